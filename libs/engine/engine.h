@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/base/clock.h"
+#include "libs/base/strong_id.h"
+
+namespace engine {
+
+using SequenceId = base::StrongId<struct SequenceIdTag, std::uint64_t>;  // unique within one engine's life
+
+enum class Role { kSystem, kUser, kAssistant };
+
+struct Message {
+  Role role = Role::kUser;
+  std::string content;  // plain text; special tokens inside it are never parsed as control
+};
+
+enum class Mode { kInstant, kThinking, kContemplating };
+
+// Every field is checked by Submit; out-of-range values are an InvalidArgument that names the field.
+struct SamplingParams {
+  float temperature = 0.0F;         // 0: greedy; [0, 10]
+  std::int32_t top_k = 0;           // 0: off; [0, vocabulary]
+  float top_p = 1.0F;               // (0, 1]
+  float min_p = 0.0F;               // [0, 1)
+  float repetition_penalty = 1.0F;  // (0, 10]; over prompt and generated tokens, as in CTRL (Keskar et al. 2019)
+  std::uint64_t seed = 0;           // same seed, same tokens, whatever else is in the batch
+};
+
+struct GenerationRequest {
+  std::string tenant;                // fairness and prefix-cache key; never shared across tenants
+  std::vector<Message> messages;     // rendered by the model's chat template
+  std::int32_t tokens_max = 256;     // generated tokens, [1, context]
+  SamplingParams sampling;
+  std::vector<std::string> stop;     // at most 16 of at most 256 bytes; the stop text itself is not part of the answer
+  Mode mode = Mode::kInstant;
+  base::MonotonicTime deadline{};    // epoch: none; passed before prefill: DeadlineExceeded
+};
+
+enum class FinishReason { kEndOfTurn, kStopString, kLength, kCancelled };
+
+struct GenerationResult {
+  std::string text;  // valid UTF-8
+  FinishReason finish_reason = FinishReason::kEndOfTurn;
+  std::int32_t prompt_tokens = 0;
+  std::int32_t completion_tokens = 0;
+  base::Duration queue_time{};  // submit to first step
+  base::Duration ttft{};        // submit to first token
+};
+
+// Called on the engine thread: must return quickly and must not call back into the engine except Submit and Cancel.
+using ResultCallback = std::function<void(absl::StatusOr<GenerationResult>)>;
+
+// Room for more work. The worker admits by this, never by record count.
+struct Credit {
+  std::int64_t blocks_free = 0;     // KV blocks neither held nor promised to a queued sequence
+  std::int64_t blocks_total = 0;
+  std::int32_t block_size = 0;      // tokens
+  std::int32_t sequences_free = 0;  // submissions still accepted before ResourceExhausted
+};
+
+// A continuously batched generator behind one interface: `LlmEngine` (a real model) and `EchoEngine` (fault and load
+// tests). Each owns one loop thread; a sequence joins the running batch at the next step.
+//
+// Threading: every method is safe from any thread and none waits for a step.
+// Ownership: the engine must outlive nothing: its destructor cancels what runs (each callback gets kCancelled).
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  // `on_done` is called exactly once if and only if this returns OK.
+  // InvalidArgument: a bad field (permanent). ResourceExhausted: the queue is full (retryable; see Credit()).
+  virtual absl::StatusOr<SequenceId> Submit(GenerationRequest request, ResultCallback on_done) = 0;
+
+  // Stops the sequence between two steps; its callback gets kCancelled with the text so far. Unknown ids are ignored.
+  virtual void Cancel(SequenceId id) = 0;
+
+  virtual Credit credit() const = 0;
+
+  // Tokens of `text` as this model counts them, without any template. Never fails; invalid UTF-8 counts as U+FFFD.
+  virtual std::int32_t CountTokens(std::string_view text) const = 0;
+
+  virtual std::int32_t context_tokens_max() const = 0;
+  virtual std::string model_name() const = 0;
+
+  // True while the loop thread makes progress (a step or an idle tick within the last 10 s).
+  virtual bool alive() const = 0;
+};
+
+}  // namespace engine
