@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "libs/crypto/secret.h"
+#include "proto/bus/v1/bus.pb.h"
+
+namespace account {
+
+// One page or number of one tenant, as configured in accounts.yaml (schema: docs/accounts.md). Values, no behaviour.
+struct Account {
+  std::string tenant;
+  mesh::bus::v1::Channel channel = mesh::bus::v1::CHANNEL_UNSPECIFIED;
+  std::string account_id;  // WhatsApp phone_number_id, page id, Instagram account id
+  std::string display_name;
+  bool development = false;  // made by `make run`; `--engine=echo` refuses accounts without this
+
+  // Secrets, each read from a file. Two app secrets are valid during a rotation.
+  std::vector<crypto::Secret> app_secrets;   // webhook signature
+  crypto::Secret verify_token;               // webhook handshake
+  crypto::Secret access_token;               // Graph API
+
+  std::string graph_base_url = "https://graph.facebook.com";
+  std::string graph_version = "v25.0";
+
+  std::string system_prompt;
+
+  // Policies
+  std::int32_t turn_deadline_s = 120;       // retries stay in the lane until then; afterwards dead letter and notice
+  std::string notice_text = "Sorry, I could not answer this. Please try again in a moment.";
+  std::string in_doubt_policy = "resend";   // resend | park
+  std::string unsupported_text;             // answer to a turn without text; empty: the model is told what came
+
+  // Generation
+  std::int32_t answer_tokens_max = 256;
+  std::int32_t history_tokens_max = 1500;
+  double temperature = 0.0;
+  double top_p = 1.0;
+  std::int32_t top_k = 0;
+  double repetition_penalty = 1.0;
+
+  // Limits of the sender, per account and per user (channels.md 3.3)
+  double sends_per_second_max = 80;
+  double user_sends_per_second_max = 1.0 / 6.0;
+  std::int32_t user_burst_max = 45;
+};
+
+}  // namespace account

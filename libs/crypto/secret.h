@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace crypto {
+
+// A secret that cannot be printed by accident: no operator<<, no conversion to string, wiped when destroyed.
+class Secret {
+ public:
+  Secret() = default;
+  explicit Secret(std::string value) : value_(std::move(value)) {}
+  Secret(const Secret&) = default;
+  Secret& operator=(const Secret&) = default;
+  Secret(Secret&& other) noexcept;
+  Secret& operator=(Secret&& other) noexcept;
+  ~Secret();
+
+  // Reads the file, without one trailing newline; at most 64 KiB. NotFound / PermissionDenied / InvalidArgument (empty).
+  static absl::StatusOr<Secret> FromFile(const std::string& path);
+
+  std::string_view Reveal() const { return value_; }  // grep for callers: each must have a reason
+  bool empty() const { return value_.empty(); }
+
+ private:
+  std::string value_;
+};
+
+}  // namespace crypto

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "libs/telemetry/trace.h"
+
+namespace telemetry {
+
+enum class LogLevel { kDebug, kInfo, kWarning, kError };
+
+// One key and value of a log line. Text from users or the model must never be logged; ids of people only hashed
+// (LogHash in this file).
+struct LogField {
+  LogField(std::string_view k, std::string_view v) : key(k), text(v) {}
+  LogField(std::string_view k, const char* v) : key(k), text(v) {}
+  LogField(std::string_view k, const std::string& v) : key(k), text(v) {}
+  LogField(std::string_view k, bool v) : key(k), text(v ? "true" : "false"), is_literal(true) {}
+  LogField(std::string_view k, double v);
+  template <typename Int>
+    requires std::is_integral_v<Int>
+  LogField(std::string_view k, Int v) : key(k), text(std::to_string(v)), is_literal(true) {}
+
+  std::string_view key;
+  std::string text;
+  bool is_literal = false;  // written without quotes
+};
+
+struct LogOptions {
+  std::string service;               // on every line
+  LogLevel level = LogLevel::kInfo;  // lines below are dropped
+  std::string path;                  // empty: stderr
+};
+
+// Starts the asynchronous writer (bounded queue of 8,192 lines; when full the oldest is dropped and counted). Before
+// this call, and in tests, lines go to stderr synchronously. Call once, early in main.
+void StartLogging(const LogOptions& options);
+void FlushLogs();  // before exit
+
+// One JSON object a line: {"ts":"...","level":"info","service":"gateway","event":"webhook_accepted",...fields}
+// `event` is a fixed snake_case word, so that lines can be counted by it. Safe from any thread; never blocks.
+void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
+void Log(LogLevel level, std::string_view event, const TraceContext& trace, std::initializer_list<LogField> fields = {});
+
+inline void LogInfo(std::string_view event, std::initializer_list<LogField> fields = {}) { Log(LogLevel::kInfo, event, fields); }
+inline void LogWarning(std::string_view event, std::initializer_list<LogField> fields = {}) { Log(LogLevel::kWarning, event, fields); }
+inline void LogError(std::string_view event, std::initializer_list<LogField> fields = {}) { Log(LogLevel::kError, event, fields); }
+
+std::string LogHash(std::string_view personal_id);  // 12 hex digits of a keyed hash, the key random per process start
+
+}  // namespace telemetry
