@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/base/clock.h"
+#include "libs/bus/options.h"
+#include "libs/bus/record.h"
+#include "libs/telemetry/metrics.h"
+
+namespace bus {
+
+struct ConsumerOptions {
+  std::string group;                       // without prefix; the topic prefix is put before it
+  std::vector<std::string> topics;         // full names
+  std::string static_member_id;            // group.instance.id; empty: dynamic membership
+  base::Duration session_timeout = std::chrono::seconds(10);
+  base::Duration max_poll_interval = std::chrono::minutes(5);
+  base::Duration commit_interval = std::chrono::milliseconds(250);
+};
+
+// Decides what becomes of records. All methods are called on the consumer's poll thread and MUST NOT block: hand over and
+// return; when there is no room, call Consumer::Pause for the partition and keep what came (bounded by the fetch in flight).
+class ConsumerHandler {
+ public:
+  virtual ~ConsumerHandler() = default;
+
+  // `committed_metadata` is what the last owner left with its commit (OffsetTracker::Decode), `next_offset` where
+  // reading starts.
+  virtual void OnAssigned(const TopicPartition& partition, std::int64_t next_offset,
+                          std::string_view committed_metadata) = 0;
+
+  // The partition goes to another member. What has been marked done until this returns is still committed. Work in
+  // flight may finish, but its MarkDone is ignored from then on. `lost`: it is already somebody else's; nothing can be committed.
+  virtual void OnRevoked(const TopicPartition& partition, bool lost) = 0;
+
+  virtual void OnRecord(Record record) = 0;
+};
+
+// One member of a consumer group, with manual commits through offset trackers. Uses the KIP-848 protocol when the library
+// has it, else cooperative-sticky.
+//
+// Delivery is at least once: after a crash or a revoke, records not marked done are read again, also ones beyond the
+// committed offset unless the finished map in the commit metadata names them.
+// Threading: one poll thread; MarkDone, Pause, Resume, lag, status from any thread.
+// Lifetime:  Stop() (or the destructor) leaves the group after a last commit; no handler call happens afterwards.
+// Metrics:   <service>_bus_consumed_total{topic}, _bus_assigned_partitions, _bus_rebalances_total, _bus_commit_failures_total,
+//            _bus_paused_partitions.
+class Consumer {
+ public:
+  static absl::StatusOr<std::unique_ptr<Consumer>> Create(const BusOptions& bus, const ConsumerOptions& options,
+                                                          ConsumerHandler* handler, std::string_view service,
+                                                          telemetry::Registry& metrics);
+  virtual ~Consumer() = default;
+
+  // The record's effect is durable: it need not be read again. Ignored for partitions no longer owned.
+  virtual void MarkDone(const TopicPartition& partition, std::int64_t offset) = 0;
+
+  // Stops and starts fetching of one partition; takes effect at the next poll. Idempotent.
+  virtual void Pause(const TopicPartition& partition) = 0;
+  virtual void Resume(const TopicPartition& partition) = 0;
+
+  // Commits everything marked done now; waits until the broker has it.
+  virtual absl::Status CommitNow(base::MonotonicTime deadline) = 0;
+
+  virtual void Stop() = 0;
+
+  virtual std::vector<TopicPartition> assignment() const = 0;
+  virtual bool polling() const = 0;               // the poll thread turned within the last 10 s
+  virtual absl::Status broker_status() const = 0;  // as Producer::broker_status
+};
+
+}  // namespace bus

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/base/clock.h"
+#include "libs/bus/options.h"
+#include "libs/bus/record.h"
+
+namespace bus {
+
+// Reads partitions outside any group: the sender's ledger, tools, rebuilds.
+//
+// Threading: one poll thread of its own calls `on_record`; Add and Remove from any thread, effective at the next poll.
+class LogReader {
+ public:
+  using OnRecord = std::function<void(Record)>;
+
+  static absl::StatusOr<std::unique_ptr<LogReader>> Create(const BusOptions& bus, std::string_view service,
+                                                           OnRecord on_record);
+  virtual ~LogReader() = default;
+
+  virtual void Add(const TopicPartition& partition, std::int64_t from_offset) = 0;  // kFromBeginning for the first record kept
+  virtual void Remove(const TopicPartition& partition) = 0;
+  static constexpr std::int64_t kFromBeginning = -2;
+
+  // Offsets [low, high) that the broker holds.
+  struct Watermarks {
+    std::int64_t low = 0;
+    std::int64_t high = 0;
+  };
+  virtual absl::StatusOr<Watermarks> QueryWatermarks(const TopicPartition& partition, base::MonotonicTime deadline) = 0;
+};
+
+// Reads [from, end at the time of the call) of the given partitions and returns; for tools. `on_record` returns false to stop.
+absl::Status ReadThrough(const BusOptions& bus, std::string_view service, const std::vector<TopicPartition>& partitions,
+                         const std::function<bool(const Record&)>& on_record, base::MonotonicTime deadline);
+
+}  // namespace bus

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/account/account.h"
+#include "libs/channel/event.h"
+#include "proto/bus/v1/bus.pb.h"
+
+namespace channel {
+
+// A request of the Graph API, ready for http::Client.
+struct OutboundRequest {
+  std::string url;
+  std::string body;           // JSON
+  std::string authorization;  // "Bearer ..."; never logged
+};
+
+// What the platform's answer means. Actions: channels.md 3.2.
+enum class SendVerdict {
+  kAccepted,      // has a message id
+  kRetry,         // certainly not shown; later may work (rate limits, is_transient with an error object)
+  kPark,          // the account cannot send (dead token, policy): hold its replies
+  kFail,          // certainly not shown and never will be
+  kInDoubt,       // may have been shown: 5xx without a Graph error object, unreadable 2xx
+};
+
+struct SendAnswer {
+  SendVerdict verdict = SendVerdict::kInDoubt;
+  std::string message_id;
+  std::int32_t error_code = 0;
+  std::int32_t error_subcode = 0;
+  std::string error_title;        // for logs: Meta's words, at most 200 bytes, no user text
+  std::string fbtrace_id;
+};
+
+// One channel's wire format: pure functions between bytes and meaning; no I/O, no clock, no state.
+// Unknown fields and types never fail. Threading: const methods, safe from any thread.
+class Codec {
+ public:
+  virtual ~Codec() = default;
+
+  virtual mesh::bus::v1::Channel channel() const = 0;
+
+  // Every item of a webhook body, in the order in which it stands. InvalidArgument with a bounded reason ("not_json",
+  // "too_deep", "not_utf8", "wrong_object", "too_large"): the body as a whole cannot be used.
+  virtual absl::StatusOr<std::vector<Event>> Decode(std::string_view body) const = 0;
+
+  // `reply_id_hex` travels with the send where the channel has a field for it.
+  virtual OutboundRequest EncodeText(const account::Account& account, std::string_view user, std::string_view text,
+                                     std::string_view in_reply_to_message_id, std::string_view reply_id_hex) const = 0;
+
+  virtual SendAnswer DecodeAnswer(int http_status, std::string_view body) const = 0;
+
+  // Cuts at paragraph, sentence, word, then grapheme boundaries so that each part fits the channel's limit (characters or bytes).
+  // Parts are never empty; concatenated without the white space at the cuts they are the text. At most 20 parts; the last is
+  // then cut with an ellipsis.
+  virtual std::vector<std::string> Split(std::string_view text) const = 0;
+};
+
+// Lives for the whole process. nullptr for channels without a codec (web, api).
+const Codec* FindCodec(mesh::bus::v1::Channel channel);
+
+// X-Hub-Signature-256 over the raw body: exactly "sha256=" and 64 lower-case hex digits (channels.md 1.2).
+bool SignatureMatches(std::string_view header, std::string_view raw_body, const std::vector<crypto::Secret>& app_secrets);
+std::string SignatureFor(std::string_view raw_body, const crypto::Secret& app_secret);  // for tools and tests
+
+}  // namespace channel

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proto/bus/v1/bus.pb.h"
+
+namespace channel {
+
+// What one item of a webhook means, the same for all channels. `meshctl decode` prints the kind in lower case.
+enum class EventKind {
+  kMessage,    // the user said something
+  kPostback,   // the user pressed something
+  kStatus,     // sent, delivered, read, failed of our message
+  kEcho,       // a message of the account itself, seen again
+  kStandby,    // another app owns the thread: keep, never answer
+  kEvent,      // anything else that changes or describes the conversation; unknown types too
+  kError,      // an item that cannot be understood even as an event (no account, no usable content): counted with its reason
+  kDuplicate,  // the same message id again within this body
+};
+
+struct Event {
+  EventKind kind = EventKind::kEvent;
+  mesh::bus::v1::Channel channel = mesh::bus::v1::CHANNEL_UNSPECIFIED;
+  std::string account;      // phone_number_id, page id, IG account id; empty only for kError
+  std::string user;         // sender as the channel names it; may be empty for account-level events
+  std::string message_id;   // wamid, mid; derived from the item's bytes (`derived:` + 32 hex) where the channel gives none
+  std::int64_t timestamp_ms = 0;
+  std::string type;         // the channel's word: text, image, reaction, ...; "unknown" when it gave none
+  std::string text;         // what the model should read; empty when there is none
+  std::string reply_to_message_id;
+  std::vector<mesh::bus::v1::Attachment> attachments;
+  std::string original;     // the item's JSON, at most 64 KiB, when `text` does not carry all of it
+  std::string error;        // kError: the reason
+
+  // kStatus and kEcho
+  mesh::bus::v1::DeliveryState state = mesh::bus::v1::DELIVERY_STATE_UNSPECIFIED;
+  std::string reply_id_hex;
+  std::int64_t watermark_ms = 0;
+  std::int32_t error_code = 0;
+  std::string error_title;
+};
+
+}  // namespace channel

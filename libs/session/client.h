@@ -1,0 +1,49 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/base/clock.h"
+#include "libs/telemetry/trace.h"
+#include "proto/session/v1/session.pb.h"
+
+namespace session {
+
+// gRPC client of the session service. Every call has a deadline; Unavailable, DeadlineExceeded and Aborted are retryable
+// (all calls are idempotent); it never retries by itself, the lane does.
+// Threading: safe from any thread; callbacks run on a gRPC thread and must not block.
+class Client {
+ public:
+  static std::unique_ptr<Client> Create(const std::string& target);  // "127.0.0.1:50051"; connects in the background
+  virtual ~Client() = default;
+
+  template <typename Response>
+  using Callback = std::function<void(absl::StatusOr<Response>)>;
+
+  struct CallOptions {
+    base::Duration timeout = std::chrono::milliseconds(2000);
+    telemetry::TraceContext trace;
+  };
+
+  virtual void LoadContext(const mesh::session::v1::LoadContextRequest& request, const CallOptions& options,
+                           Callback<mesh::session::v1::LoadContextResponse> on_done) = 0;
+  virtual void AppendTurn(const mesh::session::v1::AppendTurnRequest& request, const CallOptions& options,
+                          Callback<mesh::session::v1::AppendTurnResponse> on_done) = 0;
+  virtual void SetOutcome(const mesh::session::v1::SetOutcomeRequest& request, const CallOptions& options,
+                          Callback<mesh::session::v1::SetOutcomeResponse> on_done) = 0;
+
+  // Blocking, for tools.
+  virtual absl::StatusOr<mesh::session::v1::IsDoneResponse> IsDone(const mesh::session::v1::IsDoneRequest& request,
+                                                                   const CallOptions& options) = 0;
+  virtual absl::StatusOr<mesh::session::v1::ForgetResponse> Forget(const mesh::session::v1::ForgetRequest& request,
+                                                                   const CallOptions& options) = 0;
+  virtual absl::StatusOr<mesh::session::v1::GetSessionResponse> GetSession(
+      const mesh::session::v1::GetSessionRequest& request, const CallOptions& options) = 0;
+
+  virtual bool connected() const = 0;  // the channel is ready now; for /readyz
+};
+
+}  // namespace session
