@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace tokenizer {
+
+using TokenId = std::int32_t;  // index into the vocabulary, in [0, vocab_size)
+
+// A vocabulary as GGUF metadata holds it (keys `tokenizer.ggml.*`). Views need to live only during Create. The function
+// that fills it from a model file is model::ChatCodec's (this library knows no file format).
+struct VocabularySpec {
+  std::string_view model;                // `model`: "gpt2" (byte-level BPE) is supported
+  std::string_view pre;                  // `pre`: "smollm", "gpt-2", "llama-bpe", "qwen2"
+  std::vector<std::string_view> tokens;  // `tokens`; bytes are written with GPT-2's byte-to-unicode alphabet
+  std::vector<std::int32_t>
+      token_types;  // `token_type`, one a token; 1 normal, 3 control, 4 user defined, 5 unused, ...
+  std::vector<std::string_view> merges;  // `merges`, best first; "left right"
+  std::optional<std::uint64_t> bos_id;
+  std::optional<std::uint64_t> eos_id;
+  std::optional<std::uint64_t> eot_id;  // end of turn, where the file names one apart from eos
+  bool add_bos = false;                 // prompts of this model start with bos
+};
+
+// A stretch of prompt text. Trusted text was written by the model's template: special tokens in it are control.
+// Anything that came from a user, a system prompt or the model itself is not trusted.
+struct PromptPiece {
+  std::string_view text;
+  bool trusted = false;
+};
+
+// Byte-level BPE (Sennrich et al. 2016, with GPT-2's byte alphabet), token for token equal to the reference
+// implementation.
+//
+// Invariant: Encode never yields a control token, whatever the text says; only EncodePrompt does, and only for trusted
+// text. Text: any bytes; invalid UTF-8 is first replaced by U+FFFD as unicode::SanitizeUtf8 states. Cost: O(n log n) in
+// the text, also for one word of megabytes. Threading: immutable after Create; safe from any thread. Memory: about 10
+// MB for 49,152 tokens.
+class Tokenizer {
+ public:
+  // InvalidArgument: the vocabulary contradicts itself (permanent; the message names the entry).
+  // Unimplemented: a model or pre-tokenizer name outside the list above.
+  static absl::StatusOr<std::unique_ptr<const Tokenizer>> Create(const VocabularySpec& spec);
+
+  ~Tokenizer();
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
+
+  std::vector<TokenId> Encode(std::string_view text) const;
+  void EncodeAppend(std::string_view text, std::vector<TokenId>& out) const;
+  std::size_t CountTokens(std::string_view text) const;
+
+  // Token ids of the concatenated pieces. Text is cut only where a special token stands whole inside one run of trusted
+  // pieces; between two cuts all pieces are encoded as one text, so that a merge across the boundary between template
+  // and user text happens as in the reference.
+  std::vector<TokenId> EncodePrompt(std::span<const PromptPiece> pieces) const;
+
+  // The bytes that `id` stands for; empty for control tokens and ids outside the vocabulary. A token may be part of a
+  // code point: to show text, use Detokenizer.
+  std::string_view TokenBytes(TokenId id) const;
+  std::string Decode(std::span<const TokenId> ids) const;  // valid UTF-8; control tokens are left out
+
+  // The spelling of any token in the vocabulary as the template writes it ("<|im_end|>"); empty outside the vocabulary.
+  std::string_view TokenName(TokenId id) const;
+  // The control token with this spelling.
+  std::optional<TokenId> FindSpecial(std::string_view name) const;
+  bool IsControl(TokenId id) const;
+  // True for the tokens after which a model has nothing more to say: eos, eot and the end-of-turn tokens known by name.
+  bool IsEndOfGeneration(TokenId id) const;
+
+  std::int32_t vocab_size() const;
+  std::optional<TokenId> bos() const;
+  std::optional<TokenId> eos() const;
+  std::optional<TokenId> eot() const;  // eos where the file names none
+  bool add_bos() const;
+
+ private:
+  struct State;
+  explicit Tokenizer(std::unique_ptr<State> state);
+
+  std::unique_ptr<const State> state_;
+};
+
+}  // namespace tokenizer

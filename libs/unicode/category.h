@@ -1,0 +1,18 @@
+#pragma once
+
+// Properties of code points, from the Unicode Character Database. Pure, constant time, safe from any thread; a value
+// above U+10FFFF has none of the properties.
+namespace unicode {
+
+bool IsLetter(char32_t code_point);  // general category L*
+bool IsMark(char32_t code_point);    // general category M*
+bool IsNumber(char32_t code_point);  // general category N* (also U+00BD, U+2167), not only decimal digits
+
+// The property White_Space, which is what \s means in the regular expressions of the reference tokenizers.
+bool IsWhitespace(char32_t code_point);
+
+// Simple (one to one) case mapping; a code point without one maps to itself.
+char32_t ToUpper(char32_t code_point);
+char32_t ToLower(char32_t code_point);
+
+}  // namespace unicode
