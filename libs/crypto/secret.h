@@ -11,20 +11,23 @@ namespace crypto {
 class Secret {
  public:
   Secret() = default;
-  explicit Secret(std::string value) : value_(std::move(value)) {}
+  explicit Secret(std::string value);
   Secret(const Secret&) = default;
-  Secret& operator=(const Secret&) = default;
+  Secret& operator=(const Secret& other);
   Secret(Secret&& other) noexcept;
   Secret& operator=(Secret&& other) noexcept;
   ~Secret();
 
-  // Reads the file, without one trailing newline; at most 64 KiB. NotFound / PermissionDenied / InvalidArgument (empty).
+  // Reads a regular file, without one trailing newline (LF or CRLF); at most 64 KiB.
+  // NotFound / PermissionDenied / InvalidArgument (empty, too large, not a regular file) / Unavailable (read error).
   static absl::StatusOr<Secret> FromFile(const std::string& path);
 
   std::string_view Reveal() const { return value_; }  // grep for callers: each must have a reason
   bool empty() const { return value_.empty(); }
 
  private:
+  void Wipe();
+
   std::string value_;
 };
 
