@@ -1,0 +1,41 @@
+#include "libs/kvcache/kv_pool.h"
+
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+
+namespace kvcache {
+namespace {
+
+constexpr std::size_t kAlignment = 64;  // a cache line and the widest vector
+
+}  // namespace
+
+void KvPool::FreeDeleter::operator()(std::byte* p) const { std::free(p); }
+
+absl::StatusOr<KvPool> KvPool::Create(const KvPoolShape& shape) {
+  std::size_t layer_bytes = shape.dtype == KvDtype::kF32 ? 4 : 2;
+  for (std::int32_t dimension : {shape.blocks_total, shape.kv_heads, shape.block_size, shape.head_dim}) {
+    if (dimension <= 0) return absl::InvalidArgumentError("every dimension of the KV pool must be positive");
+    if (__builtin_mul_overflow(layer_bytes, static_cast<std::size_t>(dimension), &layer_bytes)) {
+      return absl::ResourceExhaustedError("the KV pool's size overflows; lower kv_blocks");
+    }
+  }
+  if (shape.layers <= 0) return absl::InvalidArgumentError("every dimension of the KV pool must be positive");
+  if (__builtin_add_overflow(layer_bytes, kAlignment - 1, &layer_bytes)) {
+    return absl::ResourceExhaustedError("the KV pool's size overflows; lower kv_blocks");
+  }
+  layer_bytes -= layer_bytes % kAlignment;
+  std::size_t bytes = 0;
+  if (__builtin_mul_overflow(layer_bytes, 2 * static_cast<std::size_t>(shape.layers), &bytes)) {
+    return absl::ResourceExhaustedError("the KV pool's size overflows; lower kv_blocks");
+  }
+  auto* memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, bytes));
+  if (memory == nullptr) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no memory for a KV pool of ", bytes >> 20, " MiB; lower kv_blocks"));
+  }
+  return KvPool(shape, layer_bytes, memory);
+}
+
+}  // namespace kvcache

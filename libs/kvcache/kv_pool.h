@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+
+namespace kvcache {
+
+enum class KvDtype { kF32, kF16 };
+
+struct KvPoolShape {
+  std::int32_t layers = 0;
+  std::int32_t blocks_total = 0;
+  std::int32_t kv_heads = 0;
+  std::int32_t block_size = 0;  // tokens
+  std::int32_t head_dim = 0;
+  KvDtype dtype = KvDtype::kF16;
+};
+
+// The memory behind the blocks, in host memory:
+//   k, v : [layers][blocks_total][kv_heads][block_size][head_dim]   of shape().dtype
+// One head's run of a block is contiguous, so attention streams it. Pages become resident when first written, so a
+// large pool costs only what was used. Contents are never cleared: a row attends only to positions that its own sequence
+// has written since it got the block, so nothing of a former owner is ever read.
+//
+// Threading: no synchronisation; the model's threads write disjoint slots within a step.
+class KvPool {
+ public:
+  // ResourceExhausted when the memory can't be had (lower kv_blocks), InvalidArgument on a non-positive dimension.
+  static absl::StatusOr<KvPool> Create(const KvPoolShape& shape);
+
+  const KvPoolShape& shape() const { return shape_; }
+  std::size_t bytes() const { return layer_bytes_ * static_cast<std::size_t>(shape_.layers) * 2; }
+
+  void* k(std::int32_t layer) const { return Plane(layer); }                  // [blocks_total][kv_heads][block_size][head_dim]
+  void* v(std::int32_t layer) const { return Plane(shape_.layers + layer); }  // the same
+
+ private:
+  struct FreeDeleter {
+    void operator()(std::byte* p) const;
+  };
+
+  KvPool(const KvPoolShape& shape, std::size_t layer_bytes, std::byte* memory)
+      : shape_(shape), layer_bytes_(layer_bytes), memory_(memory) {}
+
+  void* Plane(std::int32_t index) const { return memory_.get() + layer_bytes_ * static_cast<std::size_t>(index); }
+
+  KvPoolShape shape_;
+  std::size_t layer_bytes_;
+  std::unique_ptr<std::byte[], FreeDeleter> memory_;
+};
+
+}  // namespace kvcache
