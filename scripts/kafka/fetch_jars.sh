@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Brings the broker's jars (Apache Kafka 4.4, about 43 MB) from Maven Central into a folder, once.
+# Usage: scripts/kafka/fetch_jars.sh [FOLDER]     default: .run/kafka/libs
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+folder=${1:-$here/../../.run/kafka/libs}
+stamp=$folder/.complete
+wanted=$(sha256sum <"$here/pom.xml" | cut -c1-64)
+if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
+command -v mvn >/dev/null || { echo "fetch_jars: mvn is missing. Run: make deps" >&2; exit 1; }
+mkdir -p "$folder"
+rm -f "$folder"/*.jar
+echo "Kafka 4.4: fetching the broker's jars (43 MB) from Maven Central ..."
+log=$(mktemp)
+if ! mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$folder" >"$log" 2>&1; then
+  tail -n 15 "$log" >&2
+  echo "fetch_jars: Maven could not bring the jars. Check the network or your ~/.m2/settings.xml mirror, then run the same command again." >&2
+  exit 1
+fi
+rm -f "$log"
+echo "$wanted" >"$stamp"
+echo "Kafka 4.4: $(ls "$folder"/*.jar | wc -l) jars in $folder"
