@@ -2,18 +2,22 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 
+#include "absl/status/status.h"
 #include "libs/telemetry/trace.h"
 
 namespace telemetry {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
+std::optional<LogLevel> ParseLogLevel(std::string_view name);  // "debug", "info", "warning", "error"
+
 // One key and value of a log line. Text from users or the model must never be logged; ids of people only hashed
-// (LogHash in this file).
+// (LogHash in this file). Text longer than 4 KiB is cut; bytes that are not UTF-8 become U+FFFD.
 struct LogField {
   LogField(std::string_view k, std::string_view v) : key(k), text(v) {}
   LogField(std::string_view k, const char* v) : key(k), text(v) {}
@@ -36,12 +40,18 @@ struct LogOptions {
 };
 
 // Starts the asynchronous writer (bounded queue of 8,192 lines; when full the oldest is dropped and counted). Before
-// this call, and in tests, lines go to stderr synchronously. Call once, early in main.
-void StartLogging(const LogOptions& options);
-void FlushLogs();  // before exit
+// this call, and in tests, lines go to stderr synchronously. Call once, early in main. A path that cannot be opened for
+// appending is an error; the lines then go to stderr.
+absl::Status StartLogging(const LogOptions& options);
+void FlushLogs();  // waits until the lines logged before are written, at most 2 s; before exit
+
+// Lines of this process that were never written: the queue was full or the write failed (disk full). Exported as a
+// metric by libs/app, so that missing lines are seen.
+std::int64_t LogLinesDropped();
 
 // One JSON object a line: {"ts":"...","level":"info","service":"gateway","event":"webhook_accepted",...fields}
-// `event` is a fixed snake_case word, so that lines can be counted by it. Safe from any thread; never blocks.
+// `event` is a fixed snake_case word, so that lines can be counted by it. Safe from any thread; waits for no I/O once
+// StartLogging was called.
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
 void Log(LogLevel level, std::string_view event, const TraceContext& trace, std::initializer_list<LogField> fields = {});
 

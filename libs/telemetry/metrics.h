@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,7 +14,8 @@ namespace telemetry {
 //
 // A service declares its metrics once, in a plain struct in its metrics.h, built from a Registry; handles are cheap
 // references that live as long as the registry.
-// Threading: registration at start, on one thread; handles are safe from any thread and lock-free.
+// Threading: everything is safe from any thread. Counters and gauges are lock-free; a histogram takes a mutex of its own
+//            for tens of nanoseconds.
 class Counter {
  public:
   void Increment(double by = 1) const;
@@ -48,7 +48,7 @@ class Histogram {
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-// Bucket bounds in seconds: 1 ms to 60 s, for anything a user waits for.
+// Bucket bounds in seconds: 1 ms to 60 s, for anything a user waits for. Steps of 2 to 2.5.
 std::vector<double> LatencyBuckets();
 
 class Registry {
@@ -58,17 +58,24 @@ class Registry {
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
-  // The same (name, labels) gives the same metric. A name that is not snake_case or was used for another type is a bug (CHECK).
+  // The same (name, labels) gives the same metric. A bug (CHECK): a name or label name that is not snake_case, a name
+  // that was used for another type or with another help, bounds that do not rise.
+  //
+  // A name holds at most kLabelSetsMax label sets. Further ones all give one metric whose label values are "other":
+  // a label whose values turn out not to be bounded then costs accuracy, never memory.
   Counter AddCounter(std::string_view name, std::string_view help, const Labels& labels = {});
   Gauge AddGauge(std::string_view name, std::string_view help, const Labels& labels = {});
   Histogram AddHistogram(std::string_view name, std::string_view help, std::vector<double> bounds,
                          const Labels& labels = {});
 
-  // `refresh` runs before each export, on the exporting thread: for gauges that are read, not pushed.
+  // `refresh` runs before each export, on the exporting thread, one export at a time: for values that are read, not
+  // pushed. It must not export.
   void AddRefresh(std::function<void()> refresh);
 
   std::string ToPrometheusText() const;       // content type: text/plain; version=0.0.4
   std::vector<std::string> MetricNames() const;  // sorted; compared with tests/golden/metrics/<service>.txt
+
+  static constexpr int kLabelSetsMax = 256;
 
  private:
   struct Rep;
