@@ -1,0 +1,28 @@
+#include "services/worker/metrics.h"
+
+namespace worker {
+
+Metrics::Metrics(telemetry::Registry& registry)
+    : turn_seconds(registry.AddHistogram("worker_turn_seconds", "From reading a turn to its end.",
+                                         telemetry::LatencyBuckets())),
+      queue_seconds(registry.AddHistogram("worker_queue_seconds", "From reading a turn to its start.",
+                                          telemetry::LatencyBuckets())),
+      ttft_seconds(registry.AddHistogram("worker_ttft_seconds", "From submitting a sequence to its first token.",
+                                         telemetry::LatencyBuckets())),
+      prompt_tokens(registry.AddCounter("worker_prompt_tokens_total", "Prompt tokens of answered turns.")),
+      completion_tokens(registry.AddCounter("worker_completion_tokens_total", "Generated tokens of answered turns.")),
+      lanes_waiting(registry.AddGauge("worker_turns_waiting", "Turns in the window that have not started.")),
+      lanes_running(registry.AddGauge("worker_turns_running", "Turns between start and end.")),
+      kv_blocks_free(registry.AddGauge("worker_kv_blocks_free", "KV blocks neither held nor promised.")),
+      kv_blocks_total(registry.AddGauge("worker_kv_blocks_total", "KV blocks of the pool.")) {
+  for (const std::string_view outcome : kOutcomes) {
+    turns.emplace(outcome, registry.AddCounter("worker_turns_total", "Turns by how they ended.",
+                                               {{"outcome", std::string(outcome)}}));
+  }
+  for (const std::string_view peer : kPeers) {
+    retries.emplace(peer, registry.AddCounter("worker_retries_total", "Steps repeated because a peer was away.",
+                                              {{"peer", std::string(peer)}}));
+  }
+}
+
+}  // namespace worker

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "libs/telemetry/metrics.h"
+
+namespace worker {
+
+// Everything the worker exports besides its libraries' own metrics; golden list: tests/golden/metrics/worker.txt.
+struct Metrics {
+  explicit Metrics(telemetry::Registry& registry);
+
+  // How a turn ended; the label's whole vocabulary.
+  static constexpr std::string_view kOutcomes[] = {"answered", "already_done", "event", "dead_letter", "abandoned"};
+  // Who a step waits for when it retries.
+  static constexpr std::string_view kPeers[] = {"session", "broker", "engine"};
+
+  void CountTurn(std::string_view outcome) const { turns.at(std::string(outcome)).Increment(); }
+  void CountRetry(std::string_view peer) const { retries.at(std::string(peer)).Increment(); }
+
+  std::map<std::string, telemetry::Counter> turns;    // worker_turns_total{outcome}
+  std::map<std::string, telemetry::Counter> retries;  // worker_retries_total{peer}
+  telemetry::Histogram turn_seconds;        // read from the log to done
+  telemetry::Histogram queue_seconds;       // read from the log to started
+  telemetry::Histogram ttft_seconds;        // started in the engine to first token
+  telemetry::Counter prompt_tokens;
+  telemetry::Counter completion_tokens;
+  telemetry::Gauge lanes_waiting;
+  telemetry::Gauge lanes_running;
+  telemetry::Gauge kv_blocks_free;
+  telemetry::Gauge kv_blocks_total;
+};
+
+}  // namespace worker

@@ -1,0 +1,58 @@
+#include "services/worker/prompt.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+
+namespace worker {
+namespace {
+
+// Chat templates wrap each message in a few control tokens; no known one uses more.
+constexpr std::int32_t kTemplateTokensPerMessage = 8;
+
+// The same turn draws the same tokens again after a crash, and different turns draw different ones.
+std::uint64_t SeedOf(const mesh::bus::v1::Turn& turn) {
+  std::uint64_t seed = 0;
+  std::memcpy(&seed, turn.turn_id().data(), std::min(sizeof(seed), turn.turn_id().size()));
+  return seed;
+}
+
+}  // namespace
+
+std::string UserText(const mesh::bus::v1::Turn& turn) {
+  if (!turn.text().empty()) return turn.text();
+  return absl::StrCat("[The user sent something without text: ", turn.type().empty() ? "unknown" : turn.type(), "]");
+}
+
+std::int32_t PromptTokens(const engine::Engine& engine, std::string_view text) {
+  return engine.CountTokens(text) + kTemplateTokensPerMessage;
+}
+
+std::int32_t HistoryTokensMax(const account::Account& account, const mesh::bus::v1::Turn& turn,
+                              const engine::Engine& engine) {
+  const std::int32_t taken = PromptTokens(engine, account.system_prompt) + PromptTokens(engine, UserText(turn)) +
+                             PromptTokens(engine, "") + account.answer_tokens_max;
+  return std::clamp(engine.context_tokens_max() - taken, 0, account.history_tokens_max);
+}
+
+engine::GenerationRequest BuildGenerationRequest(const account::Account& account, const mesh::bus::v1::Turn& turn,
+                                                 const mesh::session::v1::LoadContextResponse& loaded) {
+  engine::GenerationRequest request;
+  request.tenant = account.tenant;
+  if (!account.system_prompt.empty()) request.messages.push_back({engine::Role::kSystem, account.system_prompt});
+  for (const mesh::session::v1::HistoryTurn& past : loaded.history()) {
+    request.messages.push_back({engine::Role::kUser, past.user_text()});
+    request.messages.push_back({engine::Role::kAssistant, past.reply_text()});
+  }
+  request.messages.push_back({engine::Role::kUser, UserText(turn)});
+  request.tokens_max = account.answer_tokens_max;
+  request.sampling.temperature = static_cast<float>(account.temperature);
+  request.sampling.top_p = static_cast<float>(account.top_p);
+  request.sampling.top_k = account.top_k;
+  request.sampling.repetition_penalty = static_cast<float>(account.repetition_penalty);
+  request.sampling.seed = SeedOf(turn);
+  return request;
+}
+
+}  // namespace worker

@@ -1,0 +1,296 @@
+#include "services/worker/turn_run.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/backoff.h"
+#include "libs/base/hex.h"
+#include "libs/bus/headers.h"
+#include "libs/bus/topics.h"
+#include "libs/telemetry/log.h"
+#include "services/worker/prompt.h"
+
+namespace worker {
+namespace {
+
+using mesh::bus::v1::Reply;
+using mesh::bus::v1::Turn;
+
+constexpr std::string_view kService = "worker";
+constexpr std::string_view kGenerationHeader = "mesh-generation";  // set by `meshctl dead-letter requeue`
+constexpr base::Duration kRetryInitial = std::chrono::milliseconds(100);
+constexpr base::Duration kRetryMax = std::chrono::seconds(5);
+
+std::uint32_t GenerationOf(const bus::Record& record) {
+  const std::string_view text = bus::FindHeader(record.headers, kGenerationHeader);
+  std::uint32_t generation = 0;
+  std::from_chars(text.data(), text.data() + text.size(), generation);
+  return generation;
+}
+
+mesh::bus::v1::FinishReason ToProto(engine::FinishReason reason) {
+  switch (reason) {
+    case engine::FinishReason::kEndOfTurn:
+      return mesh::bus::v1::FINISH_REASON_END_OF_TURN;
+    case engine::FinishReason::kStopString:
+      return mesh::bus::v1::FINISH_REASON_STOP_STRING;
+    case engine::FinishReason::kLength:
+      return mesh::bus::v1::FINISH_REASON_LENGTH;
+    case engine::FinishReason::kCancelled:
+      break;
+  }
+  return mesh::bus::v1::FINISH_REASON_UNSPECIFIED;
+}
+
+}  // namespace
+
+std::shared_ptr<TurnRun> TurnRun::Start(const TurnContext& context, std::shared_ptr<TurnTask> task,
+                                        std::function<void(bool)> on_done) {
+  auto run = std::make_shared<TurnRun>(context, std::move(task), std::move(on_done));
+  // Posted, so that the caller has stored the run before its first step can end it.
+  context.loop->Post([run] { run->Decode(); });
+  return run;
+}
+
+TurnRun::TurnRun(const TurnContext& context, std::shared_ptr<TurnTask> task, std::function<void(bool)> on_done)
+    : context_(context),
+      task_(std::move(task)),
+      on_done_(std::move(on_done)),
+      started_(context.clock->Now()),
+      trace_(bus::TraceOf(task_->record.headers).NewChild()) {}
+
+template <typename Arg>
+std::function<void(Arg)> TurnRun::OnLoop(void (TurnRun::*next)(Arg)) {
+  return [self = shared_from_this(), next](Arg arg) {
+    self->context_.loop->Post([self, next, arg = std::move(arg)]() mutable {
+      if (!self->EndIfAbandoned()) ((*self).*next)(std::move(arg));
+    });
+  };
+}
+
+void TurnRun::Abandon() {
+  abandoned_ = true;
+  if (generating_) context_.engine->Cancel(sequence_);
+}
+
+bool TurnRun::EndIfAbandoned() {
+  if (abandoned_) Finish("abandoned", /*completed=*/false);
+  return abandoned_;
+}
+
+void TurnRun::Decode() {
+  if (EndIfAbandoned()) return;
+  const bus::Record& record = task_->record;
+  if (!turn_.ParseFromString(record.value) || turn_.turn_id().size() != 32 ||
+      turn_.kind() == mesh::bus::v1::TURN_KIND_UNSPECIFIED) {
+    turn_.Clear();
+    return GiveUp(bus::DeadLetterReason::kUndecodable, "value is not a mesh.bus.v1.Turn");
+  }
+  if (identity::KeyOf(turn_.conversation()).value() != record.key) {
+    return GiveUp(bus::DeadLetterReason::kKeyMismatch, "record key is not the conversation of its value");
+  }
+  if (turn_.kind() != mesh::bus::v1::TURN_KIND_MESSAGE && turn_.kind() != mesh::bus::v1::TURN_KIND_POSTBACK) {
+    return Finish("event", /*completed=*/true);
+  }
+  book_ = context_.accounts->current();
+  account_ = book_->Find(turn_.conversation().channel(), turn_.conversation().account());
+  if (account_ == nullptr || account_->tenant != turn_.conversation().tenant()) {
+    account_ = nullptr;
+    return GiveUp(bus::DeadLetterReason::kUnknownAccount, "account is not in accounts.yaml");
+  }
+  generation_ = GenerationOf(record);
+  LoadContext();
+}
+
+void TurnRun::LoadContext() {
+  if (EndIfAbandoned()) return;
+  mesh::session::v1::LoadContextRequest request;
+  *request.mutable_conversation() = turn_.conversation();
+  request.set_turn_id(turn_.turn_id());
+  request.set_history_tokens_max(HistoryTokensMax(*account_, turn_, *context_.engine));
+  context_.session->LoadContext(request, SessionCall(), OnLoop(&TurnRun::OnContext));
+}
+
+void TurnRun::OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> response) {
+  if (!response.ok()) return RetryLater(&TurnRun::LoadContext, "session", response.status());
+  retries_in_a_row_ = 0;
+  // A requeued dead letter was "done" by its notice; its new generation is to be answered all the same.
+  if (response->done() && generation_ == 0) return Finish("already_done", /*completed=*/true);
+  loaded_ = *std::move(response);
+  context_.metrics->queue_seconds.Observe(base::ToSeconds(context_.clock->Now() - task_->read_at));
+  Generate();
+}
+
+void TurnRun::Generate() {
+  if (EndIfAbandoned()) return;
+  ++attempts_;
+  absl::StatusOr<engine::SequenceId> sequence =
+      context_.engine->Submit(BuildRequest(), OnLoop(&TurnRun::OnGenerated));
+  if (!sequence.ok()) return OnGenerated(sequence.status());
+  sequence_ = *sequence;
+  generating_ = true;
+}
+
+void TurnRun::OnGenerated(absl::StatusOr<engine::GenerationResult> result) {
+  generating_ = false;
+  if (!result.ok()) {
+    if (absl::IsInvalidArgument(result.status())) {
+      return GiveUp(bus::DeadLetterReason::kRefused, std::string(result.status().message()));
+    }
+    if (absl::IsDeadlineExceeded(result.status()) || DeadlinePassed()) {
+      return GiveUp(bus::DeadLetterReason::kDeadline, std::string(result.status().message()));
+    }
+    return RetryLater(&TurnRun::Generate, "engine", result.status());
+  }
+  retries_in_a_row_ = 0;
+  if (result->finish_reason == engine::FinishReason::kCancelled) {
+    return Finish("abandoned", /*completed=*/false);  // the engine is shutting down; the next owner answers
+  }
+  context_.metrics->ttft_seconds.Observe(base::ToSeconds(result->ttft));
+  context_.metrics->prompt_tokens.Increment(result->prompt_tokens);
+  context_.metrics->completion_tokens.Increment(result->completion_tokens);
+  const bool silent = result->text.find_first_not_of(" \t\r\n") == std::string::npos;
+  reply_.set_kind(silent ? mesh::bus::v1::REPLY_KIND_NOTICE : mesh::bus::v1::REPLY_KIND_ANSWER);
+  reply_.set_text(silent ? account_->notice_text : std::move(result->text));
+  reply_.set_finish_reason(ToProto(result->finish_reason));
+  reply_.set_prompt_tokens(result->prompt_tokens);
+  reply_.set_completion_tokens(result->completion_tokens);
+  reply_.set_model(context_.engine->model_name());
+  WriteReply();
+}
+
+void TurnRun::WriteReply() {
+  if (EndIfAbandoned()) return;
+  reply_.set_turn_id(turn_.turn_id());
+  *reply_.mutable_conversation() = turn_.conversation();
+  reply_.set_generation(generation_);
+  reply_.set_in_reply_to_message_id(turn_.message_id());
+  reply_.set_attempt(attempts_);
+  reply_.set_created_at_ms(context_.clock->WallMs());
+  mesh::bus::v1::ReplyRecord value;
+  *value.mutable_reply() = reply_;
+  bus::OutgoingRecord record;
+  record.topic = bus::TopicName(context_.bus, bus::kReplies);
+  record.partition = task_->record.partition;  // conversation topics are partitioned alike
+  record.key = task_->record.key;
+  record.headers = bus::MakeHeaders(trace_, "mesh.bus.v1.ReplyRecord", base::ToHex(turn_.turn_id()), kService,
+                                    context_.clock->WallMs());
+  value.SerializeToString(&record.value);
+  context_.producer->Produce(std::move(record), OnLoop(&TurnRun::OnWritten));
+}
+
+void TurnRun::OnWritten(absl::StatusOr<bus::RecordPosition> position) {
+  if (!position.ok()) return RetryLater(&TurnRun::WriteReply, "broker", position.status());
+  retries_in_a_row_ = 0;
+  reply_offset_ = position->offset;
+  Project();
+}
+
+void TurnRun::Project() {
+  if (EndIfAbandoned()) return;
+  mesh::session::v1::AppendTurnRequest request;
+  *request.mutable_conversation() = turn_.conversation();
+  mesh::session::v1::HistoryTurn* turn = request.mutable_turn();
+  turn->set_turn_id(turn_.turn_id());
+  turn->set_user_text(UserText(turn_));
+  turn->set_reply_text(reply_.text());
+  turn->set_user_tokens(PromptTokens(*context_.engine, turn->user_text()));
+  turn->set_reply_tokens(PromptTokens(*context_.engine, reply_.text()));
+  turn->set_accepted_at_ms(turn_.accepted_at_ms());
+  turn->set_replies_offset(reply_offset_);
+  turn->set_turns_offset(task_->record.offset);
+  turn->set_generation(generation_);
+  context_.session->AppendTurn(request, SessionCall(), OnLoop(&TurnRun::OnProjected));
+}
+
+void TurnRun::OnProjected(absl::StatusOr<mesh::session::v1::AppendTurnResponse> response) {
+  if (!response.ok()) {
+    // What session refuses for good must not hold the lane: the log has the reply, and history is only its projection.
+    if (!absl::IsInvalidArgument(response.status())) {
+      return RetryLater(&TurnRun::Project, "session", response.status());
+    }
+    telemetry::Log(telemetry::LogLevel::kError, "projection_refused", trace_,
+                   {{"turn", base::ToHex(turn_.turn_id())}, {"error", response.status().message()}});
+  }
+  Finish(dead_detail_.empty() ? "answered" : "dead_letter", /*completed=*/true);
+}
+
+void TurnRun::GiveUp(bus::DeadLetterReason reason, std::string detail) {
+  dead_reason_ = reason;
+  dead_detail_ = std::move(detail);
+  WriteDeadLetter();
+}
+
+void TurnRun::WriteDeadLetter() {
+  if (EndIfAbandoned()) return;
+  bus::ProduceDeadLetter(*context_.producer, context_.bus, task_->record, dead_reason_, dead_detail_, attempts_,
+                         kService, OnLoop(&TurnRun::OnDeadLetterWritten));
+}
+
+void TurnRun::OnDeadLetterWritten(absl::StatusOr<bus::RecordPosition> position) {
+  if (!position.ok()) return RetryLater(&TurnRun::WriteDeadLetter, "broker", position.status());
+  retries_in_a_row_ = 0;
+  telemetry::Log(telemetry::LogLevel::kWarning, "turn_dead_lettered", trace_,
+                 {{"turn", base::ToHex(turn_.turn_id())},
+                  {"reason", bus::ToString(dead_reason_)},
+                  {"detail", dead_detail_},
+                  {"partition", task_->record.partition},
+                  {"offset", task_->record.offset}});
+  if (account_ == nullptr) return Finish("dead_letter", /*completed=*/true);  // nobody to tell
+  reply_.set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
+  reply_.set_text(account_->notice_text);
+  WriteReply();
+}
+
+void TurnRun::Finish(std::string_view outcome, bool completed) {
+  if (!on_done_) return;  // abandoned while a callback was under way
+  context_.metrics->CountTurn(outcome);
+  context_.metrics->turn_seconds.Observe(base::ToSeconds(context_.clock->Now() - task_->read_at));
+  telemetry::Log(telemetry::LogLevel::kInfo, "turn_ended", trace_,
+                 {{"turn", base::ToHex(turn_.turn_id())},
+                  {"outcome", outcome},
+                  {"partition", task_->record.partition},
+                  {"offset", task_->record.offset},
+                  {"reply_offset", reply_offset_},
+                  {"completion_tokens", reply_.completion_tokens()},
+                  {"ms", base::ToMs(context_.clock->Now() - task_->read_at)}});
+  std::exchange(on_done_, nullptr)(completed);
+}
+
+engine::GenerationRequest TurnRun::BuildRequest() const {
+  engine::GenerationRequest request = BuildGenerationRequest(*account_, turn_, loaded_);
+  request.deadline = started_ + std::chrono::seconds(account_->turn_deadline_s);
+  return request;
+}
+
+session::Client::CallOptions TurnRun::SessionCall() const {
+  session::Client::CallOptions options;
+  options.trace = trace_;
+  return options;
+}
+
+bool TurnRun::DeadlinePassed() const {
+  return context_.clock->Now() >= started_ + std::chrono::seconds(account_->turn_deadline_s);
+}
+
+void TurnRun::RetryLater(Step step, std::string_view peer, const absl::Status& why) {
+  ++retries_in_a_row_;
+  context_.metrics->CountRetry(peer);
+  // The first and then every 20th: an outage of minutes with thousands of lanes must not fill the log.
+  if (retries_in_a_row_ % 20 == 1) {
+    telemetry::Log(telemetry::LogLevel::kWarning, "turn_waits", trace_,
+                   {{"turn", base::ToHex(turn_.turn_id())},
+                    {"for", peer},
+                    {"retries", retries_in_a_row_},
+                    {"error", why.ToString()}});
+  }
+  const auto seed = static_cast<std::uint64_t>(task_->record.offset) * 31 +
+                    static_cast<std::uint64_t>(task_->record.partition);
+  context_.loop->PostAfter(base::BackoffDelay(retries_in_a_row_, kRetryInitial, kRetryMax, seed),
+                           [self = shared_from_this(), step] { ((*self).*step)(); });
+}
+
+}  // namespace worker

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/account/account_book.h"
+#include "libs/app/event_loop.h"
+#include "libs/base/clock.h"
+#include "libs/bus/dead_letter.h"
+#include "libs/bus/options.h"
+#include "libs/bus/producer.h"
+#include "libs/engine/engine.h"
+#include "libs/identity/identity.h"
+#include "libs/session/client.h"
+#include "libs/telemetry/trace.h"
+#include "proto/bus/v1/bus.pb.h"
+#include "services/worker/metrics.h"
+#include "services/worker/turn_lanes.h"
+
+namespace worker {
+
+// What a turn needs from the process. All outlive every TurnRun.
+struct TurnContext {
+  app::EventLoop* loop = nullptr;
+  bus::Producer* producer = nullptr;
+  session::Client* session = nullptr;
+  engine::Engine* engine = nullptr;
+  const account::AccountFile* accounts = nullptr;
+  const Metrics* metrics = nullptr;
+  const base::Clock* clock = nullptr;
+  bus::BusOptions bus;
+};
+
+// One turn from the log to its reply in the log, steps 4 to 7 of design.md's "Life of a turn":
+//
+//   decode -> context (session) -> generate (engine) -> reply (log) -> project (session) -> done
+//                                        \-> dead letter (log) -> notice (log) -> project -> done
+//
+// Every step is idempotent, so a crash anywhere repeats the turn and nothing visible happens twice: the first record in
+// `replies` is what was said.
+// Retries: a step whose peer is away (session, broker) repeats with back-off for as long as it takes, because nothing
+//          true can be said without it; a step that the engine refuses for now repeats until the account's turn deadline.
+// Threading: everything runs on the loop thread; callbacks of the peers only post to it.
+// Lifetime:  kept alive by its own callbacks; `on_done(completed)` runs once, on the loop thread, unless the loop is stopped first;
+//            completed: the record need not be read again.
+class TurnRun : public std::enable_shared_from_this<TurnRun> {
+ public:
+  static std::shared_ptr<TurnRun> Start(const TurnContext& context, std::shared_ptr<TurnTask> task,
+                                        std::function<void(bool completed)> on_done);
+
+  // The partition is gone: stop the sequence if one runs and end without writing anything more.
+  void Abandon();
+
+  TurnRun(const TurnContext& context, std::shared_ptr<TurnTask> task, std::function<void(bool completed)> on_done);
+
+ private:
+  using Step = void (TurnRun::*)();
+
+  void Decode();
+  void LoadContext();
+  void OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> response);
+  void Generate();
+  void OnGenerated(absl::StatusOr<engine::GenerationResult> result);
+  void WriteReply();
+  void Project();
+  void GiveUp(bus::DeadLetterReason reason, std::string detail);
+  void WriteDeadLetter();
+  void Finish(std::string_view outcome, bool completed);
+  bool EndIfAbandoned();
+
+  void OnWritten(absl::StatusOr<bus::RecordPosition> position);
+  void OnDeadLetterWritten(absl::StatusOr<bus::RecordPosition> position);
+  void OnProjected(absl::StatusOr<mesh::session::v1::AppendTurnResponse> response);
+  engine::GenerationRequest BuildRequest() const;
+  session::Client::CallOptions SessionCall() const;
+  bool DeadlinePassed() const;
+  // Runs `step` again after a back-off that grows with each retry in a row.
+  void RetryLater(Step step, std::string_view peer, const absl::Status& why);
+  // Wraps a member so that a peer's callback, on any thread, continues here on the loop thread while this lives.
+  template <typename Arg>
+  std::function<void(Arg)> OnLoop(void (TurnRun::*next)(Arg));
+
+  const TurnContext context_;
+  const std::shared_ptr<TurnTask> task_;
+  std::function<void(bool completed)> on_done_;
+  const base::MonotonicTime started_;
+  telemetry::TraceContext trace_;
+
+  mesh::bus::v1::Turn turn_;
+  std::shared_ptr<const account::AccountBook> book_;  // keeps account_ alive across a reload
+  const account::Account* account_ = nullptr;
+  mesh::session::v1::LoadContextResponse loaded_;
+  mesh::bus::v1::Reply reply_;
+  std::int64_t reply_offset_ = -1;
+  std::uint32_t generation_ = 0;
+  engine::SequenceId sequence_;
+  bool generating_ = false;
+  bool abandoned_ = false;
+  int retries_in_a_row_ = 0;
+  std::uint32_t attempts_ = 0;
+  bus::DeadLetterReason dead_reason_ = bus::DeadLetterReason::kUndecodable;
+  std::string dead_detail_;
+};
+
+}  // namespace worker
