@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -116,7 +115,7 @@ class GgufFile {
   };
 
   GgufFile() = default;
-  absl::StatusOr<const MetadataValue*> Find(std::string_view key, MetadataType type) const;
+  absl::StatusOr<const MetadataValue*> Find(std::string_view key) const;
   absl::StatusOr<const MetadataValue*> FindArray(std::string_view key, MetadataType element_type) const;
 
   std::uint32_t version_ = 0;
