@@ -55,6 +55,8 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   // The partition is gone: stop the sequence if one runs and end without writing anything more.
   void Abandon();
 
+  bool submitted() const { return attempts_ > 0; }  // has reached the engine; loop thread
+
   TurnRun(const TurnContext& context, std::shared_ptr<TurnTask> task, std::function<void(bool completed)> on_done);
 
  private:

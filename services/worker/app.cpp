@@ -1,0 +1,149 @@
+#include "services/worker/app.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/bus/topics.h"
+#include "libs/engine/make_engine.h"
+#include "libs/telemetry/log.h"
+
+namespace worker {
+namespace {
+
+constexpr std::string_view kService = "worker";
+constexpr base::Duration kTopicsDeadline = std::chrono::seconds(5);
+constexpr base::Duration kTopicsRetry = std::chrono::seconds(1);
+
+// What may be posted to the loop at once: every record of every window (partitions x window) and a few callbacks for
+// each running turn. Partitions of one topic are at most 1,024 here; the sum is a guard, not a reservation.
+std::size_t LoopBacklogMax(std::int32_t window_records_max) {
+  return static_cast<std::size_t>(window_records_max) * 1024 + 65536;
+}
+
+}  // namespace
+
+App::App(const Options& options, app::Runner& runner)
+    : options_(options), runner_(runner), metrics_(runner.metrics()) {}
+
+App::~App() {
+  stopping_ = true;
+  if (joiner_.joinable()) joiner_.join();
+}
+
+absl::Status App::Start() {
+  absl::StatusOr<std::unique_ptr<account::AccountFile>> accounts = account::AccountFile::Open(options_.accounts);
+  if (!accounts.ok()) return accounts.status();
+  accounts_ = *std::move(accounts);
+  if (absl::Status status = CheckAccounts(); !status.ok()) return status;
+
+  absl::StatusOr<std::unique_ptr<engine::Engine>> engine = engine::MakeEngine(options_.engine);
+  if (!engine.ok()) return engine.status();
+  engine_ = *std::move(engine);
+  telemetry::LogInfo("engine_ready", {{"model", engine_->model_name()},
+                                      {"context_tokens_max", engine_->context_tokens_max()},
+                                      {"blocks_total", engine_->credit().blocks_total}});
+
+  session_ = session::Client::Create(options_.session_target);
+  absl::StatusOr<std::unique_ptr<bus::Producer>> producer =
+      bus::Producer::Create(options_.bus, bus::ProducerOptions{}, kService, runner_.metrics());
+  if (!producer.ok()) return producer.status();
+  producer_ = *std::move(producer);
+  loop_ = std::make_unique<app::EventLoop>(LoopBacklogMax(options_.window_records_max));
+  const TurnContext context{.loop = loop_.get(),
+                            .producer = producer_.get(),
+                            .session = session_.get(),
+                            .engine = engine_.get(),
+                            .accounts = accounts_.get(),
+                            .metrics = &metrics_,
+                            .clock = &base::Clock::Real(),
+                            .bus = options_.bus};
+  intake_ = std::make_unique<TurnIntake>(context, options_.window_records_max);
+  RegisterGauges();
+  joiner_ = std::thread([this] { JoinGroupWhenPossible(); });
+  return absl::OkStatus();
+}
+
+// The echo engine answers every user with a test text; a real account must never meet it.
+absl::Status App::CheckAccounts() const {
+  if (options_.engine.kind != "echo") return absl::OkStatus();
+  for (const account::Account& account : accounts_->current()->accounts()) {
+    if (!account.development) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("--engine=echo is for tests only, but account ", account.account_id, " of tenant ",
+                       account.tenant, " is not marked `development: true` in ", options_.accounts));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void App::JoinGroupWhenPossible() {
+  bool joined = false;
+  while (!stopping_ && !joined) {
+    const auto deadline = std::chrono::steady_clock::now() + kTopicsDeadline;
+    absl::Status status = bus::EnsureTopics(options_.bus, deadline).status();
+    if (status.ok()) {
+      bus::ConsumerOptions consume;
+      consume.group = options_.group;
+      consume.topics = {bus::TopicName(options_.bus, bus::kTurns)};
+      consume.static_member_id = options_.static_member_id;
+      absl::StatusOr<std::unique_ptr<bus::Consumer>> consumer =
+          bus::Consumer::Create(options_.bus, consume, intake_.get(), kService, runner_.metrics());
+      status = consumer.status();
+      if (status.ok()) {
+        consumer_ = *std::move(consumer);
+        joined = true;
+      }
+    }
+    if (!joined) {
+      telemetry::LogWarning("waiting_for_broker", {{"brokers", options_.bus.brokers}, {"error", status.ToString()}});
+      std::this_thread::sleep_for(kTopicsRetry);
+    }
+  }
+  joined_ = joined;
+}
+
+void App::RegisterGauges() {
+  runner_.metrics().AddRefresh([this] {
+    const engine::Credit credit = engine_->credit();
+    metrics_.kv_blocks_free.Set(static_cast<double>(credit.blocks_free));
+    metrics_.kv_blocks_total.Set(static_cast<double>(credit.blocks_total));
+  });
+}
+
+// Order: no new turns; running ones finish within the drain time; the rest is handed back unread; commit; leave.
+void App::Drain() {
+  stopping_ = true;
+  if (joiner_.joinable()) joiner_.join();
+  if (!loop_) return;
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::seconds(std::max(options_.common.drain_deadline_s - 5, 1));
+  loop_->RunSync([this] { intake_->StopStarting(); });
+  std::size_t running = 1;
+  while (running > 0 && std::chrono::steady_clock::now() < deadline) {
+    loop_->RunSync([&] { running = intake_->running_count(); });
+    if (running > 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  telemetry::LogInfo("drained", {{"turns_handed_back", running}});
+  loop_->RunSync([this] { intake_->AbandonAll(); });
+  if (joined_) consumer_->Stop();
+  engine_.reset();  // its last callbacks post to the loop, which is still there
+  producer_.reset();
+  session_.reset();
+  loop_->Stop();
+}
+
+bool App::alive() const {
+  return loop_ == nullptr || (loop_->alive() && engine_->alive() && (!joined_ || consumer_->polling()));
+}
+
+absl::Status App::ready() const {
+  if (engine_ == nullptr) return absl::UnavailableError("the model is loading");
+  if (!joined_) return absl::UnavailableError("waiting for the broker: topics not checked yet");
+  if (absl::Status status = consumer_->broker_status(); !status.ok()) return status;
+  if (!session_->connected()) return absl::UnavailableError(absl::StrCat("session is away: ", options_.session_target));
+  return absl::OkStatus();
+}
+
+}  // namespace worker

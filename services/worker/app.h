@@ -1,0 +1,57 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "libs/account/account_book.h"
+#include "libs/app/app.h"
+#include "libs/app/event_loop.h"
+#include "libs/bus/consumer.h"
+#include "libs/bus/producer.h"
+#include "libs/engine/engine.h"
+#include "libs/session/client.h"
+#include "services/worker/config.h"
+#include "services/worker/metrics.h"
+#include "services/worker/turn_intake.h"
+
+namespace worker {
+
+// Wires the worker: engine, bus, session client, lanes.
+//
+// Lifetime: members are destroyed in reverse order; Drain() has stopped everything that calls back before that.
+class App {
+ public:
+  App(const Options& options, app::Runner& runner);
+  ~App();
+
+  // Reads accounts, loads the model, and leaves a thread behind that waits for the broker (for as long as it takes: /readyz
+  // tells) and then joins the group. An error is final and says what to change: model file, accounts file, option.
+  absl::Status Start();
+  void Drain();
+
+  bool alive() const;
+  absl::Status ready() const;
+
+ private:
+  absl::Status CheckAccounts() const;
+  void JoinGroupWhenPossible();
+  void RegisterGauges();
+
+  const Options options_;
+  app::Runner& runner_;
+  Metrics metrics_;
+  std::atomic<bool> stopping_{false};
+  std::unique_ptr<account::AccountFile> accounts_;
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<session::Client> session_;
+  std::unique_ptr<bus::Producer> producer_;
+  std::unique_ptr<app::EventLoop> loop_;
+  std::unique_ptr<TurnIntake> intake_;
+  std::unique_ptr<bus::Consumer> consumer_;  // written by the joiner thread before joined_ is set
+  std::atomic<bool> joined_{false};
+  std::thread joiner_;
+};
+
+}  // namespace worker

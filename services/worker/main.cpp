@@ -1,0 +1,30 @@
+#include <cstdio>
+
+#include "libs/app/app.h"
+#include "libs/telemetry/log.h"
+#include "services/worker/app.h"
+#include "services/worker/config.h"
+
+int main(int argc, char** argv) {
+  worker::Options options;
+  config::OptionTable table("worker", "Consumes turns, runs the engine and produces replies.");
+  worker::RegisterOptions(table, &options);
+  const config::OptionTable::ParseResult parsed = table.Parse(argc, argv);
+  if (!parsed.status.ok()) {
+    std::fprintf(stderr, "worker: %s\n", std::string(parsed.status.message()).c_str());
+    return 2;
+  }
+  if (parsed.outcome == config::OptionTable::Outcome::kExit) return 0;
+
+  app::Runner runner("worker", options.common);
+  worker::App service(options, runner);
+  absl::Status status = runner.StartAdmin({.alive = [&] { return service.alive(); },  //
+                                           .ready = [&] { return service.ready(); }});
+  if (status.ok()) status = service.Start();
+  if (!status.ok()) {
+    telemetry::LogError("start_failed", {{"error", status.message()}});
+    telemetry::FlushLogs();
+    return 1;
+  }
+  return runner.WaitAndDrain([&] { service.Drain(); });
+}
