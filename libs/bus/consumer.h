@@ -58,6 +58,10 @@ class Consumer {
                                                           telemetry::Registry& metrics);
   virtual ~Consumer() = default;
 
+  // Joins the group and starts the poll thread; no handler call happens before. Separate from Create so that a handler
+  // can be given its consumer first. Call once.
+  virtual void Start() = 0;
+
   // The record's effect is durable: it need not be read again. Ignored for partitions no longer owned.
   virtual void MarkDone(const TopicPartition& partition, std::int64_t offset) = 0;
 
