@@ -16,16 +16,17 @@
 namespace bus {
 
 struct ConsumerOptions {
-  std::string group;                       // without prefix; the topic prefix is put before it
-  std::vector<std::string> topics;         // full names
-  std::string static_member_id;            // group.instance.id; empty: dynamic membership
+  std::string group;                // without prefix; the topic prefix is put before it
+  std::vector<std::string> topics;  // full names
+  std::string static_member_id;     // group.instance.id; empty: dynamic membership
   base::Duration session_timeout = std::chrono::seconds(10);
   base::Duration max_poll_interval = std::chrono::minutes(5);
   base::Duration commit_interval = std::chrono::milliseconds(250);
 };
 
-// Decides what becomes of records. All methods are called on the consumer's poll thread and MUST NOT block: hand over and
-// return; when there is no room, call Consumer::Pause for the partition and keep what came (bounded by the fetch in flight).
+// Decides what becomes of records. All methods are called on the consumer's poll thread and MUST NOT block: hand over
+// and return; when there is no room, call Consumer::Pause for the partition and keep what came (bounded by the fetch in
+// flight).
 class ConsumerHandler {
  public:
   virtual ~ConsumerHandler() = default;
@@ -36,20 +37,22 @@ class ConsumerHandler {
                           std::string_view committed_metadata) = 0;
 
   // The partition goes to another member. What has been marked done until this returns is still committed. Work in
-  // flight may finish, but its MarkDone is ignored from then on. `lost`: it is already somebody else's; nothing can be committed.
+  // flight may finish, but its MarkDone is ignored from then on. `lost`: it is already somebody else's; nothing can be
+  // committed.
   virtual void OnRevoked(const TopicPartition& partition, bool lost) = 0;
 
   virtual void OnRecord(Record record) = 0;
 };
 
-// One member of a consumer group, with manual commits through offset trackers. Uses the KIP-848 protocol when the library
-// has it, else cooperative-sticky.
+// One member of a consumer group, with manual commits through offset trackers. Uses the KIP-848 protocol when the
+// library has it, else cooperative-sticky.
 //
 // Delivery is at least once: after a crash or a revoke, records not marked done are read again, also ones beyond the
 // committed offset unless the finished map in the commit metadata names them.
 // Threading: one poll thread; MarkDone, Pause, Resume, lag, status from any thread.
 // Lifetime:  Stop() (or the destructor) leaves the group after a last commit; no handler call happens afterwards.
-// Metrics:   <service>_bus_consumed_total{topic}, _bus_assigned_partitions, _bus_rebalances_total, _bus_commit_failures_total,
+// Metrics:   <service>_bus_consumed_total{topic}, _bus_assigned_partitions, _bus_rebalances_total,
+// _bus_commit_failures_total,
 //            _bus_paused_partitions.
 class Consumer {
  public:
@@ -75,7 +78,7 @@ class Consumer {
   virtual void Stop() = 0;
 
   virtual std::vector<TopicPartition> assignment() const = 0;
-  virtual bool polling() const = 0;               // the poll thread turned within the last 10 s
+  virtual bool polling() const = 0;                // the poll thread turned within the last 10 s
   virtual absl::Status broker_status() const = 0;  // as Producer::broker_status
 };
 

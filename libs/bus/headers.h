@@ -9,7 +9,8 @@ namespace bus {
 
 // The headers of every record: traceparent, CloudEvents binary mode for Kafka
 // (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md) and content-type.
-//   ce_id: unique within ce_source (hex turn or record id); ce_type: full protobuf message name; ce_source: /musemesh/<service>
+//   ce_id: unique within ce_source (hex turn or record id); ce_type: full protobuf message name; ce_source:
+//   /musemesh/<service>
 Headers MakeHeaders(const telemetry::TraceContext& trace, std::string_view ce_type, std::string_view ce_id,
                     std::string_view service, std::int64_t wall_ms);
 

@@ -26,7 +26,8 @@ class LogReader {
                                                            OnRecord on_record);
   virtual ~LogReader() = default;
 
-  virtual void Add(const TopicPartition& partition, std::int64_t from_offset) = 0;  // kFromBeginning for the first record kept
+  virtual void Add(const TopicPartition& partition,
+                   std::int64_t from_offset) = 0;  // kFromBeginning for the first record kept
   virtual void Remove(const TopicPartition& partition) = 0;
   static constexpr std::int64_t kFromBeginning = -2;
 
@@ -38,7 +39,8 @@ class LogReader {
   virtual absl::StatusOr<Watermarks> QueryWatermarks(const TopicPartition& partition, base::MonotonicTime deadline) = 0;
 };
 
-// Reads [from, end at the time of the call) of the given partitions and returns; for tools. `on_record` returns false to stop.
+// Reads [from, end at the time of the call) of the given partitions and returns; for tools. `on_record` returns false
+// to stop.
 absl::Status ReadThrough(const BusOptions& bus, std::string_view service, const std::vector<TopicPartition>& partitions,
                          const std::function<bool(const Record&)>& on_record, base::MonotonicTime deadline);
 

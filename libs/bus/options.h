@@ -11,10 +11,10 @@ namespace bus {
 struct BusOptions {
   std::string brokers = "127.0.0.1:9092";
   std::string topic_prefix = "mesh.";
-  std::int32_t partitions = 12;           // of a conversation topic, when it is created here
+  std::int32_t partitions = 12;  // of a conversation topic, when it is created here
   std::int32_t replication_factor = 1;
-  std::string client_id;                  // defaults to <service>-<host>-<pid>
-  std::string extra_config;               // "key=value,..." passed to librdkafka: TLS, SASL; secrets by *.location files
+  std::string client_id;     // defaults to <service>-<host>-<pid>
+  std::string extra_config;  // "key=value,..." passed to librdkafka: TLS, SASL; secrets by *.location files
 };
 
 void RegisterBusOptions(config::OptionTable& table, BusOptions* options);

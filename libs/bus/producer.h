@@ -17,9 +17,9 @@ namespace bus {
 
 struct ProducerOptions {
   base::Duration delivery_timeout = std::chrono::milliseconds(3000);  // produce() to report, retries included
-  std::int32_t queue_records_max = 20000;   // bounded: full means Unavailable at once
+  std::int32_t queue_records_max = 20000;                             // bounded: full means Unavailable at once
   std::int32_t queue_bytes_max = 64 << 20;
-  std::int32_t linger_ms = 0;               // librdkafka's queue.buffering.max.ms; 0 for the lowest latency
+  std::int32_t linger_ms = 0;  // librdkafka's queue.buffering.max.ms; 0 for the lowest latency
 };
 
 // Called exactly once a record, on the producer's poll thread: must not block. OK only when the log has persisted the
@@ -30,8 +30,9 @@ using DeliveryCallback = std::function<void(absl::StatusOr<RecordPosition>)>;
 // Idempotent producer (enable.idempotence, acks=all), order kept within a partition.
 //
 // Threading: Produce from any thread. One poll thread of its own, joined by the destructor.
-// Lifetime:  the destructor waits at most `delivery_timeout` for records in flight; every callback runs before it returns.
-// Metrics:   <service>_bus_produced_total{topic}, _produce_failures_total{topic}, _produce_seconds{topic}, _produce_queue_records.
+// Lifetime:  the destructor waits at most `delivery_timeout` for records in flight; every callback runs before it
+// returns. Metrics:   <service>_bus_produced_total{topic}, _produce_failures_total{topic}, _produce_seconds{topic},
+// _produce_queue_records.
 class Producer {
  public:
   static absl::StatusOr<std::unique_ptr<Producer>> Create(const BusOptions& bus, const ProducerOptions& options,

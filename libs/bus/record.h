@@ -45,8 +45,8 @@ struct OutgoingRecord {
   Headers headers;
 };
 
-// The partition of a conversation, the same in every topic of a generation: Kafka's murmur2, as the Java client's default
-// partitioner computes it (org.apache.kafka.common.utils.Utils.murmur2; toPositive(hash) % partitions).
+// The partition of a conversation, the same in every topic of a generation: Kafka's murmur2, as the Java client's
+// default partitioner computes it (org.apache.kafka.common.utils.Utils.murmur2; toPositive(hash) % partitions).
 // REQUIRES: partitions > 0
 std::int32_t PartitionFor(std::string_view key, std::int32_t partitions);
 
