@@ -62,6 +62,7 @@ absl::Status App::Start() {
   intake_ = std::make_unique<TurnIntake>(context, options_.window_records_max);
   RegisterGauges();
   joiner_ = std::thread([this] { JoinGroupWhenPossible(); });
+  started_ = true;
   return absl::OkStatus();
 }
 
@@ -93,6 +94,8 @@ void App::JoinGroupWhenPossible() {
       status = consumer.status();
       if (status.ok()) {
         consumer_ = *std::move(consumer);
+        intake_->SetConsumer(consumer_.get());
+        consumer_->Start();
         joined = true;
       }
     }
@@ -106,6 +109,8 @@ void App::JoinGroupWhenPossible() {
 
 void App::RegisterGauges() {
   runner_.metrics().AddRefresh([this] {
+    std::lock_guard lock(parts_mutex_);
+    if (engine_ == nullptr) return;
     const engine::Credit credit = engine_->credit();
     metrics_.kv_blocks_free.Set(static_cast<double>(credit.blocks_free));
     metrics_.kv_blocks_total.Set(static_cast<double>(credit.blocks_total));
@@ -128,6 +133,8 @@ void App::Drain() {
   telemetry::LogInfo("drained", {{"turns_handed_back", running}});
   loop_->RunSync([this] { intake_->AbandonAll(); });
   if (joined_) consumer_->Stop();
+  std::lock_guard lock(parts_mutex_);
+  started_ = false;
   engine_.reset();  // its last callbacks post to the loop, which is still there
   producer_.reset();
   session_.reset();
@@ -135,11 +142,13 @@ void App::Drain() {
 }
 
 bool App::alive() const {
-  return loop_ == nullptr || (loop_->alive() && engine_->alive() && (!joined_ || consumer_->polling()));
+  std::lock_guard lock(parts_mutex_);
+  return !started_ || (loop_->alive() && engine_->alive() && (!joined_ || consumer_->polling()));
 }
 
 absl::Status App::ready() const {
-  if (engine_ == nullptr) return absl::UnavailableError("the model is loading");
+  std::lock_guard lock(parts_mutex_);
+  if (!started_) return absl::UnavailableError("the model is loading, or the worker is draining");
   if (!joined_) return absl::UnavailableError("waiting for the broker: topics not checked yet");
   if (absl::Status status = consumer_->broker_status(); !status.ok()) return status;
   if (!session_->connected()) return absl::UnavailableError(absl::StrCat("session is away: ", options_.session_target));

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <thread>
 
 #include "absl/status/status.h"
@@ -51,6 +52,9 @@ class App {
   std::unique_ptr<TurnIntake> intake_;
   std::unique_ptr<bus::Consumer> consumer_;  // written by the joiner thread before joined_ is set
   std::atomic<bool> joined_{false};
+  std::atomic<bool> started_{false};
+  // Between the admin thread, which reads the parts above once started_ is set, and Drain, which takes them away.
+  mutable std::mutex parts_mutex_;
   std::thread joiner_;
 };
 
