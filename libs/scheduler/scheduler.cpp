@@ -1,0 +1,245 @@
+#include "libs/scheduler/scheduler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/check.h"
+
+namespace scheduler {
+namespace {
+
+bool OlderThan(const Sequence* a, const Sequence* b) { return a->ticket < b->ticket; }
+
+void InsertByAge(std::vector<Sequence*>& list, Sequence* sequence) {
+  list.insert(std::upper_bound(list.begin(), list.end(), sequence, OlderThan), sequence);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Scheduler>> Scheduler::Create(const SchedulerOptions& options) {
+  const struct {
+    const char* name;
+    std::int32_t value, min, max;
+  } bounds[] = {
+      {"kv_blocks", options.blocks_total, 1, 1 << 24},
+      {"block_size", options.block_size, 1, 256},
+      {"sequences_max", options.sequences_max, 1, 4096},
+      {"queue_max", options.queue_max, 1, 1 << 20},
+      {"step_tokens_max", options.step_tokens_max, options.sequences_max, 1 << 16},
+  };
+  for (const auto& bound : bounds) {
+    if (bound.value < bound.min || bound.value > bound.max) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(bound.name, " is ", bound.value, ", must be in [", bound.min, ", ", bound.max, "]"));
+    }
+  }
+  return std::unique_ptr<Scheduler>(new Scheduler(options));
+}
+
+Scheduler::Scheduler(const SchedulerOptions& options)
+    : options_(options), allocator_(static_cast<std::uint32_t>(options.blocks_total)) {
+  step_.batch.Clear();
+}
+
+Scheduler::~Scheduler() {
+  for (Sequence* sequence : running_) sequence->blocks.ReleaseAll(allocator_);
+}
+
+std::int32_t Scheduler::BlocksToStart(const Sequence& sequence) const {
+  return kvcache::BlockTable::BlocksFor(sequence.tokens_known(), options_.block_size);
+}
+
+absl::Status Scheduler::Enqueue(NewSequence sequence) {
+  const std::int64_t pool_tokens = std::int64_t{options_.blocks_total} * options_.block_size;
+  const std::int64_t tokens = static_cast<std::int64_t>(sequence.prompt.size()) + sequence.tokens_max;
+  if (sequence.prompt.empty() || sequence.tokens_max < 1) {
+    return absl::InvalidArgumentError("a sequence needs at least one prompt token and one token to generate");
+  }
+  if (tokens > pool_tokens) {
+    return absl::InvalidArgumentError(absl::StrCat("prompt and answer may reach ", tokens, " tokens, the KV pool holds ",
+                                                   pool_tokens, "; raise kv_blocks"));
+  }
+  if (waiting_.size() >= static_cast<std::size_t>(options_.queue_max)) {
+    return absl::ResourceExhaustedError(absl::StrCat(waiting_.size(), " sequences wait already (queue_max)"));
+  }
+  const SequenceId id = sequence.id;
+  auto [entry, inserted] = sequences_.try_emplace(id, nullptr);
+  if (!inserted) return absl::AlreadyExistsError(absl::StrCat("sequence ", id.value(), " exists"));
+  entry->second = std::make_unique<Sequence>(std::move(sequence), options_.block_size);
+  waiting_.Push(entry->second.get());
+  blocks_promised_ += BlocksToStart(*entry->second);
+  return absl::OkStatus();
+}
+
+bool Scheduler::Remove(SequenceId id) {
+  CHECK(!step_open_);
+  const auto entry = sequences_.find(id);
+  if (entry == sequences_.end()) return false;
+  Sequence* sequence = entry->second.get();
+  if (std::erase(running_, sequence) > 0) {
+    sequence->blocks.ReleaseAll(allocator_);
+  } else {
+    blocks_promised_ -= BlocksToStart(*sequence);
+    const bool was_waiting = std::erase(preempted_, sequence) > 0 || waiting_.Remove(sequence);
+    CHECK(was_waiting);
+  }
+  sequences_.erase(entry);
+  return true;
+}
+
+std::vector<SequenceId> Scheduler::TakeExpired(base::MonotonicTime now) {
+  std::vector<SequenceId> ids;
+  for (Sequence* sequence : waiting_.TakeExpired(now)) {
+    ids.push_back(sequence->id);
+    blocks_promised_ -= BlocksToStart(*sequence);
+    sequences_.erase(sequence->id);
+  }
+  return ids;
+}
+
+Sequence* Scheduler::NextToAdmit() const { return preempted_.empty() ? waiting_.Front() : preempted_.front(); }
+
+void Scheduler::Admit() {
+  while (running_.size() < static_cast<std::size_t>(options_.sequences_max)) {
+    Sequence* sequence = NextToAdmit();
+    if (sequence == nullptr) return;
+    const auto needed = static_cast<std::size_t>(BlocksToStart(*sequence));
+    if (needed + running_.size() > allocator_.blocks_free()) return;
+    if (!sequence->blocks.TryReserve(sequence->tokens_known(), allocator_)) return;
+    blocks_promised_ -= static_cast<std::int64_t>(needed);
+    if (sequence->ticket == 0) {
+      waiting_.PopFront();
+      sequence->ticket = next_ticket_++;
+    } else {
+      preempted_.erase(preempted_.begin());
+    }
+    InsertByAge(running_, sequence);
+  }
+}
+
+void Scheduler::Preempt(Sequence* victim) {
+  std::erase(running_, victim);
+  victim->blocks.ReleaseAll(allocator_);
+  victim->computed = 0;
+  blocks_promised_ += BlocksToStart(*victim);
+  InsertByAge(preempted_, victim);
+  ++preemptions_total_;
+}
+
+// Makes room for the known tokens. Victims are younger than `sequence` and have no rows in this step yet, because rows
+// are planned oldest first. False: `sequence` was the youngest and was preempted itself.
+bool Scheduler::ReserveOrPreempt(Sequence& sequence) {
+  while (!sequence.blocks.TryReserve(sequence.tokens_known(), allocator_)) {
+    Sequence* victim = running_.back();
+    CHECK(victim->planned == 0);
+    Preempt(victim);
+    if (victim == &sequence) return false;
+  }
+  return true;
+}
+
+void Scheduler::PlanRows(Sequence& sequence, std::int32_t rows) {
+  kvcache::StepBatch& batch = step_.batch;
+  sequence.planned = rows;
+  for (std::int32_t i = 0; i < rows; ++i) {
+    const std::int32_t position = sequence.computed + i;
+    batch.token_ids.push_back(sequence.tokens[static_cast<std::size_t>(position)]);
+    batch.positions.push_back(position);
+  }
+  const std::int32_t positions_end = sequence.computed + rows;
+  const auto blocks = sequence.blocks.blocks().first(
+      static_cast<std::size_t>(kvcache::BlockTable::BlocksFor(positions_end, options_.block_size)));
+  for (kvcache::BlockId block : blocks) batch.block_ids.push_back(static_cast<std::uint32_t>(block));
+  batch.row_begin.push_back(batch.rows());
+  batch.block_begin.push_back(static_cast<std::int32_t>(batch.block_ids.size()));
+  step_.members.push_back(sequence.id);
+  if (!std::exchange(sequence.started, true)) step_.started.push_back(sequence.id);
+  if (positions_end == sequence.tokens_known()) {
+    batch.logit_rows.push_back(batch.rows() - 1);
+    step_.samples.push_back(sequence.id);
+  }
+}
+
+const Step& Scheduler::BuildStep() {
+  CHECK(!step_open_);
+  step_.batch.Clear();
+  step_.samples.clear();
+  step_.members.clear();
+  step_.started.clear();
+  Admit();
+
+  // By index, because a preemption shortens running_ behind the sequence that asked.
+  for (std::size_t i = 0; i < running_.size(); ++i) {
+    Sequence& sequence = *running_[i];
+    CHECK_MSG(sequence.tokens_pending() > 0, "the last step's sample got its token");
+    if (sequence.tokens_pending() == 1 && ReserveOrPreempt(sequence)) PlanRows(sequence, 1);
+  }
+  step_.decode_tokens = step_.batch.rows();
+
+  std::int32_t budget = options_.step_tokens_max - step_.decode_tokens;
+  for (Sequence* sequence : running_) {
+    if (budget == 0) break;
+    if (sequence->planned > 0) continue;
+    const std::int32_t rows = std::min(budget, sequence->tokens_pending());
+    PlanRows(*sequence, rows);
+    budget -= rows;
+  }
+  step_.prefill_tokens = step_.batch.rows() - step_.decode_tokens;
+  step_open_ = step_.batch.rows() > 0;
+  return step_;
+}
+
+void Scheduler::CompleteStep() {
+  CHECK(step_open_);
+  step_open_ = false;
+  for (Sequence* sequence : running_) {
+    sequence->computed += sequence->planned;
+    sequence->planned = 0;
+  }
+}
+
+void Scheduler::AppendToken(SequenceId id, std::int32_t token) {
+  CHECK(!step_open_);
+  const auto entry = sequences_.find(id);
+  CHECK(entry != sequences_.end());
+  Sequence& sequence = *entry->second;
+  CHECK(sequence.tokens_pending() == 0 && sequence.tokens_known() < sequence.tokens_end);
+  sequence.tokens.push_back(token);
+}
+
+SchedulerCounts Scheduler::counts() const {
+  return {.waiting = static_cast<std::int32_t>(waiting_.size()),
+          .running = static_cast<std::int32_t>(running_.size()),
+          .preempted = static_cast<std::int32_t>(preempted_.size()),
+          .blocks_free = allocator_.blocks_free(),
+          .blocks_promised = blocks_promised_,
+          .preemptions_total = preemptions_total_};
+}
+
+void Scheduler::CheckInvariantsForTest() const {
+  std::vector<bool> held(static_cast<std::size_t>(options_.blocks_total), false);
+  std::size_t held_count = 0;
+  for (const Sequence* sequence : running_) {
+    CHECK(sequence->blocks.capacity_tokens() >= sequence->computed);
+    for (kvcache::BlockId block : sequence->blocks.blocks()) {
+      const auto index = static_cast<std::size_t>(block);
+      CHECK_MSG(!held[index], "a block belongs to one sequence");
+      held[index] = true;
+      ++held_count;
+    }
+  }
+  std::int64_t promised = 0;
+  for (const auto& [id, sequence] : sequences_) {
+    const bool runs = std::find(running_.begin(), running_.end(), sequence.get()) != running_.end();
+    if (runs) continue;
+    CHECK_MSG(sequence->blocks.blocks().empty(), "only running sequences hold blocks");
+    promised += BlocksToStart(*sequence);
+  }
+  CHECK(promised == blocks_promised_);
+  CHECK_MSG(held_count + allocator_.blocks_free() == held.size(), "no block is lost");
+  CHECK(sequences_.size() == running_.size() + preempted_.size() + waiting_.size());
+  CHECK(running_.size() <= static_cast<std::size_t>(options_.sequences_max));
+}
+
+}  // namespace scheduler
