@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -50,7 +51,7 @@ struct GenerationResult {
   std::string text;  // valid UTF-8
   FinishReason finish_reason = FinishReason::kEndOfTurn;
   std::int32_t prompt_tokens = 0;
-  std::int32_t completion_tokens = 0;
+  std::int32_t completion_tokens = 0;  // generated tokens without the one that ended the turn
   base::Duration queue_time{};  // submit to first step
   base::Duration ttft{};        // submit to first token
 };
@@ -66,11 +67,28 @@ struct Credit {
   std::int32_t sequences_free = 0;  // submissions still accepted before ResourceExhausted
 };
 
-// A continuously batched generator behind one interface: `LlmEngine` (a real model) and `EchoEngine` (fault and load
-// tests). Each owns one loop thread; a sequence joins the running batch at the next step.
+// Snapshot for metrics. Totals count from the engine's start.
+struct EngineStats {
+  std::int32_t running = 0;    // sequences that hold KV blocks
+  std::int32_t queued = 0;     // sequences that wait for their first step
+  std::int32_t preempted = 0;  // sequences that lost their blocks and will resume
+  std::int64_t blocks_free = 0;
+  std::int64_t blocks_total = 0;
+  std::int64_t prefill_tokens_total = 0;  // prompt tokens processed, those of resumed sequences again
+  std::int64_t decode_tokens_total = 0;   // tokens processed one at a time after the prompt
+  std::int64_t steps_total = 0;
+  double step_seconds_total = 0;  // time inside steps: forward pass and sampling
+  std::int64_t preemptions_total = 0;
+  std::int64_t sequences_done_total = 0;    // callbacks with a result, whatever its finish reason
+  std::int64_t sequences_failed_total = 0;  // callbacks with an error
+};
+
+// A continuously batched generator behind one interface; MakeEngine (make_engine.h) makes one over a real model or, for
+// fault and load tests, one that echoes. It owns one loop thread; a sequence joins the running batch at the next step.
 //
 // Threading: every method is safe from any thread and none waits for a step.
-// Ownership: the engine must outlive nothing: its destructor cancels what runs (each callback gets kCancelled).
+// Ownership: callbacks may run until the destructor returns, so what they use must outlive the engine. The destructor
+//            waits for the step that runs and cancels every sequence (each callback gets kCancelled).
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -89,6 +107,8 @@ class Engine {
 
   virtual std::int32_t context_tokens_max() const = 0;
   virtual std::string model_name() const = 0;
+
+  virtual EngineStats stats() const = 0;
 
   // True while the loop thread makes progress (a step or an idle tick within the last 10 s).
   virtual bool alive() const = 0;

@@ -72,7 +72,7 @@ TEST(StopMatcherTest, AnyCutGivesTheResultOfAPlainSearch) {
   for (std::uint32_t seed = 1; seed <= 2000; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937 rng(seed);
-    const auto word = [&](unsigned length) {
+    const auto word = [&](std::size_t length) {
       std::string text(length, 'a');
       for (char& c : text) c = rng() % 3 == 0 ? 'b' : 'a';
       return text;

@@ -1,0 +1,270 @@
+#include "libs/engine/internal/batch_engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/check.h"
+#include "libs/base/clock.h"
+#include "libs/engine/internal/request_check.h"
+#include "libs/kvcache/block_table.h"
+
+namespace engine {
+namespace {
+
+constexpr base::Duration kIdleTick = std::chrono::seconds(1);
+constexpr base::Duration kAliveWithin = std::chrono::seconds(10);
+
+base::MonotonicTime Now() { return base::Clock::Real().Now(); }
+
+scheduler::SequenceId SchedulerId(std::uint64_t id) { return scheduler::SequenceId(id); }
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> BatchEngine::Create(const EngineOptions& options,
+                                                            std::unique_ptr<Generator> generator) {
+  const std::int64_t accepted_max = std::int64_t{options.queue_max} + options.sequences_max;
+  if (options.queue_max < 0 || accepted_max > (1 << 20)) {
+    return absl::InvalidArgumentError(absl::StrCat("queue_max is ", options.queue_max, ", must be in [0, 2^20)"));
+  }
+  // Whatever Submit accepted must find room in the scheduler's queue, since before their first step all of them wait.
+  auto scheduler = scheduler::Scheduler::Create({.blocks_total = options.kv_blocks,
+                                                 .block_size = options.block_size,
+                                                 .sequences_max = options.sequences_max,
+                                                 .queue_max = static_cast<std::int32_t>(accepted_max),
+                                                 .step_tokens_max = options.step_tokens_max});
+  if (!scheduler.ok()) return scheduler.status();
+
+  const std::int64_t pool_tokens = std::int64_t{options.kv_blocks} * options.block_size;
+  const auto context = static_cast<std::int32_t>(std::min<std::int64_t>(pool_tokens, generator->context_tokens_max()));
+  if (options.context_tokens_max < 0 || options.context_tokens_max > context) {
+    return absl::InvalidArgumentError(absl::StrCat("context_tokens_max is ", options.context_tokens_max,
+                                                   ", the model takes ", generator->context_tokens_max(),
+                                                   " tokens and the KV pool holds ", pool_tokens, " (kv_blocks)"));
+  }
+  if (context < 2) return absl::InvalidArgumentError("the KV pool holds fewer than 2 tokens; raise kv_blocks");
+  return std::unique_ptr<Engine>(
+      new BatchEngine(options, std::move(generator), *std::move(scheduler),
+                      options.context_tokens_max > 0 ? options.context_tokens_max : context));
+}
+
+BatchEngine::BatchEngine(const EngineOptions& options, std::unique_ptr<Generator> generator,
+                         std::unique_ptr<scheduler::Scheduler> scheduler, std::int32_t context_tokens_max)
+    : block_size_(options.block_size),
+      context_tokens_max_(context_tokens_max),
+      generator_(std::move(generator)),
+      inbox_(static_cast<std::size_t>(options.queue_max) + static_cast<std::size_t>(options.sequences_max)),
+      last_tick_ns_(Now().time_since_epoch().count()),
+      scheduler_(std::move(scheduler)) {
+  totals_.blocks_total = options.kv_blocks;
+  PublishAndDeliver();
+  thread_ = std::thread([this] { Run(); });
+}
+
+BatchEngine::~BatchEngine() {
+  inbox_.Stop();
+  thread_.join();
+}
+
+absl::StatusOr<SequenceId> BatchEngine::Submit(GenerationRequest request, ResultCallback on_done) {
+  CHECK(on_done != nullptr);
+  const base::MonotonicTime submitted = Now();
+  const auto queue_full = [] {
+    return absl::ResourceExhaustedError("the engine's queue is full; retry when a sequence has ended (queue_max)");
+  };
+  absl::Status status = CheckRequest(request, generator_->vocabulary_size(), context_tokens_max_);
+  if (!status.ok()) return status;
+  if (inbox_.full()) return queue_full();
+
+  absl::StatusOr<Generator::Prepared> prepared = generator_->Prepare(request);
+  if (!prepared.ok()) return prepared.status();
+  const std::size_t prompt_tokens = prepared->prompt.size();
+  if (prompt_tokens == 0) return absl::InvalidArgumentError("messages give a prompt of 0 tokens");
+  if (prompt_tokens >= static_cast<std::size_t>(context_tokens_max_)) {
+    return absl::InvalidArgumentError(absl::StrCat("the prompt has ", prompt_tokens, " tokens, the context holds ",
+                                                   context_tokens_max_, " including the answer"));
+  }
+  Submission submission;
+  submission.id = SequenceId(next_id_.fetch_add(1));
+  submission.tenant = std::move(request.tenant);
+  submission.prompt = std::move(prepared->prompt);
+  submission.tokens_max =
+      std::min(request.tokens_max, context_tokens_max_ - static_cast<std::int32_t>(prompt_tokens));
+  submission.blocks = kvcache::BlockTable::BlocksFor(static_cast<std::int32_t>(prompt_tokens), block_size_);
+  submission.deadline = request.deadline;
+  submission.submitted = submitted;
+  submission.generation = std::move(prepared->generation);
+  submission.on_done = std::move(on_done);
+
+  // The promise is booked first: the loop thread may take the submission before this thread goes on.
+  const SequenceId id = submission.id;
+  const std::int32_t blocks = submission.blocks;
+  const auto book = [&](std::int32_t delta) {
+    std::lock_guard lock(published_mutex_);
+    published_.blocks_in_transit += delta;
+  };
+  book(blocks);
+  if (inbox_.TrySubmit(std::move(submission))) return id;
+  book(-blocks);
+  return queue_full();
+}
+
+void BatchEngine::Cancel(SequenceId id) { inbox_.Cancel(id); }
+
+Credit BatchEngine::credit() const {
+  Credit credit;
+  {
+    std::lock_guard lock(published_mutex_);
+    const EngineStats& stats = published_.stats;
+    credit.blocks_free = std::max<std::int64_t>(
+        0, stats.blocks_free - published_.blocks_promised - published_.blocks_in_transit);
+    credit.blocks_total = stats.blocks_total;
+  }
+  credit.block_size = block_size_;
+  credit.sequences_free = static_cast<std::int32_t>(inbox_.sequences_free());
+  return credit;
+}
+
+std::int32_t BatchEngine::CountTokens(std::string_view text) const { return generator_->CountTokens(text); }
+
+EngineStats BatchEngine::stats() const {
+  std::lock_guard lock(published_mutex_);
+  return published_.stats;
+}
+
+bool BatchEngine::alive() const {
+  const base::MonotonicTime last_tick{base::Duration(last_tick_ns_.load())};
+  return Now() - last_tick <= kAliveWithin;
+}
+
+void BatchEngine::Tick() { last_tick_ns_.store(Now().time_since_epoch().count()); }
+
+void BatchEngine::Run() {
+  for (;;) {
+    const base::MonotonicTime now = Now();
+    Inbox::Mail mail = inbox_.Take(sequences_.empty() ? now + kIdleTick : now);
+    Tick();
+    const bool stop = mail.stop;
+    TakeMail(std::move(mail));
+    if (stop) break;
+    ExpireLate();
+    RunStep();
+    PublishAndDeliver();
+  }
+  while (!sequences_.empty()) Finish(sequences_.begin()->first, FinishReason::kCancelled);
+  PublishAndDeliver();
+}
+
+void BatchEngine::TakeMail(Inbox::Mail mail) {
+  for (Submission& submission : mail.submissions) {
+    const std::uint64_t id = submission.id.value();
+    Running& running = sequences_[id];
+    running.generation = std::move(submission.generation);
+    running.on_done = std::move(submission.on_done);
+    running.tokens_max = submission.tokens_max;
+    running.submitted = submission.submitted;
+    running.result.prompt_tokens = static_cast<std::int32_t>(submission.prompt.size());
+    blocks_taken_ += submission.blocks;
+    absl::Status status = scheduler_->Enqueue({.id = SchedulerId(id),
+                                               .tenant = std::move(submission.tenant),
+                                               .prompt = std::move(submission.prompt),
+                                               .tokens_max = submission.tokens_max,
+                                               .deadline = submission.deadline});
+    if (!status.ok()) Fail(id, std::move(status));
+  }
+  for (SequenceId id : mail.cancellations) {
+    if (sequences_.contains(id.value())) Finish(id.value(), FinishReason::kCancelled);
+  }
+}
+
+void BatchEngine::ExpireLate() {
+  for (scheduler::SequenceId id : scheduler_->TakeExpired(Now())) {
+    Fail(id.value(), absl::DeadlineExceededError("the deadline passed before the first step"));
+  }
+}
+
+void BatchEngine::RunStep() {
+  const scheduler::Step& step = scheduler_->BuildStep();
+  if (step.batch.rows() == 0) return;
+  const base::MonotonicTime began = Now();
+  for (scheduler::SequenceId id : step.started) sequences_.at(id.value()).first_step = began;
+
+  const absl::Status status = generator_->Forward(step.batch);
+  scheduler_->CompleteStep();
+  totals_.prefill_tokens_total += step.prefill_tokens;
+  totals_.decode_tokens_total += step.decode_tokens;
+  ++totals_.steps_total;
+  if (status.ok()) {
+    PickTokens(step.samples);
+  } else {
+    for (scheduler::SequenceId id : step.members) Fail(id.value(), status);
+  }
+  totals_.step_seconds_total += base::ToSeconds(Now() - began);
+  Tick();
+}
+
+void BatchEngine::PickTokens(const std::vector<scheduler::SequenceId>& samples) {
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const std::uint64_t id = samples[i].value();
+    Running& running = sequences_.at(id);
+    absl::StatusOr<Generation::Next> next = running.generation->PickToken(static_cast<std::int32_t>(i));
+    if (!next.ok()) {
+      Fail(id, next.status());
+      continue;
+    }
+    GenerationResult& result = running.result;
+    if (result.ttft == base::Duration{}) result.ttft = Now() - running.submitted;
+    if (next->counts) ++result.completion_tokens;
+    if (next->ended.has_value()) {
+      Finish(id, *next->ended);
+    } else if (result.completion_tokens >= running.tokens_max) {
+      Finish(id, FinishReason::kLength);
+    } else {
+      scheduler_->AppendToken(samples[i], next->token);
+    }
+  }
+}
+
+BatchEngine::Running BatchEngine::Forget(std::uint64_t id) {
+  auto node = sequences_.extract(id);
+  CHECK(!node.empty());
+  scheduler_->Remove(SchedulerId(id));  // already gone when it expired
+  inbox_.Ended(SequenceId(id));
+  return std::move(node.mapped());
+}
+
+void BatchEngine::Finish(std::uint64_t id, FinishReason reason) {
+  Running running = Forget(id);
+  running.result.text = running.generation->TakeText();
+  running.result.finish_reason = reason;
+  const bool started = running.first_step != base::MonotonicTime{};
+  running.result.queue_time = (started ? running.first_step : Now()) - running.submitted;
+  ++totals_.sequences_done_total;
+  due_.push_back({std::move(running.on_done), std::move(running.result)});
+}
+
+void BatchEngine::Fail(std::uint64_t id, absl::Status status) {
+  Running running = Forget(id);
+  ++totals_.sequences_failed_total;
+  due_.push_back({std::move(running.on_done), std::move(status)});
+}
+
+// Callbacks come last, so that whoever is called sees credit and stats in which its sequence has ended.
+void BatchEngine::PublishAndDeliver() {
+  const scheduler::SchedulerCounts counts = scheduler_->counts();
+  totals_.running = counts.running;
+  totals_.queued = counts.waiting;
+  totals_.preempted = counts.preempted;
+  totals_.blocks_free = counts.blocks_free;
+  totals_.preemptions_total = counts.preemptions_total;
+  {
+    std::lock_guard lock(published_mutex_);
+    published_.stats = totals_;
+    published_.blocks_promised = counts.blocks_promised;
+    published_.blocks_in_transit -= std::exchange(blocks_taken_, 0);
+  }
+  for (Due& due : std::exchange(due_, {})) due.on_done(std::move(due.result));
+}
+
+}  // namespace engine

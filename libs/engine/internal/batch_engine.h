@@ -1,0 +1,97 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "libs/engine/engine.h"
+#include "libs/engine/internal/generator.h"
+#include "libs/engine/internal/inbox.h"
+#include "libs/engine/make_engine.h"
+#include "libs/scheduler/scheduler.h"
+
+namespace engine {
+
+// The engine: one loop thread that takes submissions, asks the scheduler for a step, has the generator run it and picks
+// the tokens. Which model answers is the generator's affair.
+//
+//   Submit (any thread): check -> render and tokenise -> inbox
+//   loop thread:         inbox -> scheduler -> Forward -> PickToken for each sample -> publish stats -> callbacks
+//
+// A sequence that fails (its logits are not finite, its step could not run) ends alone, with an error to its callback.
+class BatchEngine final : public Engine {
+ public:
+  static absl::StatusOr<std::unique_ptr<Engine>> Create(const EngineOptions& options,
+                                                        std::unique_ptr<Generator> generator);
+  ~BatchEngine() override;
+
+  absl::StatusOr<SequenceId> Submit(GenerationRequest request, ResultCallback on_done) override;
+  void Cancel(SequenceId id) override;
+  Credit credit() const override;
+  std::int32_t CountTokens(std::string_view text) const override;
+  std::int32_t context_tokens_max() const override { return context_tokens_max_; }
+  std::string model_name() const override { return generator_->model_name(); }
+  EngineStats stats() const override;
+  bool alive() const override;
+
+ private:
+  struct Running {
+    std::unique_ptr<Generation> generation;
+    ResultCallback on_done;
+    std::int32_t tokens_max = 0;
+    base::MonotonicTime submitted{};
+    base::MonotonicTime first_step{};
+    GenerationResult result;
+  };
+  struct Due {  // a callback to run when the iteration's bookkeeping is published
+    ResultCallback on_done;
+    absl::StatusOr<GenerationResult> result;
+  };
+  struct Published {
+    EngineStats stats;
+    std::int64_t blocks_promised = 0;   // to sequences that the scheduler knows
+    std::int64_t blocks_in_transit = 0;  // to submissions that it does not know yet
+  };
+
+  BatchEngine(const EngineOptions& options, std::unique_ptr<Generator> generator,
+              std::unique_ptr<scheduler::Scheduler> scheduler, std::int32_t context_tokens_max);
+
+  // Loop thread.
+  void Run();
+  void TakeMail(Inbox::Mail mail);
+  void ExpireLate();
+  void RunStep();
+  void PickTokens(const std::vector<scheduler::SequenceId>& samples);
+  void Finish(std::uint64_t id, FinishReason reason);
+  void Fail(std::uint64_t id, absl::Status status);
+  Running Forget(std::uint64_t id);
+  void PublishAndDeliver();
+  void Tick();
+
+  // Constant after construction.
+  const std::int32_t block_size_;
+  const std::int32_t context_tokens_max_;
+  const std::unique_ptr<Generator> generator_;  // const methods from any thread, the rest on the loop thread
+
+  Inbox inbox_;  // has its own synchronisation
+  std::atomic<std::uint64_t> next_id_{1};
+  std::atomic<std::int64_t> last_tick_ns_;
+  mutable std::mutex published_mutex_;
+  Published published_;  // protected by published_mutex_
+
+  // Loop thread only.
+  std::unique_ptr<scheduler::Scheduler> scheduler_;
+  absl::flat_hash_map<std::uint64_t, Running> sequences_;  // every sequence that the scheduler knows
+  std::vector<Due> due_;
+  EngineStats totals_;
+  std::int64_t blocks_taken_ = 0;  // of submissions taken from the inbox since the last publication
+
+  std::thread thread_;  // last, so that it starts when all else stands
+};
+
+}  // namespace engine

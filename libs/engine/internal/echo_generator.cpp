@@ -1,0 +1,79 @@
+#include "libs/engine/internal/echo_generator.h"
+
+#include <algorithm>
+#include <functional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "libs/sampler/stop_matcher.h"
+#include "libs/unicode/utf8.h"
+
+namespace engine {
+namespace {
+
+constexpr int kCodePointsPerToken = 4;
+
+// End of the token that starts at `offset`.
+std::size_t NextToken(std::string_view text, std::size_t offset) {
+  for (int i = 0; i < kCodePointsPerToken && offset < text.size(); ++i) offset += unicode::DecodeUtf8(text, offset).length;
+  return offset;
+}
+
+class EchoGeneration final : public Generation {
+ public:
+  EchoGeneration(std::string answer, const std::vector<std::string>& stops)
+      : answer_(std::move(answer)), stops_(stops) {}
+
+  absl::StatusOr<Next> PickToken(std::int32_t /*sample*/) override {
+    if (at_ == answer_.size()) return Next{.ended = FinishReason::kEndOfTurn, .counts = false};
+    const std::size_t end = NextToken(answer_, at_);
+    const std::string_view piece = std::string_view(answer_).substr(at_, end - at_);
+    at_ = end;
+    Next next{.token = static_cast<std::int32_t>(std::hash<std::string_view>{}(piece) & 0xffff), .ended = {}};
+    if (stops_.Append(piece, text_)) next.ended = FinishReason::kStopString;
+    return next;
+  }
+
+  std::string TakeText() override {
+    stops_.Finish(text_);
+    return std::move(text_);
+  }
+
+ private:
+  const std::string answer_;  // valid UTF-8
+  std::size_t at_ = 0;
+  sampler::StopMatcher stops_;
+  std::string text_;
+};
+
+}  // namespace
+
+absl::StatusOr<Generator::Prepared> EchoGenerator::Prepare(const GenerationRequest& request) const {
+  Prepared prepared;
+  const Message* question = &request.messages.back();
+  for (const Message& message : request.messages) {
+    if (message.role == Role::kUser) question = &message;
+    const std::string_view text = message.content;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = NextToken(text, at);
+      prepared.prompt.push_back(static_cast<std::int32_t>(std::hash<std::string_view>{}(text.substr(at, end - at)) & 0xffff));
+      at = end;
+    }
+  }
+  prepared.generation =
+      std::make_unique<EchoGeneration>("echo: " + unicode::SanitizeUtf8(question->content), request.stop);
+  return prepared;
+}
+
+absl::Status EchoGenerator::Forward(const kvcache::StepBatch& /*batch*/) {
+  if (step_time_ > base::Duration{}) std::this_thread::sleep_for(step_time_);
+  return absl::OkStatus();
+}
+
+std::int32_t EchoGenerator::CountTokens(std::string_view text) const {
+  const std::size_t code_points = unicode::CodePointCount(text);
+  return static_cast<std::int32_t>((code_points + kCodePointsPerToken - 1) / kCodePointsPerToken);
+}
+
+}  // namespace engine

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/engine/engine.h"
+#include "libs/kvcache/step_batch.h"
+
+namespace engine {
+
+// One sequence's answer while it grows. Made on the submitting thread, then confined to the loop thread.
+class Generation {
+ public:
+  virtual ~Generation() = default;
+
+  struct Next {
+    std::int32_t token = 0;
+    std::optional<FinishReason> ended;  // set: the turn is over; `token` belongs to the answer only if `counts`
+    bool counts = true;                 // false: an end-of-turn token
+  };
+
+  // Picks the token after the sample `sample` of the forward pass run last and adds its text. An error ends this sequence
+  // alone (for example Internal: its logits hold a NaN).
+  virtual absl::StatusOr<Next> PickToken(std::int32_t sample) = 0;
+
+  // The text so far, valid UTF-8. Called once, at the end.
+  virtual std::string TakeText() = 0;
+};
+
+// What BatchEngine needs from a model, and all in which the real engine and the echo differ.
+// Threading: Prepare and the const queries from any thread; Forward and every Generation on the loop thread.
+class Generator {
+ public:
+  virtual ~Generator() = default;
+
+  struct Prepared {
+    std::vector<std::int32_t> prompt;  // token ids
+    std::unique_ptr<Generation> generation;
+  };
+
+  // Renders and tokenises a request whose fields were checked. Fills `prompt` only as the model sees it; length limits
+  // are the caller's.
+  virtual absl::StatusOr<Prepared> Prepare(const GenerationRequest& request) const = 0;
+
+  // One step: afterwards PickToken(i) reads what batch.logit_rows[i] gave. An error fails every sequence in the batch.
+  virtual absl::Status Forward(const kvcache::StepBatch& batch) = 0;
+
+  virtual std::int32_t CountTokens(std::string_view text) const = 0;
+  virtual std::int32_t vocabulary_size() const = 0;
+  virtual std::int32_t context_tokens_max() const = 0;  // of the model alone
+  virtual std::string model_name() const = 0;
+};
+
+}  // namespace engine
