@@ -45,7 +45,7 @@ TEST_F(EchoEngineTest, AnswersWithTheLastUserMessage) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->text, "echo: second, größer 🙂");
   EXPECT_EQ(result->finish_reason, FinishReason::kEndOfTurn);
-  EXPECT_EQ(result->prompt_tokens, 2 + 3 + 5);
+  EXPECT_EQ(result->prompt_tokens, 2 + 3 + 4);
   EXPECT_EQ(result->completion_tokens, 6);  // 22 code points, 4 a token
   EXPECT_GE(result->ttft, result->queue_time);
 }
@@ -75,7 +75,7 @@ TEST_F(EchoEngineTest, PoolFarTooSmallForTheLoadStillAnswersEachCorrectly) {
   options.block_size = 4;
   auto engine = Make(options);
   for (int i = 0; i < 12; ++i) {
-    ASSERT_TRUE(engine->Submit(Ask("message number " + std::to_string(100 + i) + " of many words"), results_.For(i)).ok());
+    ASSERT_TRUE(engine->Submit(Ask("message number " + std::to_string(100 + i) + " of many words", 20), results_.For(i)).ok());
   }
   for (int i = 0; i < 12; ++i) {
     auto result = results_.Wait(i);
