@@ -38,7 +38,7 @@ absl::Status App::Start() {
   accounts_ = *std::move(accounts);
   if (absl::Status status = CheckAccounts(); !status.ok()) return status;
 
-  absl::StatusOr<std::unique_ptr<engine::Engine>> engine = engine::MakeEngine(options_.engine);
+  absl::StatusOr<std::unique_ptr<engine::Engine>> engine = engine::MakeEngine(EngineOptionsOf(options_));
   if (!engine.ok()) return engine.status();
   engine_ = *std::move(engine);
   telemetry::LogInfo("engine_ready", {{"model", engine_->model_name()},
@@ -68,7 +68,7 @@ absl::Status App::Start() {
 
 // The echo engine answers every user with a test text; a real account must never meet it.
 absl::Status App::CheckAccounts() const {
-  if (options_.engine.kind != "echo") return absl::OkStatus();
+  if (options_.engine_kind != "echo") return absl::OkStatus();
   for (const account::Account& account : accounts_->current()->accounts()) {
     if (!account.development) {
       return absl::FailedPreconditionError(

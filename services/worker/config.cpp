@@ -1,12 +1,42 @@
 #include "services/worker/config.h"
 
 namespace worker {
+namespace {
+
+void RegisterEngineOptions(config::OptionTable& table, Options* options) {
+  engine::EngineOptions& engine = options->engine;
+  table.Add("engine", &options->engine_kind,
+            {.doc = "llm: a real model. echo: answers with the input; for load and fault tests, and refused where an account "
+                    "is not marked `development: true`.",
+             .choices = {"llm", "echo"}});
+  table.Add("model", &engine.model_path, {.doc = "GGUF file of the model (llm only)."});
+  table.Add("threads", &engine.threads,
+            {.doc = "Threads of the forward pass; 0: one a core.", .unit = "threads", .min = 0, .max = 256});
+  table.Add("kv-blocks", &engine.kv_blocks,
+            {.doc = "KV cache blocks. More: more conversations at once, or longer ones.", .unit = "blocks", .min = 1, .max = 1 << 24});
+  table.Add("block-size", &engine.block_size, {.doc = "Tokens in a KV block.", .unit = "tokens", .min = 1, .max = 256});
+  table.Add("sequences-max", &engine.sequences_max,
+            {.doc = "Sequences that run in one batch.", .unit = "sequences", .min = 1, .max = 4096});
+  table.Add("queue-max", &engine.queue_max,
+            {.doc = "Sequences accepted beyond those that run.", .unit = "sequences", .min = 1, .max = 65536});
+  table.Add("step-tokens-max", &engine.step_tokens_max,
+            {.doc = "Tokens of one step. More: faster prefill, longer gaps between the tokens of running answers.",
+             .unit = "tokens",
+             .min = 1,
+             .max = 65536});
+  table.Add("context-tokens-max", &engine.context_tokens_max,
+            {.doc = "Prompt and answer of one turn together; 0: as much as model and pool allow.", .unit = "tokens", .min = 0, .max = 1 << 20});
+  table.Add("echo-step-ms", &options->echo_step_ms,
+            {.doc = "How long a step of the echo engine takes.", .unit = "ms", .min = 0, .max = 10000});
+}
+
+}  // namespace
 
 void RegisterOptions(config::OptionTable& table, Options* options) {
   options->common.admin_port = 9101;
   app::RegisterCommonOptions(table, &options->common);
   bus::RegisterBusOptions(table, &options->bus);
-  engine::RegisterEngineOptions(table, &options->engine);
+  RegisterEngineOptions(table, options);
   table.Add("accounts", &options->accounts, {.doc = "Accounts file; reloaded when it changes."});
   table.Add("session-target", &options->session_target, {.doc = "gRPC address of the session service.", .unit = "host:port"});
   table.Add("group", &options->group, {.doc = "Consumer group; the topic prefix is put before it."});
@@ -20,6 +50,13 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
              .max = 18000});
   table.AddExample("worker --model=SmolLM2-135M-Instruct.Q4_1.gguf --threads=2", "answers with a real model");
   table.AddExample("worker --engine=echo", "answers with the input, for load and fault tests");
+}
+
+engine::EngineOptions EngineOptionsOf(const Options& options) {
+  engine::EngineOptions engine = options.engine;
+  engine.kind = options.engine_kind == "echo" ? engine::EngineKind::kEcho : engine::EngineKind::kLlm;
+  engine.echo_step_time = std::chrono::milliseconds(options.echo_step_ms);
+  return engine;
 }
 
 }  // namespace worker

@@ -6,7 +6,7 @@
 #include "libs/app/app.h"
 #include "libs/bus/options.h"
 #include "libs/config/option_table.h"
-#include "libs/engine/engine_options.h"
+#include "libs/engine/make_engine.h"
 
 namespace worker {
 
@@ -14,6 +14,8 @@ struct Options {
   app::CommonOptions common;
   bus::BusOptions bus;
   engine::EngineOptions engine;
+  std::string engine_kind = "llm";
+  std::int32_t echo_step_ms = 0;
   std::string accounts = "accounts.yaml";
   std::string session_target = "127.0.0.1:50051";
   std::string group = "worker";
@@ -22,5 +24,6 @@ struct Options {
 };
 
 void RegisterOptions(config::OptionTable& table, Options* options);
+engine::EngineOptions EngineOptionsOf(const Options& options);
 
 }  // namespace worker
