@@ -23,11 +23,11 @@ namespace config {
 //   table.AddInt("kv-blocks", &options.kv_blocks, {.min = 16, .max = 1 << 20, .unit = "blocks", .doc = "..."});
 // Threading: none; used before threads start. Pointers must outlive the table.
 struct OptionSpec {
-  std::string doc;       // one or two sentences: what it does and when to change it
-  std::string unit;      // "ms", "bytes", "blocks"; empty for none
+  std::string doc = {};  // one or two sentences: what it does and when to change it
+  std::string unit = {};  // "ms", "bytes", "blocks"; empty for none
   double min = 0;        // numbers only; inclusive. min == max == 0: unbounded
   double max = 0;
-  std::vector<std::string> choices;  // strings only; empty for any
+  std::vector<std::string> choices = {};  // strings only; empty for any
 };
 
 class OptionTable {

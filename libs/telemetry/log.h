@@ -22,6 +22,10 @@ struct LogField {
   LogField(std::string_view k, std::string_view v) : key(k), text(v) {}
   LogField(std::string_view k, const char* v) : key(k), text(v) {}
   LogField(std::string_view k, const std::string& v) : key(k), text(v) {}
+  // absl::string_view, where Abseil was built with a type of its own (Debian 12).
+  template <typename View>
+    requires(!std::is_convertible_v<View, std::string_view> && requires(View v) { std::string(v.data(), v.size()); })
+  LogField(std::string_view k, View v) : key(k), text(v.data(), v.size()) {}
   LogField(std::string_view k, bool v) : key(k), text(v ? "true" : "false"), is_literal(true) {}
   LogField(std::string_view k, double v);
   template <typename Int>
