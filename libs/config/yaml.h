@@ -1,15 +1,16 @@
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 
 namespace config {
 
-// A YAML document as plain values, so that no other library sees the YAML parser. Scalars stay text.
+// A YAML document as plain values, so that no other library sees the YAML parser. Scalars stay text. Left out on purpose:
+// aliases (a small file could stand for a huge value), keys that are not scalars, more than one document.
 struct YamlNode {
   enum class Kind { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
@@ -21,8 +22,9 @@ struct YamlNode {
   const YamlNode* Find(std::string_view key) const;  // nullptr when absent or not a map
 };
 
-// At most 1 MiB and 32 levels. InvalidArgument with line and column.
+// At most 1 MiB of UTF-8 and 32 levels of lists and maps. InvalidArgument with line and column.
 absl::StatusOr<YamlNode> ParseYaml(std::string_view text);
+// The same, with the path before each message; NotFound when there is no such file.
 absl::StatusOr<YamlNode> ParseYamlFile(const std::string& path);
 
 }  // namespace config

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "libs/base/byte_key.h"
+#include "libs/base/utf8.h"
 #include "libs/crypto/digest.h"
 #include "libs/telemetry/log.h"
 
@@ -66,6 +67,9 @@ ConversationKey KeyOf(const ConversationId& conversation) {
 std::optional<ConversationId> ParseKey(std::string_view key) {
   auto parts = base::SplitLengthPrefixed(key, kKeyParts);
   if (!parts || parts->size() != kKeyParts) return std::nullopt;
+  for (const std::string& part : *parts) {
+    if (!base::IsUtf8(part)) return std::nullopt;
+  }
   const auto channel = ParseChannelPart((*parts)[1]);
   if (!channel) return std::nullopt;
   ConversationId conversation;

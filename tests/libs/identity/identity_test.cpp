@@ -99,6 +99,11 @@ TEST(ParseKeyTest, RefusesEverythingThatIsNotAKey) {
   EXPECT_FALSE(ParseKey(std::string(16, '\xff')));
 }
 
+TEST(ParseKeyTest, RefusesPartsThatAreNotUtf8) {
+  EXPECT_TRUE(ParseKey(KeyOf(Conversation("t", mesh::bus::v1::CHANNEL_WEB, "a", "\xC3\xA9")).value()));
+  EXPECT_FALSE(ParseKey(KeyOf(Conversation("t", mesh::bus::v1::CHANNEL_WEB, "a", "\xC3")).value()));
+}
+
 TEST(ParseKeyTest, TakesOneSpellingOfAChannelOnly) {
   const auto key_with_channel = [](std::string_view channel) {
     return Size(0) + Size(static_cast<char>(channel.size())) + std::string(channel) + Size(0) + Size(0);
