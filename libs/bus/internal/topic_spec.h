@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace bus::internal {
+
+// A setting that a topic must have. A topic may keep records longer, or take larger ones, than asked for; its cleanup
+// policy must be the one stated.
+struct TopicSetting {
+  enum class Rule { kEqual, kAtLeast };
+  std::string name;
+  std::string wanted;
+  Rule rule = Rule::kEqual;
+  bool checked = true;  // false: set on creation, left to the operator afterwards
+};
+
+struct TopicSpec {
+  std::string_view topic;         // without prefix
+  bool per_conversation = false;  // partition count equal across all of these
+  std::vector<TopicSetting> settings;
+};
+
+// The seven topics of design.md, "Topics".
+const std::vector<TopicSpec>& TopicSpecs();
+
+// Whether `found` satisfies `setting`; the error names topic, setting, found and wanted.
+absl::Status CheckSetting(std::string_view topic, const TopicSetting& setting, std::string_view found);
+
+}  // namespace bus::internal

@@ -1,0 +1,36 @@
+#include "libs/bus/options.h"
+
+namespace bus {
+
+void RegisterBusOptions(config::OptionTable& table, BusOptions* options) {
+  table.Add("kafka-brokers", &options->brokers,
+            {.doc = "Kafka bootstrap servers. Two or three of a cluster are enough; the rest are found through them.",
+             .unit = "host:port,..."});
+  table.Add("kafka-topic-prefix", &options->topic_prefix,
+            {.doc = "Put before every topic and consumer group, so that several installations share a cluster. A new "
+                    "prefix is a new generation of topics.",
+             .unit = ""});
+  table.Add(
+      "kafka-partitions", &options->partitions,
+      {.doc = "Partitions of each conversation topic, used only when the topics are created. It cannot be changed "
+              "afterwards, because conversations would move between partitions.",
+       .unit = "partitions",
+       .min = 1,
+       .max = 1024});
+  table.Add("kafka-replication-factor", &options->replication_factor,
+            {.doc = "Copies of each partition, used only when the topics are created. 3 in production, with "
+                    "min.insync.replicas=2 on the brokers.",
+             .unit = "copies",
+             .min = 1,
+             .max = 9});
+  table.Add("kafka-client-id", &options->client_id,
+            {.doc = "Names this process in the brokers' logs and quotas. Empty: <service>-<host>-<pid>.", .unit = ""});
+  table.Add(
+      "kafka-extra-config", &options->extra_config,
+      {.doc = "Further librdkafka settings as key=value,key=value: TLS and SASL. A secret is read from a file when "
+              "its name is followed by .location, as in sasl.password.location=/run/secrets/kafka. Settings that "
+              "delivery rests on are refused.",
+       .unit = ""});
+}
+
+}  // namespace bus
