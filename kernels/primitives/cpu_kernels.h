@@ -1,0 +1,41 @@
+#pragma once
+
+#include "kernels/attention/paged_attention.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/kvcache/paged_kv.h"
+#include "kernels/norm/rms_norm.h"
+#include "kernels/primitives/swiglu.h"
+#include "kernels/quant/dequantize.h"
+#include "kernels/rope/rope.h"
+
+namespace kernels {
+
+// The instruction sets that the vector kernels are compiled for, each in one source file with its own compiler flags.
+enum class CpuTarget {
+  kReference,  // the plain references; slow, in double where that helps
+  kPortable,   // 128-bit vectors that every machine has
+  kAvx2,       // AVX2, FMA, F16C (Haswell, 2013)
+  kAvx512,     // AVX-512 F, BW, DQ, VL (Skylake-SP, 2017)
+};
+inline constexpr CpuTarget kCpuTargets[] = {CpuTarget::kReference, CpuTarget::kPortable, CpuTarget::kAvx2,
+                                            CpuTarget::kAvx512};
+
+// One target's kernels. Results of different targets differ in the last bits; one process uses one target throughout.
+struct CpuKernels {
+  const char* name;
+  DequantizeRowFn* dequantize_row;
+  GemmColumnsFn* gemm_columns;
+  RmsNormFn* rms_norm;
+  RopeRowFn* rope_row;
+  SwiGluFn* swiglu;
+  StoreKvFn* store_kv;
+  PagedAttentionFn* paged_attention;
+};
+
+// nullptr: not in this build, or this machine lacks the instructions.
+const CpuKernels* CpuKernelsFor(CpuTarget target);
+
+// The widest target that this machine has.
+const CpuKernels& BestCpuKernels();
+
+}  // namespace kernels

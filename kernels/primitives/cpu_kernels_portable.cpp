@@ -1,0 +1,86 @@
+#include "kernels/primitives/cpu_kernels_targets.h"
+#include "kernels/primitives/kernels_of_target.h"
+#include "kernels/quant/half.h"
+
+namespace kernels {
+namespace {
+
+// Four lanes as a GCC vector: SSE2 on any x86-64, NEON on ARM64. No fused multiply-add, which is not everywhere.
+struct Portable {
+  using F32 = float __attribute__((vector_size(16)));
+  using I32 = std::int32_t __attribute__((vector_size(16)));
+  static constexpr int kLanes = 4;
+  static constexpr int kGemmRows = 2;
+
+  static F32 Zero() { return F32{}; }
+  static F32 Set1(float v) { return F32{v, v, v, v}; }
+  static F32 Load(const float* p) {
+    F32 v;
+    __builtin_memcpy(&v, p, sizeof(v));
+    return v;
+  }
+  static F32 LoadPartial(const float* p, int count) {
+    F32 v{};
+    __builtin_memcpy(&v, p, static_cast<std::size_t>(count) * sizeof(float));
+    return v;
+  }
+  static void Store(float* p, F32 v) { __builtin_memcpy(p, &v, sizeof(v)); }
+  static F32 Add(F32 a, F32 b) { return a + b; }
+  static F32 Sub(F32 a, F32 b) { return a - b; }
+  static F32 Mul(F32 a, F32 b) { return a * b; }
+  static F32 Div(F32 a, F32 b) { return a / b; }
+  static F32 Max(F32 a, F32 b) { return a > b ? a : b; }
+  static F32 Min(F32 a, F32 b) { return a < b ? a : b; }
+  static F32 Fma(F32 a, F32 b, F32 c) { return a * b + c; }
+  static F32 Round(F32 v) {  // to nearest even, for |v| < 2^22: adding 1.5 * 2^23 shifts the fraction out
+    const F32 shift = Set1(0x1.8p23F);
+    return (v + shift) - shift;
+  }
+  static F32 Pow2(F32 n) {
+    I32 bits = __builtin_convertvector(n, I32) + 127;
+    bits <<= 23;
+    F32 v;
+    __builtin_memcpy(&v, &bits, sizeof(v));
+    return v;
+  }
+  static F32 SwapPairs(F32 v) { return F32{v[1], v[0], v[3], v[2]}; }
+  static float First(F32 v) { return v[0]; }
+  static float ReduceSum(F32 v) { return (v[0] + v[2]) + (v[1] + v[3]); }
+  static float ReduceMax(F32 v) {
+    const float a = v[0] > v[1] ? v[0] : v[1], b = v[2] > v[3] ? v[2] : v[3];
+    return a > b ? a : b;
+  }
+  static void ReduceSum4(F32 a, F32 b, F32 c, F32 d, float* out) {
+    Store(out, F32{ReduceSum(a), ReduceSum(b), ReduceSum(c), ReduceSum(d)});
+  }
+
+  static float HalfToFloat(std::uint16_t bits) { return kernels::HalfToFloat(bits); }
+  static F32 LoadF16(const std::uint16_t* p) {
+    return F32{HalfToFloat(p[0]), HalfToFloat(p[1]), HalfToFloat(p[2]), HalfToFloat(p[3])};
+  }
+  static void StoreF16(std::uint16_t* p, F32 v) {
+    for (int i = 0; i < kLanes; ++i) p[i] = FloatToHalf(v[i]);
+  }
+  static F32 LoadBF16(const std::uint16_t* p) {
+    const std::uint32_t wide[4] = {std::uint32_t{p[0]} << 16, std::uint32_t{p[1]} << 16, std::uint32_t{p[2]} << 16,
+                                   std::uint32_t{p[3]} << 16};
+    F32 v;
+    __builtin_memcpy(&v, wide, sizeof(v));
+    return v;
+  }
+  static F32 LoadI8(const std::uint8_t* p) { return Widen([p](int i) { return static_cast<std::int8_t>(p[i]); }); }
+  static F32 LoadLowNibbles(const std::uint8_t* p) { return Widen([p](int i) { return p[i] & 0x0f; }); }
+  static F32 LoadHighNibbles(const std::uint8_t* p) { return Widen([p](int i) { return p[i] >> 4; }); }
+
+ private:
+  static F32 Widen(auto value) {
+    return F32{static_cast<float>(value(0)), static_cast<float>(value(1)), static_cast<float>(value(2)),
+               static_cast<float>(value(3))};
+  }
+};
+
+}  // namespace
+
+const CpuKernels kPortableKernels = KernelsOfTarget<Portable>("portable");
+
+}  // namespace kernels

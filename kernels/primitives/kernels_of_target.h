@@ -1,0 +1,30 @@
+#pragma once
+
+#include "kernels/attention/paged_attention_simd.h"
+#include "kernels/gemm/gemm_simd.h"
+#include "kernels/kvcache/store_kv_simd.h"
+#include "kernels/norm/rms_norm_simd.h"
+#include "kernels/primitives/cpu_kernels.h"
+#include "kernels/primitives/swiglu_simd.h"
+#include "kernels/quant/dequantize_simd.h"
+#include "kernels/rope/rope_simd.h"
+
+namespace kernels {
+
+// The table of one vector target. Included only by the files that are compiled with a target's flags, so nothing here
+// or below may use inline functions of the standard library: the linker might keep their wide-vector copy for everyone.
+template <class S>
+constexpr CpuKernels KernelsOfTarget(const char* name) {
+  return {
+      .name = name,
+      .dequantize_row = &DequantizeRow<S>,
+      .gemm_columns = &GemmColumns<S>,
+      .rms_norm = &RmsNorm<S>,
+      .rope_row = &RopeRow<S>,
+      .swiglu = &SwiGlu<S>,
+      .store_kv = &StoreKv<S>,
+      .paged_attention = &PagedAttend<S>,
+  };
+}
+
+}  // namespace kernels

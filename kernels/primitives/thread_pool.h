@@ -1,0 +1,62 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace kernels {
+
+// Runs the tasks of one kernel launch on a fixed number of threads, the caller among them. A forward pass is about 150
+// launches of 10 to 1,000 microseconds, so a waiting thread spins for some microseconds before it sleeps.
+//
+// Tasks are taken from a counter, not dealt out: a thread that the machine delays costs one task. A thread that wakes up
+// when the launch is over takes no part in it, so the caller never waits for a sleeper.
+//
+// Threading: Run from one thread at a time.
+class ThreadPool {
+ public:
+  explicit ThreadPool(int threads);  // starts threads - 1. REQUIRES: threads >= 1
+  ~ThreadPool();
+
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  // Calls body(task, thread) for every task in [0, tasks), thread in [0, threads()); returns when all calls have
+  // returned. Tasks must not depend on one another or throw.
+  template <typename Body>
+  void Run(std::int64_t tasks, const Body& body) {
+    if (tasks <= 1 || workers_.empty()) {
+      for (std::int64_t task = 0; task < tasks; ++task) body(task, 0);
+      return;
+    }
+    Launch(tasks, &body, [](const void* erased, std::int64_t task, int thread) {
+      (*static_cast<const Body*>(erased))(task, thread);
+    });
+  }
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+ private:
+  using Call = void (*)(const void* body, std::int64_t task, int thread);
+
+  void Launch(std::int64_t tasks, const void* body, Call call);
+  void Work(int thread);
+  void TakeTasks(int thread);
+
+  // The launch. Written by Run while no worker is inside it; read by workers between joining and leaving.
+  std::int64_t tasks_ = 0;
+  const void* body_ = nullptr;
+  Call call_ = nullptr;
+
+  // Apart, because each is written at a different pace by different threads.
+  alignas(64) std::atomic<std::uint32_t> launches_{0};  // changes when there is something to do, or to stop
+  alignas(64) std::atomic<std::uint32_t> inside_{0};    // workers in the launch, and whether it takes more: kOpen
+  alignas(64) std::atomic<std::int64_t> next_task_{0};
+  std::atomic<bool> stop_{false};
+
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace kernels
