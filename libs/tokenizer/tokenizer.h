@@ -12,19 +12,21 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+namespace tensor {
+class GgufFile;
+}
+
 namespace tokenizer {
 
 using TokenId = std::int32_t;  // index into the vocabulary, in [0, vocab_size)
 
-// A vocabulary as GGUF metadata holds it (keys `tokenizer.ggml.*`). Views need to live only during Create. The function
-// that fills it from a model file is model::ChatCodec's (this library knows no file format).
+// A vocabulary as GGUF metadata holds it (keys `tokenizer.ggml.*`). Views need to live only during Create.
 struct VocabularySpec {
-  std::string_view model;                // `model`: "gpt2" (byte-level BPE) is supported
-  std::string_view pre;                  // `pre`: "smollm", "gpt-2", "llama-bpe", "qwen2"
-  std::vector<std::string_view> tokens;  // `tokens`; bytes are written with GPT-2's byte-to-unicode alphabet
-  std::vector<std::int32_t>
-      token_types;  // `token_type`, one a token; 1 normal, 3 control, 4 user defined, 5 unused, ...
-  std::vector<std::string_view> merges;  // `merges`, best first; "left right"
+  std::string_view model;                 // `model`: "gpt2" (byte-level BPE) is supported
+  std::string_view pre;                   // `pre`: "smollm", "gpt-2", "llama-bpe", "qwen2"
+  std::vector<std::string_view> tokens;   // `tokens`; bytes are written with GPT-2's byte-to-unicode alphabet
+  std::vector<std::int32_t> token_types;  // `token_type`, one a token: 1 normal, 3 control, 4 user defined, 5 unused
+  std::vector<std::string_view> merges;   // `merges`, best first; "left right"
   std::optional<std::uint64_t> bos_id;
   std::optional<std::uint64_t> eos_id;
   std::optional<std::uint64_t> eot_id;  // end of turn, where the file names one apart from eos
@@ -39,17 +41,24 @@ struct PromptPiece {
 };
 
 // Byte-level BPE (Sennrich et al. 2016, with GPT-2's byte alphabet), token for token equal to the reference
-// implementation.
+// implementation (the `tokenizers` library; tests/golden/tokenizer compares 10,000 strings).
 //
 // Invariant: Encode never yields a control token, whatever the text says; only EncodePrompt does, and only for trusted
-// text. Text: any bytes; invalid UTF-8 is first replaced by U+FFFD as unicode::SanitizeUtf8 states. Cost: O(n log n) in
-// the text, also for one word of megabytes. Threading: immutable after Create; safe from any thread. Memory: about 10
-// MB for 49,152 tokens.
+//            text.
+// Text:      any bytes; invalid UTF-8 is first replaced by U+FFFD as unicode::SanitizeUtf8 states.
+// Cost:      O(n log n) in the text, also for one word of megabytes. A single word above 4 MiB is cut there first, so
+// that
+//            memory stays bounded; no context window holds one.
+// Threading: immutable after Create; safe from any thread. Memory: about 10 MB for 49,152 tokens.
 class Tokenizer {
  public:
   // InvalidArgument: the vocabulary contradicts itself (permanent; the message names the entry).
   // Unimplemented: a model or pre-tokenizer name outside the list above.
   static absl::StatusOr<std::unique_ptr<const Tokenizer>> Create(const VocabularySpec& spec);
+
+  // Create with the vocabulary of a model file. Keeps no view into it.
+  // NotFound, FailedPrecondition: the file lacks a key or has it in another type; permanent.
+  static absl::StatusOr<std::unique_ptr<const Tokenizer>> Load(const tensor::GgufFile& file);
 
   ~Tokenizer();
   Tokenizer(const Tokenizer&) = delete;

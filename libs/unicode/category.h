@@ -1,6 +1,7 @@
 #pragma once
 
-// Properties of code points, from the Unicode Character Database. Pure, constant time, safe from any thread; a value
+// Properties of code points, from the Unicode Character Database: letters and numbers as of Unicode 16.0, the
+// rest as of 15.0. Pure, constant time, safe from any thread; a value
 // above U+10FFFF has none of the properties.
 namespace unicode {
 

@@ -28,6 +28,18 @@ TEST(CategoryTest, LettersNumbersAndMarksOfManyScripts) {
   }
 }
 
+TEST(CategoryTest, LettersAndNumbersThatUnicode16Added) {
+  for (const char32_t letter : {0x1C89, 0x1C8A, 0xA7DC, 0x105C0, 0x143FA, 0x2EBF0, 0x2EE5D}) {
+    EXPECT_TRUE(IsLetter(letter)) << static_cast<unsigned>(letter);
+  }
+  for (const char32_t number : {0x10D40, 0x10D49, 0x1E5FA}) {
+    EXPECT_TRUE(IsNumber(number)) << static_cast<unsigned>(number);
+  }
+  for (const char32_t unassigned : {0x1C8B, 0x105F4, 0x2EE5E, 0x0378}) {
+    EXPECT_FALSE(IsLetter(unassigned) || IsNumber(unassigned)) << static_cast<unsigned>(unassigned);
+  }
+}
+
 TEST(CategoryTest, WhitespaceIsExactlyTheWhiteSpaceProperty) {
   // PropList.txt of Unicode 15.0, property White_Space: 25 code points.
   const std::set<char32_t> expected = {0x09,   0x0A,   0x0B,   0x0C,   0x0D,   0x20,   0x85,   0xA0,   0x1680,
