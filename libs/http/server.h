@@ -31,26 +31,40 @@ struct ServerOptions {
   std::int32_t connections_max = 10000;
   std::int32_t connections_per_peer_max = 10000;
   std::int32_t pipeline_max = 64;            // requests of one connection being answered at once; more wait unread
+  // Bodies received and not answered yet. Beyond the first, a connection's next request waits unread; beyond the second,
+  // which protects the process, a request with a body gets 503.
+  std::int64_t pipeline_body_bytes_max = 8 << 20;
+  std::int64_t body_bytes_in_flight_max = 512 << 20;
+  std::int64_t body_bytes_per_second_min = 1024;  // after the first body_idle_timeout; slower senders get 408
 };
 
-// Sends the answer. Call exactly once, from any thread; later calls and calls after the connection died are ignored.
+// Sends the answer. Call once, from any thread; later calls and calls after the connection died are ignored. When the last
+// copy is destroyed uncalled, 500 is sent in its place, so that a forgotten answer never hangs a connection.
 using Responder = std::function<void(Response)>;
 
 // Called on the connection's io thread once the whole body has arrived; must not block. Answers of pipelined requests
-// leave in request order, whenever each was given.
+// leave in request order, whenever each was given. An exception that leaves it is logged and answered with 500.
 using Handler = std::function<void(Request, Responder)>;
 
 // HTTP/1.1 server with keep-alive and pipelining. Beast parses; a policy check behind it refuses what Beast lets through
 // (unknown transfer codings, a missing Host, obs-fold, repeated Content-Length): ecosystem.md 1.3.
 //
-// Metrics: <service>_http_requests_total{route,code}, _http_request_seconds{route}, _http_connections, _http_refused_total{reason}.
+// HEAD is answered by the route of GET, without the body. An unknown path is 404, a known one with another method 405.
+// `Expect: 100-continue` is answered before the body is read; HTTP/1.0 connections are closed after their answer. What is
+// refused before it reaches a handler (libs/http/internal/refusal.h) closes the connection after the answer.
+//
+// Threading: Add and Start on one thread; the rest from any. Handlers run on io threads.
+// Lifetime:  the destructor is a Drain without patience. Responders may outlive the server: their answers are dropped.
+// Metrics:   <service>_http_requests_total{route,code}, _http_request_seconds{route}, _http_connections,
+//            _http_refused_total{reason}. The route of what matched none is "none"; codes outside a fixed list are "other".
 class Server {
  public:
+  // InvalidArgument names the option that is out of bounds, or the address that is none.
   static absl::StatusOr<std::unique_ptr<Server>> Create(const ServerOptions& options, std::string_view service,
                                                         telemetry::Registry& metrics);
   virtual ~Server() = default;
 
-  // Before Start. `path` matches exactly; a trailing '*' matches a prefix. `route` is the metric label.
+  // `path` matches exactly; a trailing '*' matches a prefix, and the longest one wins. `route` is the metric label.
   struct Route {
     std::string method;
     std::string path;
@@ -58,15 +72,16 @@ class Server {
     std::int64_t body_bytes_max = 0;  // 0: the server's
     Handler handler;
   };
-  virtual void Add(Route route) = 0;
+  virtual void Add(Route route) = 0;  // REQUIRES: before Start
 
   virtual absl::Status Start() = 0;  // binds, starts threads; AlreadyExists when the port is taken
-  virtual std::uint16_t port() const = 0;
+  virtual std::uint16_t port() const = 0;  // after Start
 
-  // Stops accepting, answers what is in flight until the deadline (keep-alive connections get Connection: close), closes.
+  // Stops accepting, answers what is in flight until the deadline (keep-alive connections get Connection: close), closes
+  // and stops the threads. Blocks; not on an io thread. Idempotent.
   virtual void Drain(base::MonotonicTime deadline) = 0;
 
-  virtual bool alive() const = 0;  // every io thread turned within the last 10 s
+  virtual bool alive() const = 0;  // every io thread turned within the last 10 s, or is not meant to
 };
 
 }  // namespace http
