@@ -29,8 +29,8 @@ struct Response {
   int status = 200;
   // Server: further fields to send. Framing fields (content-length, transfer-encoding, connection) are the server's own and
   // ignored here. Client: all fields received, names in lower case.
-  HeaderList headers;
-  std::string body;
+  HeaderList headers = {};
+  std::string body = {};
   std::string content_type = "text/plain; charset=utf-8";  // Client: as received, empty when absent
 
   std::string_view Header(std::string_view lower_case_name) const;  // first value, or empty

@@ -11,8 +11,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
+#include "libs/base/str_cat.h"
 #include "libs/http/internal/io_thread.h"
 #include "libs/http/internal/server_connection.h"
 #include "libs/http/internal/server_state.h"
@@ -181,11 +181,11 @@ class BeastServer final : public Server {
 
  private:
   static absl::Status BindError(const tcp::endpoint& endpoint, const boost::system::error_code& error) {
-    const std::string where = absl::StrCat(endpoint.address().to_string(), ":", endpoint.port());
+    const std::string where = base::StrCat(endpoint.address().to_string(), ":", endpoint.port());
     if (error == boost::system::errc::address_in_use) {
-      return absl::AlreadyExistsError(absl::StrCat(where, " is taken by another process; choose another port"));
+      return absl::AlreadyExistsError(base::StrCat(where, " is taken by another process; choose another port"));
     }
-    return absl::FailedPreconditionError(absl::StrCat("cannot listen on ", where, ": ", error.message()));
+    return absl::FailedPreconditionError(base::StrCat("cannot listen on ", where, ": ", error.message()));
   }
 
   const std::shared_ptr<internal::ServerState> state_;
@@ -200,7 +200,7 @@ class BeastServer final : public Server {
 absl::Status CheckOptions(const ServerOptions& options) {
   const auto check = [](std::string_view name, std::int64_t value, std::int64_t min, std::int64_t max) {
     if (value >= min && value <= max) return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrCat("http server: ", name, " is ", value, ", allowed ", min, " to ", max));
+    return absl::InvalidArgumentError(base::StrCat("http server: ", name, " is ", value, ", allowed ", min, " to ", max));
   };
   constexpr std::int64_t kTimeoutMsMax = 24 * 3600 * 1000;
   for (const absl::Status& status :
@@ -232,7 +232,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& opti
   boost::system::error_code error;
   auto address = boost::asio::ip::make_address(options.address, error);
   if (error) {
-    return absl::InvalidArgumentError(absl::StrCat("http server: '", options.address, "' is no IP address"));
+    return absl::InvalidArgumentError(base::StrCat("http server: '", options.address, "' is no IP address"));
   }
   return std::make_unique<BeastServer>(options, std::move(address), service, metrics);
 }

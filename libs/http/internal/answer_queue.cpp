@@ -5,9 +5,8 @@
 #include <ctime>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
+#include "libs/base/str_cat.h"
+#include "libs/http/internal/ascii.h"
 #include "libs/http/internal/header_scan.h"
 
 namespace http::internal {
@@ -15,14 +14,14 @@ namespace {
 
 bool IsFramingField(std::string_view name) {
   for (const std::string_view own : {"content-length", "transfer-encoding", "connection", "content-type", "date"}) {
-    if (absl::EqualsIgnoreCase(name, own)) return true;
+    if (EqualsIgnoreCase(name, own)) return true;
   }
   return false;
 }
 
 // A handler may pass on what came from outside; a line break in it must not become a field of its own.
 void AppendField(std::string_view name, std::string_view value, std::string* out) {
-  absl::StrAppend(out, name, ": ");
+  out->append(name).append(": ");
   for (const char c : value) {
     if (IsFieldValue(std::string_view(&c, 1))) out->push_back(c);
   }
@@ -34,11 +33,11 @@ bool HasBody(int status) { return status >= 200 && status != 204 && status != 30
 }  // namespace
 
 void AppendResponse(const Response& response, bool is_head, bool close, std::string_view date, std::string* out) {
-  absl::StrAppend(out, "HTTP/1.1 ", response.status, " ", ReasonPhrase(response.status), "\r\n");
+  out->append(base::StrCat("HTTP/1.1 ", response.status, " ", ReasonPhrase(response.status), "\r\n"));
   AppendField("Date", date, out);
   if (HasBody(response.status)) {
     if (!response.content_type.empty()) AppendField("Content-Type", response.content_type, out);
-    absl::StrAppend(out, "Content-Length: ", response.body.size(), "\r\n");
+    out->append(base::StrCat("Content-Length: ", response.body.size(), "\r\n"));
   }
   for (const auto& [name, value] : response.headers) {
     if (IsToken(name) && !IsFramingField(name)) AppendField(name, value, out);

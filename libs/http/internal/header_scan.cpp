@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
+#include "libs/http/internal/ascii.h"
 
 namespace http::internal {
 namespace {
@@ -33,7 +32,7 @@ Refusal ScanRequestLine(std::string_view line, const HeaderLimits& limits, bool*
   if (target.size() > limits.target_bytes_max) return Refusal::kTargetTooLong;
   const auto is_target_char = [](char c) { return static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f; };
   if (target.empty() || !std::all_of(target.begin(), target.end(), is_target_char)) return Refusal::kBadTarget;
-  if (version.size() != 8 || !absl::StartsWith(version, "HTTP/") || version[6] != '.') return Refusal::kBadRequestLine;
+  if (version.size() != 8 || !version.starts_with("HTTP/") || version[6] != '.') return Refusal::kBadRequestLine;
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return Refusal::kUnsupportedVersion;
   *is_http_10 = version == "HTTP/1.0";
   return Refusal::kNone;
@@ -41,7 +40,7 @@ Refusal ScanRequestLine(std::string_view line, const HeaderLimits& limits, bool*
 
 bool IsHostValue(std::string_view value) {
   return std::all_of(value.begin(), value.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+    return IsAlphanumeric(c) ||
            std::string_view("-._~:[]%!$&'()*+,;=").find(c) != std::string_view::npos;
   });
 }
@@ -61,17 +60,17 @@ Refusal ScanField(std::string_view line, Framing* framing) {
   const std::string_view name = line.substr(0, colon);
   const std::string_view value = TrimOws(line.substr(colon + 1));
   if (!IsFieldValue(value)) return Refusal::kBadFieldValue;
-  if (absl::EqualsIgnoreCase(name, "content-length")) {
+  if (EqualsIgnoreCase(name, "content-length")) {
     if (++framing->content_lengths > 1) return Refusal::kRepeatedContentLength;
     const bool digits = std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (value.empty() || value.size() > kContentLengthDigitsMax || !digits) return Refusal::kBadContentLength;
-  } else if (absl::EqualsIgnoreCase(name, "transfer-encoding")) {
+  } else if (EqualsIgnoreCase(name, "transfer-encoding")) {
     // One field, one coding: "chunked, chunked", "gzip, chunked" and empty values are all read differently by someone.
-    if (++framing->codings > 1 || !absl::EqualsIgnoreCase(value, "chunked")) return Refusal::kUnknownCoding;
-  } else if (absl::EqualsIgnoreCase(name, "host")) {
+    if (++framing->codings > 1 || !EqualsIgnoreCase(value, "chunked")) return Refusal::kUnknownCoding;
+  } else if (EqualsIgnoreCase(name, "host")) {
     if (++framing->hosts > 1 || !IsHostValue(value)) return Refusal::kBadHost;
-  } else if (absl::EqualsIgnoreCase(name, "expect")) {
-    if (!absl::EqualsIgnoreCase(value, "100-continue")) return Refusal::kUnknownExpectation;
+  } else if (EqualsIgnoreCase(name, "expect")) {
+    if (!EqualsIgnoreCase(value, "100-continue")) return Refusal::kUnknownExpectation;
   }
   return Refusal::kNone;
 }
@@ -79,7 +78,7 @@ Refusal ScanField(std::string_view line, Framing* framing) {
 }  // namespace
 
 bool IsTokenChar(char c) {
-  return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+  return IsAlphanumeric(c) ||
          (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
 }
 

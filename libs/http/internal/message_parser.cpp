@@ -8,8 +8,8 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
-#include "absl/strings/ascii.h"
 #include "libs/base/check.h"
+#include "libs/http/internal/ascii.h"
 
 namespace http::internal {
 namespace {
@@ -25,7 +25,7 @@ HeaderList CopyFields(const Fields& fields) {
   for (const auto& field : fields) {
     const auto name = field.name_string();
     const auto value = field.value();
-    headers.emplace_back(absl::AsciiStrToLower(std::string_view(name.data(), name.size())),
+    headers.emplace_back(ToLower(std::string_view(name.data(), name.size())),
                          std::string(value.data(), value.size()));
   }
   return headers;
@@ -68,7 +68,7 @@ std::optional<RequestHead> RequestParser::PutHeader(std::string_view block) {
   }
   head.has_body = parser.chunked() || head.content_length.value_or(0) > 0;
   head.expects_continue =
-      !head.is_http_10 && absl::AsciiStrToLower(std::string(message[beast_http::field::expect])) == "100-continue";
+      !head.is_http_10 && ToLower(std::string(message[beast_http::field::expect])) == "100-continue";
   parser.eager(true);
   return head;
 }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "absl/strings/match.h"
+#include "libs/http/internal/ascii.h"
 #include "libs/http/internal/header_scan.h"
 #include "libs/http/message.h"
 
@@ -11,7 +11,7 @@ namespace http::internal {
 std::optional<std::string> PathOfTarget(std::string_view target) {
   if (target == "*") return "*";
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (!absl::StartsWithIgnoreCase(target, scheme)) continue;
+    if (!StartsWithIgnoreCase(target, scheme)) continue;
     target.remove_prefix(scheme.size());
     target.remove_prefix(std::min(target.find_first_of("/?"), target.size()));
     if (target.empty() || target.front() == '?') return "/";

@@ -9,7 +9,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 
-#include "absl/strings/str_cat.h"
+#include "libs/base/str_cat.h"
 #include "libs/http/internal/request_target.h"
 #include "libs/telemetry/log.h"
 
@@ -112,7 +112,8 @@ bool ServerConnection::MayStartRequest() const {
 }
 
 bool ServerConnection::AdvanceHeader() {
-  if (!MayStartRequest() || buffer_.empty()) return false;
+  starved_ = buffer_.empty();
+  if (starved_ || !MayStartRequest()) return false;
   if (!header_started_) header_started_ = Now();
   // Old clients send an empty line behind a body (RFC 9112, 2.2).
   while (buffer_.bytes().substr(0, 2) == "\r\n") {
@@ -123,6 +124,7 @@ bool ServerConnection::AdvanceHeader() {
   if (end.refusal != Refusal::kNone) return Refuse(end.refusal);
   if (end.size == 0) {
     scanned_ = buffer_.size();
+    starved_ = true;
     return false;
   }
   const std::string_view block = buffer_.bytes().substr(0, end.size);
@@ -243,14 +245,15 @@ bool ServerConnection::Refuse(Refusal refusal) {
                          .started = now,
                          .deadline = now,
                          .body_bytes = 0},
-                        {.status = StatusOf(refusal), .headers = {}, .body = absl::StrCat(ToString(refusal), "\n")});
+                        {.status = StatusOf(refusal), .headers = {}, .body = base::StrCat(ToString(refusal), "\n")});
   return false;
 }
 
 void ServerConnection::Read() {
   if (reading_ || closed_) return;
   if (!lingering_) {
-    if (read_closed_ || (phase_ == Phase::kHeader && !MayStartRequest())) return;
+    // Not starved: a whole request may wait here for room in the pipeline, which the end of a write or an answer gives.
+    if (read_closed_ || (phase_ == Phase::kHeader && (!starved_ || !MayStartRequest()))) return;
   }
   reading_ = true;
   const auto room = buffer_.Prepare(phase_ == Phase::kBody || lingering_ ? kBodyReadBytes : kHeaderReadBytes);

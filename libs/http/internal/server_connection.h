@@ -98,6 +98,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
 
   bool reading_ = false;         // a read is pending
   bool writing_ = false;         // a write is pending
+  bool starved_ = true;          // parsing stopped for want of bytes, not of room in the pipeline
   bool read_closed_ = false;     // no further request is read
   bool refused_ = false;         // the peer may be sending what nobody reads
   bool close_after_write_ = false;

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
+#include "libs/base/str_cat.h"
 
 namespace http::internal {
 namespace {
@@ -20,18 +19,18 @@ HeaderLimits LimitsOf(const ServerOptions& options) {
 RouteEntry::RouteEntry(Server::Route added, std::string_view service, telemetry::Registry& metrics)
     : route(std::move(added)),
       body_bytes_max(route.body_bytes_max),
-      seconds(metrics.AddHistogram(absl::StrCat(service, "_http_request_seconds"),
+      seconds(metrics.AddHistogram(base::StrCat(service, "_http_request_seconds"),
                                    "From the whole request being there to its answer being given",
                                    telemetry::LatencyBuckets(), {{"route", route.route}})) {
-  if (absl::EndsWith(route.path, "*")) {
+  if (route.path.ends_with('*')) {
     is_prefix = true;
     route.path.pop_back();
   }
   const auto add = [&](std::string code) {
-    requests.push_back(metrics.AddCounter(absl::StrCat(service, "_http_requests_total"), "Requests answered",
+    requests.push_back(metrics.AddCounter(base::StrCat(service, "_http_requests_total"), "Requests answered",
                                           {{"route", route.route}, {"code", std::move(code)}}));
   };
-  for (const int code : kCountedCodes) add(absl::StrCat(code));
+  for (const int code : kCountedCodes) add(base::StrCat(code));
   add("other");
 }
 
@@ -45,9 +44,9 @@ ServerState::ServerState(const ServerOptions& server_options, std::string_view s
     : options(server_options),
       header_limits(LimitsOf(server_options)),
       no_route({.method = "", .path = "", .route = "none", .body_bytes_max = 0, .handler = nullptr}, service, metrics),
-      connections_gauge(metrics.AddGauge(absl::StrCat(service, "_http_connections"), "Open connections")) {
+      connections_gauge(metrics.AddGauge(base::StrCat(service, "_http_connections"), "Open connections")) {
   for (std::size_t i = 1; i < kRefusalCount; ++i) {
-    refused.push_back(metrics.AddCounter(absl::StrCat(service, "_http_refused_total"),
+    refused.push_back(metrics.AddCounter(base::StrCat(service, "_http_refused_total"),
                                          "Requests and connections refused before any handler saw them",
                                          {{"reason", std::string(ToString(static_cast<Refusal>(i)))}}));
   }
@@ -58,11 +57,11 @@ ServerState::Match ServerState::FindRoute(std::string_view method, std::string_v
   Match match;
   std::size_t best = 0;
   for (const RouteEntry& entry : routes) {
-    const bool fits = entry.is_prefix ? absl::StartsWith(path, entry.route.path) : path == entry.route.path;
+    const bool fits = entry.is_prefix ? path.starts_with(entry.route.path) : path == entry.route.path;
     if (!fits) continue;
     match.path_known = true;
-    absl::StrAppend(&match.allow, match.allow.empty() ? "" : ", ", entry.route.method,
-                    entry.route.method == "GET" ? ", HEAD" : "");
+    match.allow += base::StrCat(match.allow.empty() ? "" : ", ", entry.route.method,
+                                entry.route.method == "GET" ? ", HEAD" : "");
     const bool method_fits = entry.route.method == method || (method == "HEAD" && entry.route.method == "GET");
     const std::size_t rank = 2 * entry.route.path.size() + (entry.is_prefix ? 1 : 2);
     if (method_fits && rank > best) {
