@@ -28,6 +28,7 @@ class ReadBuffer {
     CHECK(count <= capacity_ - end_);
     end_ += count;
   }
+  // May release the memory: not while a read into what Prepare gave is pending.
   void Consume(std::size_t count) {
     CHECK(count <= size());
     begin_ += count;

@@ -327,7 +327,7 @@ void ServerConnection::FinishWriting() {
   lingering_ = true;
   read_closed_ = true;
   linger_until_ = Now() + kLingerTimeout;
-  buffer_.Consume(reading_ ? 0 : buffer_.size());  // a pending read still writes behind what is there
+  if (!reading_) buffer_.Consume(buffer_.size());  // a pending read still writes into its memory
   Read();
   UpdateTimer();
 }
