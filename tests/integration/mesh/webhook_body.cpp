@@ -1,0 +1,44 @@
+#include "tests/integration/mesh/webhook_body.h"
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/check.h"
+
+namespace mesh_test {
+namespace {
+
+constexpr char kSeconds[] = "1790000000";
+constexpr char kMilliseconds[] = "1790000000000";
+
+absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
+
+std::string WhatsAppEnvelope(std::string_view account, const std::string& fields) {
+  return absl::StrCat(
+      R"({"object":"whatsapp_business_account","entry":[{"id":"waba-1","changes":[{"field":"messages","value":{)",
+      R"("messaging_product":"whatsapp","metadata":{"display_phone_number":"15550001111","phone_number_id":")", View(account),
+      R"("},)", fields, "}}]}]}");
+}
+
+}  // namespace
+
+std::string TextMessageBody(std::string_view channel, std::string_view account, std::string_view user,
+                            std::string_view message_id, std::string_view text) {
+  if (channel == "whatsapp") {
+    return WhatsAppEnvelope(
+        account, absl::StrCat(R"("contacts":[{"profile":{"name":"Test"},"wa_id":")", View(user), R"("}],"messages":[{"from":")",
+                              View(user), R"(","id":")", View(message_id), R"(","timestamp":")", kSeconds,
+                              R"(","type":"text","text":{"body":")", View(text), R"("}}])"));
+  }
+  CHECK(channel == "messenger" || channel == "instagram");
+  return absl::StrCat(R"({"object":")", channel == "messenger" ? "page" : "instagram", R"(","entry":[{"id":")", View(account),
+                      R"(","time":)", kMilliseconds, R"(,"messaging":[{"sender":{"id":")", View(user),
+                      R"("},"recipient":{"id":")", View(account), R"("},"timestamp":)", kMilliseconds,
+                      R"(,"message":{"mid":")", View(message_id), R"(","text":")", View(text), R"("}}]}]})");
+}
+
+std::string DeliveredStatusBody(std::string_view account, std::string_view user, std::string_view message_id) {
+  return WhatsAppEnvelope(account, absl::StrCat(R"("statuses":[{"id":")", View(message_id),
+                                                R"(","status":"delivered","timestamp":")", kSeconds,
+                                                R"(","recipient_id":")", View(user), R"("}])"));
+}
+
+}  // namespace mesh_test

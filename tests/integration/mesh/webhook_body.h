@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace mesh_test {
+
+// A webhook body with one text message, written by hand after channels' documentation, not by the codecs under test.
+// `text` and ids must not need JSON escaping.
+std::string TextMessageBody(std::string_view channel, std::string_view account, std::string_view user,
+                            std::string_view message_id, std::string_view text);
+
+// The platform's echo or status for one of our sends.
+std::string DeliveredStatusBody(std::string_view account, std::string_view user, std::string_view message_id);
+
+}  // namespace mesh_test
