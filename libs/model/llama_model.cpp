@@ -1,0 +1,263 @@
+#include "libs/model/llama_model.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/check.h"
+
+namespace model {
+namespace {
+
+// Fewer rows than this are not worth the launch of a row-wise kernel on several threads.
+constexpr std::int64_t kRowsPerTask = 8;
+
+std::int64_t Tiles(const kernels::Gemm& gemm) {
+  return (gemm.n + kernels::kGemmTileRows - 1) / kernels::kGemmTileRows;
+}
+
+// y = W x for `rows` rows.
+kernels::Gemm Product(const WeightMatrix& w, const float* x, std::int64_t rows, float* y, std::int64_t y_stride) {
+  return {.w = w.data,
+          .format = w.format,
+          .n = w.rows,
+          .k = w.cols,
+          .x = x,
+          .m = rows,
+          .x_stride = w.cols,
+          .y = y,
+          .y_stride = y_stride,
+          .accumulate = false};
+}
+
+// y += W x.
+kernels::Gemm ProductAdded(const WeightMatrix& w, const float* x, std::int64_t rows, float* y) {
+  kernels::Gemm gemm = Product(w, x, rows, y, w.rows);
+  gemm.accumulate = true;
+  return gemm;
+}
+
+absl::Status CheckOptions(const LlamaOptions& options) {
+  const struct {
+    const char* name;
+    std::int64_t value, max;
+  } bounds[] = {{"threads", options.threads, 256},
+                {"kv_blocks", options.blocks_total, 1 << 24},
+                {"block_size", options.block_size, kernels::kKvBlockSizeMax},
+                {"step_tokens_max", options.rows_max, 1 << 16},
+                {"sequences_max", options.samples_max, 4096},
+                {"context_tokens_max", options.positions_max, 1 << 24}};
+  for (const auto& bound : bounds) {
+    if (bound.value < 1 || bound.value > bound.max) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(bound.name, " is ", bound.value, ", must be in [1, ", bound.max, "]"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LlamaModel>> LlamaModel::Load(std::shared_ptr<const tensor::GgufFile> file,
+                                                             const LlamaOptions& options) {
+  if (absl::Status status = CheckOptions(options); !status.ok()) return status;
+  absl::StatusOr<LlamaConfig> config = LlamaConfig::FromGguf(*file);
+  if (!config.ok()) return config.status();
+  absl::StatusOr<LlamaWeights> weights = LlamaWeights::FromGguf(*file, *config);
+  if (!weights.ok()) return weights.status();
+  absl::StatusOr<kvcache::KvPool> pool = kvcache::KvPool::Create({.layers = config->layers,
+                                                                  .blocks_total = options.blocks_total,
+                                                                  .kv_heads = config->kv_heads,
+                                                                  .block_size = options.block_size,
+                                                                  .head_dim = config->head_dim,
+                                                                  .dtype = options.kv_dtype});
+  if (!pool.ok()) return pool.status();
+  try {
+    return std::unique_ptr<LlamaModel>(
+        new LlamaModel(std::move(file), options, *config, *std::move(weights), *std::move(pool)));
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("no memory for a step's buffers; lower step_tokens_max or sequences_max");
+  }
+}
+
+LlamaModel::LlamaModel(std::shared_ptr<const tensor::GgufFile> file, const LlamaOptions& options,
+                       const LlamaConfig& config, LlamaWeights weights, kvcache::KvPool pool)
+    : file_(std::move(file)),
+      options_(options),
+      config_(config),
+      weights_(std::move(weights)),
+      kernels_(options.kernels != nullptr ? *options.kernels : kernels::BestCpuKernels()),
+      pool_(std::move(pool)),
+      threads_(options.threads),
+      rope_table_(std::int64_t{options.positions_max} * 2 * config.head_dim),
+      x_(std::int64_t{options.rows_max} * config.width),
+      normed_(std::int64_t{options.rows_max} * config.width),
+      qkv_(std::int64_t{options.rows_max} * (config.q_width() + 2 * config.kv_width())),
+      attended_(std::int64_t{options.rows_max} * config.q_width()),
+      gate_up_(std::int64_t{options.rows_max} * 2 * config.ffn_width),
+      logits_(std::int64_t{options.samples_max} * config.vocabulary),
+      scratch_(options.threads *
+               kernels::GemmScratchFloats(std::max({config.width, config.q_width(), config.ffn_width}))),
+      scratch_floats_(kernels::GemmScratchFloats(std::max({config.width, config.q_width(), config.ffn_width}))),
+      sequence_of_row_(static_cast<std::size_t>(options.rows_max)) {
+  kernels::FillRopeTable(options.positions_max, config.head_dim, config.rope_freq_base, rope_table_.data());
+}
+
+template <typename Body>
+void LlamaModel::ForRows(std::int64_t rows, const Body& body) {
+  const std::int64_t tasks = (rows + kRowsPerTask - 1) / kRowsPerTask;
+  threads_.Run(tasks, [&](std::int64_t task, int) {
+    body(task * kRowsPerTask, std::min(rows, (task + 1) * kRowsPerTask));
+  });
+}
+
+// All tiles of all products in one launch: the small ones (K, V) would leave threads idle on their own.
+void LlamaModel::RunGemms(std::span<const kernels::Gemm> gemms) {
+  std::int64_t tiles = 0;
+  for (const kernels::Gemm& gemm : gemms) tiles += Tiles(gemm);
+  threads_.Run(tiles, [&](std::int64_t tile, int thread) {
+    const kernels::Gemm* gemm = gemms.data();
+    while (tile >= Tiles(*gemm)) tile -= Tiles(*gemm++);
+    const std::int64_t begin = tile * kernels::kGemmTileRows;
+    kernels_.gemm_columns(*gemm, begin, std::min(gemm->n, begin + kernels::kGemmTileRows),
+                          scratch_.data() + thread * scratch_floats_);
+  });
+}
+
+void LlamaModel::CheckBatch(const kvcache::StepBatch& batch) const {
+  CHECK(batch.rows() <= options_.rows_max && batch.samples() <= options_.samples_max);
+  CHECK(batch.positions.size() == batch.token_ids.size() && batch.samples() <= batch.rows());
+  for (std::int32_t token : batch.token_ids) CHECK(token >= 0 && token < config_.vocabulary);
+  for (std::int32_t position : batch.positions) CHECK(position >= 0 && position < options_.positions_max);
+  for (std::uint32_t block : batch.block_ids) CHECK(block < static_cast<std::uint32_t>(options_.blocks_total));
+  for (std::int32_t row : batch.logit_rows) CHECK(row >= 0 && row < batch.rows());
+  for (std::size_t s = 0; s + 1 < batch.row_begin.size(); ++s) {
+    const std::int32_t last_row = batch.row_begin[s + 1] - 1;
+    const std::int64_t slots = std::int64_t{batch.block_begin[s + 1] - batch.block_begin[s]} * options_.block_size;
+    CHECK(last_row >= batch.row_begin[s] && batch.positions[static_cast<std::size_t>(last_row)] < slots);
+  }
+}
+
+void LlamaModel::ForwardStep(const kvcache::StepBatch& batch) {
+  if (batch.rows() == 0) return;
+  CheckBatch(batch);
+  for (std::int32_t s = 0; s < batch.sequences(); ++s) {
+    const auto at = static_cast<std::size_t>(s);
+    std::fill(sequence_of_row_.begin() + batch.row_begin[at], sequence_of_row_.begin() + batch.row_begin[at + 1], s);
+  }
+  Embed(batch);
+  for (std::int32_t layer = 0; layer < config_.layers; ++layer) {
+    Attention(batch, layer);
+    FeedForward(weights_.layers[static_cast<std::size_t>(layer)], batch.rows());
+  }
+  Logits(batch);
+}
+
+void LlamaModel::Embed(const kvcache::StepBatch& batch) {
+  const WeightMatrix& embedding = weights_.token_embedding;
+  const std::int64_t row_bytes = kernels::RowBytes(embedding.format, embedding.cols);
+  for (std::int64_t row = 0; row < batch.rows(); ++row) {
+    const std::int64_t token = batch.token_ids[static_cast<std::size_t>(row)];
+    kernels_.dequantize_row(embedding.format, embedding.data + token * row_bytes, config_.width,
+                            x_.data() + row * config_.width);
+  }
+}
+
+kernels::PagedKv LlamaModel::LayerKv(std::int32_t layer) const {
+  return {.k = pool_.k(layer),
+          .v = pool_.v(layer),
+          .format = options_.kv_dtype == kvcache::KvDtype::kF32 ? kernels::KvFormat::kF32 : kernels::KvFormat::kF16,
+          .kv_heads = config_.kv_heads,
+          .block_size = options_.block_size,
+          .head_dim = config_.head_dim};
+}
+
+// x += W_o attention(rope(W_q n), rope(W_k n), W_v n), n = norm(x)
+void LlamaModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer_index) {
+  const LlamaLayer& layer = weights_.layers[static_cast<std::size_t>(layer_index)];
+  const std::int64_t rows = batch.rows();
+  const std::int64_t width = config_.width, q_width = config_.q_width(), kv_width = config_.kv_width();
+  const std::int64_t qkv_width = q_width + 2 * kv_width;
+  ForRows(rows, [&](std::int64_t begin, std::int64_t end) {
+    kernels_.rms_norm(x_.data() + begin * width, layer.attention_norm.data(), config_.rms_epsilon, end - begin, width,
+                      normed_.data() + begin * width);
+  });
+  const std::array<kernels::Gemm, 3> qkv{
+      Product(layer.q, normed_.data(), rows, qkv_.data(), qkv_width),
+      Product(layer.k, normed_.data(), rows, qkv_.data() + q_width, qkv_width),
+      Product(layer.v, normed_.data(), rows, qkv_.data() + q_width + kv_width, qkv_width),
+  };
+  RunGemms(qkv);
+
+  const kernels::PagedKv kv = LayerKv(layer_index);
+  const auto blocks_of_row = [&](std::int64_t row) {
+    const auto sequence = static_cast<std::size_t>(sequence_of_row_[static_cast<std::size_t>(row)]);
+    return batch.block_ids.data() + batch.block_begin[sequence];
+  };
+  // Keys and values of all rows are stored before any row attends: later rows of a chunk see the earlier ones.
+  ForRows(rows, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      float* q = qkv_.data() + row * qkv_width;
+      const std::int64_t position = batch.positions[static_cast<std::size_t>(row)];
+      const float* angles = rope_table_.data() + position * 2 * config_.head_dim;
+      kernels_.rope_row(q, config_.heads + config_.kv_heads, config_.head_dim, angles);  // Q and K lie side by side
+      kernels_.store_kv(kv, blocks_of_row(row)[position / options_.block_size], position % options_.block_size,
+                        q + q_width, q + q_width + kv_width);
+    }
+  });
+  const std::int64_t group = config_.heads / config_.kv_heads;
+  threads_.Run(rows * config_.kv_heads, [&](std::int64_t task, int) {
+    const std::int64_t row = task / config_.kv_heads, kv_head = task % config_.kv_heads;
+    const std::int64_t offset = kv_head * group * config_.head_dim;
+    kernels_.paged_attention({.kv = kv,
+                              .kv_head = kv_head,
+                              .block_ids = blocks_of_row(row),
+                              .context = batch.positions[static_cast<std::size_t>(row)] + 1,
+                              .group = group,
+                              .scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim))},
+                             qkv_.data() + row * qkv_width + offset, attended_.data() + row * q_width + offset);
+  });
+  const kernels::Gemm output = ProductAdded(layer.attention_output, attended_.data(), rows, x_.data());
+  RunGemms({&output, 1});
+}
+
+// x += W_down swiglu(W_gate n, W_up n), n = norm(x)
+void LlamaModel::FeedForward(const LlamaLayer& layer, std::int64_t rows) {
+  const std::int64_t width = config_.width, ffn_width = config_.ffn_width;
+  ForRows(rows, [&](std::int64_t begin, std::int64_t end) {
+    kernels_.rms_norm(x_.data() + begin * width, layer.ffn_norm.data(), config_.rms_epsilon, end - begin, width,
+                      normed_.data() + begin * width);
+  });
+  float* gate = gate_up_.data();
+  float* up = gate + rows * ffn_width;
+  const std::array<kernels::Gemm, 2> gate_up{Product(layer.gate, normed_.data(), rows, gate, ffn_width),
+                                             Product(layer.up, normed_.data(), rows, up, ffn_width)};
+  RunGemms(gate_up);
+  ForRows(rows, [&](std::int64_t begin, std::int64_t end) {
+    kernels_.swiglu(gate + begin * ffn_width, up + begin * ffn_width, (end - begin) * ffn_width, gate + begin * ffn_width);
+  });
+  const kernels::Gemm down = ProductAdded(layer.down, gate, rows, x_.data());
+  RunGemms({&down, 1});
+}
+
+// Only for the rows that sample: the output matrix is the largest of all.
+void LlamaModel::Logits(const kvcache::StepBatch& batch) {
+  const std::int64_t width = config_.width;
+  for (std::int64_t sample = 0; sample < batch.samples(); ++sample) {
+    const std::int64_t row = batch.logit_rows[static_cast<std::size_t>(sample)];
+    kernels_.rms_norm(x_.data() + row * width, weights_.output_norm.data(), config_.rms_epsilon, 1, width,
+                      normed_.data() + sample * width);
+  }
+  const kernels::Gemm logits =
+      Product(weights_.output, normed_.data(), batch.samples(), logits_.data(), config_.vocabulary);
+  if (batch.samples() > 0) RunGemms({&logits, 1});
+}
+
+std::span<const float> LlamaModel::logits(std::int32_t sample) const {
+  return {logits_.data() + std::int64_t{sample} * config_.vocabulary, static_cast<std::size_t>(config_.vocabulary)};
+}
+
+}  // namespace model

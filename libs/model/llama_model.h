@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/primitives/cpu_kernels.h"
+#include "kernels/primitives/thread_pool.h"
+#include "libs/kvcache/kv_pool.h"
+#include "libs/kvcache/step_batch.h"
+#include "libs/model/internal/aligned_floats.h"
+#include "libs/model/llama_config.h"
+#include "libs/model/llama_weights.h"
+#include "libs/tensor/gguf.h"
+
+namespace model {
+
+struct LlamaOptions {
+  int threads = 1;                     // of the forward pass, the caller among them
+  std::int32_t blocks_total = 512;     // KV blocks
+  std::int32_t block_size = 16;        // tokens in a block, up to kernels::kKvBlockSizeMax
+  std::int32_t rows_max = 256;         // rows of a step
+  std::int32_t samples_max = 32;       // logit rows of a step
+  std::int32_t positions_max = 8192;   // positions of a sequence; beyond them there is no rotary table
+  kvcache::KvDtype kv_dtype = kvcache::KvDtype::kF16;
+  const kernels::CpuKernels* kernels = nullptr;  // nullptr: the best for this machine
+};
+
+// One Llama forward pass on the CPU over a paged KV cache. This is the hot path.
+//
+// A step's rows belong to many sequences and may be prefill chunks and decodes at once. A row's results depend only on
+// its own sequence: every kernel computes a row in an order that neither the batch nor the chunking changes. So a
+// sequence gets the same logits, bit for bit, alone and in company, and after a preemption.
+//
+// Ownership: keeps the file mapped, the KV pool and all step memory, allocated in Load; a step allocates nothing.
+// Threading: confined to one thread at a time, which it helps with threads - 1 of its own.
+class LlamaModel {
+ public:
+  // FailedPrecondition: the file is no Llama model as supported. ResourceExhausted: the KV pool. InvalidArgument: an
+  // option.
+  static absl::StatusOr<std::unique_ptr<LlamaModel>> Load(std::shared_ptr<const tensor::GgufFile> file,
+                                                          const LlamaOptions& options);
+
+  // Runs the rows. REQUIRES: a batch within the options' limits, token ids in the vocabulary, blocks in the pool, and
+  // positions below each row's computed in the same blocks by earlier rows.
+  void ForwardStep(const kvcache::StepBatch& batch);
+
+  // Logits after row batch.logit_rows[sample] of the last step; valid until the next.
+  std::span<const float> logits(std::int32_t sample) const;  // [vocabulary]
+
+  const LlamaConfig& config() const { return config_; }
+
+ private:
+  LlamaModel(std::shared_ptr<const tensor::GgufFile> file, const LlamaOptions& options, const LlamaConfig& config,
+             LlamaWeights weights, kvcache::KvPool pool);
+
+  void CheckBatch(const kvcache::StepBatch& batch) const;
+  void Embed(const kvcache::StepBatch& batch);
+  void Attention(const kvcache::StepBatch& batch, std::int32_t layer);
+  void FeedForward(const LlamaLayer& layer, std::int64_t rows);
+  void Logits(const kvcache::StepBatch& batch);
+
+  kernels::PagedKv LayerKv(std::int32_t layer) const;
+  void RunGemms(std::span<const kernels::Gemm> gemms);
+  // Calls body(begin, end) for ranges that cover [0, rows), on several threads when it is worth a launch.
+  template <typename Body>
+  void ForRows(std::int64_t rows, const Body& body);
+
+  const std::shared_ptr<const tensor::GgufFile> file_;
+  const LlamaOptions options_;
+  const LlamaConfig config_;
+  const LlamaWeights weights_;
+  const kernels::CpuKernels& kernels_;
+  const kvcache::KvPool pool_;
+  kernels::ThreadPool threads_;
+
+  AlignedFloats rope_table_;  // [positions_max][2][head_dim]
+  // Of a step. The residual stream x collects what each layer adds.
+  AlignedFloats x_;        // [rows_max][width]
+  AlignedFloats normed_;   // [rows_max][width]
+  AlignedFloats qkv_;      // [rows_max][q_width + 2 * kv_width]
+  AlignedFloats attended_;  // [rows_max][q_width]
+  AlignedFloats gate_up_;  // [rows_max][2 * ffn_width]
+  AlignedFloats logits_;   // [samples_max][vocabulary]
+  AlignedFloats scratch_;  // [threads][GemmScratchFloats of the widest matrix]
+  std::int64_t scratch_floats_;
+  std::vector<std::int32_t> sequence_of_row_;  // [rows_max]
+};
+
+}  // namespace model

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "kernels/quant/weight_format.h"
+#include "libs/model/llama_config.h"
+#include "libs/tensor/gguf.h"
+
+namespace model {
+
+// A matrix in the file's own format: y = W x.
+struct WeightMatrix {
+  const std::uint8_t* data = nullptr;  // [rows][RowBytes(format, cols)], into the mapped file
+  kernels::WeightFormat format = kernels::WeightFormat::kF32;
+  std::int64_t rows = 0;
+  std::int64_t cols = 0;
+};
+
+struct LlamaLayer {
+  std::vector<float> attention_norm;  // [width]
+  WeightMatrix q;                     // [q_width][width]
+  WeightMatrix k, v;                  // [kv_width][width]
+  WeightMatrix attention_output;      // [width][q_width]
+  std::vector<float> ffn_norm;        // [width]
+  WeightMatrix gate, up;              // [ffn_width][width]
+  WeightMatrix down;                  // [width][ffn_width]
+};
+
+// All weights of a Llama model, each checked for presence, type and shape against the hyper-parameters. A tensor that
+// the architecture does not know is refused: ignoring it (a bias, say) would give wrong answers in silence.
+//
+// Ownership: matrices are views; the file must outlive this.
+struct LlamaWeights {
+  WeightMatrix token_embedding;    // [vocabulary][width]
+  std::vector<LlamaLayer> layers;  // [layers]
+  std::vector<float> output_norm;  // [width]
+  WeightMatrix output;             // [vocabulary][width]; the embedding where the file has no output.weight (tied)
+
+  // FailedPrecondition names the tensor, what it should be and what it is. Permanent.
+  static absl::StatusOr<LlamaWeights> FromGguf(const tensor::GgufFile& file, const LlamaConfig& config);
+};
+
+}  // namespace model

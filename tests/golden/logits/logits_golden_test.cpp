@@ -1,0 +1,106 @@
+// The forward pass against an independent reference (transformers, F32, the same dequantised weights), on the real model.
+// Needs the model file: `make model` fetches it, or MESH_MODEL names it.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "libs/base/check.h"
+#include "tests/golden/logits/golden_cases.h"
+#include "tests/libs/model/sequence_driver.h"
+
+namespace model {
+namespace {
+
+constexpr double kDifferenceMax = 0.05;
+constexpr char kFolder[] = "tests/golden/logits";
+
+class LogitsGoldenTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto file = tensor::GgufFile::Open(golden::ModelPath());
+    ASSERT_TRUE(file.ok()) << file.status() << "\nThis test needs the real model: run `make model`, or set MESH_MODEL.";
+    file_ = *std::move(file);
+    cases_ = golden::ReadCases(kFolder);
+    ASSERT_EQ(cases_.size(), 20u) << "golden files in " << kFolder << " are missing or damaged";
+  }
+
+  std::unique_ptr<LlamaModel> Load(LlamaOptions options) {
+    auto model = LlamaModel::Load(file_, options);
+    EXPECT_TRUE(model.ok()) << model.status();
+    return *std::move(model);
+  }
+
+  // The largest difference from the reference over all probes, each sequence processed in chunks of `chunk` rows.
+  double LargestDifference(LlamaModel& model, std::int32_t chunk) {
+    double largest = 0.0;
+    for (const golden::Case& golden_case : cases_) {
+      std::vector<std::int32_t> tokens = golden_case.prompt;
+      tokens.insert(tokens.end(), golden_case.greedy.begin(), golden_case.greedy.end());
+      kvcache::StepBatch batch;
+      for (std::int32_t begin = 0; begin < static_cast<std::int32_t>(tokens.size()); begin += chunk) {
+        const std::int32_t end = std::min(begin + chunk, static_cast<std::int32_t>(tokens.size()));
+        batch.Clear();
+        for (std::int32_t position = begin; position < end; ++position) {
+          batch.token_ids.push_back(tokens[static_cast<std::size_t>(position)]);
+          batch.positions.push_back(position);
+        }
+        for (std::uint32_t block = 0; block <= static_cast<std::uint32_t>(end) / 16; ++block) batch.block_ids.push_back(block);
+        batch.row_begin.push_back(end - begin);
+        batch.block_begin.push_back(static_cast<std::int32_t>(batch.block_ids.size()));
+        std::vector<const golden::Probe*> probes;
+        for (const golden::Probe& probe : golden_case.probes) {
+          if (probe.row < begin || probe.row >= end) continue;
+          batch.logit_rows.push_back(probe.row - begin);
+          probes.push_back(&probe);
+        }
+        model.ForwardStep(batch);
+        for (std::size_t i = 0; i < probes.size(); ++i) {
+          const std::span<const float> logits = model.logits(static_cast<std::int32_t>(i));
+          double difference = 0.0;
+          for (std::size_t j = 0; j < probes[i]->ids.size(); ++j) {
+            const float logit = logits[static_cast<std::size_t>(probes[i]->ids[j])];
+            difference = std::max(difference, std::fabs(static_cast<double>(logit) - static_cast<double>(probes[i]->logits[j])));
+          }
+          EXPECT_LT(difference, kDifferenceMax) << golden_case.name << " row " << probes[i]->row;
+          largest = std::max(largest, difference);
+        }
+      }
+    }
+    return largest;
+  }
+
+  std::shared_ptr<const tensor::GgufFile> file_;
+  std::vector<golden::Case> cases_;
+};
+
+TEST_F(LogitsGoldenTest, LogitsAreWithinTheBarOfTheReference) {
+  for (kvcache::KvDtype dtype : {kvcache::KvDtype::kF32, kvcache::KvDtype::kF16}) {
+    SCOPED_TRACE(dtype == kvcache::KvDtype::kF32 ? "KV cache in F32" : "KV cache in F16");
+    auto model = Load({.threads = 2, .blocks_total = 64, .rows_max = 256, .samples_max = 4, .positions_max = 1024, .kv_dtype = dtype});
+    ASSERT_NE(model, nullptr);
+    const double largest = LargestDifference(*model, /*chunk=*/256);
+    RecordProperty(dtype == kvcache::KvDtype::kF32 ? "difference_f32" : "difference_f16", std::to_string(largest));
+    std::printf("largest difference of a logit, KV cache in %s: %.6f\n", dtype == kvcache::KvDtype::kF32 ? "F32" : "F16", largest);
+  }
+}
+
+// All 20 prompts at once, so that prefill chunks and decodes mix and sequences join and leave, as in service.
+TEST_F(LogitsGoldenTest, TwentyPromptsInOneBatchGiveTheReferencesGreedyTokens) {
+  constexpr std::int32_t kBlocks = 256;
+  auto model = Load({.threads = 2, .blocks_total = kBlocks, .rows_max = 128, .samples_max = 32, .positions_max = 1024});
+  ASSERT_NE(model, nullptr);
+  auto scheduler = scheduler::Scheduler::Create({.blocks_total = kBlocks, .sequences_max = 20, .step_tokens_max = 128});
+  ASSERT_TRUE(scheduler.ok()) << scheduler.status();
+  SequenceDriver driver(*model, **scheduler, /*keep_logits=*/false);
+  for (std::size_t i = 0; i < cases_.size(); ++i) {
+    driver.Start(i, cases_[i].prompt, static_cast<std::int32_t>(cases_[i].greedy.size()));
+  }
+  driver.RunAll();
+  for (std::size_t i = 0; i < cases_.size(); ++i) {
+    ASSERT_EQ(cases_[i].greedy.size(), 64u);
+    EXPECT_EQ(driver.outcome(i).tokens, cases_[i].greedy) << cases_[i].name;
+  }
+}
+
+}  // namespace
+}  // namespace model
