@@ -1,0 +1,188 @@
+// How a member takes partitions, gives them up and leaves its group.
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "libs/base/check.h"
+#include "libs/bus/internal/group_consumer.h"
+#include "libs/telemetry/log.h"
+
+namespace bus::internal {
+namespace {
+
+// Asking for committed offsets blocks the poll thread, so each try is short and the group is served between tries.
+constexpr int kCommittedTimeoutMs = 300;
+constexpr auto kCommittedRetryDelay = std::chrono::milliseconds(200);
+// A last commit may hold up the rebalance of the whole group, so it does not wait for a broker that is away.
+constexpr auto kLastCommitTime = std::chrono::seconds(2);
+constexpr auto kLeaveTime = std::chrono::seconds(5);
+
+base::MonotonicTime Now() { return base::Clock::Real().Now(); }
+
+std::vector<TopicPartition> ToVector(const rd_kafka_topic_partition_list_t& list) {
+  std::vector<TopicPartition> partitions;
+  for (int i = 0; i < list.cnt; ++i) partitions.push_back({list.elems[i].topic, list.elems[i].partition});
+  return partitions;
+}
+
+}  // namespace
+
+void GroupConsumer::OnRebalance(rd_kafka_t* client, rd_kafka_resp_err_t event,
+                                rd_kafka_topic_partition_list_t* partitions, void* opaque) {
+  auto* self = static_cast<GroupConsumer*>(opaque);
+  self->rebalances_.Increment();
+  if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !self->leaving_) {
+    self->TakePending(*partitions);
+    self->Wake();  // makes the poll return, so that AssignPending comes at once
+    return;
+  }
+  if (event == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
+    self->GiveUp(*partitions);
+    return;
+  }
+  // An assignment while leaving, or an error of the group: own nothing.
+  self->RevokeOwned(self->table_.Owned(), /*lost=*/event != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS);
+  self->pending_.reset();
+  rd_kafka_assign(client, nullptr);
+}
+
+void GroupConsumer::TakePending(const rd_kafka_topic_partition_list_t& partitions) {
+  if (pending_ == nullptr) pending_ = NewPartitionList(static_cast<std::size_t>(partitions.cnt));
+  for (int i = 0; i < partitions.cnt; ++i) {
+    rd_kafka_topic_partition_list_add(pending_.get(), partitions.elems[i].topic, partitions.elems[i].partition);
+  }
+  ask_committed_at_ = Now();
+}
+
+void GroupConsumer::AssignPending() {
+  if (pending_ == nullptr || Now() < ask_committed_at_) return;
+  const PartitionListPtr committed(rd_kafka_topic_partition_list_copy(pending_.get()));
+  if (committed->cnt > 0) {
+    rd_kafka_resp_err_t error = rd_kafka_committed(client_.get(), committed.get(), kCommittedTimeoutMs);
+    for (int i = 0; i < committed->cnt && error == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) error = committed->elems[i].err;
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      telemetry::LogWarning("committed_offsets_not_read", {{"error", rd_kafka_err2name(error)}});
+      ask_committed_at_ = Now() + kCommittedRetryDelay;
+      return;
+    }
+  }
+  pending_.reset();
+  AssignWith(*committed);
+}
+
+void GroupConsumer::AssignWith(const rd_kafka_topic_partition_list_t& committed) {
+  const PartitionListPtr starts = NewPartitionList(static_cast<std::size_t>(committed.cnt));
+  for (int i = 0; i < committed.cnt; ++i) {
+    const rd_kafka_topic_partition_t& entry = committed.elems[i];
+    const TopicPartition partition{entry.topic, entry.partition};
+    const bool has_commit = entry.offset >= 0;
+    const std::string_view metadata(static_cast<const char*>(entry.metadata), entry.metadata_size);
+    if (!table_.Assign(partition, has_commit ? entry.offset : -1, metadata)) {
+      // Safe, only slower: what the map named is worked on again and found done by its ids.
+      telemetry::LogWarning("commit_metadata_ignored", {{"topic", partition.topic},
+                                                        {"partition", partition.partition},
+                                                        {"offset", entry.offset},
+                                                        {"metadata_bytes", metadata.size()}});
+    }
+    rd_kafka_topic_partition_list_add(starts.get(), entry.topic, entry.partition)->offset =
+        has_commit ? entry.offset : RD_KAFKA_OFFSET_BEGINNING;
+    handler_->OnAssigned(partition, has_commit ? entry.offset : 0, metadata);
+  }
+  ChangeAssignment(/*add=*/true, *starts);
+  assigned_partitions_.Set(static_cast<double>(table_.Owned().size()));
+}
+
+void GroupConsumer::GiveUp(const rd_kafka_topic_partition_list_t& partitions) {
+  const bool lost = rd_kafka_assignment_lost(client_.get()) != 0;
+  std::vector<TopicPartition> owned;
+  const PartitionListPtr assigned = NewPartitionList(static_cast<std::size_t>(partitions.cnt));
+  for (const TopicPartition& partition : ToVector(partitions)) {
+    if (pending_ != nullptr) {
+      rd_kafka_topic_partition_list_del(pending_.get(), partition.topic.c_str(), partition.partition);
+    }
+    // The library refuses a list with a partition that was given but never assigned.
+    if (!table_.IsOwned(partition)) continue;
+    owned.push_back(partition);
+    rd_kafka_topic_partition_list_add(assigned.get(), partition.topic.c_str(), partition.partition);
+  }
+  if (pending_ != nullptr && pending_->cnt == 0) pending_.reset();
+  RevokeOwned(owned, lost);
+  ChangeAssignment(/*add=*/false, *assigned);
+}
+
+void GroupConsumer::RevokeOwned(const std::vector<TopicPartition>& partitions, bool lost) {
+  if (partitions.empty()) return;
+  for (const TopicPartition& partition : partitions) handler_->OnRevoked(partition, lost);
+  if (!lost) {
+    const absl::Status status = committer_->CommitAndWait(table_.UncommittedOf(partitions), Now() + kLastCommitTime);
+    if (!status.ok()) {
+      telemetry::LogWarning("last_commit_failed", {{"reason", std::string(status.message())}});
+    }
+  }
+  const PartitionListPtr paused = NewPartitionList(partitions.size());
+  for (const TopicPartition& partition : partitions) {
+    if (table_.IsPaused(partition)) {
+      rd_kafka_topic_partition_list_add(paused.get(), partition.topic.c_str(), partition.partition);
+    }
+    table_.Revoke(partition);
+  }
+  // The library keeps the pause with the partition, also for when it comes back.
+  if (paused->cnt > 0) rd_kafka_resume_partitions(client_.get(), paused.get());
+  assigned_partitions_.Set(static_cast<double>(table_.Owned().size()));
+  paused_partitions_.Set(static_cast<double>(table_.paused_count()));
+}
+
+void GroupConsumer::ChangeAssignment(bool add, const rd_kafka_topic_partition_list_t& partitions) {
+  const bool incremental = std::string_view(rd_kafka_rebalance_protocol(client_.get())) == "COOPERATIVE";
+  ErrorPtr error;
+  rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (incremental) {
+    error.reset(add ? rd_kafka_incremental_assign(client_.get(), &partitions)
+                    : rd_kafka_incremental_unassign(client_.get(), &partitions));
+    if (error != nullptr) code = rd_kafka_error_code(error.get());
+  } else {
+    code = rd_kafka_assign(client_.get(), add ? &partitions : nullptr);
+  }
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    telemetry::LogError("kafka_assignment_refused",
+                        {{"error", rd_kafka_err2name(code)}, {"add", add}, {"partitions", partitions.cnt}});
+  }
+}
+
+void GroupConsumer::Leave() {
+  leaving_ = true;
+  if (client_ == nullptr) return;
+  // The last commit is made by the revocation that closing brings, while this is still a member.
+  const QueuePtr events(rd_kafka_queue_new(client_.get()));
+  const ErrorPtr error(rd_kafka_consumer_close_queue(client_.get(), events.get()));
+  const base::MonotonicTime deadline = Now() + kLeaveTime;
+  while (error == nullptr && rd_kafka_consumer_closed(client_.get()) == 0 && Now() < deadline) {
+    rd_kafka_queue_poll_callback(events.get(), /*timeout_ms=*/20);
+  }
+  RevokeOwned(table_.Owned(), /*lost=*/true);  // only when closing took too long
+}
+
+void GroupConsumer::DropClient() {
+  health_.Unwatch();
+  {
+    std::lock_guard lock(wake_mutex_);
+    wake_queue_.reset();
+  }
+  committer_.reset();
+  pending_.reset();
+  // Leave has closed the consumer where that was possible; closing again here could wait for a broker that is away.
+  if (client_ != nullptr) rd_kafka_destroy_flags(client_.release(), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+void GroupConsumer::Reopen() {
+  if (const absl::Status status = Open(); !status.ok()) {
+    telemetry::LogError("kafka_consumer_not_replaced", {{"reason", std::string(status.message())}});
+    next_reopen_ = Now() + std::chrono::seconds(1);
+    return;
+  }
+  Subscribe();
+}
+
+}  // namespace bus::internal
