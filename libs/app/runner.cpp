@@ -1,0 +1,158 @@
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/app/app.h"
+#include "libs/http/server.h"
+#include "libs/telemetry/log.h"
+
+namespace app {
+namespace {
+
+telemetry::LogLevel LevelOf(std::string_view name) {
+  if (name == "debug") return telemetry::LogLevel::kDebug;
+  if (name == "warning") return telemetry::LogLevel::kWarning;
+  if (name == "error") return telemetry::LogLevel::kError;
+  return telemetry::LogLevel::kInfo;
+}
+
+sigset_t StopSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+
+http::Response Text(int status, std::string body) {
+  http::Response response;
+  response.status = status;
+  response.body = absl::StrCat(body, "\n");
+  return response;
+}
+
+// Ends the process at the second stop signal or at the deadline, however stuck the drain is.
+[[noreturn]] void EndAtOnce(std::string_view why) {
+  telemetry::LogError("drain_cut_short", {{"reason", why}});
+  telemetry::FlushLogs();
+  _exit(1);
+}
+
+}  // namespace
+
+struct Runner::Rep {
+  std::string service;
+  CommonOptions options;
+  telemetry::Registry metrics;
+  std::unique_ptr<http::Server> admin;
+  Health health;
+  std::atomic<bool> draining{false};
+  std::atomic<bool> drained{false};
+
+  void AddRoute(std::string path, std::function<http::Response()> answer) {
+    admin->Add({.method = "GET",
+                .path = path,
+                .route = path.substr(1),
+                .handler = [answer = std::move(answer)](http::Request, http::Responder respond) { respond(answer()); }});
+  }
+};
+
+Runner::Runner(std::string service, const CommonOptions& options) : rep_(std::make_unique<Rep>()) {
+  rep_->service = std::move(service);
+  rep_->options = options;
+  // Before any thread starts, so that all inherit the mask and only WaitAndDrain takes the signals.
+  const sigset_t set = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  prctl(PR_SET_DUMPABLE, 0);  // secrets stay out of core files
+  const absl::Status logging = telemetry::StartLogging(
+      {.service = rep_->service, .level = LevelOf(options.log_level), .path = options.log_path});
+  if (!logging.ok()) {
+    std::fprintf(stderr, "%s: %s (--log-path)\n", rep_->service.c_str(), std::string(logging.message()).c_str());
+    std::exit(1);
+  }
+}
+
+Runner::~Runner() {
+  if (rep_->admin) rep_->admin->Drain(std::chrono::steady_clock::now() + std::chrono::seconds(1));
+  telemetry::FlushLogs();
+}
+
+telemetry::Registry& Runner::metrics() { return rep_->metrics; }
+
+absl::Status Runner::StartAdmin(Health health) {
+  rep_->health = std::move(health);
+  http::ServerOptions options;
+  options.address = rep_->options.admin_address;
+  options.port = static_cast<std::uint16_t>(rep_->options.admin_port);
+  options.connections_max = 256;
+  options.body_bytes_max = 0;
+  absl::StatusOr<std::unique_ptr<http::Server>> admin =
+      http::Server::Create(options, rep_->service + "_admin", rep_->metrics);
+  if (!admin.ok()) return admin.status();
+  rep_->admin = *std::move(admin);
+
+  const telemetry::Gauge dropped = rep_->metrics.AddGauge(
+      rep_->service + "_log_lines_dropped", "Log lines never written: the queue was full or the write failed.");
+  rep_->metrics.AddRefresh([dropped] { dropped.Set(static_cast<double>(telemetry::LogLinesDropped())); });
+
+  Rep* rep = rep_.get();
+  rep->AddRoute("/metrics", [rep] {
+    http::Response response;
+    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    response.body = rep->metrics.ToPrometheusText();
+    return response;
+  });
+  rep->AddRoute("/healthz", [rep] { return rep->health.alive() ? Text(200, "alive") : Text(503, "a loop is stuck"); });
+  rep->AddRoute("/readyz", [rep] {
+    if (rep->draining) return Text(503, "draining");
+    const absl::Status status = rep->health.ready();
+    return status.ok() ? Text(200, "ready") : Text(503, std::string(status.message()));
+  });
+  absl::Status status = rep->admin->Start();
+  if (!status.ok()) {
+    return absl::Status(status.code(), absl::StrCat(status.message(), "; choose another --admin-port"));
+  }
+  telemetry::LogInfo("admin_listens", {{"address", options.address}, {"port", rep->admin->port()}});
+  return absl::OkStatus();
+}
+
+int Runner::WaitAndDrain(std::function<void()> drain) {
+  const sigset_t set = StopSignals();
+  int signal = 0;
+  sigwait(&set, &signal);
+  rep_->draining = true;
+  telemetry::LogInfo("draining", {{"signal", signal}, {"deadline_s", rep_->options.drain_deadline_s}});
+
+  std::thread watchdog([this, set] {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(rep_->options.drain_deadline_s);
+    const timespec tick{.tv_sec = 0, .tv_nsec = 50'000'000};
+    while (!rep_->drained) {
+      if (sigtimedwait(&set, nullptr, &tick) > 0) EndAtOnce("second signal");
+      if (std::chrono::steady_clock::now() > deadline) EndAtOnce("deadline: see --drain-deadline-s");
+    }
+  });
+  drain();
+  rep_->drained = true;
+  watchdog.join();
+  telemetry::LogInfo("stopped");
+  telemetry::FlushLogs();
+  return 0;
+}
+
+void Runner::RequestStop(std::string_view reason) {
+  telemetry::LogInfo("stop_requested", {{"reason", reason}});
+  kill(getpid(), SIGTERM);
+}
+
+}  // namespace app
