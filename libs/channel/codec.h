@@ -23,19 +23,27 @@ struct OutboundRequest {
 
 // What the platform's answer means. Actions: channels.md 3.2.
 enum class SendVerdict {
-  kAccepted,      // has a message id
-  kRetry,         // certainly not shown; later may work (rate limits, is_transient with an error object)
-  kPark,          // the account cannot send (dead token, policy): hold its replies
-  kFail,          // certainly not shown and never will be
-  kInDoubt,       // may have been shown: 5xx without a Graph error object, unreadable 2xx
+  kAccepted,  // has a message id
+  kRetry,     // certainly not shown; later may work (rate limits, is_transient with an error object)
+  kPark,      // the account cannot send (dead token, policy): hold its replies
+  kFail,      // certainly not shown and never will be
+  kInDoubt,   // may have been shown: 5xx without a Graph error object, unreadable 2xx
+};
+
+// Whom a retry must hold back, so that one limit is not burnt again by everybody else's sends.
+enum class BackoffScope {
+  kReply,    // this reply alone
+  kUser,     // everything to this user: pair rate (131056)
+  kAccount,  // everything of this account: throughput, call rate, dead token
 };
 
 struct SendAnswer {
   SendVerdict verdict = SendVerdict::kInDoubt;
+  BackoffScope backoff_scope = BackoffScope::kReply;
   std::string message_id;
   std::int32_t error_code = 0;
   std::int32_t error_subcode = 0;
-  std::string error_title;        // for logs: Meta's words, at most 200 bytes, no user text
+  std::string error_title;  // for logs: Meta's words, at most 200 bytes, no user text
   std::string fbtrace_id;
 };
 
@@ -57,9 +65,9 @@ class Codec {
 
   virtual SendAnswer DecodeAnswer(int http_status, std::string_view body) const = 0;
 
-  // Cuts at paragraph, sentence, word, then grapheme boundaries so that each part fits the channel's limit (characters or bytes).
-  // Parts are never empty; concatenated without the white space at the cuts they are the text. At most 20 parts; the last is
-  // then cut with an ellipsis.
+  // Cuts at paragraph, sentence, word, then grapheme boundaries so that each part fits the channel's limit (characters
+  // or bytes). Parts are never empty; concatenated without the white space at the cuts they are the text. At most 20
+  // parts; the last is then cut with an ellipsis.
   virtual std::vector<std::string> Split(std::string_view text) const = 0;
 };
 
@@ -67,7 +75,8 @@ class Codec {
 const Codec* FindCodec(mesh::bus::v1::Channel channel);
 
 // X-Hub-Signature-256 over the raw body: exactly "sha256=" and 64 lower-case hex digits (channels.md 1.2).
-bool SignatureMatches(std::string_view header, std::string_view raw_body, const std::vector<crypto::Secret>& app_secrets);
+bool SignatureMatches(std::string_view header, std::string_view raw_body,
+                      const std::vector<crypto::Secret>& app_secrets);
 std::string SignatureFor(std::string_view raw_body, const crypto::Secret& app_secret);  // for tools and tests
 
 }  // namespace channel

@@ -1,0 +1,58 @@
+#include "libs/channel/instagram/codec.h"
+
+#include "libs/channel/internal/body.h"
+#include "libs/channel/internal/field.h"
+#include "libs/channel/internal/messaging_entry.h"
+#include "libs/channel/internal/send_answer.h"
+#include "libs/channel/internal/send_request.h"
+#include "libs/channel/internal/split_text.h"
+#include "libs/json/writer.h"
+
+namespace channel::instagram {
+namespace {
+
+constexpr mesh::bus::v1::Channel kChannel = mesh::bus::v1::CHANNEL_INSTAGRAM;
+
+class InstagramCodec final : public Codec {
+ public:
+  mesh::bus::v1::Channel channel() const override { return kChannel; }
+
+  absl::StatusOr<std::vector<Event>> Decode(std::string_view body) const override {
+    return DecodeBody(body, "instagram", kChannel, [](const json::Value& entry, EventList& events) {
+      DecodeMessagingEntry(entry, kChannel, events);
+    });
+  }
+
+  // No field carries the reply id: Instagram's echo is matched by user and text digest (design.md, "In doubt").
+  OutboundRequest EncodeText(const account::Account& account, std::string_view user, std::string_view text,
+                             std::string_view /*in_reply_to_message_id*/,
+                             std::string_view /*reply_id_hex*/) const override {
+    json::Writer json;
+    json.BeginObject();
+    json.Key("recipient");
+    json.BeginObject();
+    json.Field("id", user);
+    json.EndObject();
+    json.Key("message");
+    json.BeginObject();
+    json.Field("text", text);
+    json.EndObject();
+    json.EndObject();
+    return MakeSendRequest(account, std::move(json).Take());
+  }
+
+  SendAnswer DecodeAnswer(int http_status, std::string_view body) const override {
+    return DecodeSendAnswer(http_status, body, [](const json::Value& root) { return IdOf(root.Find("message_id")); });
+  }
+
+  std::vector<std::string> Split(std::string_view text) const override { return SplitText(text, kInstagramTextLimit); }
+};
+
+}  // namespace
+
+const Codec& GetCodec() {
+  static const InstagramCodec codec;
+  return codec;
+}
+
+}  // namespace channel::instagram

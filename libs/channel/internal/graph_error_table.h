@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "libs/channel/codec.h"
+
+namespace channel {
+
+// What this project does on each error code of the Graph API: channels.md 3.2, the column "action".
+struct GraphErrorRule {
+  std::int32_t code_first = 0;  // inclusive range of `error.code`
+  std::int32_t code_last = 0;
+  SendVerdict verdict = SendVerdict::kFail;
+  BackoffScope backoff_scope = BackoffScope::kReply;
+};
+
+// nullopt for a code the table does not know. On overlapping ranges the narrower one stands first.
+std::optional<GraphErrorRule> FindGraphErrorRule(std::int32_t code);
+
+}  // namespace channel

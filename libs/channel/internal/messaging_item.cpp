@@ -1,0 +1,192 @@
+#include "libs/channel/internal/messaging_item.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "libs/channel/internal/field.h"
+
+namespace channel {
+namespace {
+
+using mesh::bus::v1::Attachment;
+
+// Keys of an item that say who and when; the one besides them says what.
+bool IsEnvelopeKey(std::string_view key) {
+  return key == "sender" || key == "recipient" || key == "timestamp" || key == "priority";
+}
+
+// The channel's word for the item: the first key of known meaning, else the first that is no part of the envelope.
+std::string ItemType(const json::Value& item) {
+  static constexpr std::string_view kKnown[] = {"message",  "postback",           "read",  "delivery",
+                                                "reaction", "message_edit",       "optin", "account_linking",
+                                                "referral", "pass_thread_control"};
+  for (const std::string_view key : kKnown) {
+    if (item.Find(key).exists()) return std::string(key);
+  }
+  for (const auto& [key, unused] : item.fields()) {
+    if (!IsEnvelopeKey(key)) return CutUtf8(key, kTypeBytesMax);
+  }
+  return "unknown";
+}
+
+Event MakeEvent(const json::Value& item, const MessagingEntry& entry, bool from_account) {
+  const std::string sender = IdOf(item.Find("sender").Find("id"));
+  const std::string recipient = IdOf(item.Find("recipient").Find("id"));
+  Event event;
+  event.channel = entry.channel;
+  // The entry's id wins: with several login types the recipient may be named by another id of the same account.
+  event.account = !entry.id.empty() ? entry.id : from_account ? sender : recipient;
+  event.user = from_account ? recipient : sender;
+  event.timestamp_ms = TimestampMsOf(item.Find("timestamp"));
+  if (event.timestamp_ms == 0) event.timestamp_ms = entry.timestamp_ms;
+  return event;
+}
+
+void AddItem(Event event, const MessagingEntry& entry, EventList& events) {
+  if (entry.is_standby) event.kind = EventKind::kStandby;
+  RequireParties(event);
+  events.Add(std::move(event));
+}
+
+std::string AttachmentId(const json::Value& payload) {
+  for (const std::string_view key : {"sticker_id", "reel_video_id", "ig_post_media_id", "attachment_id"}) {
+    if (std::string id = IdOf(payload.Find(key)); !id.empty()) return id;
+  }
+  return {};
+}
+
+// The words that come with an attachment: a title, or that of the first product of a template.
+std::string AttachmentTitle(const json::Value& attachment) {
+  const json::Value payload = attachment.Find("payload");
+  for (const json::Value& title : {attachment.Find("title"), payload.Find("title")}) {
+    if (std::string text = TextOf(title, kOriginalBytesMax); !text.empty()) return text;
+  }
+  for (const json::Value& elements : {payload.Find("product").Find("elements"), payload.Find("elements")}) {
+    for (const json::Value& element : elements.items()) return TextOf(element.Find("title"), kOriginalBytesMax);
+  }
+  return {};
+}
+
+// Fills attachments, and the text when the user wrote none. Returns false when nothing in them can be used.
+bool DecodeAttachments(const json::Value& attachments, Event& event) {
+  bool usable = false;
+  for (const json::Value& value : attachments.items()) {
+    if (!value.is_object() || event.attachments.size() >= kAttachmentsMax) continue;
+    const json::Value payload = value.Find("payload");
+    Attachment attachment;
+    attachment.set_type(TextOf(value.Find("type"), kTypeBytesMax));
+    attachment.set_id(AttachmentId(payload));
+    std::string url = TextOf(payload.Find("url"), kUrlBytesMax);
+    attachment.set_url(!url.empty() ? std::move(url) : TextOf(value.Find("url"), kUrlBytesMax));
+    usable |= attachment.type() != "unsupported_type";
+    if (event.text.empty()) event.text = AttachmentTitle(value);
+    event.attachments.push_back(std::move(attachment));
+  }
+  return usable;
+}
+
+std::string MessageType(const json::Value& message, const Event& event) {
+  if (FlagOf(message.Find("is_deleted"))) return "is_deleted";
+  if (FlagOf(message.Find("is_unsupported"))) return "is_unsupported";
+  if (message.Find("quick_reply").is_object()) return "quick_reply";
+  if (!event.attachments.empty() && !event.attachments.front().type().empty()) return event.attachments.front().type();
+  if (!event.text.empty()) return "text";
+  return message.Find("referral").exists() ? "referral" : "unknown";
+}
+
+void DecodeMessage(const json::Value& item, const json::Value& message, const MessagingEntry& entry,
+                   EventList& events) {
+  const bool is_echo = FlagOf(message.Find("is_echo")) || FlagOf(message.Find("is_self"));
+  const bool is_deleted = FlagOf(message.Find("is_deleted"));
+  Event event = MakeEvent(item, entry, is_echo);
+  const std::string mid = IdOf(message.Find("mid"));
+  // An unsend names the message that is gone: under its id the event would look like that message told again.
+  event.message_id = mid.empty() || is_deleted ? DerivedId(item) : mid;
+  event.text = TextOf(message.Find("text"), kOriginalBytesMax);
+  const bool has_attachments = DecodeAttachments(message.Find("attachments"), event);
+  event.type = MessageType(message, event);
+  event.reply_to_message_id = is_deleted ? mid : IdOf(message.Find("reply_to").Find("mid"));
+
+  if (is_echo) {
+    event.kind = EventKind::kEcho;
+    event.state = mesh::bus::v1::DELIVERY_STATE_ECHO;
+    if (std::string metadata = IdOf(message.Find("metadata")); IsReplyIdHex(metadata)) {
+      event.reply_id_hex = std::move(metadata);
+    }
+  } else if (is_deleted || FlagOf(message.Find("is_unsupported")) || (event.text.empty() && !has_attachments)) {
+    event.kind = EventKind::kEvent;
+  } else {
+    event.kind = EventKind::kMessage;
+  }
+  if (!is_echo &&
+      (event.type != "text" || message.Find("referral").exists() || message.Find("reply_to").Find("story").exists())) {
+    KeepOriginal(item, event);
+  }
+  AddItem(std::move(event), entry, events);
+}
+
+void DecodePostback(const json::Value& item, const json::Value& postback, const MessagingEntry& entry,
+                    EventList& events) {
+  Event event = MakeEvent(item, entry, /*from_account=*/false);
+  event.kind = EventKind::kPostback;
+  event.type = "postback";
+  event.message_id = IdOf(postback.Find("mid"));
+  if (event.message_id.empty()) event.message_id = DerivedId(item);
+  event.text = TextOf(postback.Find("title"), kOriginalBytesMax);
+  if (event.text.empty()) event.text = TextOf(postback.Find("payload"), kOriginalBytesMax);
+  KeepOriginal(item, event);
+  AddItem(std::move(event), entry, events);
+}
+
+// `read` and `delivery`: about one message (Instagram's read.mid), several (delivery.mids), or all up to a watermark.
+void DecodeReceipt(const json::Value& item, const json::Value& receipt, mesh::bus::v1::DeliveryState state,
+                   const MessagingEntry& entry, EventList& events) {
+  Event event = MakeEvent(item, entry, /*from_account=*/false);
+  event.kind = EventKind::kStatus;
+  event.type = state == mesh::bus::v1::DELIVERY_STATE_READ ? "read" : "delivery";
+  event.state = state;
+  event.watermark_ms = TimestampMsOf(receipt.Find("watermark"));
+  event.message_id = IdOf(receipt.Find("mid"));
+  bool named = false;
+  for (const json::Value& mid : receipt.Find("mids").items()) {
+    Event one = event;
+    one.message_id = IdOf(mid);
+    if (one.message_id.empty()) continue;
+    named = true;
+    AddItem(std::move(one), entry, events);
+  }
+  if (!named) AddItem(std::move(event), entry, events);
+}
+
+// Everything that is kept and never answered. A `mid` inside names the message that it is about.
+void DecodeOther(const json::Value& item, std::string type, const MessagingEntry& entry, EventList& events) {
+  const json::Value content = item.Find(type);
+  Event event = MakeEvent(item, entry, /*from_account=*/false);
+  event.kind = EventKind::kEvent;
+  event.message_id = DerivedId(item);
+  event.reply_to_message_id = IdOf(content.Find("mid"));
+  if (type == "reaction") event.text = TextOf(content.Find("emoji"), kTypeBytesMax);
+  if (type == "message_edit") event.text = TextOf(content.Find("text"), kOriginalBytesMax);
+  event.type = std::move(type);
+  KeepOriginal(item, event);
+  AddItem(std::move(event), entry, events);
+}
+
+}  // namespace
+
+void DecodeMessagingItem(const json::Value& item, const MessagingEntry& entry, EventList& events) {
+  std::string type = ItemType(item);
+  const json::Value content = item.Find(type);
+  if (type == "message" && content.is_object()) return DecodeMessage(item, content, entry, events);
+  if (type == "postback" && content.is_object()) return DecodePostback(item, content, entry, events);
+  if (type == "read" && content.is_object()) {
+    return DecodeReceipt(item, content, mesh::bus::v1::DELIVERY_STATE_READ, entry, events);
+  }
+  if (type == "delivery" && content.is_object()) {
+    return DecodeReceipt(item, content, mesh::bus::v1::DELIVERY_STATE_DELIVERED, entry, events);
+  }
+  DecodeOther(item, std::move(type), entry, events);
+}
+
+}  // namespace channel

@@ -1,0 +1,60 @@
+#include "libs/channel/messenger/codec.h"
+
+#include "libs/channel/internal/body.h"
+#include "libs/channel/internal/field.h"
+#include "libs/channel/internal/messaging_entry.h"
+#include "libs/channel/internal/send_answer.h"
+#include "libs/channel/internal/send_request.h"
+#include "libs/channel/internal/split_text.h"
+#include "libs/json/writer.h"
+
+namespace channel::messenger {
+namespace {
+
+constexpr mesh::bus::v1::Channel kChannel = mesh::bus::v1::CHANNEL_MESSENGER;
+
+class MessengerCodec final : public Codec {
+ public:
+  mesh::bus::v1::Channel channel() const override { return kChannel; }
+
+  absl::StatusOr<std::vector<Event>> Decode(std::string_view body) const override {
+    return DecodeBody(body, "page", kChannel, [](const json::Value& entry, EventList& events) {
+      DecodeMessagingEntry(entry, kChannel, events);
+    });
+  }
+
+  // The Send API has no field for a quoted message that pages may use.
+  OutboundRequest EncodeText(const account::Account& account, std::string_view user, std::string_view text,
+                             std::string_view /*in_reply_to_message_id*/,
+                             std::string_view reply_id_hex) const override {
+    json::Writer json;
+    json.BeginObject();
+    json.Key("recipient");
+    json.BeginObject();
+    json.Field("id", user);
+    json.EndObject();
+    json.Field("messaging_type", "RESPONSE");
+    json.Key("message");
+    json.BeginObject();
+    json.Field("text", text);
+    if (!reply_id_hex.empty()) json.Field("metadata", reply_id_hex);
+    json.EndObject();
+    json.EndObject();
+    return MakeSendRequest(account, std::move(json).Take());
+  }
+
+  SendAnswer DecodeAnswer(int http_status, std::string_view body) const override {
+    return DecodeSendAnswer(http_status, body, [](const json::Value& root) { return IdOf(root.Find("message_id")); });
+  }
+
+  std::vector<std::string> Split(std::string_view text) const override { return SplitText(text, kMessengerTextLimit); }
+};
+
+}  // namespace
+
+const Codec& GetCodec() {
+  static const MessengerCodec codec;
+  return codec;
+}
+
+}  // namespace channel::messenger

@@ -1,0 +1,145 @@
+#include "libs/channel/whatsapp/message_content.h"
+
+#include <string>
+#include <utility>
+
+#include "libs/channel/internal/event_list.h"
+#include "libs/channel/internal/field.h"
+
+namespace channel::whatsapp {
+namespace {
+
+using mesh::bus::v1::Attachment;
+
+std::string LongText(const json::Value& value) { return TextOf(value, kOriginalBytesMax); }
+
+Attachment& AddAttachment(std::string_view type, Event& event) {
+  Attachment& attachment = event.attachments.emplace_back();
+  attachment.set_type(std::string(type));
+  return attachment;
+}
+
+void DecodeText(const json::Value& content, std::string_view, Event& event) {
+  event.text = LongText(content.Find("body"));
+  if (!event.text.empty()) event.kind = EventKind::kMessage;
+}
+
+void DecodeMedia(const json::Value& content, std::string_view type, Event& event) {
+  if (!content.is_object()) return;
+  event.kind = EventKind::kMessage;
+  event.text = LongText(content.Find("caption"));
+  if (event.text.empty()) event.text = LongText(content.Find("filename"));
+  Attachment& attachment = AddAttachment(type, event);
+  attachment.set_id(IdOf(content.Find("id")));
+  attachment.set_url(TextOf(content.Find("url"), kUrlBytesMax));
+  attachment.set_mime_type(TextOf(content.Find("mime_type"), kTypeBytesMax));
+}
+
+void DecodeLocation(const json::Value& content, std::string_view type, Event& event) {
+  if (!content.is_object()) return;
+  event.kind = EventKind::kMessage;
+  event.text = LongText(content.Find("name"));
+  const std::string address = LongText(content.Find("address"));
+  if (!event.text.empty() && !address.empty()) event.text += ", ";
+  event.text += address;
+  AddAttachment(type, event).set_url(TextOf(content.Find("url"), kUrlBytesMax));
+}
+
+void DecodeContacts(const json::Value& content, std::string_view type, Event& event) {
+  if (!content.is_array()) return;
+  // A card that somebody was asked for comes without its sender: nobody to answer, but worth keeping.
+  event.kind = event.user.empty() ? EventKind::kEvent : EventKind::kMessage;
+  for (const json::Value& contact : content.items()) {
+    std::string line = LongText(contact.Find("name").Find("formatted_name"));
+    for (const json::Value& phone : contact.Find("phones").items()) {
+      const std::string number = LongText(phone.Find("phone"));
+      if (number.empty()) continue;
+      line += line.empty() ? number : " " + number;
+      break;
+    }
+    if (line.empty() || event.text.size() + line.size() > kOriginalBytesMax) continue;
+    event.text += event.text.empty() ? line : ", " + line;
+  }
+  AddAttachment(type, event);
+}
+
+void DecodeInteractive(const json::Value& content, std::string_view, Event& event) {
+  const std::string reply_type = TextOf(content.Find("type"), kTypeBytesMax);
+  const json::Value reply = content.Find(reply_type);
+  if (reply_type == "button_reply" || reply_type == "list_reply") {
+    event.text = LongText(reply.Find("title"));
+    if (event.text.empty()) event.text = IdOf(reply.Find("id"));
+    event.kind = EventKind::kPostback;
+  } else if (reply_type == "nfm_reply") {  // a filled form; response_json stays in `original`
+    event.text = LongText(reply.Find("body"));
+    if (event.text.empty()) event.text = LongText(reply.Find("name"));
+    event.kind = EventKind::kMessage;
+  }
+}
+
+void DecodeButton(const json::Value& content, std::string_view, Event& event) {
+  if (!content.is_object()) return;
+  event.kind = EventKind::kPostback;
+  event.text = LongText(content.Find("text"));
+  if (event.text.empty()) event.text = LongText(content.Find("payload"));
+}
+
+void DecodeOrder(const json::Value& content, std::string_view type, Event& event) {
+  if (!content.is_object()) return;
+  event.kind = EventKind::kMessage;
+  event.text = LongText(content.Find("text"));
+  AddAttachment(type, event).set_id(IdOf(content.Find("catalog_id")));
+}
+
+void DecodeReaction(const json::Value& content, std::string_view, Event& event) {
+  event.text = TextOf(content.Find("emoji"), kTypeBytesMax);  // none: the reaction was taken back
+  event.reply_to_message_id = IdOf(content.Find("message_id"));
+}
+
+void DecodeEditOrRevoke(const json::Value& content, std::string_view, Event& event) {
+  event.reply_to_message_id = IdOf(content.Find("original_message_id"));
+  if (event.reply_to_message_id.empty()) event.reply_to_message_id = IdOf(content.Find("message_id"));
+  event.text = LongText(content.Find("message").Find("text").Find("body"));
+}
+
+// The user's id or number changed. The event stands on the old key, where the conversation is.
+void DecodeSystem(const json::Value& content, std::string_view, Event& event) {
+  if (event.user.empty()) event.user = IdOf(content.Find("previous_user_id"));
+}
+
+struct ContentDecoder {
+  std::string_view type;
+  void (*decode)(const json::Value& content, std::string_view type, Event& event);
+};
+
+constexpr ContentDecoder kDecoders[] = {
+    {"text", DecodeText},
+    {"image", DecodeMedia},
+    {"video", DecodeMedia},
+    {"audio", DecodeMedia},
+    {"voice", DecodeMedia},
+    {"sticker", DecodeMedia},
+    {"document", DecodeMedia},
+    {"location", DecodeLocation},
+    {"contacts", DecodeContacts},
+    {"order", DecodeOrder},
+    {"interactive", DecodeInteractive},
+    {"button", DecodeButton},
+    {"reaction", DecodeReaction},
+    {"edit", DecodeEditOrRevoke},
+    {"revoke", DecodeEditOrRevoke},
+    {"system", DecodeSystem},
+};
+
+}  // namespace
+
+void DecodeContent(const json::Value& message, std::string_view type, Event& event) {
+  event.kind = EventKind::kEvent;
+  for (const ContentDecoder& decoder : kDecoders) {
+    if (decoder.type != type) continue;
+    decoder.decode(message.Find(type), type, event);
+    return;
+  }
+}
+
+}  // namespace channel::whatsapp

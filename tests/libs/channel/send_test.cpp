@@ -1,0 +1,143 @@
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "libs/account/account.h"
+#include "libs/channel/codec.h"
+
+namespace channel {
+namespace {
+
+using mesh::bus::v1::CHANNEL_INSTAGRAM;
+using mesh::bus::v1::CHANNEL_MESSENGER;
+using mesh::bus::v1::CHANNEL_WHATSAPP;
+
+const std::string kReplyId(64, 'a');  // NOLINT: a constant of the tests
+
+account::Account MakeAccount() {
+  account::Account account;
+  account.account_id = "106540352242922";
+  account.graph_base_url = "http://127.0.0.1:8090/";
+  account.access_token = crypto::Secret("token-1");
+  return account;
+}
+
+TEST(EncodeTextTest, WhatsAppNumber) {
+  const OutboundRequest request =
+      FindCodec(CHANNEL_WHATSAPP)->EncodeText(MakeAccount(), "16505551234", "Pa\"ris\n", "wamid.Q", kReplyId);
+  EXPECT_EQ(request.url, "http://127.0.0.1:8090/v25.0/106540352242922/messages");
+  EXPECT_EQ(request.authorization, "Bearer token-1");
+  EXPECT_EQ(request.body,
+            R"({"messaging_product":"whatsapp","recipient_type":"individual","to":"16505551234","type":"text",)"
+            R"("text":{"body":"Pa\"ris\n"},"context":{"message_id":"wamid.Q"},"biz_opaque_callback_data":")" +
+                kReplyId + R"("})");
+}
+
+TEST(EncodeTextTest, WhatsAppBusinessScopedIdGoesIntoRecipient) {
+  const std::string body =
+      FindCodec(CHANNEL_WHATSAPP)->EncodeText(MakeAccount(), "US.13491208655302741918", "hi", "derived:00", "").body;
+  EXPECT_EQ(body,
+            R"({"messaging_product":"whatsapp","recipient_type":"individual","recipient":"US.13491208655302741918",)"
+            R"("type":"text","text":{"body":"hi"}})");
+}
+
+TEST(EncodeTextTest, Messenger) {
+  EXPECT_EQ(FindCodec(CHANNEL_MESSENGER)->EncodeText(MakeAccount(), "1254", "hi", "m_1", kReplyId).body,
+            R"({"recipient":{"id":"1254"},"messaging_type":"RESPONSE","message":{"text":"hi","metadata":")" + kReplyId +
+                R"("}})");
+}
+
+TEST(EncodeTextTest, Instagram) {
+  EXPECT_EQ(FindCodec(CHANNEL_INSTAGRAM)->EncodeText(MakeAccount(), "8253", "hi", "m_1", kReplyId).body,
+            R"({"recipient":{"id":"8253"},"message":{"text":"hi"}})");
+}
+
+TEST(EncodeTextTest, AccountIdCannotLeaveItsPathSegment) {
+  account::Account account = MakeAccount();
+  account.account_id = "../me?x=";
+  EXPECT_EQ(FindCodec(CHANNEL_INSTAGRAM)->EncodeText(account, "1", "hi", "", "").url,
+            "http://127.0.0.1:8090/v25.0/..%2Fme%3Fx%3D/messages");
+}
+
+std::string ErrorBody(int code, std::string_view more = "") {
+  return R"({"error":{"message":"(#0) No","type":"OAuthException","code":)" + std::to_string(code) + std::string(more) +
+         R"(,"fbtrace_id":"AbC"}})";
+}
+
+TEST(DecodeAnswerTest, AcceptedSendsHaveAnId) {
+  const SendAnswer whatsapp =
+      FindCodec(CHANNEL_WHATSAPP)
+          ->DecodeAnswer(
+              200,
+              R"({"messaging_product":"whatsapp","contacts":[{"input":"1","wa_id":"1"}],"messages":[{"id":"wamid.X","message_status":"accepted"}]})");
+  EXPECT_EQ(whatsapp.verdict, SendVerdict::kAccepted);
+  EXPECT_EQ(whatsapp.message_id, "wamid.X");
+  for (const auto channel : {CHANNEL_MESSENGER, CHANNEL_INSTAGRAM}) {
+    const SendAnswer answer = FindCodec(channel)->DecodeAnswer(200, R"({"recipient_id":"1","message_id":"m_1"})");
+    EXPECT_EQ(answer.verdict, SendVerdict::kAccepted);
+    EXPECT_EQ(answer.message_id, "m_1");
+  }
+}
+
+// The rows of channels.md 3.2.
+TEST(DecodeAnswerTest, ErrorCodesDecide) {
+  const Codec* codec = FindCodec(CHANNEL_WHATSAPP);
+  const auto verdict = [&](int code) { return codec->DecodeAnswer(400, ErrorBody(code)).verdict; };
+  for (const int code :
+       {1, 2, 4, 17, 32, 613, 1200, 80007, 130429, 131000, 131016, 131053, 131056, 131057, 133016, 135000}) {
+    EXPECT_EQ(verdict(code), SendVerdict::kRetry) << code;
+  }
+  for (const int code : {0, 190, 458, 467, 368, 131031, 131037, 131042, 131045, 131048, 133010}) {
+    EXPECT_EQ(verdict(code), SendVerdict::kPark) << code;
+  }
+  for (const int code : {3,      10,     33,     100,    200,    299,    551,    130472, 130497, 131008, 131009,
+                         131021, 131026, 131030, 131047, 131049, 131050, 131051, 131052, 131062, 132000, 132015}) {
+    EXPECT_EQ(verdict(code), SendVerdict::kFail) << code;
+  }
+}
+
+TEST(DecodeAnswerTest, RetriesHoldBackThoseWhomTheLimitIsAbout) {
+  const Codec* codec = FindCodec(CHANNEL_WHATSAPP);
+  EXPECT_EQ(codec->DecodeAnswer(400, ErrorBody(131056)).backoff_scope, BackoffScope::kUser);
+  EXPECT_EQ(codec->DecodeAnswer(400, ErrorBody(130429)).backoff_scope, BackoffScope::kAccount);
+  EXPECT_EQ(codec->DecodeAnswer(500, ErrorBody(131000)).backoff_scope, BackoffScope::kReply);
+}
+
+TEST(DecodeAnswerTest, UnknownCodeFollowsMetasHintThenTheStatus) {
+  const Codec* codec = FindCodec(CHANNEL_MESSENGER);
+  EXPECT_EQ(codec->DecodeAnswer(400, ErrorBody(999999)).verdict, SendVerdict::kFail);
+  EXPECT_EQ(codec->DecodeAnswer(400, ErrorBody(999999, R"(,"is_transient":true)")).verdict, SendVerdict::kRetry);
+  EXPECT_EQ(codec->DecodeAnswer(500, ErrorBody(999999)).verdict, SendVerdict::kRetry);
+  EXPECT_EQ(codec->DecodeAnswer(429, ErrorBody(999999)).backoff_scope, BackoffScope::kAccount);
+}
+
+TEST(DecodeAnswerTest, ErrorObjectIsReadWhole) {
+  const SendAnswer answer =
+      FindCodec(CHANNEL_MESSENGER)->DecodeAnswer(403, ErrorBody(10, R"(,"error_subcode":2018278)"));
+  EXPECT_EQ(answer.error_code, 10);
+  EXPECT_EQ(answer.error_subcode, 2018278);
+  EXPECT_EQ(answer.error_title, "(#0) No");
+  EXPECT_EQ(answer.fbtrace_id, "AbC");
+}
+
+TEST(DecodeAnswerTest, WithoutAGraphErrorObjectOnlyAClientErrorIsCertain) {
+  const Codec* codec = FindCodec(CHANNEL_WHATSAPP);
+  for (const char* body :
+       {"", "<html>Bad gateway</html>", "{}", "[]", R"({"error":"x"})", R"({"messages":[{"id":5.5}]})"}) {
+    EXPECT_EQ(codec->DecodeAnswer(500, body).verdict, SendVerdict::kInDoubt) << body;
+    EXPECT_EQ(codec->DecodeAnswer(503, body).verdict, SendVerdict::kInDoubt) << body;
+    EXPECT_EQ(codec->DecodeAnswer(200, body).verdict, SendVerdict::kInDoubt) << body;
+    EXPECT_EQ(codec->DecodeAnswer(404, body).verdict, SendVerdict::kRetry) << body;
+    EXPECT_EQ(codec->DecodeAnswer(429, body).verdict, SendVerdict::kRetry) << body;
+  }
+}
+
+TEST(DecodeAnswerTest, ErrorCodesOfAnotherTypeAreUnknownCodes) {
+  const Codec* codec = FindCodec(CHANNEL_WHATSAPP);
+  EXPECT_EQ(codec->DecodeAnswer(400, R"({"error":{"code":"190"}})").verdict, SendVerdict::kPark);  // digits as text
+  EXPECT_EQ(codec->DecodeAnswer(400, R"({"error":{"code":null}})").verdict, SendVerdict::kFail);
+  EXPECT_EQ(codec->DecodeAnswer(400, R"({"error":{"code":99999999999}})").verdict, SendVerdict::kFail);
+}
+
+}  // namespace
+}  // namespace channel
