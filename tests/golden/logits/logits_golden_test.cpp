@@ -1,5 +1,5 @@
-// The forward pass against an independent reference (transformers, F32, the same dequantised weights), on the real model.
-// Needs the model file: `make model` fetches it, or MESH_MODEL names it.
+// The forward pass against an independent reference (transformers, F32, the same dequantised weights), on the real
+// model. Needs the model file: `make model` fetches it, or MESH_MODEL names it.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -44,7 +44,8 @@ class LogitsGoldenTest : public testing::Test {
           batch.token_ids.push_back(tokens[static_cast<std::size_t>(position)]);
           batch.positions.push_back(position);
         }
-        for (std::uint32_t block = 0; block <= static_cast<std::uint32_t>(end) / 16; ++block) batch.block_ids.push_back(block);
+        for (std::uint32_t block = 0; block <= static_cast<std::uint32_t>(end) / 16; ++block)
+          batch.block_ids.push_back(block);
         batch.row_begin.push_back(end - begin);
         batch.block_begin.push_back(static_cast<std::int32_t>(batch.block_ids.size()));
         std::vector<const golden::Probe*> probes;
@@ -59,7 +60,8 @@ class LogitsGoldenTest : public testing::Test {
           double difference = 0.0;
           for (std::size_t j = 0; j < probes[i]->ids.size(); ++j) {
             const float logit = logits[static_cast<std::size_t>(probes[i]->ids[j])];
-            difference = std::max(difference, std::fabs(static_cast<double>(logit) - static_cast<double>(probes[i]->logits[j])));
+            difference =
+                std::max(difference, std::fabs(static_cast<double>(logit) - static_cast<double>(probes[i]->logits[j])));
           }
           EXPECT_LT(difference, kDifferenceMax) << golden_case.name << " row " << probes[i]->row;
           largest = std::max(largest, difference);
@@ -76,11 +78,17 @@ class LogitsGoldenTest : public testing::Test {
 TEST_F(LogitsGoldenTest, LogitsAreWithinTheBarOfTheReference) {
   for (kvcache::KvDtype dtype : {kvcache::KvDtype::kF32, kvcache::KvDtype::kF16}) {
     SCOPED_TRACE(dtype == kvcache::KvDtype::kF32 ? "KV cache in F32" : "KV cache in F16");
-    auto model = Load({.threads = 2, .blocks_total = 64, .rows_max = 256, .samples_max = 4, .positions_max = 1024, .kv_dtype = dtype});
+    auto model = Load({.threads = 2,
+                       .blocks_total = 64,
+                       .rows_max = 256,
+                       .samples_max = 4,
+                       .positions_max = 1024,
+                       .kv_dtype = dtype});
     ASSERT_NE(model, nullptr);
     const double largest = LargestDifference(*model, /*chunk=*/256);
     RecordProperty(dtype == kvcache::KvDtype::kF32 ? "difference_f32" : "difference_f16", std::to_string(largest));
-    std::printf("largest difference of a logit, KV cache in %s: %.6f\n", dtype == kvcache::KvDtype::kF32 ? "F32" : "F16", largest);
+    std::printf("largest difference of a logit, KV cache in %s: %.6f\n",
+                dtype == kvcache::KvDtype::kF32 ? "F32" : "F16", largest);
   }
 }
 
