@@ -1,0 +1,209 @@
+#include "libs/model/llama_model.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+#include "libs/base/check.h"
+#include "tests/libs/model/plain_forward.h"
+#include "tests/libs/model/sequence_driver.h"
+#include "tests/libs/model/tiny_llama.h"
+
+namespace model {
+namespace {
+
+std::vector<std::int32_t> RandomTokens(std::mt19937& rng, std::size_t count, std::uint32_t vocabulary) {
+  std::vector<std::int32_t> tokens(count);
+  for (std::int32_t& token : tokens) token = static_cast<std::int32_t>(rng() % vocabulary);
+  return tokens;
+}
+
+std::unique_ptr<LlamaModel> Load(const std::shared_ptr<const tensor::GgufFile>& file, const LlamaOptions& options) {
+  auto model = LlamaModel::Load(file, options);
+  EXPECT_TRUE(model.ok()) << model.status();
+  return *std::move(model);
+}
+
+LlamaOptions SmallOptions() {
+  return {.threads = 2, .blocks_total = 40, .block_size = 4, .rows_max = 24, .samples_max = 8, .positions_max = 160};
+}
+
+// Logits after the last of `tokens`.
+std::vector<float> LastLogits(LlamaModel& model, const std::vector<std::int32_t>& tokens) {
+  auto scheduler = scheduler::Scheduler::Create({.blocks_total = 40, .block_size = 4, .sequences_max = 8, .step_tokens_max = 24});
+  SequenceDriver driver(model, **scheduler, /*keep_logits=*/true);
+  driver.Start(1, tokens, 1);
+  driver.RunAll();
+  return driver.outcome(1).logits[0];
+}
+
+TEST(LlamaModelTest, EqualsThePlainForwardPassInEveryFormatAndOnEveryTarget) {
+  for (tensor::DType dtype : {tensor::DType::kF32, tensor::DType::kF16, tensor::DType::kBF16, tensor::DType::kQ8_0,
+                              tensor::DType::kQ4_0, tensor::DType::kQ4_1}) {
+    const auto file = ParseTiny({.dtype = dtype, .tied = dtype != tensor::DType::kQ8_0});
+    ASSERT_NE(file, nullptr);
+    std::mt19937 rng(3);
+    const std::vector<std::int32_t> tokens = RandomTokens(rng, 37, 83);
+    for (kernels::CpuTarget target : kernels::kCpuTargets) {
+      const kernels::CpuKernels* kernels = kernels::CpuKernelsFor(target);
+      if (kernels == nullptr) continue;
+      SCOPED_TRACE(std::string(tensor::DTypeName(dtype)) + " on " + kernels->name);
+      LlamaOptions options = SmallOptions();
+      options.kernels = kernels;
+      options.kv_dtype = kvcache::KvDtype::kF32;
+      auto model = Load(file, options);
+      ASSERT_NE(model, nullptr);
+      const PlainForward::Row expected = PlainForward(*file, model->config()).Logits(tokens);
+      const std::vector<float> actual = LastLogits(*model, tokens);
+      ASSERT_EQ(actual.size(), expected.size());
+      for (std::size_t i = 0; i < actual.size(); ++i) ASSERT_NEAR(actual[i], expected[i], 2e-5) << "token " << i;
+    }
+  }
+}
+
+// Goal: a sequence's logits have the same bits alone and in any company, whatever the chunking, the number of threads,
+// the blocks it got, who joins or leaves meanwhile, and whether it was preempted on the way.
+// Method: random traffic through the real scheduler with a pool too small for it, against each sequence on its own.
+TEST(LlamaModelTest, MixedBatchGivesEachSequenceTheSameBitsAsAlone) {
+  const auto file = ParseTiny({});
+  ASSERT_NE(file, nullptr);
+  std::int64_t preemptions = 0;
+  for (std::uint32_t seed = 1; seed <= 12; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 rng(seed);
+    LlamaOptions options = SmallOptions();
+    options.threads = 1 + static_cast<int>(seed % 3);
+    options.kv_dtype = seed % 2 == 0 ? kvcache::KvDtype::kF16 : kvcache::KvDtype::kF32;
+    auto model = Load(file, options);
+    ASSERT_NE(model, nullptr);
+    const std::int32_t step_tokens = 5 + static_cast<std::int32_t>(rng() % 20);
+    auto scheduler = scheduler::Scheduler::Create(
+        {.blocks_total = 20, .block_size = 4, .sequences_max = 5, .step_tokens_max = step_tokens});
+    ASSERT_TRUE(scheduler.ok());
+    SequenceDriver together(*model, **scheduler, /*keep_logits=*/true);
+    std::vector<std::vector<std::int32_t>> prompts;
+    std::vector<std::int32_t> lengths;
+    for (std::uint64_t id = 0; id < 9; ++id) {
+      prompts.push_back(RandomTokens(rng, 1 + rng() % 40, 83));
+      lengths.push_back(1 + static_cast<std::int32_t>(rng() % 30));
+      together.Start(id, prompts.back(), lengths.back());
+      for (auto steps = rng() % 6; steps > 0; --steps) together.Step();
+    }
+    together.RunAll();
+    preemptions += (*scheduler)->counts().preemptions_total;
+
+    for (std::uint64_t id = 0; id < prompts.size(); ++id) {
+      auto own_scheduler = scheduler::Scheduler::Create(
+          {.blocks_total = 40, .block_size = 4, .sequences_max = 1, .step_tokens_max = 24});
+      SequenceDriver alone(*model, **own_scheduler, /*keep_logits=*/true);
+      alone.Start(id, prompts[id], lengths[id]);
+      alone.RunAll();
+      ASSERT_EQ(together.outcome(id).tokens, alone.outcome(id).tokens) << "sequence " << id;
+      for (std::size_t i = 0; i < alone.outcome(id).logits.size(); ++i) {
+        const auto &a = alone.outcome(id).logits[i], &b = together.outcome(id).logits[i];
+        ASSERT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0) << "sequence " << id << " token " << i;
+      }
+    }
+  }
+  EXPECT_GT(preemptions, 0) << "the test is meant to preempt";
+}
+
+TEST(LlamaModelTest, BatchBeyondTheOptionsIsABug) {
+  LlamaOptions options = SmallOptions();
+  options.threads = 1;  // a death test forks
+  auto model = Load(ParseTiny({}), options);
+  ASSERT_NE(model, nullptr);
+  kvcache::StepBatch batch;
+  batch.Clear();
+  batch.token_ids = {83};  // the vocabulary is [0, 83)
+  batch.positions = {0};
+  batch.row_begin = {0, 1};
+  batch.block_begin = {0, 1};
+  batch.block_ids = {0};
+  EXPECT_DEATH(model->ForwardStep(batch), "vocabulary");
+  batch.token_ids = {0};
+  batch.block_ids = {40};
+  EXPECT_DEATH(model->ForwardStep(batch), "blocks_total");
+  batch.block_ids = {0};
+  batch.positions = {4};  // in a second block, which the sequence does not have
+  EXPECT_DEATH(model->ForwardStep(batch), "slots");
+}
+
+TEST(LlamaModelTest, OptionsOutOfBoundsAreNamed) {
+  LlamaOptions options = SmallOptions();
+  options.block_size = 257;
+  EXPECT_NE(std::string(LlamaModel::Load(ParseTiny({}), options).status().message()).find("block_size"), std::string::npos);
+  options = SmallOptions();
+  options.threads = 0;
+  EXPECT_EQ(LlamaModel::Load(ParseTiny({}), options).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+struct BadModel {
+  const char* message;  // must stand in the error
+  std::function<void(TinyLlama&)> spoil;
+};
+
+void SetMetadata(TinyLlama& tiny, std::string key, double value) {
+  tiny.edit_metadata = [key, value](auto& metadata) {
+    std::erase_if(metadata, [&](const auto& entry) { return entry.first == key; });
+    metadata.emplace_back(key, value);
+  };
+}
+
+void DropMetadata(TinyLlama& tiny, std::string key) {
+  tiny.edit_metadata = [key](auto& metadata) {
+    std::erase_if(metadata, [&](const auto& entry) { return entry.first == key; });
+  };
+}
+
+TEST(LlamaModelTest, ModelsThatAreNotWhatTheySayAreRefusedWithTheReason) {
+  using Entries = std::vector<TinyLlama::Entry>;
+  const BadModel bad_models[] = {
+      {"architecture is mamba", [](TinyLlama& t) { t.architecture = "mamba"; }},
+      {"llama.block_count", [](TinyLlama& t) { DropMetadata(t, "block_count"); }},
+      {"llama.block_count", [](TinyLlama& t) { SetMetadata(t, "block_count", 0); }},
+      {"llama.block_count", [](TinyLlama& t) { SetMetadata(t, "block_count", 4e9); }},
+      {"blk.2.attn_norm.weight", [](TinyLlama& t) { SetMetadata(t, "block_count", 3); }},
+      {"blk.1.attn_norm.weight", [](TinyLlama& t) { SetMetadata(t, "block_count", 1); }},
+      {"shape", [](TinyLlama& t) { SetMetadata(t, "feed_forward_length", 128); }},
+      {"head_count", [](TinyLlama& t) { SetMetadata(t, "attention.head_count", 3); }},
+      {"head_count_kv", [](TinyLlama& t) { SetMetadata(t, "attention.head_count_kv", 3); }},
+      {"multiple of 16", [](TinyLlama& t) { SetMetadata(t, "attention.head_count", 8); }},
+      {"shape", [](TinyLlama& t) { SetMetadata(t, "attention.head_count_kv", 4); }},
+      {"rms_epsilon", [](TinyLlama& t) { SetMetadata(t, "attention.layer_norm_rms_epsilon", -1); }},
+      {"rope.freq_base", [](TinyLlama& t) { SetMetadata(t, "rope.freq_base", 0); }},
+      {"rope.dimension_count", [](TinyLlama& t) { SetMetadata(t, "rope.dimension_count", 8); }},
+      {"expert_count", [](TinyLlama& t) { SetMetadata(t, "expert_count", 8); }},
+      {"rope.scaling.type",
+       [](TinyLlama& t) {
+         t.extra_entries = 1;
+         t.extra_metadata = [](tensor::GgufBuilder& b) {
+           b.Key("llama.rope.scaling.type", tensor::MetadataType::kString).Text("yarn");
+         };
+       }},
+      {"token_embd.weight", [](TinyLlama& t) { t.edit_tensors = [](Entries& e) { e.erase(e.begin()); }; }},
+      {"output_norm.weight", [](TinyLlama& t) { t.edit_tensors = [](Entries& e) { e.erase(e.begin() + 1); }; }},
+      {"blk.1.ffn_down.weight", [](TinyLlama& t) { t.edit_tensors = [](Entries& e) { e.pop_back(); }; }},
+      {"attn_q.bias",
+       [](TinyLlama& t) {
+         t.edit_tensors = [](Entries& e) { e.push_back({"blk.0.attn_q.bias", {64}, tensor::DType::kF32}); };
+       }},
+      {"shape [64, 1]",
+       [](TinyLlama& t) {
+         t.edit_tensors = [](Entries& e) { e[1].shape = {64, 1}; };
+       }},
+  };
+  for (const BadModel& bad : bad_models) {
+    TinyLlama tiny;
+    bad.spoil(tiny);
+    const auto file = ParseTiny(tiny);
+    ASSERT_NE(file, nullptr) << bad.message << ": the file itself is well-formed";
+    const absl::Status status = LlamaModel::Load(file, SmallOptions()).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << bad.message << ": " << status;
+    EXPECT_NE(std::string(status.message()).find(bad.message), std::string::npos) << bad.message << ": " << status;
+  }
+}
+
+}  // namespace
+}  // namespace model
