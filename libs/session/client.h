@@ -14,9 +14,13 @@ namespace session {
 
 // gRPC client of the session service. Every call has a deadline; Unavailable, DeadlineExceeded and Aborted are retryable
 // (all calls are idempotent); it never retries by itself, the lane does.
-// Threading: safe from any thread; callbacks run on a gRPC thread and must not block.
+// Threading: safe from any thread; each callback runs exactly once, on a gRPC thread, and must not block.
+// Lifetime:  the destructor cancels the calls in flight and waits until their callbacks have returned (Cancelled).
+// Limits:    kCallsInFlightMax calls at once; one more is answered with ResourceExhausted.
 class Client {
  public:
+  static constexpr int kCallsInFlightMax = 16384;
+
   static std::unique_ptr<Client> Create(const std::string& target);  // "127.0.0.1:50051"; connects in the background
   virtual ~Client() = default;
 
@@ -34,6 +38,8 @@ class Client {
                           Callback<mesh::session::v1::AppendTurnResponse> on_done) = 0;
   virtual void SetOutcome(const mesh::session::v1::SetOutcomeRequest& request, const CallOptions& options,
                           Callback<mesh::session::v1::SetOutcomeResponse> on_done) = 0;
+  virtual void LinkIdentity(const mesh::session::v1::LinkIdentityRequest& request, const CallOptions& options,
+                            Callback<mesh::session::v1::LinkIdentityResponse> on_done) = 0;
 
   // Blocking, for tools.
   virtual absl::StatusOr<mesh::session::v1::IsDoneResponse> IsDone(const mesh::session::v1::IsDoneRequest& request,
@@ -43,7 +49,7 @@ class Client {
   virtual absl::StatusOr<mesh::session::v1::GetSessionResponse> GetSession(
       const mesh::session::v1::GetSessionRequest& request, const CallOptions& options) = 0;
 
-  virtual bool connected() const = 0;  // the channel is ready now; for /readyz
+  virtual bool connected() const = 0;  // the channel is ready now, for /readyz; starts connecting when it is idle
 };
 
 }  // namespace session

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "proto/bus/v1/bus.pb.h"
+
+namespace session::internal {
+
+// The Redis keys of one conversation. All share one hash tag (the part in braces), so that a script may touch them
+// together in a cluster:
+//   <prefix>:s:{H}:l   hash    link: `to` (conversation it has become), `at` (time of the last identity change)
+//   <prefix>:s:{H}:m   hash    meta: `bytes`, `floor`, `forgot`
+//   <prefix>:s:{H}:o   zset    turn id -> order
+//   <prefix>:s:{H}:t   hash    turn id -> record (turn_record.h)
+//   <prefix>:s:{H}:e   hash    turn id -> outcome that came before its turn
+// H is the hex of the first 16 bytes of SHA-256 over the length-prefixed parts, tenant first: ids from users can neither
+// collide across tenants nor break out of the key (GHSA-hwr4-mq23-wcv5 is what joining with a separator leads to).
+struct ConversationKeys {
+  std::string link;
+  std::string meta;
+  std::string order;
+  std::string turns;
+  std::string early;
+};
+ConversationKeys KeysOf(std::string_view prefix, const mesh::bus::v1::ConversationId& conversation);
+
+// Where a finished turn is remembered: <prefix>:d:{shard}. Shard and digest are different bytes of the turn id, which is
+// a SHA-256 itself, so together they hold more than the 16 bytes that are stored.
+std::string DoneShardKey(std::string_view prefix, std::string_view turn_id, std::int32_t shards);
+std::string_view DoneDigest(std::string_view turn_id);  // REQUIRES (both): 32 bytes; shards is a power of two
+
+}  // namespace session::internal

@@ -1,0 +1,300 @@
+#include "libs/session/store.h"
+
+#include <algorithm>
+#include <charconv>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "libs/base/check.h"
+#include "libs/base/str_cat.h"
+#include "libs/session/internal/keys.h"
+#include "libs/session/internal/scripts.h"
+#include "libs/session/internal/turn_record.h"
+
+namespace session {
+namespace {
+
+using mesh::bus::v1::ConversationId;
+using mesh::session::v1::HistoryTurn;
+using redis::Reply;
+using redis::ScriptCall;
+
+// The log keeps `turns` for 8 days: digests, outcomes that wait for their turn, markers of deleted history and links of
+// identities outlive every record that could still be replayed.
+constexpr std::int32_t kDoneHours = 8 * 24;
+constexpr std::int64_t kDaySeconds = 24 * 3600;
+constexpr std::int64_t kEarlyTtlSeconds = 9 * kDaySeconds;
+constexpr std::int64_t kLinkTtlSeconds = 9 * kDaySeconds;
+constexpr std::int64_t kMarkerTtlSecondsMin = 9 * kDaySeconds;
+// Outcomes without a turn, per conversation; each may hold a reply's text.
+constexpr int kEarlyOutcomesMax = 32;
+// Identity changes in a row that a call follows.
+constexpr int kHopsMax = 8;
+// Orders of a moved conversation's turns lie this much below those of the conversation it became: more than any offset.
+constexpr std::int64_t kMoveShift = std::int64_t{1} << 44;
+constexpr std::int32_t kTurnsReturnedDefault = 100;
+
+absl::Status Unexpected(std::string_view script) {
+  return absl::InternalError(base::StrCat("script ", script, " gave an answer of an unexpected shape"));
+}
+
+// What a script says that first looks at the conversation's link: {'ok', ...} or {'moved', conversation}.
+bool IsOk(const Reply& reply) { return !reply.elements.empty() && reply.elements[0].text == "ok"; }
+bool IsMoved(const Reply& reply) { return reply.elements.size() == 2 && reply.elements[0].text == "moved"; }
+
+// {turn id, record, ...}, newest first, to turns, oldest first.
+absl::StatusOr<std::vector<HistoryTurn>> DecodeNewestFirst(const std::vector<Reply>& pairs) {
+  std::vector<HistoryTurn> turns;
+  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
+    absl::StatusOr<HistoryTurn> turn = internal::DecodeTurn(pairs[i].text, pairs[i + 1].text);
+    if (!turn.ok()) return turn.status();
+    turns.push_back(*std::move(turn));
+  }
+  std::reverse(turns.begin(), turns.end());
+  return turns;
+}
+
+bool NeverSeen(mesh::session::v1::Outcome outcome) {
+  return outcome == mesh::session::v1::OUTCOME_FAILED || outcome == mesh::session::v1::OUTCOME_SUPERSEDED;
+}
+
+// Orders come back from Redis as the text of a double that holds an integer.
+std::string ShiftedOrder(std::string_view order) {
+  double value = 0;
+  std::from_chars(order.data(), order.data() + order.size(), value);
+  constexpr std::int64_t kOrderMin = -(std::int64_t{1} << 53);
+  return std::to_string(std::max(static_cast<std::int64_t>(value) - kMoveShift, kOrderMin));
+}
+
+}  // namespace
+
+struct Store::Rep {
+  internal::ConversationKeys Keys(const ConversationId& conversation) const {
+    return internal::KeysOf(pool->options().key_prefix, conversation);
+  }
+  std::string TtlSeconds() const { return std::to_string(options.history_ttl_days * kDaySeconds); }
+  std::string MarkerTtlSeconds() const {
+    return std::to_string(std::max(options.history_ttl_days * kDaySeconds, kMarkerTtlSecondsMin));
+  }
+  ScriptCall MarkDone(std::string_view turn_id) const {
+    return {&scripts.mark_done,
+            {internal::DoneShardKey(pool->options().key_prefix, turn_id, options.done_shards)},
+            {std::string(internal::DoneDigest(turn_id)), std::to_string(kDoneHours)}};
+  }
+  ScriptCall AskDone(std::string_view turn_id) const {
+    return {&scripts.is_done,
+            {internal::DoneShardKey(pool->options().key_prefix, turn_id, options.done_shards)},
+            {std::string(internal::DoneDigest(turn_id))}};
+  }
+
+  absl::StatusOr<std::vector<Reply>> Run(std::span<const ScriptCall> calls, base::MonotonicTime deadline) {
+    absl::StatusOr<redis::Pool::Lease> lease = pool->Acquire(deadline);
+    if (!lease.ok()) return lease.status();
+    return redis::RunScripts(*lease, calls, deadline);
+  }
+
+  // Runs `make(conversation, hops)`, follows the conversation as long as the first call's answer says it has moved, and
+  // returns the answers of the last round. `conversation` becomes the one that answered.
+  template <typename MakeCalls>
+  absl::StatusOr<std::vector<Reply>> RunFollowing(ConversationId& conversation, base::MonotonicTime deadline,
+                                                  const MakeCalls& make) {
+    for (int hops = 0; hops <= kHopsMax; ++hops) {
+      const std::vector<ScriptCall> calls = make(conversation, hops);
+      absl::StatusOr<std::vector<Reply>> replies = Run(calls, deadline);
+      if (!replies.ok()) return replies.status();
+      const Reply& first = replies->front();
+      if (IsOk(first)) return replies;
+      if (!IsMoved(first) || !conversation.ParseFromString(first.elements[1].text)) {
+        return Unexpected(calls.front().script->name());
+      }
+    }
+    return absl::InternalError(base::StrCat("more than ", kHopsMax, " identity changes in a row"));
+  }
+
+  redis::Pool* pool;
+  StoreOptions options;
+  internal::Scripts scripts;
+};
+
+Store::Store(redis::Pool* pool, const StoreOptions& options) : rep_(new Rep{pool, options, {}}) {
+  CHECK(ValidateStoreOptions(options).ok());
+}
+Store::~Store() = default;
+
+absl::StatusOr<mesh::session::v1::LoadContextResponse> Store::LoadContext(
+    const mesh::session::v1::LoadContextRequest& request, base::MonotonicTime deadline) {
+  ConversationId conversation = request.conversation();
+  const auto replies = rep_->RunFollowing(conversation, deadline, [&](const ConversationId& id, int) {
+    const internal::ConversationKeys keys = rep_->Keys(id);
+    return std::vector<ScriptCall>{{&rep_->scripts.load_context,
+                                    {keys.link, keys.order, keys.turns},
+                                    {request.turn_id(), std::to_string(request.history_tokens_max())}},
+                                   rep_->AskDone(request.turn_id())};
+  });
+  if (!replies.ok()) return replies.status();
+  const Reply& loaded = replies->front();
+  if (loaded.elements.size() != 3) return Unexpected("load_context");
+  absl::StatusOr<std::vector<HistoryTurn>> turns = DecodeNewestFirst(loaded.elements[2].elements);
+  if (!turns.ok()) return turns.status();
+
+  mesh::session::v1::LoadContextResponse response;
+  response.set_done(loaded.elements[1].integer == 1 || (*replies)[1].integer == 1);
+  for (HistoryTurn& turn : *turns) {
+    if (NeverSeen(turn.outcome())) {
+      turn.clear_reply_text();
+      turn.set_reply_tokens(0);
+    }
+    *response.add_history() = std::move(turn);
+  }
+  *response.mutable_canonical() = std::move(conversation);
+  return response;
+}
+
+absl::StatusOr<mesh::session::v1::AppendTurnResponse> Store::AppendTurn(
+    const mesh::session::v1::AppendTurnRequest& request, base::MonotonicTime deadline) {
+  const HistoryTurn& turn = request.turn();
+  const std::string record = internal::EncodeTurn(turn);
+  ConversationId conversation = request.conversation();
+  const auto replies = rep_->RunFollowing(conversation, deadline, [&](const ConversationId& id, int hops) {
+    const internal::ConversationKeys keys = rep_->Keys(id);
+    // History first: a turn must not be known as finished before its text is stored.
+    return std::vector<ScriptCall>{
+        {&rep_->scripts.append_turn,
+         {keys.link, keys.meta, keys.order, keys.turns, keys.early},
+         {turn.turn_id(), std::to_string(turn.turns_offset() - hops * kMoveShift), record,
+          std::to_string(rep_->options.history_turns_max), std::to_string(rep_->options.history_bytes_max),
+          rep_->TtlSeconds(), rep_->MarkerTtlSeconds()}},
+        rep_->MarkDone(turn.turn_id())};
+  });
+  if (!replies.ok()) return replies.status();
+  if (replies->front().elements.size() != 2) return Unexpected("append_turn");
+  mesh::session::v1::AppendTurnResponse response;
+  response.set_applied(replies->front().elements[1].integer == 1);
+  return response;
+}
+
+absl::StatusOr<mesh::session::v1::SetOutcomeResponse> Store::SetOutcome(
+    const mesh::session::v1::SetOutcomeRequest& request, base::MonotonicTime deadline) {
+  const std::string early = internal::EncodeEarlyOutcome(request);
+  ConversationId conversation = request.conversation();
+  const auto replies = rep_->RunFollowing(conversation, deadline, [&](const ConversationId& id, int) {
+    const internal::ConversationKeys keys = rep_->Keys(id);
+    std::vector<ScriptCall> calls{
+        {&rep_->scripts.set_outcome,
+         {keys.link, keys.meta, keys.turns, keys.early},
+         {request.turn_id(), early, std::to_string(kEarlyTtlSeconds), std::to_string(kEarlyOutcomesMax)}}};
+    // Nobody will answer it any more. Any other outcome may come before the text, which is still to be appended.
+    if (request.outcome() == mesh::session::v1::OUTCOME_SUPERSEDED) calls.push_back(rep_->MarkDone(request.turn_id()));
+    return calls;
+  });
+  if (!replies.ok()) return replies.status();
+  return mesh::session::v1::SetOutcomeResponse();
+}
+
+absl::StatusOr<mesh::session::v1::IsDoneResponse> Store::IsDone(const mesh::session::v1::IsDoneRequest& request,
+                                                                base::MonotonicTime deadline) {
+  mesh::session::v1::IsDoneResponse response;
+  if (request.turn_ids().empty()) return response;
+  std::vector<ScriptCall> calls;
+  for (const std::string& turn_id : request.turn_ids()) calls.push_back(rep_->AskDone(turn_id));
+  const absl::StatusOr<std::vector<Reply>> replies = rep_->Run(calls, deadline);
+  if (!replies.ok()) return replies.status();
+  for (const Reply& reply : *replies) response.add_done(reply.integer == 1);
+  return response;
+}
+
+absl::StatusOr<mesh::session::v1::ForgetResponse> Store::Forget(const mesh::session::v1::ForgetRequest& request,
+                                                                base::MonotonicTime deadline) {
+  mesh::session::v1::ForgetResponse response;
+  ConversationId conversation = request.conversation();
+  for (int hops = 0; hops <= kHopsMax; ++hops) {
+    const internal::ConversationKeys keys = rep_->Keys(conversation);
+    const std::string order =
+        request.turns_offset() == 0 ? "" : std::to_string(request.turns_offset() - hops * kMoveShift);
+    const ScriptCall call{&rep_->scripts.forget,
+                          {keys.link, keys.meta, keys.order, keys.turns, keys.early},
+                          {order, rep_->MarkerTtlSeconds()}};
+    const absl::StatusOr<std::vector<Reply>> replies = rep_->Run({&call, 1}, deadline);
+    if (!replies.ok()) return replies.status();
+    if (replies->front().elements.size() != 2) return Unexpected("forget");
+    response.set_turns_deleted(response.turns_deleted() + replies->front().elements[0].integer);
+    const std::string& next = replies->front().elements[1].text;
+    if (next.empty()) return response;
+    if (!conversation.ParseFromString(next)) return Unexpected("forget");
+  }
+  return absl::InternalError(base::StrCat("more than ", kHopsMax, " identity changes in a row"));
+}
+
+absl::StatusOr<mesh::session::v1::GetSessionResponse> Store::GetSession(
+    const mesh::session::v1::GetSessionRequest& request, base::MonotonicTime deadline) {
+  const std::int32_t turns_max = request.turns_max() == 0 ? kTurnsReturnedDefault : request.turns_max();
+  ConversationId conversation = request.conversation();
+  const auto replies = rep_->RunFollowing(conversation, deadline, [&](const ConversationId& id, int) {
+    const internal::ConversationKeys keys = rep_->Keys(id);
+    return std::vector<ScriptCall>{
+        {&rep_->scripts.get_session, {keys.link, keys.order, keys.turns}, {std::to_string(turns_max)}}};
+  });
+  if (!replies.ok()) return replies.status();
+  if (replies->front().elements.size() != 2) return Unexpected("get_session");
+  absl::StatusOr<std::vector<HistoryTurn>> turns = DecodeNewestFirst(replies->front().elements[1].elements);
+  if (!turns.ok()) return turns.status();
+  mesh::session::v1::GetSessionResponse response;
+  for (HistoryTurn& turn : *turns) *response.add_turns() = std::move(turn);
+  *response.mutable_canonical() = std::move(conversation);
+  return response;
+}
+
+absl::StatusOr<mesh::session::v1::LinkIdentityResponse> Store::LinkIdentity(
+    const mesh::session::v1::LinkIdentityRequest& request, base::MonotonicTime deadline) {
+  const internal::ConversationKeys from = rep_->Keys(request.old_conversation());
+  const internal::ConversationKeys to = rep_->Keys(request.new_conversation());
+  const std::string changed_at = std::to_string(request.changed_at_ms());
+  const std::string link_ttl = std::to_string(kLinkTtlSeconds);
+
+  // From here on every call for the old conversation is led to the new one, so nothing is written behind the copy.
+  const std::vector<ScriptCall> links{
+      {&rep_->scripts.link, {from.link}, {request.new_conversation().SerializeAsString(), changed_at, link_ttl}},
+      {&rep_->scripts.link, {to.link}, {"", changed_at, link_ttl}}};
+  mesh::session::v1::LinkIdentityResponse response;
+  absl::StatusOr<std::vector<Reply>> linked = rep_->Run({links.data(), 1}, deadline);
+  if (!linked.ok()) return linked.status();
+  if (linked->front().integer == 0) return response;
+  if (linked = rep_->Run({links.data() + 1, 1}, deadline); !linked.ok()) return linked.status();
+  response.set_applied(true);
+
+  const ScriptCall copy{&rep_->scripts.export_conversation, {from.meta, from.order, from.turns, from.early}, {}};
+  const absl::StatusOr<std::vector<Reply>> copied = rep_->Run({&copy, 1}, deadline);
+  if (!copied.ok()) return copied.status();
+  const std::vector<Reply>& parts = copied->front().elements;
+  if (parts.size() != 4 || parts[2].elements.size() % 3 != 0) return Unexpected("export_conversation");
+
+  ScriptCall paste{&rep_->scripts.import_conversation, {to.meta, to.order, to.turns, to.early}, {}};
+  paste.arguments = {parts[0].text.empty() ? "" : ShiftedOrder(parts[0].text),
+                     parts[1].text,
+                     std::to_string(rep_->options.history_turns_max),
+                     std::to_string(rep_->options.history_bytes_max),
+                     rep_->TtlSeconds(),
+                     rep_->MarkerTtlSeconds(),
+                     std::to_string(kEarlyTtlSeconds),
+                     std::to_string(parts[2].elements.size() / 3)};
+  for (std::size_t i = 0; i < parts[2].elements.size(); i += 3) {
+    paste.arguments.push_back(parts[2].elements[i].text);
+    paste.arguments.push_back(ShiftedOrder(parts[2].elements[i + 1].text));
+    paste.arguments.push_back(parts[2].elements[i + 2].text);
+  }
+  for (const Reply& early : parts[3].elements) paste.arguments.push_back(early.text);
+  const absl::StatusOr<std::vector<Reply>> pasted = rep_->Run({&paste, 1}, deadline);
+  if (!pasted.ok()) return pasted.status();
+  response.set_turns_moved(pasted->front().integer);
+
+  if (const auto deleted = rep_->pool->Run({"DEL", from.meta, from.order, from.turns, from.early}, deadline);
+      !deleted.ok()) {
+    return deleted.status();
+  }
+  return response;
+}
+
+}  // namespace session
