@@ -1,0 +1,35 @@
+#include <chrono>
+#include <iostream>
+#include <memory>
+
+#include "libs/app/app.h"
+#include "libs/config/option_table.h"
+#include "services/session/app.h"
+#include "services/session/config.h"
+
+int main(int argc, char** argv) {
+  session_service::Options options = session_service::DefaultOptions();
+  config::OptionTable table("session", "Serves conversations and their history from Redis over gRPC.");
+  session_service::RegisterOptions(table, &options);
+  const config::OptionTable::ParseResult parsed = table.Parse(argc, argv);
+  if (parsed.outcome == config::OptionTable::Outcome::kExit) return 0;
+  absl::Status status = parsed.status.ok() ? session_service::ValidateOptions(options) : parsed.status;
+
+  std::unique_ptr<session_service::App> service;
+  app::Runner runner("session", options.common);
+  if (status.ok()) {
+    absl::StatusOr<std::unique_ptr<session_service::App>> started =
+        session_service::App::Start(options, runner.metrics());
+    status = started.status();
+    if (status.ok()) service = *std::move(started);
+  }
+  if (status.ok()) {
+    status = runner.StartAdmin({.alive = [] { return true; }, .ready = [&] { return service->Ready(); }});
+  }
+  if (!status.ok()) {
+    std::cerr << "session: " << status.message() << "\n";
+    return 1;
+  }
+  const auto drain_time = std::chrono::seconds(options.common.drain_deadline_s);
+  return runner.WaitAndDrain([&] { service->Drain(base::Clock::Real().Now() + drain_time); });
+}
