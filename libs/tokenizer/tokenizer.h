@@ -43,11 +43,9 @@ struct PromptPiece {
 // Byte-level BPE (Sennrich et al. 2016, with GPT-2's byte alphabet), token for token equal to the reference
 // implementation (the `tokenizers` library; tests/golden/tokenizer compares 10,000 strings).
 //
-// Invariant: Encode never yields a control token, whatever the text says; only EncodePrompt does, and only for trusted
-//            text.
+// Invariant: Encode never yields a control token, whatever the text says; only EncodePrompt does, for trusted text.
 // Text:      any bytes; invalid UTF-8 is first replaced by U+FFFD as unicode::SanitizeUtf8 states.
-// Cost:      O(n log n) in the text, also for one word of megabytes. A single word above 4 MiB is cut there first, so
-// that
+// Cost:      O(n log n) in the text, also for one word of megabytes. A word above 4 MiB is cut there first, so that
 //            memory stays bounded; no context window holds one.
 // Threading: immutable after Create; safe from any thread. Memory: about 10 MB for 49,152 tokens.
 class Tokenizer {
