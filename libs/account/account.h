@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "libs/crypto/secret.h"
 #include "proto/bus/v1/bus.pb.h"
 

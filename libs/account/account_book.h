@@ -1,14 +1,11 @@
 #pragma once
 
-#include <atomic>
-#include <functional>
+#include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "libs/account/account.h"
 
@@ -17,28 +14,36 @@ namespace account {
 // An immutable set of accounts, indexed by (channel, account id). Shared by readers while a newer one replaces it.
 class AccountBook {
  public:
+  // REQUIRES: no two accounts with the same channel and account id. Load() is the way in from a file.
+  explicit AccountBook(std::vector<Account> accounts);
+
   // Parses accounts.yaml and the secret files it names (relative to the file). Every mistake of the file is listed in
-  // one InvalidArgument, with line numbers; unknown keys are mistakes.
+  // one InvalidArgument, a line each, with line numbers; unknown keys are mistakes. NotFound when there is no such file.
   static absl::StatusOr<std::shared_ptr<const AccountBook>> Load(const std::string& path);
 
   // nullptr when not configured.
   const Account* Find(mesh::bus::v1::Channel channel, std::string_view account_id) const;
-  const std::vector<Account>& accounts() const { return accounts_; }
+  const std::vector<Account>& accounts() const { return accounts_; }  // in file order
 
  private:
-  std::vector<Account> accounts_;
+  const std::vector<Account> accounts_;
+  std::vector<std::uint32_t> by_key_;  // indices of accounts_, sorted by (channel, account id)
 };
 
-// Keeps the newest readable AccountBook of a file: polls its modification time and those of its secret files every
-// `poll_interval`; a file that does not parse is reported (log, `accounts_reload_failures_total`) and the old book stays.
-// Threading: current() is safe from any thread. One thread of its own, joined by the destructor.
+// Keeps the newest readable AccountBook of a file: polls the file and its secret files every `poll_interval_ms`; when
+// they do not parse, that is logged and counted and the old book stays.
+//
+// Traps: a book is immutable, so hold the shared_ptr for as long as an Account of it is used; and take a new one for each
+// turn, not once at start, or rotated secrets never arrive.
+// Threading: current() and reload_failures() are safe from any thread and wait for no I/O. One thread of its own, joined
+// by the destructor.
 class AccountFile {
  public:
   static absl::StatusOr<std::unique_ptr<AccountFile>> Open(const std::string& path, int poll_interval_ms = 1000);
   virtual ~AccountFile() = default;
 
   virtual std::shared_ptr<const AccountBook> current() const = 0;
-  virtual std::int64_t reload_failures() const = 0;
+  virtual std::int64_t reload_failures() const = 0;  // export as <service>_accounts_reload_failures_total
 };
 
 }  // namespace account

@@ -12,9 +12,9 @@
 #include "absl/strings/str_join.h"
 #include "libs/base/check.h"
 #include "libs/base/str_cat.h"
-#include "libs/config/internal/nearest_name.h"
 #include "libs/config/internal/option.h"
 #include "libs/config/internal/option_text.h"
+#include "libs/config/nearest_name.h"
 #include "libs/config/version.h"
 #include "libs/config/yaml.h"
 
@@ -188,7 +188,7 @@ void Parser::ApplyYamlFile(const std::string& path) {
   sections.push_back(own);
   for (const auto& [name, section] : file->fields) {
     if (std::find(sections.begin(), sections.end(), name) == sections.end()) {
-      const std::string_view nearest = internal::NearestName(name, sections);
+      const std::string_view nearest = NearestName(name, sections);
       Mistake(base::StrCat(path, ":", section.line, ": unknown section ", name,
                            nearest.empty() ? "" : base::StrCat("; did you mean ", nearest, "?")));
     }
@@ -283,7 +283,7 @@ std::string Parser::Suggestion(std::string_view name, std::string_view prefix, b
   std::vector<std::string> names;
   for (const Option& option : table_.options) names.push_back(is_yaml ? internal::YamlKeyOf(option.name) : option.name);
   if (!is_yaml) names.insert(names.end(), kReserved.begin(), kReserved.end());
-  const std::string_view nearest = internal::NearestName(name, names);
+  const std::string_view nearest = NearestName(name, names);
   if (nearest.empty()) return "; --help lists all.";
   return base::StrCat("; did you mean ", prefix, nearest, "?");
 }

@@ -1,11 +1,11 @@
-#include "libs/config/internal/nearest_name.h"
+#include "libs/config/nearest_name.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 #include <string>
 
-namespace config::internal {
+namespace config {
 namespace {
 
 TEST(EditDistanceTest, CountsTheFourKindsOfSlips) {
@@ -42,4 +42,4 @@ TEST(NearestNameTest, NamesWhatWasMostLikelyMeantOrNothing) {
 }
 
 }  // namespace
-}  // namespace config::internal
+}  // namespace config

@@ -1,8 +1,8 @@
-#include "libs/config/internal/nearest_name.h"
+#include "libs/config/nearest_name.h"
 
 #include <algorithm>
 
-namespace config::internal {
+namespace config {
 
 std::size_t EditDistance(std::string_view a, std::string_view b) {
   // Three rows of the usual table: the one being filled and the two above it.
@@ -38,4 +38,4 @@ std::string_view NearestName(std::string_view name, const std::vector<std::strin
   return nearest;
 }
 
-}  // namespace config::internal
+}  // namespace config

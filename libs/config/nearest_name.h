@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace config::internal {
+namespace config {
 
 // Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b` (optimal string alignment).
 std::size_t EditDistance(std::string_view a, std::string_view b);
@@ -14,4 +14,4 @@ std::size_t EditDistance(std::string_view a, std::string_view b);
 // name's characters would have to change.
 std::string_view NearestName(std::string_view name, const std::vector<std::string>& candidates);
 
-}  // namespace config::internal
+}  // namespace config

@@ -1,0 +1,45 @@
+#include "libs/account/account_book.h"
+
+#include <algorithm>
+#include <numeric>
+#include <tuple>
+#include <utility>
+
+#include "libs/account/internal/account_reader.h"
+#include "libs/base/check.h"
+
+namespace account {
+namespace {
+
+using Key = std::tuple<mesh::bus::v1::Channel, std::string_view>;
+
+Key KeyOf(const Account& account) { return {account.channel, account.account_id}; }
+
+}  // namespace
+
+AccountBook::AccountBook(std::vector<Account> accounts) : accounts_(std::move(accounts)), by_key_(accounts_.size()) {
+  std::iota(by_key_.begin(), by_key_.end(), 0u);
+  std::sort(by_key_.begin(), by_key_.end(),
+            [this](std::uint32_t a, std::uint32_t b) { return KeyOf(accounts_[a]) < KeyOf(accounts_[b]); });
+  const auto repeated = std::adjacent_find(by_key_.begin(), by_key_.end(), [this](std::uint32_t a, std::uint32_t b) {
+    return KeyOf(accounts_[a]) == KeyOf(accounts_[b]);
+  });
+  CHECK_MSG(repeated == by_key_.end(), "two accounts with one channel and account id");
+}
+
+absl::StatusOr<std::shared_ptr<const AccountBook>> AccountBook::Load(const std::string& path) {
+  internal::ReadResult result = internal::ReadAccounts(path);
+  if (!result.status.ok()) return result.status;
+  return std::move(result.book);
+}
+
+const Account* AccountBook::Find(mesh::bus::v1::Channel channel, std::string_view account_id) const {
+  const Key key(channel, account_id);
+  const auto found = std::lower_bound(by_key_.begin(), by_key_.end(), key, [this](std::uint32_t index, const Key& wanted) {
+    return KeyOf(accounts_[index]) < wanted;
+  });
+  if (found == by_key_.end() || KeyOf(accounts_[*found]) != key) return nullptr;
+  return &accounts_[*found];
+}
+
+}  // namespace account

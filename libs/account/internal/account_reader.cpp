@@ -1,0 +1,143 @@
+#include "libs/account/internal/account_reader.h"
+
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_join.h"
+#include "libs/account/internal/field_reader.h"
+#include "libs/base/str_cat.h"
+#include "libs/config/yaml.h"
+#include "libs/identity/identity.h"
+
+namespace account::internal {
+namespace {
+
+using config::YamlNode;
+
+// Names go into record keys, log lines and metrics of operators; nothing in them may need quoting there.
+constexpr std::string_view kNameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+constexpr std::size_t kSystemPromptBytesMax = 16 * 1024;
+constexpr std::size_t kAnswerTextBytesMax = 1000;  // the least that a channel takes in one message (Instagram)
+
+bool IsMetaChannel(mesh::bus::v1::Channel channel) {
+  return channel == mesh::bus::v1::CHANNEL_WHATSAPP || channel == mesh::bus::v1::CHANNEL_MESSENGER ||
+         channel == mesh::bus::v1::CHANNEL_INSTAGRAM;
+}
+
+bool IsGraphVersion(std::string_view text) {
+  const std::size_t dot = text.find('.');
+  constexpr std::string_view kDigits = "0123456789";
+  return text.starts_with('v') && dot != std::string_view::npos && dot > 1 && dot + 1 < text.size() &&
+         text.substr(1, dot - 1).find_first_not_of(kDigits) == std::string_view::npos &&
+         text.substr(dot + 1).find_first_not_of(kDigits) == std::string_view::npos;
+}
+
+void ReadGraph(FieldReader& fields, Account& account) {
+  fields.Text("graph_base_url", &account.graph_base_url, {.required = true, .bytes_max = 1024});
+  // Access tokens leave in clear over http; only an account made for development may do that.
+  const bool is_allowed = account.graph_base_url.starts_with("https://") ||
+                          (account.development && account.graph_base_url.starts_with("http://"));
+  if (!is_allowed) fields.Mistake("graph_base_url", "must begin with https:// (http:// is for development accounts)");
+  if (account.graph_base_url.ends_with('/')) fields.Mistake("graph_base_url", "must not end with /");
+  fields.Text("graph_version", &account.graph_version, {.required = true});
+  if (!IsGraphVersion(account.graph_version)) fields.Mistake("graph_version", "must look like v25.0");
+}
+
+void ReadSecrets(FieldReader& fields, Account& account, std::vector<std::string>& files) {
+  const bool required = IsMetaChannel(account.channel);
+  std::vector<crypto::Secret> verify_token;
+  std::vector<crypto::Secret> access_token;
+  fields.Secrets("app_secret_file", required, /*count_max=*/2, &account.app_secrets, &files);
+  fields.Secrets("verify_token_file", required, /*count_max=*/1, &verify_token, &files);
+  fields.Secrets("access_token_file", required, /*count_max=*/1, &access_token, &files);
+  if (!verify_token.empty()) account.verify_token = std::move(verify_token.front());
+  if (!access_token.empty()) account.access_token = std::move(access_token.front());
+}
+
+Account ReadAccount(FieldReader& fields, std::vector<std::string>& files) {
+  Account account;
+  fields.Text("tenant", &account.tenant, {.required = true, .bytes_max = 64, .characters = kNameCharacters});
+  std::string channel;
+  fields.Text("channel", &channel,
+              {.required = true, .choices = {"whatsapp", "messenger", "instagram", "web", "api"}});
+  account.channel = identity::ParseChannelName(channel).value_or(mesh::bus::v1::CHANNEL_UNSPECIFIED);
+  fields.Text("account_id", &account.account_id, {.required = true, .characters = kNameCharacters});
+  fields.Text("display_name", &account.display_name, {});
+  fields.Bool("development", &account.development);
+
+  ReadSecrets(fields, account, files);
+  ReadGraph(fields, account);
+  fields.Text("system_prompt", &account.system_prompt, {.bytes_max = kSystemPromptBytesMax});
+
+  fields.Int("turn_deadline_s", &account.turn_deadline_s, 1, 86'400);
+  fields.Text("notice_text", &account.notice_text, {.required = true, .bytes_max = kAnswerTextBytesMax});
+  fields.Text("in_doubt_policy", &account.in_doubt_policy, {.choices = {"resend", "park"}});
+  fields.Text("unsupported_text", &account.unsupported_text, {.bytes_max = kAnswerTextBytesMax});
+
+  fields.Int("answer_tokens_max", &account.answer_tokens_max, 1, 32'768);
+  fields.Int("history_tokens_max", &account.history_tokens_max, 0, 1'000'000);
+  fields.Number("temperature", &account.temperature, 0, 2);
+  fields.Number("top_p", &account.top_p, 0.01, 1);
+  fields.Int("top_k", &account.top_k, 0, 100'000);
+  fields.Number("repetition_penalty", &account.repetition_penalty, 0.5, 2);
+
+  fields.Number("sends_per_second_max", &account.sends_per_second_max, 0.001, 100'000);
+  fields.Number("user_sends_per_second_max", &account.user_sends_per_second_max, 0.001, 100'000);
+  fields.Int("user_burst_max", &account.user_burst_max, 1, 100'000);
+  fields.RefuseUnknownKeys();
+  return account;
+}
+
+std::vector<Account> ReadList(const YamlNode& list, const std::string& folder, Mistakes& mistakes,
+                              std::vector<std::string>& files) {
+  std::vector<Account> accounts;
+  std::map<std::pair<int, std::string>, int> lines;  // (channel, account id) -> line of the first
+  for (const YamlNode& node : list.items) {
+    if (node.kind != YamlNode::Kind::kMap) {
+      mistakes.Add(node.line, "an account must be a map");
+      continue;
+    }
+    FieldReader fields(node, folder, mistakes);
+    Account account = ReadAccount(fields, files);
+    const auto [first, is_new] = lines.try_emplace({account.channel, account.account_id}, node.line);
+    if (!is_new && !account.account_id.empty()) {
+      mistakes.Add(node.line, base::StrCat(identity::ChannelName(account.channel), " account ", account.account_id,
+                                           " stands at line ", first->second, " already"));
+    }
+    accounts.push_back(std::move(account));
+  }
+  return accounts;
+}
+
+}  // namespace
+
+ReadResult ReadAccounts(const std::string& path) {
+  ReadResult result;
+  result.files.push_back(path);
+  absl::StatusOr<YamlNode> root = config::ParseYamlFile(path);
+  if (!root.ok()) {
+    result.status = root.status();
+    return result;
+  }
+  Mistakes mistakes(path);
+  std::vector<Account> accounts;
+  const YamlNode* const list = root->Find("accounts");
+  if (list == nullptr || (list->kind != YamlNode::Kind::kList && list->kind != YamlNode::Kind::kNull)) {
+    mistakes.Add(list != nullptr ? list->line : 1, "must hold a list named accounts; see docs/accounts.md");
+  } else {
+    const std::string folder = path.substr(0, path.rfind('/') + 1);  // "" or with its slash
+    accounts = ReadList(*list, folder, mistakes, result.files);
+  }
+  for (const auto& [key, node] : root->fields) {
+    if (key != "accounts") mistakes.Add(node.line, base::StrCat("unknown key ", key, "; did you mean accounts?"));
+  }
+  if (mistakes.list().empty()) {
+    result.book = std::make_shared<const AccountBook>(std::move(accounts));
+  } else {
+    result.status = absl::InvalidArgumentError(absl::StrJoin(mistakes.list(), "\n"));
+  }
+  return result;
+}
+
+}  // namespace account::internal

@@ -1,0 +1,157 @@
+#include "libs/account/account_book.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/libs/account/account_folder.h"
+
+namespace account {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr auto kWhatsApp = mesh::bus::v1::CHANNEL_WHATSAPP;
+
+class AccountBookTest : public AccountFolderTest {
+ protected:
+  std::string MistakesOf(const std::string& yaml) {
+    const auto book = AccountBook::Load(Write("accounts.yaml", yaml));
+    if (book.ok()) return "no mistakes";
+    EXPECT_EQ(book.status().code(), absl::StatusCode::kInvalidArgument);
+    return std::string(book.status().message());
+  }
+  std::string Line(int line) const { return Path("accounts.yaml") + ":" + std::to_string(line) + ": "; }
+};
+
+TEST_F(AccountBookTest, FindsAccountsByChannelAndId) {
+  const auto book = AccountBook::Load(Write(
+      "accounts.yaml", "accounts:\n" + WhatsApp("2", "display_name: Second") + WhatsApp("1") +
+                           "  - {tenant: other, channel: web, account_id: \"1\"}\n"));
+  ASSERT_TRUE(book.ok()) << book.status();
+  EXPECT_EQ((*book)->accounts().size(), 3u);
+  EXPECT_EQ((*book)->accounts()[0].account_id, "2");  // file order
+  ASSERT_NE((*book)->Find(kWhatsApp, "2"), nullptr);
+  EXPECT_EQ((*book)->Find(kWhatsApp, "2")->display_name, "Second");
+  EXPECT_EQ((*book)->Find(kWhatsApp, "1")->tenant, "acme");
+  EXPECT_EQ((*book)->Find(mesh::bus::v1::CHANNEL_WEB, "1")->tenant, "other");
+  EXPECT_EQ((*book)->Find(mesh::bus::v1::CHANNEL_API, "1"), nullptr);
+  EXPECT_EQ((*book)->Find(kWhatsApp, "3"), nullptr);
+  EXPECT_EQ((*book)->Find(kWhatsApp, ""), nullptr);
+}
+
+TEST_F(AccountBookTest, ReadsSecretsFromFilesBesideIt) {
+  const std::string absolute = Write("elsewhere", "absolute-secret");
+  const auto book = AccountBook::Load(Write(
+      "accounts.yaml", "accounts:\n  - tenant: acme\n    channel: messenger\n    account_id: \"7\"\n    app_secret_file: [secrets/app, " +
+                           absolute + "]\n    verify_token_file: secrets/verify\n    access_token_file: secrets/access\n"));
+  ASSERT_TRUE(book.ok()) << book.status();
+  const Account& account = (*book)->accounts()[0];
+  ASSERT_EQ(account.app_secrets.size(), 2u);
+  EXPECT_EQ(account.app_secrets[0].Reveal(), "app-secret");
+  EXPECT_EQ(account.app_secrets[1].Reveal(), "absolute-secret");
+  EXPECT_EQ(account.verify_token.Reveal(), "verify-secret");
+  EXPECT_EQ(account.access_token.Reveal(), "access-secret");
+}
+
+TEST_F(AccountBookTest, KeepsDefaultsForWhatIsAbsent) {
+  const auto book = AccountBook::Load(Write("accounts.yaml", "accounts:\n" + WhatsApp("1")));
+  ASSERT_TRUE(book.ok()) << book.status();
+  const Account& account = (*book)->accounts()[0];
+  EXPECT_EQ(account.graph_base_url, "https://graph.facebook.com");
+  EXPECT_EQ(account.turn_deadline_s, 120);
+  EXPECT_FALSE(account.development);
+  EXPECT_EQ(account.in_doubt_policy, "resend");
+}
+
+TEST_F(AccountBookTest, AnEmptyListIsABook) {
+  EXPECT_EQ(MistakesOf("accounts: []\n"), "no mistakes");
+  EXPECT_EQ(MistakesOf("accounts:\n"), "no mistakes");
+}
+
+TEST_F(AccountBookTest, SaysWhenThereIsNoFileOrNoList) {
+  EXPECT_EQ(AccountBook::Load(Path("absent.yaml")).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(MistakesOf(""), HasSubstr("must hold a list named accounts"));
+  EXPECT_THAT(MistakesOf("accounts: 3\n"), HasSubstr("must hold a list named accounts"));
+  EXPECT_THAT(MistakesOf("acounts: []\n"), HasSubstr("unknown key acounts; did you mean accounts?"));
+  EXPECT_THAT(MistakesOf("accounts: [\n"), HasSubstr("accounts.yaml: line"));
+  EXPECT_THAT(MistakesOf("accounts: [text]\n"), HasSubstr("an account must be a map"));
+}
+
+TEST_F(AccountBookTest, ListsEveryMistakeWithItsLine) {
+  EXPECT_THAT(MistakesOf("accounts:\n"
+                         "  - tenant: acme corp\n"
+                         "    channel: telegram\n"
+                         "    account_id:\n"
+                         "    temprature: 1\n"
+                         "    turn_deadline_s: soon\n"
+                         "    top_p: 1.5\n"
+                         "    in_doubt_policy: ignore\n"
+                         "    development: yes\n"
+                         "    graph_version: 25\n"
+                         "    answer_tokens_max: [1]\n"
+                         "    notice_text: \"\"\n"),
+              AllOf(HasSubstr(Line(2) + "tenant: may only hold"), HasSubstr(Line(3) + "channel: \"telegram\" must be whatsapp"),
+                    HasSubstr(Line(4) + "account_id: must not be empty"),
+                    HasSubstr(Line(5) + "unknown key temprature; did you mean temperature?"),
+                    HasSubstr(Line(6) + "turn_deadline_s: \"soon\" must be a whole number, 1 to 86400"),
+                    HasSubstr(Line(7) + "top_p: \"1.5\" must be a number, 0.01 to 1"),
+                    HasSubstr(Line(8) + "in_doubt_policy: \"ignore\" must be resend | park"),
+                    HasSubstr(Line(9) + "development: must be true | false"),
+                    HasSubstr(Line(10) + "graph_version: must look like v25.0"),
+                    HasSubstr(Line(11) + "answer_tokens_max: must be one value"),
+                    HasSubstr(Line(12) + "notice_text: must not be empty")));
+}
+
+TEST_F(AccountBookTest, MetaChannelsNeedTheirSecretsOthersDoNot) {
+  EXPECT_THAT(MistakesOf("accounts:\n  - {tenant: t, channel: instagram, account_id: \"1\"}\n"),
+              AllOf(HasSubstr("app_secret_file: is missing"), HasSubstr("verify_token_file: is missing"),
+                    HasSubstr("access_token_file: is missing")));
+  EXPECT_EQ(MistakesOf("accounts:\n  - {tenant: t, channel: api, account_id: main}\n"), "no mistakes");
+}
+
+TEST_F(AccountBookTest, SecretMistakesNameTheFileAndNeverItsText) {
+  Write("secrets/empty", "");
+  const std::string mistakes = MistakesOf(
+      "accounts:\n  - tenant: t\n    channel: whatsapp\n    account_id: \"1\"\n"
+      "    app_secret_file: [secrets/app, secrets/verify, secrets/access]\n"
+      "    verify_token_file: secrets/absent\n"
+      "    access_token_file: secrets/empty\n");
+  EXPECT_THAT(mistakes, AllOf(HasSubstr(Line(5) + "app_secret_file: must name one or two files"),
+                              HasSubstr("secrets/absent does not exist"), HasSubstr("secrets/empty is empty"),
+                              Not(HasSubstr("-secret\n"))));
+}
+
+TEST_F(AccountBookTest, AnAccountMayStandOnce) {
+  EXPECT_THAT(MistakesOf("accounts:\n" + WhatsApp("1") + WhatsApp("2") + WhatsApp("1")),
+              HasSubstr(Line(14) + "whatsapp account 1 stands at line 2 already"));
+}
+
+TEST_F(AccountBookTest, TokensLeaveInClearForDevelopmentAccountsOnly) {
+  EXPECT_THAT(MistakesOf("accounts:\n" + WhatsApp("1", "graph_base_url: http://127.0.0.1:8090")),
+              HasSubstr("graph_base_url: must begin with https://"));
+  EXPECT_EQ(MistakesOf("accounts:\n" + WhatsApp("1", "development: true\n    graph_base_url: http://127.0.0.1:8090")),
+            "no mistakes");
+  EXPECT_THAT(MistakesOf("accounts:\n" + WhatsApp("1", "graph_base_url: https://graph.facebook.com/")),
+              HasSubstr("must not end with /"));
+  EXPECT_THAT(MistakesOf("accounts:\n" + WhatsApp("1", "graph_base_url: file:///etc/passwd")), HasSubstr("must begin with"));
+}
+
+TEST_F(AccountBookTest, LongTextsAreRefused) {
+  EXPECT_EQ(MistakesOf("accounts:\n" + WhatsApp("1", "system_prompt: " + std::string(16'384, 'x'))), "no mistakes");
+  EXPECT_THAT(MistakesOf("accounts:\n" + WhatsApp("1", "system_prompt: " + std::string(16'385, 'x'))),
+              HasSubstr("system_prompt: is longer than 16384 bytes"));
+}
+
+TEST(AccountBookDeathTest, RefusesTheSameAccountTwice) {
+  Account account;
+  account.channel = kWhatsApp;
+  account.account_id = "1";
+  EXPECT_DEATH(AccountBook({account, account}), "two accounts with one channel and account id");
+}
+
+}  // namespace
+}  // namespace account
