@@ -32,6 +32,7 @@ struct Response {
   HeaderList headers = {};
   std::string body = {};
   std::string content_type = "text/plain; charset=utf-8";  // Client: as received, empty when absent
+  bool hang_up = false;  // Server: close the connection in the answer's place, without a byte of it. For fault injection
 
   std::string_view Header(std::string_view lower_case_name) const;  // first value, or empty
 };

@@ -101,6 +101,8 @@ bool AnswerQueue::TakeReady(std::size_t bytes_max, bool close_after_last, std::s
     bool close = false;
     if (!slot.interim.empty()) {
       out->append(slot.interim);
+    } else if (slot.response.hang_up) {
+      close = true;
     } else {
       close = slot.expected.close_after || (close_after_last && slots_.size() == 1);
       AppendResponse(slot.response, slot.expected.is_head, close, HttpDate(), out);

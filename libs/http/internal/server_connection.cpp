@@ -291,7 +291,7 @@ void ServerConnection::Write() {
   written_ = 0;
   close_after_write_ = answers_.TakeReady(kWriteBytesMax, draining_ && !MidRequest(), &out_);
   if (out_.empty()) {
-    const bool done = answers_.empty() && (read_closed_ || (draining_ && !MidRequest()));
+    const bool done = close_after_write_ || (answers_.empty() && (read_closed_ || (draining_ && !MidRequest())));
     if (done) Close();
     return;
   }

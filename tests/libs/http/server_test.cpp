@@ -52,6 +52,17 @@ TEST_F(ServerTest, RequestCarriesWhatWasSent) {
   EXPECT_THAT(answer, HasSubstr("Retry-After: 5\r\n"));
 }
 
+TEST_F(ServerTest, HangingUpClosesInTheAnswersPlace) {
+  StartServer();
+  RawSocket client(server_->port());
+  ASSERT_TRUE(client.Send(Get("/hello") + Post("/held", "x") + Get("/hello")));
+  Response response;
+  response.hang_up = true;
+  held_.Take().second(response);
+  EXPECT_THAT(client.ReadAll(), EndsWith("\r\n\r\nhello"));  // the answer before it, and nothing of it or behind it
+  EXPECT_TRUE(client.closed());
+}
+
 TEST_F(ServerTest, PipelinedAnswersLeaveInRequestOrderWhenGivenInReverse) {
   StartServer();
   RawSocket client(server_->port());
