@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,10 @@ struct CommonOptions {
   std::int32_t drain_deadline_s = 25;   // SIGTERM to forced exit
 };
 void RegisterCommonOptions(config::OptionTable& table, CommonOptions* options);
+
+// Parses the command line. A value is the exit code with which main should return: 0 after --help and the like, 2 after
+// mistakes, which have been printed.
+std::optional<int> ParseOptions(config::OptionTable& table, std::string_view program, int argc, const char* const* argv);
 
 // What a service tells about itself. Checks are called on the admin thread and must return at once.
 struct Health {

@@ -1,3 +1,5 @@
+#include <cstdio>
+
 #include "libs/app/app.h"
 
 namespace app {
@@ -16,6 +18,17 @@ void RegisterCommonOptions(config::OptionTable& table, CommonOptions* options) {
              .unit = "s",
              .min = 1,
              .max = 3600});
+}
+
+std::optional<int> ParseOptions(config::OptionTable& table, std::string_view program, int argc,
+                                const char* const* argv) {
+  const config::OptionTable::ParseResult parsed = table.Parse(argc, argv);
+  if (!parsed.status.ok()) {
+    std::fprintf(stderr, "%s: %s\n", std::string(program).c_str(), std::string(parsed.status.message()).c_str());
+    return 2;
+  }
+  if (parsed.outcome == config::OptionTable::Outcome::kExit) return 0;
+  return std::nullopt;
 }
 
 }  // namespace app

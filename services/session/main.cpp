@@ -1,6 +1,7 @@
 #include <chrono>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "libs/app/app.h"
 #include "libs/config/option_table.h"
@@ -11,9 +12,8 @@ int main(int argc, char** argv) {
   session_service::Options options = session_service::DefaultOptions();
   config::OptionTable table("session", "Serves conversations and their history from Redis over gRPC.");
   session_service::RegisterOptions(table, &options);
-  const config::OptionTable::ParseResult parsed = table.Parse(argc, argv);
-  if (parsed.outcome == config::OptionTable::Outcome::kExit) return 0;
-  absl::Status status = parsed.status.ok() ? session_service::ValidateOptions(options) : parsed.status;
+  if (const std::optional<int> code = app::ParseOptions(table, "session", argc, argv)) return *code;
+  absl::Status status = session_service::ValidateOptions(options);
 
   std::unique_ptr<session_service::App> service;
   app::Runner runner("session", options.common);

@@ -1,4 +1,4 @@
-#include <cstdio>
+#include <optional>
 
 #include "libs/app/app.h"
 #include "libs/telemetry/log.h"
@@ -9,12 +9,7 @@ int main(int argc, char** argv) {
   worker::Options options;
   config::OptionTable table("worker", "Consumes turns, runs the engine and produces replies.");
   worker::RegisterOptions(table, &options);
-  const config::OptionTable::ParseResult parsed = table.Parse(argc, argv);
-  if (!parsed.status.ok()) {
-    std::fprintf(stderr, "worker: %s\n", std::string(parsed.status.message()).c_str());
-    return 2;
-  }
-  if (parsed.outcome == config::OptionTable::Outcome::kExit) return 0;
+  if (const std::optional<int> code = app::ParseOptions(table, "worker", argc, argv)) return *code;
 
   app::Runner runner("worker", options.common);
   worker::App service(options, runner);
