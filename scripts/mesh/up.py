@@ -88,7 +88,7 @@ class Mesh:
                                              f"--sends-file={self.run_dir / 'sends.jsonl'}",
                                              f"--status-webhooks={self.url('gateway')}"],
                         self.run_dir / "logs/fake_channel_api.log")
-        session = self.service("session", f"--port={self.port['session']}", f"--redis-port={self.port['redis']}")
+        session = self.service("session", f"--grpc-port={self.port['session']}", f"--redis-port={self.port['redis']}")
         worker = self.service("worker", *common, *bus, *session_target, *self.engine_flags())
         sender = self.service("sender", *common, *bus, *session_target)
         exporter = self.service("exporter", *bus, f"--redis-port={self.port['redis']}")

@@ -120,7 +120,7 @@ void Mesh::DefineServices(const MeshOptions& options) {
   Define("fake_channel_api", graph_port_,
          {absl::StrCat("--port=", graph_port_), accounts, "--sends-file=" + dir_.File("sends.jsonl"),
           absl::StrCat("--status-webhooks=http://127.0.0.1:", gateway_port_)});
-  Define("session", harness::FreePort(), {absl::StrCat("--port=", session_port_), redis});
+  Define("session", harness::FreePort(), {absl::StrCat("--grpc-port=", session_port_), redis});
   std::vector<std::string> worker = {accounts, brokers, target, "--engine=" + options.engine};
   if (options.engine == "llm") worker.push_back("--model=" + ModelPath());
   worker.insert(worker.end(), options.worker_flags.begin(), options.worker_flags.end());
