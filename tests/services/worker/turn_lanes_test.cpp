@@ -83,7 +83,7 @@ TEST(TurnLanesTest, FinishOfATurnThatDoesNotRunIsABug) {
 //       offset order, nothing is lost and the counts agree.
 // Method: random traffic from fixed seeds against plain bookkeeping.
 TEST(TurnLanesTest, OrderAndCountsHoldUnderRandomTraffic) {
-  for (const unsigned seed : {1u, 2u, 3u}) {
+  for (const unsigned seed : {1U, 2U, 3U}) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937 rng(seed);
     TurnLanes lanes;
@@ -92,7 +92,7 @@ TEST(TurnLanesTest, OrderAndCountsHoldUnderRandomTraffic) {
     std::size_t pushed = 0, started = 0, dropped = 0;
     std::int64_t offset = 0;
     for (int step = 0; step < 20'000; ++step) {
-      const unsigned dice = rng() % 100;
+      const auto dice = rng() % 100;
       if (dice < 45) {
         const auto partition = static_cast<std::int32_t>(rng() % 3);
         // A conversation lives on one partition.
