@@ -20,6 +20,9 @@ else()
   list(APPEND MESH_HARDENING $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
 endif()
 
+add_custom_target(binaries)    # every deployable and tool, no tests
+add_custom_target(unit_tests)  # every test that starts no broker and no store
+
 function(_mesh_common target)
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
   target_compile_options(${target} PRIVATE ${MESH_WARNINGS} ${MESH_HARDENING})
@@ -47,6 +50,7 @@ function(mesh_executable name)
   add_executable(${name} ${ARG_SRCS})
   _mesh_common(${name})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS})
+  add_dependencies(binaries ${name})
 endfunction()
 
 # mesh_test(offset_tracker_test SRCS offset_tracker_test.cpp DEPS mesh::bus [LABELS integration] [TIMEOUT 60])
@@ -64,6 +68,9 @@ function(mesh_test name)
   endif()
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
+  endif()
+  if(ARG_LABELS STREQUAL "unit")
+    add_dependencies(unit_tests ${name})
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
 endfunction()
