@@ -110,10 +110,7 @@ void App::JoinGroupWhenPossible() {
 void App::RegisterGauges() {
   runner_.metrics().AddRefresh([this] {
     std::lock_guard lock(parts_mutex_);
-    if (engine_ == nullptr) return;
-    const engine::Credit credit = engine_->credit();
-    metrics_.kv_blocks_free.Set(static_cast<double>(credit.blocks_free));
-    metrics_.kv_blocks_total.Set(static_cast<double>(credit.blocks_total));
+    if (engine_ != nullptr) metrics_.engine.Refresh(*engine_);
   });
 }
 

@@ -13,8 +13,7 @@ Metrics::Metrics(telemetry::Registry& registry)
       completion_tokens(registry.AddCounter("worker_completion_tokens_total", "Generated tokens of answered turns.")),
       lanes_waiting(registry.AddGauge("worker_turns_waiting", "Turns in the window that have not started.")),
       lanes_running(registry.AddGauge("worker_turns_running", "Turns between start and end.")),
-      kv_blocks_free(registry.AddGauge("worker_kv_blocks_free", "KV blocks neither held nor promised.")),
-      kv_blocks_total(registry.AddGauge("worker_kv_blocks_total", "KV blocks of the pool.")) {
+      engine(registry) {
   for (const std::string_view outcome : kOutcomes) {
     turns.emplace(outcome, registry.AddCounter("worker_turns_total", "Turns by how they ended.",
                                                {{"outcome", std::string(outcome)}}));

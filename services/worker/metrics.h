@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "libs/telemetry/metrics.h"
+#include "services/worker/engine_metrics.h"
 
 namespace worker {
 
@@ -29,8 +30,7 @@ struct Metrics {
   telemetry::Counter completion_tokens;
   telemetry::Gauge lanes_waiting;
   telemetry::Gauge lanes_running;
-  telemetry::Gauge kv_blocks_free;
-  telemetry::Gauge kv_blocks_total;
+  EngineMetrics engine;
 };
 
 }  // namespace worker
