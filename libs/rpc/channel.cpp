@@ -4,6 +4,7 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
+#include "libs/rpc/internal/grpc_log.h"
 #include "libs/rpc/internal/keepalive.h"
 
 namespace rpc {
@@ -16,6 +17,7 @@ constexpr int kMessageBytesMax = 64 << 20;  // the server's own limit is the sma
 }  // namespace
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
+  internal::RouteGrpcLog();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectInitialMs);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectInitialMs);

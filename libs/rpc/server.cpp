@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "libs/base/str_cat.h"
+#include "libs/rpc/internal/grpc_log.h"
 #include "libs/rpc/internal/grpc_time.h"
 #include "libs/rpc/internal/keepalive.h"
 
@@ -36,6 +37,7 @@ Server::~Server() { Drain(base::Clock::Real().Now()); }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
                                                       const std::vector<grpc::Service*>& services) {
+  internal::RouteGrpcLog();
   auto rep = std::make_unique<Rep>();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
