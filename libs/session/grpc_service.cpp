@@ -30,7 +30,6 @@ struct GrpcService::Rep final : v1::SessionService::CallbackService {
 
   void End(grpc::ServerUnaryReactor* reactor, MethodIndex method, base::MonotonicTime started,
            const telemetry::TraceContext& trace, const absl::Status& status) {
-    reactor->Finish(rpc::ToGrpc(status));
     const base::Duration took = base::Clock::Real().Now() - started;
     observer(kMethodNames[method], status.code(), took);
     // Unavailable is said once, by the pool, and not once a call.
@@ -38,6 +37,8 @@ struct GrpcService::Rep final : v1::SessionService::CallbackService {
       telemetry::Log(telemetry::LogLevel::kError, "call_failed", trace,
                      {{"method", kMethodNames[method]}, {"error", status.message()}, {"ms", base::ToMs(took)}});
     }
+    // Last: the server counts the call as over, and whoever drains it may then destroy all of this.
+    reactor->Finish(rpc::ToGrpc(status));
   }
 
   // The whole life of one call. gRPC keeps context, request and response alive until Finish.

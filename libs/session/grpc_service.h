@@ -22,7 +22,7 @@ namespace session {
 // Errors: InvalidArgument (the request), ResourceExhausted (too many calls wait; --grpc-calls-waiting-max), else the store's.
 class GrpcService {
  public:
-  // Called once per call, on any thread, after its answer was given to gRPC. `method` is one of Methods().
+  // Called once per call, on any thread, right before its answer is given to gRPC. `method` is one of Methods().
   using Observer = std::function<void(std::string_view method, absl::StatusCode code, base::Duration took)>;
 
   // All pointers must outlive the server that `service()` is given to; the executor must be destroyed before the store.

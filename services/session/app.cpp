@@ -28,8 +28,7 @@ struct App::Rep {
     server->SetServing(redis_up);
   }
 
-  // Destroyed from the bottom up: the server stops calling before the threads end, the threads before the store, and the
-  // pool, whose monitor calls OnRedisState, before `server` itself would dangle: ~App resets it first.
+  // ~App drains the server first: after that nothing calls the service, the store or the pool any more.
   const Metrics metrics;
   std::mutex state_mutex;
   bool redis_up = false;  // protected by state_mutex
