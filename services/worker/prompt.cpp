@@ -43,7 +43,8 @@ engine::GenerationRequest BuildGenerationRequest(const account::Account& account
   if (!account.system_prompt.empty()) request.messages.push_back({engine::Role::kSystem, account.system_prompt});
   for (const mesh::session::v1::HistoryTurn& past : loaded.history()) {
     request.messages.push_back({engine::Role::kUser, past.user_text()});
-    request.messages.push_back({engine::Role::kAssistant, past.reply_text()});
+    // A reply that failed or was superseded comes without text: the user never saw it.
+    if (!past.reply_text().empty()) request.messages.push_back({engine::Role::kAssistant, past.reply_text()});
   }
   request.messages.push_back({engine::Role::kUser, UserText(turn)});
   request.tokens_max = account.answer_tokens_max;
