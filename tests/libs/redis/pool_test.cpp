@@ -24,7 +24,8 @@ namespace {
 
 using harness::RedisServer;
 using harness::WaitUntil;
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
 
 base::MonotonicTime In(base::Duration duration) { return base::Clock::Real().Now() + duration; }
 

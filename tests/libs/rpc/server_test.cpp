@@ -22,7 +22,9 @@ namespace rpc {
 namespace {
 
 namespace v1 = mesh::session::v1;
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""h;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
 
 base::MonotonicTime Now() { return base::Clock::Real().Now(); }
 

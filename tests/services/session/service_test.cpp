@@ -26,7 +26,8 @@ namespace {
 
 namespace v1 = mesh::session::v1;
 using harness::WaitUntil;
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
 
 base::MonotonicTime In(base::Duration duration) { return base::Clock::Real().Now() + duration; }
 std::string TurnIdOf(const std::string& name) { return std::string(crypto::AsBytes(crypto::Sha256(name))); }
