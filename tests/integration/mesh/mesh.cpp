@@ -13,7 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "libs/base/check.h"
 #include "libs/channel/codec.h"
-#include "libs/json/document.h"
+#include "libs/json/value.h"
 #include "tests/integration/harness/net.h"
 #include "tests/integration/harness/wait.h"
 #include "tests/integration/mesh/webhook_body.h"
@@ -44,8 +44,7 @@ std::string ReadFile(const std::string& path) {
 }
 
 std::string Field(const json::Value& line, std::string_view name) {
-  const std::optional<json::Value> value = line.Find(name);
-  return value ? std::string(value->AsString().value_or("")) : "";
+  return std::string(line.Find(name).AsString().value_or(""));
 }
 
 }  // namespace

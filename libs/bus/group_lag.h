@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "libs/base/clock.h"
+#include "libs/bus/options.h"
+#include "libs/bus/record.h"
+
+namespace bus {
+
+// Every partition of a topic (full name); NotFound when there is no such topic. For tools and the exporter.
+absl::StatusOr<std::vector<TopicPartition>> PartitionsOf(const BusOptions& bus, const std::string& topic,
+                                                         base::MonotonicTime deadline);
+
+struct PartitionLag {
+  TopicPartition partition;
+  std::int64_t low = 0;         // first offset the broker holds
+  std::int64_t end = 0;         // one past the last
+  std::int64_t committed = -1;  // of the group; -1: it never committed
+
+  // Records that the group has not finished, in messages. What it finished beyond the watermark counts as unfinished.
+  std::int64_t lag() const { return end - (committed < low ? low : committed); }
+};
+
+// Where `group` (without prefix) stands on every partition of `topic` (full name). Asks the broker; joins nothing.
+absl::StatusOr<std::vector<PartitionLag>> GroupLag(const BusOptions& bus, std::string_view group,
+                                                   const std::string& topic, base::MonotonicTime deadline);
+
+}  // namespace bus
