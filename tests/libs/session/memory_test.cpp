@@ -1,0 +1,93 @@
+// What a turn costs in Redis: the figures of libs/session/README.md.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "libs/redis/script.h"
+#include "libs/session/internal/keys.h"
+#include "libs/session/internal/scripts.h"
+#include "tests/libs/session/session_fixture.h"
+
+namespace session {
+namespace {
+
+class MemoryTest : public StoreFixture {
+ protected:
+  std::int64_t UsedMemory() {
+    const std::string info = Redis({"INFO", "memory"}).text;
+    const std::string name = "used_memory:";
+    return std::stoll(info.substr(info.find(name) + name.size()));
+  }
+
+  // Marks `count` turns as finished, a thousand in each round trip.
+  void MarkDone(int count) {
+    const internal::Scripts scripts;
+    for (int next = 0; next < count;) {
+      std::vector<redis::ScriptCall> calls;
+      for (; next < count && calls.size() < 1000; ++next) {
+        const std::string id = TurnIdOf("done " + std::to_string(next));
+        calls.push_back({&scripts.mark_done,
+                         {internal::DoneShardKey("mesh", id, options_.done_shards)},
+                         {std::string(internal::DoneDigest(id)), "192"}});
+      }
+      auto lease = pool_->Acquire(Soon());
+      ASSERT_TRUE(lease.ok());
+      ASSERT_TRUE(redis::RunScripts(*lease, calls, Soon()).ok());
+    }
+  }
+
+  void Report(const std::string& what, double bytes) {
+    std::cout << what << ": " << bytes << " bytes\n";
+    RecordProperty(what, std::to_string(bytes));
+  }
+};
+
+TEST_F(MemoryTest, FinishedTurnCostsUnder24BytesWhenShardsAreWellFilled) {
+  constexpr int kTurns = 64 * 500;
+  options_.done_shards = 64;
+  MarkDone(1);  // the script itself
+  const std::int64_t before = UsedMemory();
+  MarkDone(kTurns);
+  const double each = static_cast<double>(UsedMemory() - before) / kTurns;
+  Report("finished turn, 500 a shard", each);
+  EXPECT_LT(each, 24);
+  EXPECT_GT(each, 18) << "an entry has 18 bytes: the measurement is broken";
+}
+
+TEST_F(MemoryTest, FinishedTurnCostsUnder200BytesWhenItIsAloneInItsShard) {
+  constexpr int kTurns = 4000;
+  options_.done_shards = 65536;
+  MarkDone(1);
+  const std::int64_t before = UsedMemory();
+  MarkDone(kTurns);
+  const double each = static_cast<double>(UsedMemory() - before) / kTurns;
+  Report("finished turn, nearly alone in its shard", each);
+  EXPECT_LT(each, 200);
+}
+
+TEST_F(MemoryTest, StoredTurnCostsLittleBesideItsText) {
+  constexpr int kConversations = 200;
+  constexpr int kTurns = 10;
+  const std::string text(400, 'x');
+  const auto write = [&](int conversation) {
+    for (int at = 0; at < kTurns; ++at) {
+      v1::HistoryTurn turn = TurnAt(at, at, text);
+      turn.set_user_text(text);
+      turn.set_turn_id(TurnIdOf(std::to_string(conversation) + "/" + std::to_string(at)));
+      Append(Conversation(std::to_string(conversation)), turn);
+    }
+  };
+  write(0);
+  const std::int64_t before = UsedMemory();
+  for (int conversation = 1; conversation <= kConversations; ++conversation) write(conversation);
+  const double each = static_cast<double>(UsedMemory() - before) / (kConversations * kTurns);
+  Report("turn of a 10-turn conversation with 800 bytes of text, finished mark included", each);
+  EXPECT_LT(each, 800 + 500);
+}
+
+}  // namespace
+}  // namespace session
