@@ -128,7 +128,8 @@ TEST_F(MutationTest, NeighboursOfADamagedEntryAreUntouched) {
   };
   const Neighbour neighbours[] = {
       {mesh::bus::v1::CHANNEL_WHATSAPP, "whatsapp_business_account",
-       R"({"id":"9","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"77"},"messages":[{"from":"1","id":"wamid.N%","timestamp":"1","type":"text","text":{"body":"n"}}]}}]})"},
+       R"({"id":"9","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"77"},)"
+       R"("messages":[{"from":"1","id":"wamid.N%","timestamp":"1","type":"text","text":{"body":"n"}}]}}]})"},
       {mesh::bus::v1::CHANNEL_MESSENGER, "page",
        R"({"id":"9","messaging":[{"sender":{"id":"1"},"recipient":{"id":"9"},"message":{"mid":"m_N%","text":"n"}}]})"},
       {mesh::bus::v1::CHANNEL_INSTAGRAM, "instagram",

@@ -67,9 +67,8 @@ std::string ErrorBody(int code, std::string_view more = "") {
 TEST(DecodeAnswerTest, AcceptedSendsHaveAnId) {
   const SendAnswer whatsapp =
       FindCodec(CHANNEL_WHATSAPP)
-          ->DecodeAnswer(
-              200,
-              R"({"messaging_product":"whatsapp","contacts":[{"input":"1","wa_id":"1"}],"messages":[{"id":"wamid.X","message_status":"accepted"}]})");
+          ->DecodeAnswer(200, R"({"messaging_product":"whatsapp","contacts":[{"input":"1","wa_id":"1"}],)"
+                              R"("messages":[{"id":"wamid.X","message_status":"accepted"}]})");
   EXPECT_EQ(whatsapp.verdict, SendVerdict::kAccepted);
   EXPECT_EQ(whatsapp.message_id, "wamid.X");
   for (const auto channel : {CHANNEL_MESSENGER, CHANNEL_INSTAGRAM}) {

@@ -1,0 +1,64 @@
+#include "loadtest/fake_channel_api/target.h"
+
+#include <optional>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "libs/base/str_cat.h"
+#include "libs/crypto/digest.h"
+
+namespace fake_channel_api {
+namespace {
+
+// The account id in "/v25.0/{id}/messages".
+std::optional<std::string> AccountIdIn(std::string_view path) {
+  const std::vector<std::string> parts = absl::StrSplit(std::string(path), '/');
+  const bool shaped = parts.size() == 4 && parts[0].empty() && parts[1].size() > 1 && parts[1][0] == 'v' &&
+                      parts[1].find_first_not_of("0123456789.", 1) == std::string::npos && !parts[2].empty() &&
+                      parts[3] == "messages";
+  if (!shaped) return std::nullopt;
+  return parts[2];
+}
+
+std::string_view BearerToken(const http::Request& request) {
+  static constexpr std::string_view kScheme = "Bearer ";
+  const std::string_view header = request.Header("authorization");
+  return header.substr(0, kScheme.size()) == kScheme ? header.substr(kScheme.size()) : std::string_view();
+}
+
+GraphError UnknownObject(std::string_view id) {
+  return {.http_status = 400,
+          .code = 100,
+          .subcode = 33,
+          .message = base::StrCat(
+              "Unsupported post request. Object with ID '", std::string(id.substr(0, 64)),
+              "' does not exist, cannot be loaded due to missing permissions, or does not support this operation.")};
+}
+
+}  // namespace
+
+std::variant<const account::Account*, GraphError> FindTarget(const http::Request& request,
+                                                             const account::AccountBook& accounts) {
+  const std::optional<std::string> id = AccountIdIn(request.path);
+  if (!id) return UnknownObject(request.path);
+  const std::string_view token = BearerToken(request);
+  const account::Account* by_token = nullptr;
+  const account::Account* target = nullptr;
+  for (const account::Account& account : accounts.accounts()) {
+    if (token.empty() || account.access_token.empty()) continue;
+    if (!crypto::ConstantTimeEquals(token, account.access_token.Reveal())) continue;  // Reveal: what Meta's side knows
+    if (by_token == nullptr) by_token = &account;
+    if (account.account_id == *id && target == nullptr) target = &account;
+  }
+  if (by_token == nullptr) {
+    return GraphError{.http_status = 401,
+                      .code = 190,
+                      .message = token.empty() ? "An access token is required to request this resource."
+                                               : "Invalid OAuth access token - Cannot parse access token"};
+  }
+  if (*id == "me" && by_token->channel != mesh::bus::v1::CHANNEL_WHATSAPP) target = by_token;
+  if (target == nullptr) return UnknownObject(*id);
+  return target;
+}
+
+}  // namespace fake_channel_api

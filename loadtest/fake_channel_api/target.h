@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "libs/account/account_book.h"
+#include "libs/http/message.h"
+#include "loadtest/fake_channel_api/graph_error.h"
+
+namespace fake_channel_api {
+
+// Which account a request is for: POST /v{N}/{account id or "me"}/messages with its bearer token. As Meta does, a wrong
+// token is code 190 and an id that the token may not use, or that does not exist, is code 100 subcode 33.
+std::variant<const account::Account*, GraphError> FindTarget(const http::Request& request,
+                                                             const account::AccountBook& accounts);
+
+}  // namespace fake_channel_api

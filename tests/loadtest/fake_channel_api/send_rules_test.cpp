@@ -1,0 +1,99 @@
+#include "loadtest/fake_channel_api/send_rules.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "libs/base/str_cat.h"
+
+namespace fake_channel_api {
+namespace {
+
+using mesh::bus::v1::CHANNEL_INSTAGRAM;
+using mesh::bus::v1::CHANNEL_MESSENGER;
+using mesh::bus::v1::CHANNEL_WHATSAPP;
+
+std::string WhatsAppText(std::string_view text, std::string_view more = "") {
+  return base::StrCat(R"({"messaging_product":"whatsapp","to":"16505551234","type":"text","text":{"body":")", text,
+                      "\"}", more, "}");
+}
+std::string MessagingText(std::string_view text, std::string_view more = "") {
+  return base::StrCat(R"({"recipient":{"id":"1254"},"message":{"text":")", text, "\"", more, "}}");
+}
+
+std::int32_t CodeOf(std::string_view body, mesh::bus::v1::Channel channel) {
+  const auto checked = CheckBody(body, channel);
+  const GraphError* error = std::get_if<GraphError>(&checked);
+  return error == nullptr ? 0 : error->code;
+}
+
+TEST(SendRulesTest, AValidSendIsReadWhole) {
+  const auto checked = CheckBody(
+      WhatsAppText("hi", R"(,"context":{"message_id":"wamid.Q"},"biz_opaque_callback_data":"abc")"), CHANNEL_WHATSAPP);
+  const Send& send = std::get<Send>(checked);
+  EXPECT_EQ(send.user, "16505551234");
+  EXPECT_EQ(send.text, "hi");
+  EXPECT_EQ(send.in_reply_to, "wamid.Q");
+  EXPECT_EQ(send.reply_id, "abc");
+  const auto messenger = CheckBody(MessagingText("hi", R"(,"metadata":"abc")"), CHANNEL_MESSENGER);
+  EXPECT_EQ(std::get<Send>(messenger).reply_id, "abc");
+}
+
+TEST(SendRulesTest, RecipientMayBeABusinessScopedIdAndToWins) {
+  const auto by_id =
+      CheckBody(R"({"messaging_product":"whatsapp","recipient":"US.1","text":{"body":"x"}})", CHANNEL_WHATSAPP);
+  EXPECT_EQ(std::get<Send>(by_id).user, "US.1");
+  const auto both =
+      CheckBody(R"({"messaging_product":"whatsapp","to":"16505551234","recipient":"US.1","text":{"body":"x"}})",
+                CHANNEL_WHATSAPP);
+  EXPECT_EQ(std::get<Send>(both).user, "16505551234");
+}
+
+TEST(SendRulesTest, TextLimitsAreTheChannels) {
+  const std::string two_bytes = "\u00e9";
+  const auto repeat = [&](std::size_t count) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) text += two_bytes;
+    return text;
+  };
+  EXPECT_EQ(CodeOf(WhatsAppText(repeat(4096)), CHANNEL_WHATSAPP), 0);
+  EXPECT_EQ(CodeOf(WhatsAppText(repeat(4097)), CHANNEL_WHATSAPP), 100);
+  EXPECT_EQ(CodeOf(MessagingText(repeat(2000)), CHANNEL_MESSENGER), 0);
+  EXPECT_EQ(CodeOf(MessagingText(repeat(2001)), CHANNEL_MESSENGER), 100);
+  EXPECT_EQ(CodeOf(MessagingText(repeat(500)), CHANNEL_INSTAGRAM), 0);
+  EXPECT_EQ(CodeOf(MessagingText(repeat(501)), CHANNEL_INSTAGRAM), 100);
+}
+
+TEST(SendRulesTest, MissingAndWrongFieldsAreRefused) {
+  for (const char* body :
+       {"", "[]", "{}", R"({"messaging_product":"sms","to":"16505551234","text":{"body":"x"}})",
+        R"({"messaging_product":"whatsapp","text":{"body":"x"}})",
+        R"({"messaging_product":"whatsapp","to":16505551234,"text":{"body":"x"}})",
+        R"({"messaging_product":"whatsapp","to":"16505551234","text":{"body":""}})",
+        R"({"messaging_product":"whatsapp","to":"16505551234","text":"x"})",
+        R"({"messaging_product":"whatsapp","to":"16505551234","type":"fax","fax":{}})",
+        R"({"messaging_product":"whatsapp","to":"16505551234","type":"image"})",
+        R"({"messaging_product":"whatsapp","to":"16505551234","recipient_type":"group","text":{"body":"x"}})",
+        R"({"messaging_product":"whatsapp","to":"16505551234","context":{},"text":{"body":"x"}})"}) {
+    EXPECT_EQ(CodeOf(body, CHANNEL_WHATSAPP), 100) << body;
+  }
+  EXPECT_EQ(CodeOf(R"({"messaging_product":"whatsapp","to":"nobody","text":{"body":"x"}})", CHANNEL_WHATSAPP), 131009);
+  for (const char* body :
+       {"{}", R"({"message":{"text":"x"}})", R"({"recipient":{"id":"1"}})", R"({"recipient":{"id":"1"},"message":{}})",
+        R"({"recipient":{"id":"1"},"messaging_type":"SPAM","message":{"text":"x"}})",
+        R"({"recipient":{"id":"1"},"messaging_type":"MESSAGE_TAG","message":{"text":"x"}})",
+        R"({"recipient":{"id":"1"},"message":{"text":"x","metadata":5}})",
+        R"({"recipient":{"id":"1"},"sender_action":"dance"})"}) {
+    EXPECT_EQ(CodeOf(body, CHANNEL_MESSENGER), 100) << body;
+  }
+}
+
+TEST(SendRulesTest, ActionsShowNothing) {
+  EXPECT_TRUE(std::holds_alternative<Action>(
+      CheckBody(R"({"messaging_product":"whatsapp","status":"read","message_id":"wamid.1"})", CHANNEL_WHATSAPP)));
+  EXPECT_TRUE(std::holds_alternative<Action>(
+      CheckBody(R"({"recipient":{"id":"1"},"sender_action":"typing_on"})", CHANNEL_INSTAGRAM)));
+}
+
+}  // namespace
+}  // namespace fake_channel_api
