@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/account/account.h"
+#include "libs/base/clock.h"
+#include "libs/bus/dead_letter.h"
+#include "libs/bus/record.h"
+#include "libs/channel/codec.h"
+#include "libs/http/client.h"
+#include "libs/telemetry/trace.h"
+#include "proto/bus/v1/bus.pb.h"
+#include "proto/session/v1/session.pb.h"
+#include "services/sender/ledger_record.h"
+
+namespace sender {
+
+// Everything the sender's state machines do to the world, and all they know of time. The process implements it over
+// Kafka, HTTP and gRPC (LiveEffects); tests and the simulator over a made-up world, so that every order of events and a
+// crash between any two of them can be played.
+//
+// Threading: called on the sender's loop; nothing blocks; every callback runs later, on the loop, once. A callback may run after
+//            its caller has lost interest: callers check for themselves.
+class Effects {
+ public:
+  virtual ~Effects() = default;
+
+  virtual base::MonotonicTime Now() const = 0;
+  virtual std::int64_t WallMs() const = 0;
+  virtual void RunAfter(base::Duration delay, std::function<void()> task) = 0;
+
+  // Appends to the ledger partition; OK carries the offset. Errors as bus::DeliveryCallback.
+  using Appended = std::function<void(absl::StatusOr<std::int64_t>)>;
+  virtual void AppendLedger(std::int32_t partition, const LedgerEntry& entry, const telemetry::TraceContext& trace,
+                            Appended on_done) = 0;
+
+  // One call of the Graph API. `may_send` is asked on another thread right before the first byte leaves.
+  struct Send {
+    channel::OutboundRequest request;
+    telemetry::TraceContext trace;
+    base::Duration timeout{};
+    std::function<bool()> may_send;
+  };
+  virtual void Post(Send send, std::function<void(http::ClientResult)> on_done) = 0;
+
+  using Written = std::function<void(absl::Status)>;
+  virtual void WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason reason, std::string_view detail,
+                               std::uint32_t attempts, Written on_done) = 0;
+  // Copies the record to `parked`, whole.
+  virtual void WriteParked(const bus::Record& origin, Written on_done) = 0;
+  // Appends to `replies`, in the conversation's partition: the polite notice of a reply that was given up.
+  virtual void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
+                          const telemetry::TraceContext& trace, Written on_done) = 0;
+
+  // Tells the session service, some time, with retries of its own; may be lost while it is away for long.
+  virtual void ReportOutcome(const mesh::bus::v1::ConversationId& conversation, const std::string& turn_id,
+                             mesh::session::v1::Outcome outcome, const telemetry::TraceContext& trace) = 0;
+
+  // nullptr when it is not configured (any more).
+  virtual std::shared_ptr<const account::Account> FindAccount(mesh::bus::v1::Channel channel,
+                                                              std::string_view account_id) const = 0;
+  virtual const channel::Codec* FindCodec(mesh::bus::v1::Channel channel) const = 0;
+
+  // No delivery status that reached the log waits unread, as far as this process knows.
+  virtual bool StatusesUpToDate() const = 0;
+};
+
+}  // namespace sender

@@ -1,0 +1,129 @@
+#include "services/sender/ledger_record.h"
+
+#include <algorithm>
+
+#include "libs/base/byte_key.h"
+#include "libs/base/hex.h"
+#include "libs/crypto/digest.h"
+
+namespace sender {
+namespace {
+
+using mesh::bus::v1::LedgerSent;
+
+constexpr std::size_t kReplyIdBytes = 32;
+
+std::string Number(std::int64_t number) { return std::to_string(number); }
+
+std::string ClaimKey(const identity::ReplyId& reply, std::int64_t term) {
+  return base::JoinLengthPrefixed({"claim", reply.value(), Number(term)});
+}
+
+LedgerEntry SentEntry(const identity::ReplyId& reply, std::int64_t term, LedgerSent::Outcome outcome,
+                      std::int64_t wall_ms) {
+  LedgerEntry entry;
+  entry.key = base::JoinLengthPrefixed({"sent", reply.value(), Number(term)});
+  entry.record.mutable_sent()->set_reply_id(reply.value());
+  entry.record.mutable_sent()->set_outcome(outcome);
+  entry.record.mutable_sent()->set_sent_at_ms(wall_ms);
+  entry.record.set_written_at_ms(wall_ms);
+  return entry;
+}
+
+}  // namespace
+
+TurnDigest DigestOf(const TurnKey& key) {
+  const crypto::Sha256Digest whole = crypto::Sha256(
+      base::JoinLengthPrefixed({key.turn_id, Number(key.generation), Number(static_cast<std::int64_t>(key.kind))}));
+  TurnDigest digest;
+  std::copy_n(whole.begin(), digest.size(), digest.begin());
+  return digest;
+}
+
+LedgerEntry MakePlan(const TurnKey& turn, const mesh::bus::v1::ConversationId& conversation,
+                     const std::vector<std::string>& parts, std::int64_t replies_offset, std::int64_t term,
+                     std::int64_t wall_ms) {
+  LedgerEntry entry;
+  entry.key = base::JoinLengthPrefixed({"plan", turn.turn_id, Number(turn.generation),
+                                        Number(static_cast<std::int64_t>(turn.kind)), Number(term)});
+  auto* plan = entry.record.mutable_plan();
+  plan->set_turn_id(turn.turn_id);
+  plan->set_generation(turn.generation);
+  plan->set_kind(turn.kind);
+  *plan->mutable_conversation() = conversation;
+  for (const std::string& part : parts) plan->add_parts(part);
+  plan->set_replies_offset(replies_offset);
+  entry.record.set_written_at_ms(wall_ms);
+  return entry;
+}
+
+LedgerEntry MakeClaim(const identity::ReplyId& reply, std::int64_t term, std::uint32_t resends, std::int64_t wall_ms) {
+  LedgerEntry entry;
+  entry.key = ClaimKey(reply, term);
+  auto* claim = entry.record.mutable_claim();
+  claim->set_reply_id(reply.value());
+  claim->set_term(term);
+  claim->set_resends(resends);
+  entry.record.set_written_at_ms(wall_ms);
+  return entry;
+}
+
+LedgerEntry MakeRelease(const identity::ReplyId& reply, std::int64_t term, std::int64_t claim_offset,
+                        std::int64_t wall_ms) {
+  LedgerEntry entry = SentEntry(reply, term, LedgerSent::OUTCOME_RELEASED, wall_ms);
+  entry.key = ClaimKey(reply, term);
+  entry.record.mutable_sent()->set_claim_offset(claim_offset);
+  return entry;
+}
+
+LedgerEntry MakeSent(const identity::ReplyId& reply, std::int64_t term, std::int64_t claim_offset,
+                     std::string_view message_id, std::int64_t wall_ms) {
+  LedgerEntry entry = SentEntry(reply, term, LedgerSent::OUTCOME_SENT, wall_ms);
+  entry.record.mutable_sent()->set_claim_offset(claim_offset);
+  entry.record.mutable_sent()->set_message_id(std::string(message_id));
+  return entry;
+}
+
+LedgerEntry MakeFailed(const identity::ReplyId& reply, std::int64_t term, std::int64_t claim_offset,
+                       std::int32_t error_code, std::string_view reason, std::int64_t wall_ms) {
+  LedgerEntry entry = SentEntry(reply, term, LedgerSent::OUTCOME_FAILED, wall_ms);
+  entry.record.mutable_sent()->set_claim_offset(claim_offset);
+  entry.record.mutable_sent()->set_error_code(error_code);
+  entry.record.mutable_sent()->set_reason(std::string(reason));
+  return entry;
+}
+
+LedgerEntry MakeSuperseded(const identity::ReplyId& reply, std::int64_t term, std::int64_t wall_ms) {
+  return SentEntry(reply, term, LedgerSent::OUTCOME_SUPERSEDED, wall_ms);
+}
+
+LedgerEntry MakeTakeover(std::string_view owner, std::int64_t wall_ms) {
+  LedgerEntry entry;
+  entry.key = base::JoinLengthPrefixed({"takeover", owner});
+  entry.record.mutable_takeover()->set_owner(std::string(owner));
+  entry.record.set_written_at_ms(wall_ms);
+  return entry;
+}
+
+LedgerEntry MakeEvidence(const mesh::bus::v1::DeliveryStatus& status, std::int64_t wall_ms) {
+  LedgerEntry entry;
+  const std::string reply_id = base::FromHex(status.reply_id_hex()).value_or("");
+  const bool names_reply = reply_id.size() == kReplyIdBytes;
+  if (!names_reply && status.message_id().empty() && status.text_digest().empty()) return entry;
+  auto* evidence = entry.record.mutable_evidence();
+  evidence->set_message_id(status.message_id());
+  evidence->set_state(status.state());
+  if (names_reply) {
+    evidence->set_reply_id(reply_id);
+    entry.key = base::JoinLengthPrefixed({"evidence", reply_id});
+  } else {
+    *evidence->mutable_conversation() = status.conversation();
+    evidence->set_text_digest(status.text_digest());
+    entry.key = base::JoinLengthPrefixed({"evidence", identity::KeyOf(status.conversation()).value(),
+                                          status.message_id(), status.text_digest()});
+  }
+  entry.record.set_written_at_ms(wall_ms);
+  return entry;
+}
+
+}  // namespace sender

@@ -1,0 +1,267 @@
+#include "services/sender/ledger_state.h"
+
+#include <algorithm>
+
+#include "libs/base/check.h"
+#include "libs/crypto/digest.h"
+
+namespace sender {
+namespace {
+
+using mesh::bus::v1::LedgerClaim;
+using mesh::bus::v1::LedgerEvidence;
+using mesh::bus::v1::LedgerRecord;
+using mesh::bus::v1::LedgerSent;
+using mesh::bus::v1::LedgerTakeover;
+
+bool IsSettled(PartState state) { return state != PartState::kOpen && state != PartState::kClaimed; }
+
+}  // namespace
+
+bool PlannedTurn::Settled() const { return FirstUnsettled() == nullptr; }
+
+bool PlannedTurn::ClaimStands() const {
+  return std::any_of(parts.begin(), parts.end(),
+                     [](const Part& part) { return part.state == PartState::kClaimed || part.state == PartState::kSent; });
+}
+
+bool PlannedTurn::Superseded() const {
+  return parts.empty() || std::any_of(parts.begin(), parts.end(),
+                                      [](const Part& part) { return part.state == PartState::kSuperseded; });
+}
+
+bool PlannedTurn::NothingArrived() const {
+  return !parts.empty() && std::all_of(parts.begin(), parts.end(), [](const Part& part) {
+    return part.delivery == mesh::bus::v1::DELIVERY_STATE_FAILED || part.state == PartState::kFailed;
+  });
+}
+
+const Part* PlannedTurn::FirstUnsettled() const {
+  const auto found = std::find_if(parts.begin(), parts.end(), [](const Part& part) { return !IsSettled(part.state); });
+  return found == parts.end() ? nullptr : &*found;
+}
+
+LedgerState::LedgerState(std::size_t settled_detail_max) : settled_detail_max_(settled_detail_max) {}
+
+void LedgerState::SetOwner(std::string owner) {
+  owner_ = std::move(owner);
+  term_.reset();
+}
+
+LedgerState::Change LedgerState::Apply(std::int64_t offset, const LedgerRecord& record) {
+  CHECK_MSG(offset >= next_offset_, "ledger records come in order");
+  next_offset_ = offset + 1;
+  switch (record.body_case()) {
+    case LedgerRecord::kPlan: return ApplyPlan(record);
+    case LedgerRecord::kClaim: return ApplyClaim(offset, record.claim());
+    case LedgerRecord::kSent: return ApplySent(record.sent());
+    case LedgerRecord::kEvidence: return ApplyEvidence(offset, record.evidence());
+    case LedgerRecord::kTakeover: return ApplyTakeover(offset, record.takeover());
+    case LedgerRecord::BODY_NOT_SET: break;  // a newer schema's record: not ours to judge
+  }
+  return {};
+}
+
+LedgerState::Change LedgerState::ApplyPlan(const LedgerRecord& record) {
+  const auto& plan = record.plan();
+  const TurnKey key{plan.turn_id(), plan.generation(), plan.kind()};
+  // The first PLAN of a key stands, whoever wrote it; so does what was settled.
+  if (turns_.contains(key) || settled_.contains(DigestOf(key))) return {};
+  auto turn = std::make_unique<PlannedTurn>();
+  turn->key = key;
+  turn->conversation = plan.conversation();
+  turn->replies_offset = plan.replies_offset();
+  turn->planned_at_ms = record.written_at_ms();
+  turn->parts.reserve(static_cast<std::size_t>(plan.parts_size()));
+  for (int index = 0; index < plan.parts_size(); ++index) {
+    Part part;
+    part.id = identity::MakeReplyId(identity::TurnId(key.turn_id), key.generation, key.kind,
+                                    static_cast<std::uint32_t>(index));
+    part.text = plan.parts(index);
+    part.text_digest = crypto::Sha256(part.text);
+    by_reply_[part.id.value()] = {turn.get(), static_cast<std::size_t>(index)};
+    turn->parts.push_back(std::move(part));
+  }
+  PlannedTurn& stored = *turn;
+  turns_[key] = std::move(turn);
+  const Change change{Change::Kind::kPlanned, &stored, 0};
+  NoteIfSettled(stored, /*was_settled=*/false);
+  return change;
+}
+
+LedgerState::Change LedgerState::ApplyClaim(std::int64_t offset, const LedgerClaim& claim) {
+  if (last_takeover_ > claim.term()) return {};  // void: its writer was not the owner any more
+  const PartPlace place = PlaceOf(claim.reply_id());
+  if (place.turn == nullptr) return {};
+  Part& part = place.turn->parts[place.part];
+  if (IsSettled(part.state)) return {};
+  part.state = PartState::kClaimed;
+  part.claim_offset = offset;
+  part.claim_term = claim.term();
+  part.resends = claim.resends();
+  auto& waiting = claimed_by_conversation_[identity::KeyOf(place.turn->conversation).value()];
+  const bool known = std::any_of(waiting.begin(), waiting.end(), [&](const PartPlace& other) {
+    return other.turn == place.turn && other.part == place.part;
+  });
+  if (!known) waiting.push_back(place);
+  return {Change::Kind::kClaimed, place.turn, place.part};
+}
+
+LedgerState::Change LedgerState::ApplySent(const LedgerSent& sent) {
+  const PartPlace place = PlaceOf(sent.reply_id());
+  if (place.turn == nullptr) return {};
+  PlannedTurn& turn = *place.turn;
+  Part& part = turn.parts[place.part];
+  const bool was_settled = turn.Settled();
+  const bool names_standing_claim = part.state == PartState::kClaimed && part.claim_offset == sent.claim_offset();
+  switch (sent.outcome()) {
+    case LedgerSent::OUTCOME_SENT:
+      // Whoever says it, and whenever: the user saw it. Nothing may send this part again.
+      part.state = PartState::kSent;
+      part.by_evidence = false;
+      SetMessageId(place, sent.message_id());
+      break;
+    case LedgerSent::OUTCOME_FAILED:
+      if (!names_standing_claim && !(part.state == PartState::kOpen && sent.claim_offset() == 0)) return {};
+      part.state = PartState::kFailed;
+      turn.failure_reason = sent.reason();
+      break;
+    case LedgerSent::OUTCOME_SUPERSEDED:
+      if (part.state != PartState::kOpen) return {};
+      part.state = PartState::kSuperseded;
+      break;
+    case LedgerSent::OUTCOME_RELEASED:
+      if (!names_standing_claim) return {};
+      part.state = PartState::kOpen;
+      return {Change::Kind::kReleased, &turn, place.part};
+    default: return {};
+  }
+  const Change change{Change::Kind::kSettled, &turn, place.part};
+  NoteIfSettled(turn, was_settled);
+  return change;
+}
+
+LedgerState::Change LedgerState::ApplyEvidence(std::int64_t offset, const LedgerEvidence& evidence) {
+  const PartPlace place = PlaceOfEvidence(evidence);
+  if (place.turn == nullptr) return {};
+  PlannedTurn& turn = *place.turn;
+  Part& part = turn.parts[place.part];
+  // A status of a part that was never claimed is not ours: somebody else holds the same ids. Change nothing.
+  if (part.claim_offset == 0 || part.claim_offset > offset) return {};
+  const bool was_settled = turn.Settled();
+  part.delivery = evidence.state();
+  if (!IsSettled(part.state)) {
+    // The platform knows the message, so it took it. Whether it could deliver it is another question (`delivery`).
+    part.state = PartState::kSent;
+    part.by_evidence = true;
+  }
+  SetMessageId(place, evidence.message_id());
+  const Change change{Change::Kind::kEvidence, &turn, place.part};
+  NoteIfSettled(turn, was_settled);
+  return change;
+}
+
+LedgerState::Change LedgerState::ApplyTakeover(std::int64_t offset, const LedgerTakeover& takeover) {
+  last_takeover_ = offset;
+  if (!owner_.empty() && takeover.owner() == owner_) term_ = offset;
+  return {Change::Kind::kTakeover, nullptr, 0};
+}
+
+LedgerState::PartPlace LedgerState::PlaceOf(const std::string& reply_id) const {
+  const auto found = by_reply_.find(reply_id);
+  return found == by_reply_.end() ? PartPlace{} : found->second;
+}
+
+LedgerState::PartPlace LedgerState::PlaceOfEvidence(const LedgerEvidence& evidence) const {
+  if (!evidence.reply_id().empty()) return PlaceOf(evidence.reply_id());
+  if (!evidence.message_id().empty()) {
+    const auto known = by_message_.find(evidence.message_id());
+    if (known != by_message_.end()) return known->second;
+  }
+  if (evidence.text_digest().empty()) return {};
+  // An echo that names neither our id nor a message we know: the oldest claim of the same words in this conversation.
+  const auto waiting = claimed_by_conversation_.find(identity::KeyOf(evidence.conversation()).value());
+  if (waiting == claimed_by_conversation_.end()) return {};
+  for (const PartPlace& place : waiting->second) {
+    const Part& part = place.turn->parts[place.part];
+    if (part.state == PartState::kClaimed && crypto::AsBytes(part.text_digest) == evidence.text_digest()) return place;
+  }
+  return {};
+}
+
+void LedgerState::SetMessageId(PartPlace place, const std::string& message_id) {
+  Part& part = place.turn->parts[place.part];
+  if (message_id.empty() || !part.message_id.empty()) return;
+  part.message_id = message_id;
+  by_message_[message_id] = place;
+}
+
+void LedgerState::NoteIfSettled(PlannedTurn& turn, bool was_settled) {
+  if (was_settled || !turn.Settled()) return;
+  for (Part& part : turn.parts) part.text = std::string();
+  DropClaims(turn);
+  settled_detail_.push_back(turn.key);
+  // Not this one: the caller still looks at it.
+  while (settled_detail_.size() > settled_detail_max_ && settled_detail_.front() != turn.key) {
+    const TurnKey oldest = settled_detail_.front();
+    settled_detail_.pop_front();
+    settled_[DigestOf(oldest)] = turns_.at(oldest)->planned_at_ms;
+    Erase(oldest);
+  }
+}
+
+void LedgerState::DropClaims(const PlannedTurn& turn) {
+  const auto waiting = claimed_by_conversation_.find(identity::KeyOf(turn.conversation).value());
+  if (waiting == claimed_by_conversation_.end()) return;
+  std::erase_if(waiting->second, [&](const PartPlace& place) { return place.turn == &turn; });
+  if (waiting->second.empty()) claimed_by_conversation_.erase(waiting);
+}
+
+void LedgerState::Erase(const TurnKey& key) {
+  const auto found = turns_.find(key);
+  CHECK_MSG(found != turns_.end(), "only a known turn is erased");
+  DropClaims(*found->second);
+  for (const Part& part : found->second->parts) {
+    by_reply_.erase(part.id.value());
+    const auto message = by_message_.find(part.message_id);
+    if (message != by_message_.end() && message->second.turn == found->second.get()) by_message_.erase(message);
+  }
+  turns_.erase(found);
+}
+
+LedgerState::Verdict LedgerState::Judge(const TurnKey& key, std::int64_t replies_offset) const {
+  if (const PlannedTurn* turn = Find(key)) {
+    return turn->replies_offset == replies_offset ? Verdict::kPlanned : Verdict::kDuplicate;
+  }
+  return settled_.contains(DigestOf(key)) ? Verdict::kDuplicate : Verdict::kNew;
+}
+
+const PlannedTurn* LedgerState::Find(const TurnKey& key) const {
+  const auto found = turns_.find(key);
+  return found == turns_.end() ? nullptr : found->second.get();
+}
+
+const PlannedTurn* LedgerState::FindReply(const identity::ReplyId& reply, std::size_t* part) const {
+  const PartPlace place = PlaceOf(reply.value());
+  if (place.turn != nullptr && part != nullptr) *part = place.part;
+  return place.turn;
+}
+
+bool LedgerState::MayPost(const identity::ReplyId& reply, std::int64_t claim_offset) const {
+  const PartPlace place = PlaceOf(reply.value());
+  if (place.turn == nullptr || !owned()) return false;
+  const Part& part = place.turn->parts[place.part];
+  return part.state == PartState::kClaimed && part.claim_offset == claim_offset && part.claim_term == *term_;
+}
+
+void LedgerState::ForgetPlannedBefore(std::int64_t wall_ms) {
+  absl::erase_if(settled_, [&](const auto& entry) { return entry.second < wall_ms; });
+  std::vector<TurnKey> old;
+  for (const auto& [key, turn] : turns_) {
+    if (turn->planned_at_ms < wall_ms) old.push_back(key);
+  }
+  std::erase_if(settled_detail_, [&](const TurnKey& key) { return turns_.at(key)->planned_at_ms < wall_ms; });
+  for (const TurnKey& key : old) Erase(key);
+}
+
+}  // namespace sender

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "libs/crypto/digest.h"
+#include "libs/identity/identity.h"
+#include "proto/bus/v1/bus.pb.h"
+#include "services/sender/turn_key.h"
+
+namespace sender {
+
+enum class PartState {
+  kOpen,        // planned, or its claim was given back: may be claimed
+  kClaimed,     // a valid CLAIM stands and nothing settles it
+  kSent,
+  kFailed,      // certainly not shown, for good
+  kSuperseded,  // dropped by a later user message
+};
+
+// One message of a reply, as the ledger has it.
+struct Part {
+  identity::ReplyId id;
+  std::string text;               // emptied once the turn is settled
+  crypto::Sha256Digest text_digest{};
+  PartState state = PartState::kOpen;
+  std::int64_t claim_offset = 0;  // of the standing, or last standing, CLAIM; 0 for none
+  std::int64_t claim_term = 0;
+  std::uint32_t resends = 0;      // of that CLAIM
+  std::string message_id;         // the platform's, once known
+  bool by_evidence = false;       // settled by EVIDENCE, not by a SENT record
+  mesh::bus::v1::DeliveryState delivery = mesh::bus::v1::DELIVERY_STATE_UNSPECIFIED;  // the last evidence
+};
+
+// What the ledger says about one reply.
+struct PlannedTurn {
+  TurnKey key;
+  mesh::bus::v1::ConversationId conversation;
+  std::int64_t replies_offset = 0;  // of the record that was planned: the first of its key
+  std::int64_t planned_at_ms = 0;
+  std::vector<Part> parts;          // none: the turn was superseded before it was said
+  std::string failure_reason;       // of a kFailed part; as DeadLetter.reason
+
+  bool Settled() const;             // every part is sent, failed or superseded
+  bool ClaimStands() const;         // some part is, or was, claimed and not given back
+  bool Superseded() const;          // planned without parts, or some part was dropped by a later user message
+  bool NothingArrived() const;      // the platform said of every part that it failed: the user saw none of it
+  const Part* FirstUnsettled() const;
+};
+
+// What one ledger partition says, record by record: the truth of what was planned, claimed and sent there. Pure: the same
+// records give the same state in every sender, so owner, successor and observer agree.
+//
+// Validity of a CLAIM: it names a term, the offset of its writer's TAKEOVER. It is void when any later TAKEOVER stands
+// between that offset and the CLAIM. A term whose TAKEOVER has been deleted by retention counts as valid (in doubt), the safe side.
+// Memory: turns that are settled keep their texts' digests only; the newest `settled_detail_max` of them stay in full so that
+//         statuses find their turn, the others shrink to 20 bytes until 8 days have passed.
+// Threading: none; confined to the sender's loop.
+class LedgerState {
+ public:
+  explicit LedgerState(std::size_t settled_detail_max);
+  LedgerState(const LedgerState&) = delete;
+  LedgerState& operator=(const LedgerState&) = delete;
+
+  // What a record changed. `turn` lives until the next Apply.
+  struct Change {
+    enum class Kind { kNothing, kPlanned, kClaimed, kReleased, kSettled, kEvidence, kTakeover };
+    Kind kind = Kind::kNothing;
+    const PlannedTurn* turn = nullptr;
+    std::size_t part = 0;
+  };
+  // REQUIRES: offsets rise. Records that name something unknown (expired, malformed) change nothing.
+  Change Apply(std::int64_t offset, const mesh::bus::v1::LedgerRecord& record);
+
+  // Ownership. SetOwner names the TAKEOVER that this process is about to append; the term begins when it is read back.
+  void SetOwner(std::string owner);
+  std::optional<std::int64_t> term() const { return term_; }
+  bool owned() const { return term_.has_value() && last_takeover_ == *term_; }  // no newer TAKEOVER stands
+
+  // What to do with a record of `replies`.
+  enum class Verdict {
+    kNew,       // never planned: plan it
+    kPlanned,   // this very record was planned: go on where the parts stand
+    kDuplicate  // another record of the same key was first, or all is long settled: ignore
+  };
+  Verdict Judge(const TurnKey& key, std::int64_t replies_offset) const;
+
+  const PlannedTurn* Find(const TurnKey& key) const;  // nullptr: unknown, or settled long ago
+  const PlannedTurn* FindReply(const identity::ReplyId& reply, std::size_t* part) const;
+
+  // True when the CLAIM at `claim_offset` is ours, stands, and nothing newer overrides it: the POST may go out.
+  bool MayPost(const identity::ReplyId& reply, std::int64_t claim_offset) const;
+
+  // Forgets what was planned before `wall_ms`, settled or not: call now and then with now - 8 days, when the log itself
+  // has let go of it. O(remembered).
+  void ForgetPlannedBefore(std::int64_t wall_ms);
+
+  std::int64_t next_offset() const { return next_offset_; }  // one past the last record applied
+  std::size_t open_count() const { return turns_.size() - settled_detail_.size(); }
+  std::size_t settled_count() const { return settled_.size() + settled_detail_.size(); }
+
+ private:
+  struct PartPlace {
+    PlannedTurn* turn = nullptr;
+    std::size_t part = 0;
+  };
+
+  Change ApplyPlan(const mesh::bus::v1::LedgerRecord& record);
+  Change ApplyClaim(std::int64_t offset, const mesh::bus::v1::LedgerClaim& claim);
+  Change ApplySent(const mesh::bus::v1::LedgerSent& sent);
+  Change ApplyEvidence(std::int64_t offset, const mesh::bus::v1::LedgerEvidence& evidence);
+  Change ApplyTakeover(std::int64_t offset, const mesh::bus::v1::LedgerTakeover& takeover);
+  PartPlace PlaceOf(const std::string& reply_id) const;
+  PartPlace PlaceOfEvidence(const mesh::bus::v1::LedgerEvidence& evidence) const;
+  void SetMessageId(PartPlace place, const std::string& message_id);
+  void NoteIfSettled(PlannedTurn& turn, bool was_settled);
+  void DropClaims(const PlannedTurn& turn);
+  void Erase(const TurnKey& key);
+
+  const std::size_t settled_detail_max_;
+  std::string owner_;
+  std::optional<std::int64_t> term_;
+  std::int64_t last_takeover_ = -1;
+  std::int64_t next_offset_ = 0;
+
+  absl::flat_hash_map<TurnKey, std::unique_ptr<PlannedTurn>> turns_;  // open ones, and settled ones in detail
+  absl::flat_hash_map<std::string, PartPlace> by_reply_;
+  absl::flat_hash_map<std::string, PartPlace> by_message_;            // where a channel's status names only the message
+  absl::flat_hash_map<std::string, std::vector<PartPlace>> claimed_by_conversation_;  // claims without a message id yet
+  std::deque<TurnKey> settled_detail_;                                // oldest first
+  absl::flat_hash_map<TurnDigest, std::int64_t> settled_;             // -> planned_at_ms
+};
+
+}  // namespace sender

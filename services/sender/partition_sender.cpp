@@ -1,0 +1,202 @@
+#include "services/sender/partition_sender.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "libs/base/backoff.h"
+#include "libs/bus/headers.h"
+#include "libs/telemetry/log.h"
+
+namespace sender {
+namespace {
+
+constexpr base::Duration kRetryInitial = std::chrono::milliseconds(100);
+constexpr base::Duration kRetryMax = std::chrono::seconds(5);
+// Longer than it takes the broker to move a partition for good. Shorter would make two confused senders push each other.
+constexpr base::Duration kRetakeAfter = std::chrono::seconds(30);
+constexpr std::size_t kTurnIdBytes = 32;
+
+mesh::session::v1::Outcome OutcomeOf(const PlannedTurn& turn, mesh::bus::v1::DeliveryState state) {
+  switch (state) {
+    case mesh::bus::v1::DELIVERY_STATE_DELIVERED: return mesh::session::v1::OUTCOME_DELIVERED;
+    case mesh::bus::v1::DELIVERY_STATE_READ: return mesh::session::v1::OUTCOME_READ;
+    case mesh::bus::v1::DELIVERY_STATE_FAILED:
+      return turn.NothingArrived() ? mesh::session::v1::OUTCOME_FAILED : mesh::session::v1::OUTCOME_UNSPECIFIED;
+    default: return mesh::session::v1::OUTCOME_UNSPECIFIED;
+  }
+}
+
+}  // namespace
+
+PartitionSender::PartitionSender(LaneContext context, Hooks hooks)
+    : context_(std::move(context)), hooks_(std::move(hooks)), assigned_at_(context_.effects->Now()) {
+  context_.mark_done = hooks_.mark_done;
+}
+
+void PartitionSender::Start() { TakeOver(/*attempt=*/1); }
+
+void PartitionSender::TakeOver(int attempt) {
+  if (retired_ || draining_) return;
+  owned_ = false;
+  const std::string owner = hooks_.new_owner_name();
+  context_.ledger->state().SetOwner(owner);
+  effects().AppendLedger(
+      context_.ledger->partition(), MakeTakeover(owner, effects().WallMs()), telemetry::TraceContext::NewRoot(),
+      [self = shared_from_this(), attempt](absl::StatusOr<std::int64_t> offset) {
+        if (self->retired_) return;
+        if (!offset.ok()) {
+          // It may stand in the log all the same; the next try has a name, and so a term, of its own.
+          self->context_.metrics->ledger_append_failures.Increment();
+          return self->effects().RunAfter(base::BackoffDelay(attempt, kRetryInitial, kRetryMax, self->context_.ledger->partition()),
+                                          [self, attempt] { self->TakeOver(attempt + 1); });
+        }
+        self->context_.metrics->takeovers.Increment();
+        self->context_.ledger->Await(*offset, [self] { self->OnTakeoverRead(); });
+      });
+}
+
+void PartitionSender::OnTakeoverRead() {
+  if (retired_ || owned_) return;
+  if (!context_.ledger->state().owned()) return RetakeLater();
+  owned_ = true;
+  if (!reread_) context_.metrics->ledger_read_seconds.Observe(base::ToSeconds(effects().Now() - assigned_at_));
+  reread_ = true;
+  telemetry::LogInfo("ledger_taken_over", {{"partition", context_.ledger->partition()},
+                                           {"term", *context_.ledger->state().term()},
+                                           {"open", context_.ledger->state().open_count()},
+                                           {"settled", context_.ledger->state().settled_count()}});
+  std::deque<bus::Record> early;
+  early.swap(early_);
+  for (bus::Record& record : early) OnRecord(std::move(record));
+  std::vector<std::shared_ptr<SendLane>> lanes;
+  for (const auto& [key, lane] : lanes_) lanes.push_back(lane);
+  for (const auto& lane : lanes) lane->Resume();
+  hooks_.on_owned();
+}
+
+void PartitionSender::RetakeLater() {
+  effects().RunAfter(kRetakeAfter, [self = shared_from_this()] { self->TakeOver(/*attempt=*/1); });
+}
+
+void PartitionSender::OnRecord(bus::Record record) {
+  if (retired_) return;
+  if (!reread_) {
+    early_.push_back(std::move(record));
+    return;
+  }
+  mesh::bus::v1::ReplyRecord decoded;
+  if (!decoded.ParseFromString(record.value) ||
+      decoded.body_case() == mesh::bus::v1::ReplyRecord::BODY_NOT_SET) {
+    return Refuse(std::move(record), bus::DeadLetterReason::kUndecodable, "not a ReplyRecord");
+  }
+  const auto& conversation =
+      decoded.has_reply() ? decoded.reply().conversation() : decoded.supersede().conversation();
+  const std::string& turn_id = decoded.has_reply() ? decoded.reply().turn_id() : decoded.supersede().turn_id();
+  if (turn_id.size() != kTurnIdBytes) {
+    return Refuse(std::move(record), bus::DeadLetterReason::kUndecodable, "turn_id is not 32 bytes");
+  }
+  if (identity::KeyOf(conversation).value() != record.key) {
+    return Refuse(std::move(record), bus::DeadLetterReason::kKeyMismatch, "key is not the conversation's");
+  }
+  if (decoded.has_reply()) return OnReply(std::move(record), decoded.reply());
+  OnSupersede(std::move(record), decoded.supersede());
+}
+
+void PartitionSender::OnReply(bus::Record record, const mesh::bus::v1::Reply& reply) {
+  const telemetry::TraceContext trace = bus::TraceOf(record.headers);
+  const auto lane = LaneOf(record.key);  // before the record is moved from
+  lane->Push({std::move(record), reply, trace});
+}
+
+void PartitionSender::OnSupersede(bus::Record record, const mesh::bus::v1::Supersede& supersede) {
+  const auto lane = LaneOf(record.key);
+  if (lane->Supersede(supersede.turn_id(), record.offset)) return;
+  // Nothing of the turn waits here. If it was never said, this record takes the place of its first: later ones are ignored.
+  mesh::bus::v1::Reply unsaid;
+  unsaid.set_turn_id(supersede.turn_id());
+  *unsaid.mutable_conversation() = supersede.conversation();
+  const telemetry::TraceContext trace = bus::TraceOf(record.headers);
+  lane->PushSuperseded({std::move(record), std::move(unsaid), trace});
+}
+
+void PartitionSender::Refuse(bus::Record record, bus::DeadLetterReason reason, std::string detail, int attempt) {
+  if (retired_) return;
+  auto kept = std::make_shared<bus::Record>(std::move(record));
+  effects().WriteDeadLetter(*kept, reason, detail, /*attempts=*/1,
+                            [self = shared_from_this(), kept, reason, detail, attempt](const absl::Status& status) {
+                              if (status.ok()) {
+                                self->context_.metrics->CountDeadLetter(bus::ToString(reason));
+                                return self->context_.mark_done(kept->offset);
+                              }
+                              self->effects().RunAfter(
+                                  base::BackoffDelay(attempt, kRetryInitial, kRetryMax, static_cast<std::uint64_t>(kept->offset)),
+                                  [self, kept, reason, detail, attempt] {
+                                    self->Refuse(std::move(*kept), reason, detail, attempt + 1);
+                                  });
+                            });
+}
+
+std::shared_ptr<SendLane> PartitionSender::LaneOf(const std::string& key) {
+  const auto found = lanes_.find(key);
+  if (found != lanes_.end()) return found->second;
+  auto lane = std::make_shared<SendLane>(context_, [self = weak_from_this(), key] {
+    const auto partition = self.lock();
+    if (partition == nullptr) return;
+    const auto empty = partition->lanes_.find(key);
+    if (empty != partition->lanes_.end() && empty->second->empty()) partition->lanes_.erase(empty);
+  });
+  if (draining_) lane->Stop();
+  lanes_[key] = lane;
+  return lane;
+}
+
+void PartitionSender::OnLedgerChange(const LedgerState::Change& change) {
+  if (change.kind == LedgerState::Change::Kind::kTakeover) {
+    if (!owned_ || retired_ || context_.ledger->state().owned()) return;
+    owned_ = false;
+    context_.metrics->fenced.Increment();
+    telemetry::LogWarning("ledger_lost_to_another", {{"partition", context_.ledger->partition()}});
+    return RetakeLater();
+  }
+  if (change.turn == nullptr) return;
+  const auto lane = lanes_.find(identity::KeyOf(change.turn->conversation).value());
+  const TurnKey key = change.turn->key;
+  if (change.kind == LedgerState::Change::Kind::kEvidence) ReportDelivery(change);
+  if (lane != lanes_.end()) {
+    const std::shared_ptr<SendLane> kept = lane->second;
+    kept->OnLedgerChange(key);
+  }
+}
+
+void PartitionSender::ReportDelivery(const LedgerState::Change& change) {
+  if (!reread_ || retired_) return;  // eight days of old news are no news
+  const PlannedTurn& turn = *change.turn;
+  const mesh::bus::v1::DeliveryState state = turn.parts[change.part].delivery;
+  const bool last = change.part + 1 == turn.parts.size();
+  const mesh::session::v1::Outcome outcome = OutcomeOf(turn, state);
+  if (outcome == mesh::session::v1::OUTCOME_UNSPECIFIED) return;
+  if (!last && outcome != mesh::session::v1::OUTCOME_FAILED) return;  // delivered and read are the last part's to tell
+  if (turn.key.kind != mesh::bus::v1::REPLY_KIND_ANSWER) return;
+  effects().ReportOutcome(turn.conversation, turn.key.turn_id, outcome, telemetry::TraceContext::NewRoot());
+}
+
+void PartitionSender::Drain() {
+  draining_ = true;
+  for (const auto& [key, lane] : lanes_) lane->Stop();
+}
+
+void PartitionSender::Retire() {
+  Drain();
+  retired_ = true;
+  owned_ = false;
+  context_.lease->revoked.store(true, std::memory_order_release);
+  early_.clear();
+}
+
+std::size_t PartitionSender::busy_count() const {
+  return static_cast<std::size_t>(
+      std::count_if(lanes_.begin(), lanes_.end(), [](const auto& entry) { return entry.second->busy(); }));
+}
+
+}  // namespace sender

@@ -1,0 +1,60 @@
+#include "services/sender/rate_limiter.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "libs/base/check.h"
+
+namespace sender {
+
+RateLimiter::RateLimiter(std::size_t buckets_max) : buckets_max_(buckets_max) { CHECK(buckets_max > 0); }
+
+base::MonotonicTime RateLimiter::Reserve(base::MonotonicTime now, const std::string& account,
+                                         const RateLimit& account_limit, const std::string& user,
+                                         const RateLimit& user_limit) {
+  const base::MonotonicTime account_at = Take(Touch(accounts_, account, now, account_limit.burst), now, account_limit);
+  const base::MonotonicTime user_at = Take(Touch(users_, user, now, user_limit.burst), now, user_limit);
+  return std::max({account_at, user_at, HeldUntil(account)});
+}
+
+void RateLimiter::Hold(const std::string& account, base::MonotonicTime until) {
+  const auto found = accounts_.entries.find(account);
+  if (found != accounts_.entries.end()) found->second.held_until = std::max(found->second.held_until, until);
+}
+
+base::MonotonicTime RateLimiter::HeldUntil(const std::string& account) const {
+  const auto found = accounts_.entries.find(account);
+  return found == accounts_.entries.end() ? base::MonotonicTime{} : found->second.held_until;
+}
+
+RateLimiter::Bucket& RateLimiter::Touch(Buckets& buckets, const std::string& name, base::MonotonicTime now,
+                                        double initial_tokens) {
+  auto found = buckets.entries.find(name);
+  if (found != buckets.entries.end()) {
+    buckets.by_recency.splice(buckets.by_recency.end(), buckets.by_recency, found->second.recency);
+    return found->second;
+  }
+  if (buckets.entries.size() >= buckets_max_) {
+    buckets.entries.erase(buckets.by_recency.front());
+    buckets.by_recency.pop_front();
+  }
+  buckets.by_recency.emplace_back(name);
+  Bucket bucket;
+  bucket.tokens = initial_tokens;
+  bucket.refilled_at = now;
+  bucket.recency = std::prev(buckets.by_recency.end());
+  return buckets.entries.emplace(name, bucket).first->second;
+}
+
+base::MonotonicTime RateLimiter::Take(Bucket& bucket, base::MonotonicTime now, const RateLimit& limit) {
+  if (limit.rate_per_s <= 0) return now;
+  const double elapsed_s = base::ToSeconds(std::max(base::Duration::zero(), base::Duration(now - bucket.refilled_at)));
+  bucket.tokens = std::min(std::max(limit.burst, 1.0), bucket.tokens + elapsed_s * limit.rate_per_s);
+  bucket.refilled_at = now;
+  bucket.tokens -= 1;
+  if (bucket.tokens >= 0) return now;
+  return now + std::chrono::duration_cast<base::Duration>(
+                   std::chrono::duration<double>(-bucket.tokens / limit.rate_per_s));
+}
+
+}  // namespace sender

@@ -1,0 +1,305 @@
+#include "services/sender/send_lane.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "libs/base/hex.h"
+#include "libs/telemetry/log.h"
+#include "services/sender/retry_delay.h"
+
+namespace sender {
+namespace {
+
+using mesh::bus::v1::REPLY_KIND_ANSWER;
+
+constexpr base::Duration kGatePoll = std::chrono::seconds(2);
+
+std::uint64_t SeedOf(const bus::Record& record) { return static_cast<std::uint64_t>(record.offset); }
+
+std::string AccountName(const account::Account& account) {
+  return std::string(identity::ChannelName(account.channel)) + "/" + account.account_id;
+}
+
+std::string_view HeaderOf(const http::Response& response, std::string_view lower_case_name) {
+  for (const auto& [name, value] : response.headers) {
+    if (name.size() == lower_case_name.size() &&
+        std::equal(name.begin(), name.end(), lower_case_name.begin(),
+                   [](char a, char b) { return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b; })) {
+      return value;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+SendLane::SendLane(const LaneContext& context, std::function<void()> on_empty)
+    : context_(context), on_empty_(std::move(on_empty)) {}
+
+SendLane::~SendLane() {
+  if (head_.doubt) context_.metrics->in_doubt.Add(-1);
+}
+
+void SendLane::Push(Item item) {
+  items_.push_back({std::move(item), /*superseded=*/false, {}});
+  if (items_.size() == 1) Step();
+}
+
+void SendLane::PushSuperseded(Item item) {
+  items_.push_back({std::move(item), /*superseded=*/true, {}});
+  if (items_.size() == 1) Step();
+}
+
+bool SendLane::Supersede(const std::string& turn_id, std::int64_t replies_offset) {
+  Queued* named = nullptr;
+  for (Queued& queued : items_) {
+    if (queued.item.reply.turn_id() != turn_id || queued.item.reply.kind() != REPLY_KIND_ANSWER) continue;
+    queued.superseded = true;
+    named = &queued;
+  }
+  if (named == nullptr) return false;
+  // Marked done with the last of them: a restart must meet the supersede again as long as it meets what it names.
+  named->done_with_it.push_back(replies_offset);
+  if (phase_ == Phase::kWaiting) Step();
+  return true;
+}
+
+void SendLane::OnLedgerChange(const TurnKey& changed) {
+  if (items_.empty() || (phase_ != Phase::kInDoubt && phase_ != Phase::kWaiting)) return;
+  if (changed == key()) Step();
+}
+
+void SendLane::Resume() {
+  if (phase_ == Phase::kIdle && !items_.empty()) Step();
+}
+
+void SendLane::Step() {
+  if (context_.effects->FindCodec(item().reply.conversation().channel()) == nullptr) {
+    // Web and API clients read their answer from the relay; there is nobody to send it to.
+    context_.metrics->CountDrop("no_channel");
+    ReportOutcome(items_.front().superseded ? mesh::session::v1::OUTCOME_SUPERSEDED : mesh::session::v1::OUTCOME_SENT);
+    return Done();
+  }
+  const LedgerState::Verdict verdict = ledger().Judge(key(), item().record.offset);
+  if (verdict == LedgerState::Verdict::kDuplicate) {
+    return DropDuplicate();
+  }
+  const bool may_begin = !stopped_ && ledger().owned();
+  if (verdict == LedgerState::Verdict::kNew) {
+    if (may_begin) return Plan();
+    Enter(Phase::kIdle);
+    return;
+  }
+  const PlannedTurn& turn = *planned();
+  if (LeftDoubt(turn)) return;
+  const Part* part = turn.FirstUnsettled();
+  if (part == nullptr) return Finish(turn);
+  if (may_begin) return Advance(turn, static_cast<std::size_t>(part - turn.parts.data()));
+  Enter(Phase::kIdle);
+}
+
+void SendLane::DropDuplicate() {
+  context_.metrics->CountDrop("duplicate");
+  // A text that came after its turn was superseded may have been projected into the history by then.
+  const PlannedTurn* first = planned();
+  if (first != nullptr && first->Superseded()) ReportOutcome(mesh::session::v1::OUTCOME_SUPERSEDED);
+  Done();
+}
+
+void SendLane::Plan() {
+  std::vector<std::string> parts;
+  if (!items_.front().superseded) parts = effects().FindCodec(item().reply.conversation().channel())->Split(item().reply.text());
+  Append(MakePlan(key(), item().reply.conversation(), parts, item().record.offset, *ledger().term(), effects().WallMs()),
+         [this](std::int64_t) { Step(); });
+}
+
+void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
+  const Part& state = turn.parts[part];
+  if (state.state == PartState::kClaimed) {
+    // Both decisions are about one CLAIM; another sender's may have taken its place since.
+    const bool own = state.claim_term == head_.claim_term && ledger().term() == head_.claim_term;
+    if (head_.unposted_claim == part && own) return Claim(part, state.resends);
+    if (head_.resend_over == state.claim_offset) return TryClaim(part, state.resends + 1);
+    return WatchDoubt(turn, part);
+  }
+  if (items_.front().superseded && !turn.ClaimStands()) {
+    return Append(MakeSuperseded(state.id, *ledger().term(), effects().WallMs()), [this](std::int64_t) { Step(); });
+  }
+  if (!head_.give_up && FindAccount() == nullptr) {
+    head_.give_up = bus::DeadLetterReason::kUnknownAccount;
+    head_.give_up_detail = "the account is not configured";
+  }
+  if (head_.give_up) return FailPart(part, /*claim_offset=*/0);
+  TryClaim(part, state.resends);
+}
+
+void SendLane::TryClaim(std::size_t part, std::uint32_t resends) {
+  const auto account = FindAccount();
+  if (account == nullptr) return ParkReply();  // only a doubt comes here without one, and its policy went with the account
+  if (WaitsForLimits(part, *account)) return;
+  if (!context_.gate->MayTry(*account, effects().Now())) {
+    Enter(Phase::kWaiting);
+    return After(kGatePoll, [this] { Step(); });
+  }
+  Claim(part, resends);
+}
+
+bool SendLane::WaitsForLimits(std::size_t part, const account::Account& account) {
+  const base::MonotonicTime now = effects().Now();
+  if (head_.reserved_part != part) {
+    // The account's burst is one second's worth; the user's is the channel's pair-rate burst.
+    head_.reserved_for = context_.limiter->Reserve(
+        now, AccountName(account), {account.sends_per_second_max, account.sends_per_second_max}, item().record.key,
+        {account.user_sends_per_second_max, static_cast<double>(account.user_burst_max)});
+    head_.reserved_part = part;
+    const base::Duration wait = head_.reserved_for - now;
+    context_.metrics->rate_limit_wait_seconds.Observe(base::ToSeconds(std::max(base::Duration::zero(), wait)));
+  }
+  const base::MonotonicTime at =
+      std::max({head_.reserved_for, head_.not_before, context_.limiter->HeldUntil(AccountName(account))});
+  if (at <= now) return false;
+  Enter(Phase::kWaiting);
+  After(at - now, [this] { Step(); });
+  return true;
+}
+
+void SendLane::Claim(std::size_t part, std::uint32_t resends) {
+  const base::MonotonicTime claimed_at = effects().Now();  // before the append: the lease can only be shorter than it says
+  head_.unposted_claim = part;
+  head_.claim_term = *ledger().term();
+  Append(MakeClaim(ReplyIdOf(part), head_.claim_term, resends, effects().WallMs()),
+         [this, part, claimed_at](std::int64_t offset) { OnClaimed(part, offset, claimed_at); });
+}
+
+void SendLane::OnClaimed(std::size_t part, std::int64_t claim_offset, base::MonotonicTime claimed_at) {
+  const PlannedTurn* turn = planned();
+  const bool revoked = context_.lease->revoked.load(std::memory_order_acquire);
+  if (turn != nullptr && !revoked && ledger().MayPost(ReplyIdOf(part), claim_offset) &&
+      effects().Now() < claimed_at + context_.options.lease) {
+    return Post(*turn, part, claim_offset, claimed_at);
+  }
+  // Nothing was posted under this claim. A successor is told so; otherwise it is claimed afresh.
+  if (revoked || stopped_ || !ledger().owned()) return Release(part, claim_offset, [this] { Step(); });
+  Step();
+}
+
+void SendLane::Post(const PlannedTurn& turn, std::size_t part, std::int64_t claim_offset, base::MonotonicTime claimed_at) {
+  const auto account = FindAccount();
+  if (account == nullptr) return Release(part, claim_offset, [this] { Step(); });
+  Effects::Send send;
+  send.request = effects().FindCodec(account->channel)->EncodeText(
+      *account, item().reply.conversation().user(), turn.parts[part].text,
+      part == 0 ? item().reply.in_reply_to_message_id() : std::string(), base::ToHex(ReplyIdOf(part).value()));
+  send.trace = item().trace;
+  send.timeout = context_.options.post_timeout;
+  send.may_send = [lease = context_.lease, effects = context_.effects, until = claimed_at + context_.options.lease] {
+    return !lease->revoked.load(std::memory_order_acquire) && effects->Now() < until;
+  };
+  head_.unposted_claim.reset();
+  head_.resend_over = 0;
+  const std::uint64_t step = Enter(Phase::kBusy);
+  effects().Post(std::move(send), [self = shared_from_this(), step, part, claim_offset,
+                                   posted_at = effects().Now()](http::ClientResult result) {
+    if (self->step_ == step) self->OnPosted(part, claim_offset, posted_at, std::move(result));
+  });
+}
+
+void SendLane::OnPosted(std::size_t part, std::int64_t claim_offset, base::MonotonicTime posted_at,
+                        http::ClientResult result) {
+  context_.metrics->ObserveSend(channel_name(), base::ToSeconds(effects().Now() - posted_at));
+  if (result.ok) return OnAnswer(part, claim_offset, result.response);
+  OnNoAnswer(part, claim_offset, result.failure);
+}
+
+void SendLane::OnAnswer(std::size_t part, std::int64_t claim_offset, const http::Response& response) {
+  const channel::SendAnswer answer =
+      effects().FindCodec(item().reply.conversation().channel())->DecodeAnswer(response.status, response.body);
+  switch (answer.verdict) {
+    case channel::SendVerdict::kAccepted: {
+      context_.metrics->CountSend(channel_name(), "sent");
+      if (const auto account = FindAccount()) context_.gate->Open(*account);
+      return Append(MakeSent(ReplyIdOf(part), head_.claim_term, claim_offset, answer.message_id, effects().WallMs()),
+                    [this](std::int64_t) { Step(); });
+    }
+    case channel::SendVerdict::kRetry:
+      context_.metrics->CountSend(channel_name(), "retry");
+      return RetryLater(part, claim_offset, response.status, answer.error_code, HeaderOf(response, "retry-after"),
+                        answer.error_title);
+    case channel::SendVerdict::kPark:
+      context_.metrics->CountSend(channel_name(), "parked");
+      return ParkAccount(part, claim_offset, answer.error_code);
+    case channel::SendVerdict::kFail:
+      context_.metrics->CountSend(channel_name(), "failed");
+      telemetry::Log(telemetry::LogLevel::kWarning, "send_refused", item().trace,
+                     {{"channel", channel_name()}, {"error_code", answer.error_code},
+                      {"error_subcode", answer.error_subcode}, {"fbtrace_id", answer.fbtrace_id}});
+      head_.give_up = bus::DeadLetterReason::kSendFailed;
+      head_.give_up_detail = answer.error_title;
+      head_.give_up_code = answer.error_code;
+      return FailPart(part, claim_offset);
+    case channel::SendVerdict::kInDoubt: break;
+  }
+  context_.metrics->CountSend(channel_name(), "in_doubt");
+  Step();  // the claim stands, posted and unanswered: Advance watches it
+}
+
+void SendLane::OnNoAnswer(std::size_t part, std::int64_t claim_offset, const http::ClientFailure& failure) {
+  if (failure.certainty == http::SendCertainty::kMaybeSent) {
+    context_.metrics->CountSend(channel_name(), "in_doubt");
+    return Step();
+  }
+  context_.metrics->CountSend(channel_name(), "not_sent");
+  switch (failure.status.code()) {
+    case absl::StatusCode::kAborted:  // our own word: the lease had run out or the partition is gone
+      return Release(part, claim_offset, [this] { Step(); });
+    case absl::StatusCode::kInvalidArgument:  // the account's URL can never work; waiting for a corrected file loses nothing
+      return ParkAccount(part, claim_offset, 0);
+    default:
+      return RetryLater(part, claim_offset, 0, 0, {}, std::string(failure.status.message()));
+  }
+}
+
+void SendLane::ParkAccount(std::size_t part, std::int64_t claim_offset, std::int32_t error_code) {
+  if (const auto account = FindAccount()) {
+    context_.gate->Park(*account, effects().Now());
+    telemetry::Log(telemetry::LogLevel::kError, "account_parked", item().trace,
+                   {{"channel", channel_name()}, {"account", account->account_id}, {"error_code", error_code}});
+  }
+  Release(part, claim_offset, [this] { Step(); });  // which waits at the gate
+}
+
+void SendLane::Release(std::size_t part, std::int64_t claim_offset, std::function<void()> next) {
+  head_.unposted_claim.reset();
+  head_.reserved_part.reset();  // a new try is a new call at the platform, so it takes a new token
+  Append(MakeRelease(ReplyIdOf(part), head_.claim_term, claim_offset, effects().WallMs()),
+         [next = std::move(next)](std::int64_t) { next(); });
+}
+
+void SendLane::RetryLater(std::size_t part, std::int64_t claim_offset, int http_status, std::int32_t error_code,
+                          std::string_view retry_after, std::string detail) {
+  const base::MonotonicTime now = effects().Now();
+  const auto account = FindAccount();
+  if (!head_.first_refused_at) head_.first_refused_at = now;
+  const RetryDelay retry =
+      DelayAfterRefusal(http_status, error_code, ++head_.refusals, retry_after, SeedOf(item().record));
+  const base::Duration budget = std::chrono::seconds(account == nullptr ? 0 : account->turn_deadline_s);
+  if (now + retry.delay > *head_.first_refused_at + budget) {
+    head_.give_up = bus::DeadLetterReason::kDeadline;
+    head_.give_up_detail = std::move(detail);
+    head_.give_up_code = error_code;
+    return FailPart(part, claim_offset);
+  }
+  if (retry.whole_account) context_.limiter->Hold(AccountName(*account), now + retry.delay);
+  head_.not_before = now + retry.delay;
+  Release(part, claim_offset, [this] { Step(); });
+}
+
+void SendLane::FailPart(std::size_t part, std::int64_t claim_offset) {
+  const std::int64_t term = claim_offset == 0 ? *ledger().term() : head_.claim_term;
+  Append(MakeFailed(ReplyIdOf(part), term, claim_offset, head_.give_up_code, bus::ToString(*head_.give_up),
+                    effects().WallMs()),
+         [this](std::int64_t) { Step(); });
+}
+
+}  // namespace sender

@@ -1,0 +1,172 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libs/bus/record.h"
+#include "libs/telemetry/trace.h"
+#include "proto/bus/v1/bus.pb.h"
+#include "services/sender/account_gate.h"
+#include "services/sender/effects.h"
+#include "services/sender/in_doubt.h"
+#include "services/sender/ledger_tail.h"
+#include "services/sender/metrics.h"
+#include "services/sender/rate_limiter.h"
+
+namespace sender {
+
+// The right to send for one partition. Set on the consumer's poll thread the moment the partition is taken away, read on
+// the HTTP client's thread right before the first byte.
+struct Lease {
+  std::atomic<bool> revoked{false};
+};
+
+struct LaneOptions {
+  base::Duration lease = std::chrono::seconds(5);         // from appending a CLAIM to the POST's first byte, at most
+  base::Duration post_timeout = std::chrono::seconds(10);
+  base::Duration reconcile = std::chrono::seconds(45);    // watched silence before a doubt is decided
+};
+
+// What a lane works with; all outlive it.
+struct LaneContext {
+  Effects* effects = nullptr;
+  LedgerTail* ledger = nullptr;
+  RateLimiter* limiter = nullptr;
+  AccountGate* gate = nullptr;
+  const Metrics* metrics = nullptr;
+  std::shared_ptr<Lease> lease;
+  LaneOptions options;
+  std::function<void(std::int64_t offset)> mark_done;  // a record of `replies` need not be read again
+};
+
+// The replies of one conversation, strictly in order: one at a time, part by part (design.md, "Life of a turn" step 8).
+//
+//   PLAN -> [account gate, rate limit] -> CLAIM -> read back -> POST -> SENT   for each part, then done
+//                    ^                                           | refused for now: RELEASED, back-off
+//                    +-------------------------------------------+
+//                                                                | no answer: in doubt, until evidence or the policy's word
+//
+// The lane keeps no truth of its own: each step appends to the ledger, waits until the record is read back, and then asks
+// the ledger's state what comes next. So a lane that starts over after a crash does what its predecessor would have done.
+// Threading: confined to the sender's loop.
+// Lifetime:  held by its partition; callbacks hold it while something of its own is in flight.
+class SendLane : public std::enable_shared_from_this<SendLane> {
+ public:
+  struct Item {
+    bus::Record record;
+    mesh::bus::v1::Reply reply;
+    telemetry::TraceContext trace;
+  };
+
+  // `on_empty` runs when the last item is done; the lane may be let go of in it.
+  SendLane(const LaneContext& context, std::function<void()> on_empty);
+  ~SendLane();
+
+  void Push(Item item);
+  // A turn that was superseded before any record of it came: takes its place in the lane and, in the ledger, that of
+  // the turn's first record. `item.reply` holds no more than the turn's id and conversation.
+  void PushSuperseded(Item item);
+
+  // A later user message withdraws this turn. True: it waits here and will be dropped unless a CLAIM stands, and the
+  // supersede record, at `replies_offset`, is marked done with it. False: it isn't in this lane.
+  bool Supersede(const std::string& turn_id, std::int64_t replies_offset);
+
+  // The ledger told something new about the reply at the head: evidence, or somebody else's record.
+  void OnLedgerChange(const TurnKey& key);
+
+  // Nothing new is begun: no PLAN, no CLAIM, no decision of a doubt. What is between a CLAIM and its SENT is finished.
+  void Stop() { stopped_ = true; }
+
+  // After a new TAKEOVER: goes on where a foreign one had stopped it.
+  void Resume();
+
+  bool empty() const { return items_.empty(); }
+  bool busy() const { return phase_ == Phase::kBusy; }  // something is in flight that should be waited for
+
+ private:
+  enum class Phase { kIdle, kBusy, kWaiting, kInDoubt };
+
+  struct Head {  // what is remembered about the reply at the head, beyond the ledger
+    std::optional<base::MonotonicTime> first_refused_at;
+    int refusals = 0;
+    std::optional<std::size_t> reserved_part;   // has its place at the rate limiter:
+    base::MonotonicTime reserved_for;           // then
+    base::MonotonicTime not_before;             // back-off after a refusal
+    std::optional<std::size_t> unposted_claim;  // claimed in this life and not posted: may be claimed again
+    std::int64_t claim_term = 0;                // of the last claim made here
+    std::optional<std::size_t> doubted_part;
+    std::int64_t doubted_claim = 0;
+    std::optional<ReconcileClock> doubt;        // set together with these two
+    std::int64_t resend_over = 0;               // the CLAIM whose doubt ended with another try
+    std::optional<bus::DeadLetterReason> give_up;
+    std::string give_up_detail;
+    std::int32_t give_up_code = 0;
+  };
+  struct Queued {
+    Item item;
+    bool superseded = false;
+    std::vector<std::int64_t> done_with_it;  // offsets of the supersede records that named it
+  };
+
+  void Step();
+  void DropDuplicate();
+  void Plan();
+  void Advance(const PlannedTurn& turn, std::size_t part);
+  void TryClaim(std::size_t part, std::uint32_t resends);
+  bool WaitsForLimits(std::size_t part, const account::Account& account);
+  void Claim(std::size_t part, std::uint32_t resends);
+  void OnClaimed(std::size_t part, std::int64_t claim_offset, base::MonotonicTime claimed_at);
+  void Post(const PlannedTurn& turn, std::size_t part, std::int64_t claim_offset, base::MonotonicTime claimed_at);
+  void OnPosted(std::size_t part, std::int64_t claim_offset, base::MonotonicTime posted_at, http::ClientResult result);
+  void OnAnswer(std::size_t part, std::int64_t claim_offset, const http::Response& response);
+  void OnNoAnswer(std::size_t part, std::int64_t claim_offset, const http::ClientFailure& failure);
+  void ParkAccount(std::size_t part, std::int64_t claim_offset, std::int32_t error_code);
+  void Release(std::size_t part, std::int64_t claim_offset, std::function<void()> next);
+  void RetryLater(std::size_t part, std::int64_t claim_offset, int http_status, std::int32_t error_code,
+                  std::string_view retry_after, std::string detail);
+  void FailPart(std::size_t part, std::int64_t claim_offset);
+  void WatchDoubt(const PlannedTurn& turn, std::size_t part);
+  bool LeftDoubt(const PlannedTurn& turn);
+  void EndDoubt(std::string_view resolution);
+  void ParkReply();
+  void Finish(const PlannedTurn& turn);
+  void FinishFailed(const PlannedTurn& turn);
+  void GiveUp(bus::DeadLetterReason reason, std::string detail, bool with_notice);
+  void WriteNotice();
+  void ReportOutcome(mesh::session::v1::Outcome outcome);
+  void Done();
+
+  // Appends and goes on once the record has been read back; retries for as long as the partition is held.
+  void Append(LedgerEntry entry, std::function<void(std::int64_t offset)> next, int attempt = 1);
+  // Runs `write` until it succeeds, then `next`.
+  void WriteDurably(std::function<void(Effects::Written)> write, std::function<void()> next, int attempt = 1);
+  // Runs `task` after `delay`, unless the lane has moved on by then.
+  void After(base::Duration delay, std::function<void()> task);
+  // Enters a phase; callbacks of what came before it are void.
+  std::uint64_t Enter(Phase phase);
+
+  const Item& item() const { return items_.front().item; }
+  TurnKey key() const { return KeyOf(item().reply); }
+  identity::ReplyId ReplyIdOf(std::size_t part) const;
+  const PlannedTurn* planned() const { return ledger().Find(key()); }
+  std::shared_ptr<const account::Account> FindAccount() const;
+  std::string_view channel_name() const;
+  const LedgerState& ledger() const { return context_.ledger->state(); }
+  Effects& effects() const { return *context_.effects; }
+
+  const LaneContext context_;
+  const std::function<void()> on_empty_;
+  std::deque<Queued> items_;
+  Head head_;
+  Phase phase_ = Phase::kIdle;
+  std::uint64_t step_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace sender

@@ -1,0 +1,239 @@
+// The ends of a reply: doubt, parking, giving up, done. The way there is in send_lane.cpp.
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "libs/base/backoff.h"
+#include "libs/telemetry/log.h"
+#include "services/sender/send_lane.h"
+
+namespace sender {
+namespace {
+
+using mesh::bus::v1::REPLY_KIND_ANSWER;
+using mesh::bus::v1::REPLY_KIND_NOTICE;
+
+constexpr base::Duration kDoubtTick = std::chrono::seconds(1);
+constexpr base::Duration kWriteRetryInitial = std::chrono::milliseconds(100);
+constexpr base::Duration kWriteRetryMax = std::chrono::seconds(5);
+// A partition that is gone is somebody else's to finish: what we know is offered a few times and then left.
+constexpr int kAttemptsRevokedMax = 5;
+
+// The reason a predecessor left in the ledger.
+bus::DeadLetterReason ReasonFrom(std::string_view name) {
+  for (const auto reason : {bus::DeadLetterReason::kUnknownAccount, bus::DeadLetterReason::kDeadline}) {
+    if (bus::ToString(reason) == name) return reason;
+  }
+  return bus::DeadLetterReason::kSendFailed;
+}
+
+bool Any(const PlannedTurn& turn, PartState state) {
+  return std::any_of(turn.parts.begin(), turn.parts.end(), [&](const Part& part) { return part.state == state; });
+}
+
+}  // namespace
+
+void SendLane::WatchDoubt(const PlannedTurn& turn, std::size_t part) {
+  const base::MonotonicTime now = effects().Now();
+  const std::int64_t claim_offset = turn.parts[part].claim_offset;
+  // Each CLAIM is watched for the whole time: another sender's may have taken the place of the one watched so far.
+  if (!head_.doubt || head_.doubted_claim != claim_offset) {
+    if (!head_.doubt) context_.metrics->in_doubt.Add(1);
+    head_.doubt.emplace(now);
+    head_.doubted_part = part;
+    head_.doubted_claim = claim_offset;
+    telemetry::Log(telemetry::LogLevel::kWarning, "send_in_doubt", item().trace,
+                   {{"channel", channel_name()}, {"part", part}, {"resends", turn.parts[part].resends}});
+  }
+  head_.doubt->Tick(now, effects().StatusesUpToDate());
+  const auto account = FindAccount();
+  switch (DecideDoubt(head_.doubt->waited(), context_.options.reconcile,
+                      account == nullptr ? "park" : account->in_doubt_policy, turn.parts[part].resends)) {
+    case DoubtStep::kWait:
+      Enter(Phase::kInDoubt);
+      return After(std::min(kDoubtTick, context_.options.reconcile), [this] { Step(); });
+    case DoubtStep::kResend:
+      EndDoubt("resend");
+      head_.resend_over = claim_offset;
+      return TryClaim(part, turn.parts[part].resends + 1);
+    case DoubtStep::kPark:
+      EndDoubt("park");
+      return ParkReply();
+  }
+}
+
+// True when a doubt has just ended and the next step is under way.
+bool SendLane::LeftDoubt(const PlannedTurn& turn) {
+  if (!head_.doubt) return false;
+  const Part& part = turn.parts[*head_.doubted_part];
+  if (part.state == PartState::kClaimed) return false;
+  EndDoubt("evidence");
+  if (!part.by_evidence || stopped_ || !ledger().owned()) return false;
+  // Readers that know no evidence (tools, checks) find a SENT all the same.
+  Append(MakeSent(part.id, *ledger().term(), part.claim_offset, part.message_id, effects().WallMs()),
+         [this](std::int64_t) { Step(); });
+  return true;
+}
+
+void SendLane::EndDoubt(std::string_view resolution) {
+  head_.doubt.reset();
+  head_.doubted_part.reset();
+  context_.metrics->in_doubt.Add(-1);
+  context_.metrics->CountDoubt(resolution);
+  telemetry::Log(telemetry::LogLevel::kWarning, "doubt_ended", item().trace,
+                 {{"channel", channel_name()}, {"resolution", resolution}});
+}
+
+void SendLane::ParkReply() {
+  WriteDurably([this](Effects::Written written) { effects().WriteParked(item().record, std::move(written)); },
+               [this] {
+                 context_.metrics->parked_replies.Increment();
+                 Done();
+               });
+}
+
+void SendLane::Finish(const PlannedTurn& turn) {
+  if (Any(turn, PartState::kFailed)) return FinishFailed(turn);
+  const bool superseded = turn.Superseded();
+  if (superseded) context_.metrics->CountDrop("superseded");
+  // A status may have come before our own record of the send, and then it knows more.
+  ReportOutcome(superseded              ? mesh::session::v1::OUTCOME_SUPERSEDED
+                : turn.NothingArrived() ? mesh::session::v1::OUTCOME_FAILED
+                                        : mesh::session::v1::OUTCOME_SENT);
+  Done();
+}
+
+void SendLane::FinishFailed(const PlannedTurn& turn) {
+  // A predecessor may have died between the FAILED record and the dead letter: then the ledger still has the reason.
+  const bus::DeadLetterReason reason = head_.give_up.value_or(ReasonFrom(turn.failure_reason));
+  const bool shown = Any(turn, PartState::kSent);
+  const bool with_notice =
+      !shown && turn.key.kind == REPLY_KIND_ANSWER && reason == bus::DeadLetterReason::kDeadline;
+  ReportOutcome(shown ? mesh::session::v1::OUTCOME_SENT : mesh::session::v1::OUTCOME_FAILED);
+  GiveUp(reason, head_.give_up_detail, with_notice);
+}
+
+void SendLane::GiveUp(bus::DeadLetterReason reason, std::string detail, bool with_notice) {
+  WriteDurably(
+      [this, reason, detail = std::move(detail)](Effects::Written written) {
+        effects().WriteDeadLetter(item().record, reason, detail, static_cast<std::uint32_t>(head_.refusals),
+                                  std::move(written));
+      },
+      [this, reason, with_notice] {
+        context_.metrics->CountDeadLetter(bus::ToString(reason));
+        if (with_notice) return WriteNotice();
+        Done();
+      });
+}
+
+void SendLane::WriteNotice() {
+  const auto account = FindAccount();
+  if (account == nullptr || account->notice_text.empty()) return Done();
+  // A reply of its own kind, so with a reply id of its own; written twice after a crash, it is said once.
+  mesh::bus::v1::ReplyRecord record;
+  auto* notice = record.mutable_reply();
+  notice->set_turn_id(item().reply.turn_id());
+  *notice->mutable_conversation() = item().reply.conversation();
+  notice->set_generation(item().reply.generation());
+  notice->set_kind(REPLY_KIND_NOTICE);
+  notice->set_text(account->notice_text);
+  notice->set_in_reply_to_message_id(item().reply.in_reply_to_message_id());
+  notice->set_created_at_ms(effects().WallMs());
+  WriteDurably(
+      [this, record = std::move(record)](Effects::Written written) {
+        effects().WriteReply(item().record.key, record, item().trace.NewChild(), std::move(written));
+      },
+      [this] { Done(); });
+}
+
+void SendLane::ReportOutcome(mesh::session::v1::Outcome outcome) {
+  // A notice after an answer that could not be sent says nothing about that answer; a worker's notice stands in its place.
+  TurnKey answer = key();
+  answer.kind = REPLY_KIND_ANSWER;
+  if (key().kind == REPLY_KIND_NOTICE && ledger().Judge(answer, -1) != LedgerState::Verdict::kNew) return;
+  effects().ReportOutcome(item().reply.conversation(), item().reply.turn_id(), outcome, item().trace);
+}
+
+void SendLane::Done() {
+  if (head_.doubt) context_.metrics->in_doubt.Add(-1);
+  head_ = Head{};
+  const Queued finished = std::move(items_.front());
+  items_.pop_front();
+  Enter(Phase::kIdle);
+  context_.mark_done(finished.item.record.offset);
+  for (const std::int64_t offset : finished.done_with_it) context_.mark_done(offset);
+  if (items_.empty()) return on_empty_();
+  Enter(Phase::kWaiting);
+  After(base::Duration::zero(), [this] { Step(); });  // through the loop: a long queue must not become a deep stack
+}
+
+void SendLane::Append(LedgerEntry entry, std::function<void(std::int64_t offset)> next, int attempt) {
+  const std::uint64_t step = Enter(Phase::kBusy);
+  const base::MonotonicTime appended_at = effects().Now();
+  auto kept = std::make_shared<LedgerEntry>(std::move(entry));
+  effects().AppendLedger(
+      context_.ledger->partition(), *kept, item().trace,
+      [self = shared_from_this(), step, kept, next = std::move(next), attempt, appended_at](absl::StatusOr<std::int64_t> offset) {
+        if (self->step_ != step) return;
+        if (offset.ok()) {
+          self->context_.ledger->Await(*offset, [self, step, next, appended_at, at = *offset] {
+            if (self->step_ != step) return;
+            self->context_.metrics->read_back_seconds.Observe(base::ToSeconds(self->effects().Now() - appended_at));
+            next(at);
+          });
+          return;
+        }
+        self->context_.metrics->ledger_append_failures.Increment();
+        if (absl::IsInvalidArgument(offset.status())) {  // only a PLAN can be larger than the broker takes
+          return self->GiveUp(bus::DeadLetterReason::kTooLarge, std::string(offset.status().message()), false);
+        }
+        if (self->context_.lease->revoked.load(std::memory_order_acquire) && attempt >= kAttemptsRevokedMax) {
+          self->Enter(Phase::kIdle);
+          return;
+        }
+        self->After(base::BackoffDelay(attempt, kWriteRetryInitial, kWriteRetryMax, step),
+                    [self, kept, next, attempt] { self->Append(std::move(*kept), next, attempt + 1); });
+      });
+}
+
+void SendLane::WriteDurably(std::function<void(Effects::Written)> write, std::function<void()> next, int attempt) {
+  const std::uint64_t step = Enter(Phase::kBusy);
+  auto kept = std::make_shared<std::function<void(Effects::Written)>>(std::move(write));
+  (*kept)([self = shared_from_this(), step, kept, next = std::move(next), attempt](const absl::Status& status) {
+    if (self->step_ != step) return;
+    if (status.ok()) return next();
+    if (self->context_.lease->revoked.load(std::memory_order_acquire) && attempt >= kAttemptsRevokedMax) {
+      self->Enter(Phase::kIdle);
+      return;
+    }
+    self->After(base::BackoffDelay(attempt, kWriteRetryInitial, kWriteRetryMax, step),
+                [self, kept, next, attempt] { self->WriteDurably(*kept, next, attempt + 1); });
+  });
+}
+
+void SendLane::After(base::Duration delay, std::function<void()> task) {
+  effects().RunAfter(delay, [self = shared_from_this(), step = step_, task = std::move(task)] {
+    if (self->step_ == step) task();
+  });
+}
+
+std::uint64_t SendLane::Enter(Phase phase) {
+  phase_ = phase;
+  return ++step_;
+}
+
+identity::ReplyId SendLane::ReplyIdOf(std::size_t part) const {
+  return identity::MakeReplyId(identity::TurnId(item().reply.turn_id()), item().reply.generation(),
+                               item().reply.kind(), static_cast<std::uint32_t>(part));
+}
+
+std::shared_ptr<const account::Account> SendLane::FindAccount() const {
+  const auto& conversation = item().reply.conversation();
+  auto account = effects().FindAccount(conversation.channel(), conversation.account());
+  // The number may have moved to another tenant: what was said in this one's name is not theirs to send.
+  return account != nullptr && account->tenant == conversation.tenant() ? account : nullptr;
+}
+
+std::string_view SendLane::channel_name() const { return identity::ChannelName(item().reply.conversation().channel()); }
+
+}  // namespace sender

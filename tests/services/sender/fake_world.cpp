@@ -1,0 +1,388 @@
+#include "tests/services/sender/fake_world.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "libs/base/hex.h"
+#include "libs/crypto/digest.h"
+
+namespace sender {
+namespace {
+
+constexpr std::int64_t kWallStartMs = 1'760'000'000'000;
+
+// A channel in small: parts are separated by '|', a request's body is "reply id,user,text", an answer's body the verdict.
+class TinyCodec final : public channel::Codec {
+ public:
+  mesh::bus::v1::Channel channel() const override { return mesh::bus::v1::CHANNEL_WHATSAPP; }
+  absl::StatusOr<std::vector<channel::Event>> Decode(std::string_view) const override {
+    return std::vector<channel::Event>{};
+  }
+  channel::OutboundRequest EncodeText(const account::Account&, std::string_view user, std::string_view text,
+                                      std::string_view, std::string_view reply_id_hex) const override {
+    channel::OutboundRequest request;
+    request.body = std::string(reply_id_hex) + "," + std::string(user) + "," + std::string(text);
+    return request;
+  }
+  channel::SendAnswer DecodeAnswer(int, std::string_view body) const override {
+    channel::SendAnswer answer;
+    if (body == "refuse") {
+      answer.verdict = channel::SendVerdict::kRetry;
+      answer.error_code = 2;
+    } else if (body == "park") {
+      answer.verdict = channel::SendVerdict::kPark;
+      answer.error_code = 190;
+    } else if (body == "fail") {
+      answer.verdict = channel::SendVerdict::kFail;
+      answer.error_code = 131026;
+    } else {
+      answer.verdict = channel::SendVerdict::kAccepted;
+      answer.message_id = std::string(body);
+    }
+    return answer;
+  }
+  std::vector<std::string> Split(std::string_view text) const override {
+    std::vector<std::string> parts;
+    while (!text.empty()) {
+      const std::size_t cut = std::min(text.find('|'), text.size());
+      parts.emplace_back(text.substr(0, cut));
+      text.remove_prefix(std::min(cut + 1, text.size()));
+    }
+    return parts;
+  }
+};
+
+}  // namespace
+
+Process::Process(World* world, int number, const CoreOptions& options)
+    : world_(world), number_(number), metrics_(registry_), lease_(std::make_shared<Lease>()), producer_free_at_(world->now) {
+  SenderCore::Ports ports;
+  ports.instance = "sender-" + std::to_string(number);
+  ports.read_ledger = [this](std::int32_t) {
+    reading_ = true;
+    ReadLedgerOn();
+  };
+  ports.on_owned = [](std::int32_t) {};
+  ports.mark_done = [this](std::int32_t, std::int64_t offset) {
+    // The commit comes later: a crash before it means that the record is read again.
+    Mine(world_->Random(std::chrono::milliseconds(250)), [this, offset] {
+      if (world_->owner_ == this) world_->done.insert(offset);
+    });
+  };
+  core_ = std::make_unique<SenderCore>(options, this, std::move(ports), &metrics_);
+}
+
+base::MonotonicTime Process::Now() const { return world_->now; }
+
+std::int64_t Process::WallMs() const {
+  return kWallStartMs + base::ToMs(world_->now.time_since_epoch());
+}
+
+void Process::Mine(base::Duration delay, std::function<void()> task) {
+  world_->At(world_->now + delay, [this, task = std::move(task)] {
+    if (alive_) task();
+  });
+}
+
+void Process::RunAfter(base::Duration delay, std::function<void()> task) { Mine(delay, std::move(task)); }
+
+void Process::ReadLedgerOn() {
+  if (!reading_) return;
+  Mine(world_->Random(world_->delay_max), [this] {
+    if (ledger_read_ < world_->ledger.size()) {
+      const auto offset = static_cast<std::int64_t>(ledger_read_++);
+      core_->OnLedgerRecord(0, offset, world_->ledger[static_cast<std::size_t>(offset)].second);
+      ReadLedgerOn();
+    } else {
+      reading_ = false;  // the next append wakes it
+    }
+  });
+}
+
+void Process::AppendLedger(std::int32_t, const LedgerEntry& entry, const telemetry::TraceContext&, Appended on_done) {
+  producer_free_at_ = std::max(producer_free_at_, world_->now) + world_->Random(world_->delay_max) + base::Duration(1);
+  const bool fails = world_->Chance(world_->append_failure_rate);
+  const bool lands = !fails || world_->Chance(0.5);
+  // What a producer has queued dies with it; what is on its way arrives.
+  Mine(producer_free_at_ - world_->now, [this, entry, fails, lands, on_done = std::move(on_done)] {
+    const std::int64_t offset = lands ? world_->AppendToLedger(entry) : -1;
+    Mine(world_->Random(world_->delay_max), [fails, offset, on_done] {
+      if (fails) return on_done(absl::UnavailableError("delivery report lost"));
+      on_done(offset);
+    });
+  });
+}
+
+void Process::Post(Send send, std::function<void(http::ClientResult)> on_done) {
+  auto kept = std::make_shared<Send>(std::move(send));
+  Mine(world_->Random(world_->client_delay_max), [this, kept, on_done = std::move(on_done)] {
+    http::ClientResult result;
+    if (!kept->may_send()) {
+      result.failure = {absl::AbortedError("may not send"), http::SendCertainty::kNotSent};
+      return Mine(base::Duration(1), [on_done, result] { on_done(result); });
+    }
+    const GraphBehaviour behaviour = world_->graph(world_->posts++);
+    result.ok = true;
+    switch (behaviour) {
+      case GraphBehaviour::kAccept:
+      case GraphBehaviour::kAcceptAndDrop: {
+        // The bytes are on their way: they arrive whether or not this process lives.
+        auto message_id = std::make_shared<std::string>();
+        const base::Duration transit = world_->Random(world_->delay_max);
+        world_->At(world_->now + transit, [world = world_, kept, message_id] { world->Show(*kept, message_id.get()); });
+        const bool dropped = behaviour == GraphBehaviour::kAcceptAndDrop;
+        return Mine(transit + base::Duration(1) + world_->Random(world_->delay_max), [on_done, message_id, dropped] {
+          http::ClientResult answer;
+          answer.ok = !dropped;
+          answer.response.body = *message_id;
+          if (dropped) answer.failure = {absl::UnavailableError("closed"), http::SendCertainty::kMaybeSent};
+          on_done(answer);
+        });
+      }
+      case GraphBehaviour::kDrop:
+        result.ok = false;
+        result.failure = {absl::DeadlineExceededError("no answer"), http::SendCertainty::kMaybeSent};
+        break;
+      case GraphBehaviour::kUnreachable:
+        result.ok = false;
+        result.failure = {absl::UnavailableError("connect"), http::SendCertainty::kNotSent};
+        break;
+      case GraphBehaviour::kRefuse: result.response.body = "refuse"; break;
+      case GraphBehaviour::kPark: result.response.body = "park"; break;
+      case GraphBehaviour::kFail: result.response.body = "fail"; break;
+    }
+    Mine(world_->Random(world_->delay_max), [on_done, result] { on_done(result); });
+  });
+}
+
+void Process::WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason reason, std::string_view, std::uint32_t,
+                              Written on_done) {
+  Mine(world_->Random(world_->delay_max), [this, origin, reason, on_done = std::move(on_done)] {
+    world_->dead_letters.push_back({reason, origin});
+    Mine(world_->Random(world_->delay_max), [on_done] { on_done(absl::OkStatus()); });
+  });
+}
+
+void Process::WriteParked(const bus::Record& origin, Written on_done) {
+  Mine(world_->Random(world_->delay_max), [this, origin, on_done = std::move(on_done)] {
+    world_->parked.push_back(origin);
+    Mine(world_->Random(world_->delay_max), [on_done] { on_done(absl::OkStatus()); });
+  });
+}
+
+void Process::WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
+                         const telemetry::TraceContext&, Written on_done) {
+  Mine(world_->Random(world_->delay_max), [this, conversation_key, record, on_done = std::move(on_done)] {
+    world_->AppendRaw(conversation_key, record.SerializeAsString());
+    Mine(world_->Random(world_->delay_max), [on_done] { on_done(absl::OkStatus()); });
+  });
+}
+
+void Process::ReportOutcome(const mesh::bus::v1::ConversationId&, const std::string& turn_id,
+                            mesh::session::v1::Outcome outcome, const telemetry::TraceContext&) {
+  world_->reported.push_back({turn_id, outcome});
+}
+
+std::shared_ptr<const account::Account> Process::FindAccount(mesh::bus::v1::Channel channel,
+                                                             std::string_view account_id) const {
+  if (!world_->account_configured || channel != world_->account.channel || account_id != world_->account.account_id) {
+    return nullptr;
+  }
+  return std::make_shared<account::Account>(world_->account);
+}
+
+const channel::Codec* Process::FindCodec(mesh::bus::v1::Channel channel) const {
+  static const TinyCodec codec;
+  return channel == mesh::bus::v1::CHANNEL_WHATSAPP ? &codec : nullptr;
+}
+
+bool Process::StatusesUpToDate() const { return world_->statuses_up_to_date; }
+
+World::World(std::uint64_t seed) : rng_(seed) {
+  account.tenant = "acme";
+  account.channel = mesh::bus::v1::CHANNEL_WHATSAPP;
+  account.account_id = "1001";
+  account.access_token = crypto::Secret("token");
+  account.notice_text = "sorry";
+  account.sends_per_second_max = 1000;
+  account.user_sends_per_second_max = 1000;
+  account.user_burst_max = 1000;
+}
+
+World::~World() = default;
+
+Process& World::StartOwner() {
+  processes_.push_back(std::make_unique<Process>(this, static_cast<int>(processes_.size()), options));
+  return Reassign(*processes_.back());
+}
+
+Process& World::Reassign(Process& process) {
+  owner_ = &process;
+  ++assignment_;
+  process.lease_ = std::make_shared<Lease>();
+  // The loop hears of the loss before it hears of the new assignment.
+  if (std::exchange(process.revoke_pending_, false)) process.core_->OnRevoked(0);
+  process.core_->OnAssigned(0, process.lease_);
+  Feed(process);
+  return process;
+}
+
+void World::Revoke(Process& process) {
+  process.lease_->revoked = true;  // the poll thread learns it first
+  process.revoke_pending_ = true;
+  process.Mine(Random(delay_max), [&process] {
+    if (std::exchange(process.revoke_pending_, false)) process.core_->OnRevoked(0);
+  });
+  if (owner_ == &process) owner_ = nullptr;
+}
+
+void World::Kill(Process& process) {
+  process.alive_ = false;
+  if (owner_ == &process) owner_ = nullptr;
+}
+
+void World::Feed(Process& process) {
+  for (std::size_t index = 0; index < replies.size(); ++index) {
+    if (!done.contains(static_cast<std::int64_t>(index))) Deliver(process, static_cast<std::int64_t>(index));
+  }
+}
+
+void World::Deliver(Process& process, std::int64_t offset) {
+  // The same delay for all keeps them in order.
+  process.Mine(delay_max, [this, &process, offset, assignment = assignment_] {
+    if (owner_ == &process && assignment_ == assignment) process.core_->OnReply(replies[static_cast<std::size_t>(offset)]);
+  });
+}
+
+mesh::bus::v1::ConversationId World::Conversation(const std::string& user) const {
+  mesh::bus::v1::ConversationId conversation;
+  conversation.set_tenant("acme");
+  conversation.set_channel(mesh::bus::v1::CHANNEL_WHATSAPP);
+  conversation.set_account("1001");
+  conversation.set_user(user);
+  return conversation;
+}
+
+std::string World::TurnId(const std::string& turn) { return std::string(crypto::AsBytes(crypto::Sha256(turn))); }
+
+std::int64_t World::Say(const std::string& user, const std::string& turn, const std::string& text, std::uint32_t generation) {
+  mesh::bus::v1::ReplyRecord record;
+  record.mutable_reply()->set_turn_id(TurnId(turn));
+  *record.mutable_reply()->mutable_conversation() = Conversation(user);
+  record.mutable_reply()->set_text(text);
+  record.mutable_reply()->set_generation(generation);
+  return AppendRaw(identity::KeyOf(Conversation(user)).value(), record.SerializeAsString());
+}
+
+std::int64_t World::Withdraw(const std::string& user, const std::string& turn) {
+  mesh::bus::v1::ReplyRecord record;
+  record.mutable_supersede()->set_turn_id(TurnId(turn));
+  record.mutable_supersede()->set_by_turn_id(TurnId(turn + "+"));
+  *record.mutable_supersede()->mutable_conversation() = Conversation(user);
+  return AppendRaw(identity::KeyOf(Conversation(user)).value(), record.SerializeAsString());
+}
+
+std::int64_t World::AppendRaw(const std::string& key, const std::string& value) {
+  bus::Record record;
+  record.topic = "mesh.replies";
+  record.offset = static_cast<std::int64_t>(replies.size());
+  record.key = key;
+  record.value = value;
+  replies.push_back(record);
+  if (owner_ != nullptr) Deliver(*owner_, record.offset);
+  return record.offset;
+}
+
+std::int64_t World::AppendToLedger(const LedgerEntry& entry) {
+  ledger.emplace_back(entry.key, entry.record);
+  for (const auto& process : processes_) {
+    if (!process->alive_ || process->reading_) continue;
+    process->reading_ = true;
+    process->ReadLedgerOn();
+  }
+  return static_cast<std::int64_t>(ledger.size()) - 1;
+}
+
+void World::Show(const Effects::Send& send, std::string* message_id) {
+  const std::string& body = send.request.body;
+  const std::size_t first = body.find(',');
+  const std::size_t second = body.find(',', first + 1);
+  *message_id = "wamid." + std::to_string(shown.size());
+  shown.push_back({body.substr(0, first), body.substr(first + 1, second - first - 1), body.substr(second + 1), *message_id});
+  if (!statuses_flow) return;
+  mesh::bus::v1::DeliveryStatus status;
+  *status.mutable_conversation() = Conversation(shown.back().user);
+  status.set_reply_id_hex(shown.back().reply_id_hex);
+  status.set_message_id(*message_id);
+  status.set_state(mesh::bus::v1::DELIVERY_STATE_DELIVERED);
+  // The webhook, the gateway and some sender's status consumer, in one.
+  At(now + Random(std::chrono::seconds(10)), [this, status] { AppendToLedger(MakeEvidence(status, 0)); });
+}
+
+base::Duration World::Random(base::Duration max) {
+  return base::Duration(std::uniform_int_distribution<std::int64_t>(0, max.count())(rng_));
+}
+
+bool World::Chance(double probability) {
+  return std::uniform_real_distribution<double>(0, 1)(rng_) < probability;
+}
+
+bool World::RunOne() {
+  if (events_.empty()) return false;
+  now = std::max(now, events_.begin()->first);
+  const std::function<void()> task = std::move(events_.begin()->second);
+  events_.erase(events_.begin());
+  task();
+  return true;
+}
+
+bool World::RunUntil(const std::function<bool()>& until, base::Duration limit) {
+  const base::MonotonicTime end = now + limit;
+  while (!until()) {
+    if (events_.empty() || events_.begin()->first > end) return false;
+    RunOne();
+  }
+  return true;
+}
+
+void World::RunFor(base::Duration duration) {
+  const base::MonotonicTime end = now + duration;
+  while (!events_.empty() && events_.begin()->first <= end) RunOne();
+  now = end;
+}
+
+void World::RunEvents(int count) {
+  for (int index = 0; index < count && RunOne(); ++index) {
+  }
+}
+
+std::vector<std::string> World::TextsOf(const std::string& user) const {
+  std::vector<std::string> texts;
+  for (const Shown& message : shown) {
+    if (message.user == user) texts.push_back(message.text);
+  }
+  return texts;
+}
+
+std::vector<mesh::session::v1::Outcome> World::OutcomesOf(const std::string& turn) const {
+  std::vector<mesh::session::v1::Outcome> outcomes;
+  for (const Reported& report : reported) {
+    if (report.turn_id == TurnId(turn)) outcomes.push_back(report.outcome);
+  }
+  return outcomes;
+}
+
+std::vector<mesh::bus::v1::LedgerRecord> World::Ledger() const {
+  std::vector<mesh::bus::v1::LedgerRecord> records;
+  for (const auto& [key, record] : ledger) records.push_back(record);
+  return records;
+}
+
+double World::InDoubtCount(std::string_view resolution) const {
+  double count = 0;
+  for (const auto& process : processes_) count += process->metrics().doubts.at(std::string(resolution)).Value();
+  return count;
+}
+
+}  // namespace sender

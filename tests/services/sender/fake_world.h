@@ -1,0 +1,165 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "libs/telemetry/metrics.h"
+#include "services/sender/sender_core.h"
+
+namespace sender {
+
+// A made-up world for the sender's state machines: one partition of `replies` and of `send-ledger`, the Graph API with
+// the user's screen, delivery statuses, time. Any number of sender processes live in it; each can be killed, frozen out
+// (a zombie that does not know that it lost the partition) or started at any moment.
+//
+// Everything that takes time takes a random time from the seed, so events of different kinds interleave in every order;
+// what Kafka promises is kept: records of one producer stay in order, a reader sees them in order.
+class World;
+
+// What the Graph API does with one POST.
+enum class GraphBehaviour {
+  kAccept,         // shown, answered
+  kAcceptAndDrop,  // shown, the answer is lost
+  kDrop,           // not shown, no answer
+  kRefuse,         // "later", with an error object
+  kPark,           // dead token
+  kFail,           // never
+  kUnreachable,    // connect fails
+};
+
+class Process final : public Effects {
+ public:
+  Process(World* world, int number, const CoreOptions& options);
+
+  SenderCore& core() { return *core_; }
+  const std::shared_ptr<Lease>& lease() const { return lease_; }
+  const Metrics& metrics() const { return metrics_; }
+  bool alive() const { return alive_; }
+
+  base::MonotonicTime Now() const override;
+  std::int64_t WallMs() const override;
+  void RunAfter(base::Duration delay, std::function<void()> task) override;
+  void AppendLedger(std::int32_t partition, const LedgerEntry& entry, const telemetry::TraceContext& trace,
+                    Appended on_done) override;
+  void Post(Send send, std::function<void(http::ClientResult)> on_done) override;
+  void WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason reason, std::string_view detail,
+                       std::uint32_t attempts, Written on_done) override;
+  void WriteParked(const bus::Record& origin, Written on_done) override;
+  void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
+                  const telemetry::TraceContext& trace, Written on_done) override;
+  void ReportOutcome(const mesh::bus::v1::ConversationId& conversation, const std::string& turn_id,
+                     mesh::session::v1::Outcome outcome, const telemetry::TraceContext& trace) override;
+  std::shared_ptr<const account::Account> FindAccount(mesh::bus::v1::Channel channel,
+                                                      std::string_view account_id) const override;
+  const channel::Codec* FindCodec(mesh::bus::v1::Channel channel) const override;
+  bool StatusesUpToDate() const override;
+
+ private:
+  friend class World;
+  void ReadLedgerOn();
+  void Mine(base::Duration delay, std::function<void()> task);  // dropped when this process has died by then
+
+  World* const world_;
+  const int number_;
+  telemetry::Registry registry_;
+  Metrics metrics_;
+  std::shared_ptr<Lease> lease_;
+  std::unique_ptr<SenderCore> core_;
+  std::size_t ledger_read_ = 0;  // next index
+  bool reading_ = false;
+  bool alive_ = true;
+  bool revoke_pending_ = false;
+  base::MonotonicTime producer_free_at_;  // keeps this producer's records in order
+};
+
+class World {
+ public:
+  explicit World(std::uint64_t seed);
+  ~World();
+
+  struct Shown {  // one message on the user's screen
+    std::string reply_id_hex;
+    std::string user;
+    std::string text;
+    std::string message_id;
+  };
+  struct Dead {
+    bus::DeadLetterReason reason;
+    bus::Record origin;
+  };
+  struct Reported {
+    std::string turn_id;
+    mesh::session::v1::Outcome outcome;
+  };
+
+  // Knobs
+  CoreOptions options;
+  account::Account account;
+  bool account_configured = true;
+  std::function<GraphBehaviour(int post_number)> graph = [](int) { return GraphBehaviour::kAccept; };
+  bool statuses_flow = true;           // whether the platform's webhooks come
+  bool statuses_up_to_date = true;
+  double append_failure_rate = 0;      // reports Unavailable; half of these records are in the log all the same
+  base::Duration delay_max = std::chrono::milliseconds(20);
+  base::Duration client_delay_max = std::chrono::milliseconds(20);  // from Post to the first byte
+
+  // Processes. The new owner is assigned at once; whoever held the partition before is not told unless Revoke is called.
+  Process& StartOwner();
+  Process& Reassign(Process& process);  // the same process is assigned the partition once more
+  void Revoke(Process& process);
+  void Kill(Process& process);
+
+  // Appends to `replies`; text parts are separated by '|'. Returns the offset.
+  std::int64_t Say(const std::string& user, const std::string& turn, const std::string& text, std::uint32_t generation = 0);
+  std::int64_t Withdraw(const std::string& user, const std::string& turn);
+  std::int64_t AppendRaw(const std::string& key, const std::string& value);
+
+  // Runs events until `until` holds or nothing is left to happen before `limit` has passed. True when `until` held.
+  bool RunUntil(const std::function<bool()>& until, base::Duration limit = std::chrono::hours(2));
+  void RunFor(base::Duration duration);
+  void RunEvents(int count);  // the next so many events, whatever they are
+
+  bool AllDone() const { return done.size() == replies.size(); }
+  std::vector<std::string> TextsOf(const std::string& user) const;
+  std::vector<mesh::session::v1::Outcome> OutcomesOf(const std::string& turn) const;
+  std::vector<mesh::bus::v1::LedgerRecord> Ledger() const;
+  static std::string TurnId(const std::string& turn);
+  mesh::bus::v1::ConversationId Conversation(const std::string& user) const;
+  double InDoubtCount(std::string_view resolution) const;  // over all processes ever
+
+  // What happened
+  std::vector<std::pair<std::string, mesh::bus::v1::LedgerRecord>> ledger;  // key, record; index = offset
+  std::vector<bus::Record> replies;
+  std::vector<bus::Record> parked;
+  std::vector<Dead> dead_letters;
+  std::vector<Shown> shown;
+  std::vector<Reported> reported;
+  std::set<std::int64_t> done;
+  int posts = 0;
+  base::MonotonicTime now{};
+
+ private:
+  friend class Process;
+  void At(base::MonotonicTime when, std::function<void()> task) { events_.emplace(when, std::move(task)); }
+  base::Duration Random(base::Duration max);
+  bool Chance(double probability);
+  std::int64_t AppendToLedger(const LedgerEntry& entry);
+  void Show(const Effects::Send& send, std::string* message_id);
+  void Feed(Process& process);
+  void Deliver(Process& process, std::int64_t offset);
+  bool RunOne();
+
+  std::mt19937_64 rng_;
+  std::multimap<base::MonotonicTime, std::function<void()>> events_;
+  std::vector<std::unique_ptr<Process>> processes_;
+  Process* owner_ = nullptr;
+  int assignment_ = 0;  // records fetched under an earlier one are not delivered any more
+};
+
+}  // namespace sender

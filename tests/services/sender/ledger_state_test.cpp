@@ -1,0 +1,250 @@
+#include "services/sender/ledger_state.h"
+
+#include <gtest/gtest.h>
+
+#include "libs/base/hex.h"
+#include "services/sender/ledger_record.h"
+
+namespace sender {
+namespace {
+
+using mesh::bus::v1::LedgerRecord;
+using Verdict = LedgerState::Verdict;
+
+// A ledger partition in the making: appends records and applies them to the state under test.
+class LedgerStateTest : public testing::Test {
+ protected:
+  std::int64_t Append(const LedgerEntry& entry) {
+    const std::int64_t offset = next_++;
+    change_ = state_.Apply(offset, entry.record);
+    return offset;
+  }
+  std::int64_t TakeOver(const std::string& owner) { return Append(MakeTakeover(owner, 0)); }
+  std::int64_t Own() {
+    state_.SetOwner("me");
+    return TakeOver("me");
+  }
+  std::int64_t Plan(const TurnKey& turn, const std::vector<std::string>& parts, std::int64_t replies_offset) {
+    return Append(MakePlan(turn, conversation_, parts, replies_offset, 0, /*wall_ms=*/1000));
+  }
+  static TurnKey Turn(char fill) { return {std::string(32, fill), 0, mesh::bus::v1::REPLY_KIND_ANSWER}; }
+  static identity::ReplyId Reply(char fill, std::uint32_t part = 0) {
+    return identity::MakeReplyId(identity::TurnId(std::string(32, fill)), 0, mesh::bus::v1::REPLY_KIND_ANSWER, part);
+  }
+  PartState StateOf(char fill, std::size_t part = 0) { return state_.Find(Turn(fill))->parts.at(part).state; }
+
+  LedgerState state_{/*settled_detail_max=*/2};
+  LedgerState::Change change_;
+  mesh::bus::v1::ConversationId conversation_;
+  std::int64_t next_ = 1;
+};
+
+TEST_F(LedgerStateTest, FirstPlanOfATurnStandsAndLaterRecordsAreDuplicates) {
+  EXPECT_EQ(state_.Judge(Turn('a'), 7), Verdict::kNew);
+  Plan(Turn('a'), {"said first"}, /*replies_offset=*/7);
+  Plan(Turn('a'), {"said by a re-run"}, /*replies_offset=*/9);
+  EXPECT_EQ(state_.Judge(Turn('a'), 7), Verdict::kPlanned);
+  EXPECT_EQ(state_.Judge(Turn('a'), 9), Verdict::kDuplicate);
+  EXPECT_EQ(state_.Find(Turn('a'))->parts.at(0).text, "said first");
+}
+
+TEST_F(LedgerStateTest, GenerationAndKindAreRepliesOfTheirOwn) {
+  Plan(Turn('a'), {"answer"}, 1);
+  TurnKey requeued = Turn('a');
+  requeued.generation = 1;
+  TurnKey notice = Turn('a');
+  notice.kind = mesh::bus::v1::REPLY_KIND_NOTICE;
+  EXPECT_EQ(state_.Judge(requeued, 2), Verdict::kNew);
+  EXPECT_EQ(state_.Judge(notice, 3), Verdict::kNew);
+}
+
+TEST_F(LedgerStateTest, OwnersReadBackClaimMayPost) {
+  const std::int64_t term = Own();
+  Plan(Turn('a'), {"x"}, 1);
+  const std::int64_t claim = Append(MakeClaim(Reply('a'), term, 0, 0));
+  EXPECT_TRUE(state_.MayPost(Reply('a'), claim));
+  EXPECT_FALSE(state_.MayPost(Reply('a'), claim - 1)) << "another claim's offset";
+}
+
+TEST_F(LedgerStateTest, ClaimBehindAForeignTakeoverIsVoid) {
+  const std::int64_t term = Own();
+  Plan(Turn('a'), {"x"}, 1);
+  TakeOver("other");
+  const std::int64_t claim = Append(MakeClaim(Reply('a'), term, 0, 0));
+  EXPECT_EQ(change_.kind, LedgerState::Change::Kind::kNothing);
+  EXPECT_EQ(StateOf('a'), PartState::kOpen);
+  EXPECT_FALSE(state_.MayPost(Reply('a'), claim));
+}
+
+TEST_F(LedgerStateTest, ClaimBeforeAForeignTakeoverStandsButMayNotBePostedAnyMore) {
+  const std::int64_t term = Own();
+  Plan(Turn('a'), {"x"}, 1);
+  const std::int64_t claim = Append(MakeClaim(Reply('a'), term, 0, 0));
+  TakeOver("other");
+  EXPECT_EQ(StateOf('a'), PartState::kClaimed) << "the new owner must treat it as in doubt";
+  EXPECT_FALSE(state_.MayPost(Reply('a'), claim));
+  EXPECT_FALSE(state_.owned());
+}
+
+TEST_F(LedgerStateTest, VoidClaimLeavesTheValidOneStanding) {
+  const std::int64_t old_term = TakeOver("other");
+  const std::int64_t term = Own();
+  Plan(Turn('a'), {"x"}, 1);
+  const std::int64_t claim = Append(MakeClaim(Reply('a'), term, 0, 0));
+  Append(MakeClaim(Reply('a'), old_term, 0, 0));
+  EXPECT_TRUE(state_.MayPost(Reply('a'), claim));
+}
+
+TEST_F(LedgerStateTest, ClaimWhoseTakeoverIsGoneFromTheLogStands) {
+  Plan(Turn('a'), {"x"}, 1);
+  Append(MakeClaim(Reply('a'), /*term=*/0, 0, 0));  // no TAKEOVER was ever read
+  EXPECT_EQ(StateOf('a'), PartState::kClaimed);
+}
+
+TEST_F(LedgerStateTest, ReleaseReopensOnlyTheClaimItNames) {
+  const std::int64_t term = Own();
+  Plan(Turn('a'), {"x"}, 1);
+  const std::int64_t first = Append(MakeClaim(Reply('a'), term, 0, 0));
+  const std::int64_t second = Append(MakeClaim(Reply('a'), term, 1, 0));
+  Append(MakeRelease(Reply('a'), term, first, 0));
+  EXPECT_EQ(StateOf('a'), PartState::kClaimed);
+  Append(MakeRelease(Reply('a'), term, second, 0));
+  EXPECT_EQ(StateOf('a'), PartState::kOpen);
+  EXPECT_EQ(state_.Find(Turn('a'))->parts[0].resends, 1u) << "that an earlier claim was left in doubt stays known";
+}
+
+TEST_F(LedgerStateTest, FailureOfAFormerOwnersClaimDoesNotTouchTheNewClaim) {
+  const std::int64_t old_term = TakeOver("other");
+  Plan(Turn('a'), {"x"}, 1);
+  const std::int64_t old_claim = Append(MakeClaim(Reply('a'), old_term, 0, 0));
+  const std::int64_t term = Own();
+  Append(MakeClaim(Reply('a'), term, 1, 0));
+  Append(MakeFailed(Reply('a'), old_term, old_claim, 100, "send_failed", 0));
+  EXPECT_EQ(StateOf('a'), PartState::kClaimed);
+}
+
+TEST_F(LedgerStateTest, SentSettlesWhoeverWroteItAndWhenever) {
+  const std::int64_t old_term = TakeOver("other");
+  Plan(Turn('a'), {"x"}, 1);
+  const std::int64_t old_claim = Append(MakeClaim(Reply('a'), old_term, 0, 0));
+  Own();
+  Append(MakeSent(Reply('a'), old_term, old_claim, "wamid.1", 0));
+  EXPECT_EQ(StateOf('a'), PartState::kSent);
+  EXPECT_TRUE(state_.Find(Turn('a'))->Settled());
+}
+
+TEST_F(LedgerStateTest, SupersededDropsAnOpenPartAndLosesToAClaim) {
+  const std::int64_t term = Own();
+  Plan(Turn('a'), {"x", "y"}, 1);
+  Append(MakeClaim(Reply('a', 0), term, 0, 0));
+  Append(MakeSuperseded(Reply('a', 0), term, 0));
+  Append(MakeSuperseded(Reply('a', 1), term, 0));
+  EXPECT_EQ(StateOf('a', 0), PartState::kClaimed);
+  EXPECT_EQ(StateOf('a', 1), PartState::kSuperseded);
+}
+
+TEST_F(LedgerStateTest, EvidenceByReplyIdSettlesAClaimInDoubt) {
+  const std::int64_t term = Own();
+  Plan(Turn('a'), {"x"}, 1);
+  Append(MakeClaim(Reply('a'), term, 0, 0));
+  mesh::bus::v1::DeliveryStatus status;
+  status.set_reply_id_hex(base::ToHex(Reply('a').value()));
+  status.set_message_id("wamid.9");
+  status.set_state(mesh::bus::v1::DELIVERY_STATE_READ);
+  Append(MakeEvidence(status, 0));
+  EXPECT_EQ(change_.kind, LedgerState::Change::Kind::kEvidence);
+  const Part& part = state_.Find(Turn('a'))->parts[0];
+  EXPECT_EQ(part.state, PartState::kSent);
+  EXPECT_TRUE(part.by_evidence);
+  EXPECT_EQ(part.message_id, "wamid.9");
+}
+
+TEST_F(LedgerStateTest, EvidenceForAPartThatWasNeverClaimedChangesNothing) {
+  Own();
+  Plan(Turn('a'), {"x"}, 1);
+  mesh::bus::v1::DeliveryStatus status;
+  status.set_reply_id_hex(base::ToHex(Reply('a').value()));
+  Append(MakeEvidence(status, 0));
+  EXPECT_EQ(StateOf('a'), PartState::kOpen);
+}
+
+TEST_F(LedgerStateTest, EchoWithoutIdsIsTheOldestClaimOfTheSameWordsInTheConversation) {
+  const std::int64_t term = Own();
+  conversation_.set_user("one");
+  Plan(Turn('a'), {"ok"}, 1);
+  conversation_.set_user("two");
+  Plan(Turn('b'), {"ok"}, 2);
+  Plan(Turn('c'), {"ok"}, 3);
+  for (const char turn : {'a', 'b', 'c'}) Append(MakeClaim(Reply(turn), term, 0, 0));
+  mesh::bus::v1::DeliveryStatus echo;
+  *echo.mutable_conversation() = conversation_;
+  echo.set_message_id("mid.7");
+  echo.set_text_digest(std::string(crypto::AsBytes(crypto::Sha256("ok"))));
+  Append(MakeEvidence(echo, 0));
+  EXPECT_EQ(StateOf('a'), PartState::kClaimed);
+  EXPECT_EQ(StateOf('b'), PartState::kSent);
+  EXPECT_EQ(StateOf('c'), PartState::kClaimed);
+  // The same echo once more belongs to the message it named, not to the next claim of these words.
+  Append(MakeEvidence(echo, 0));
+  EXPECT_EQ(StateOf('c'), PartState::kClaimed);
+}
+
+TEST_F(LedgerStateTest, StatusThatNamesOnlyTheMessageFindsItsReply) {
+  const std::int64_t term = Own();
+  Plan(Turn('a'), {"x"}, 1);
+  const std::int64_t claim = Append(MakeClaim(Reply('a'), term, 0, 0));
+  Append(MakeSent(Reply('a'), term, claim, "mid.3", 0));
+  mesh::bus::v1::DeliveryStatus status;
+  status.set_message_id("mid.3");
+  status.set_state(mesh::bus::v1::DELIVERY_STATE_DELIVERED);
+  Append(MakeEvidence(status, 0));
+  ASSERT_EQ(change_.kind, LedgerState::Change::Kind::kEvidence);
+  EXPECT_EQ(change_.turn->key, Turn('a'));
+  EXPECT_EQ(change_.turn->parts[0].delivery, mesh::bus::v1::DELIVERY_STATE_DELIVERED);
+}
+
+TEST_F(LedgerStateTest, ATurnPlannedWithoutPartsIsSettledAndWasSuperseded) {
+  Plan(Turn('a'), {}, 4);
+  EXPECT_TRUE(state_.Find(Turn('a'))->Settled());
+  EXPECT_TRUE(state_.Find(Turn('a'))->Superseded());
+  EXPECT_EQ(state_.Judge(Turn('a'), 5), Verdict::kDuplicate);
+}
+
+TEST_F(LedgerStateTest, OldSettledTurnsShrinkToADigestAndStayDuplicates) {
+  const std::int64_t term = Own();
+  for (const char turn : {'a', 'b', 'c', 'd'}) {
+    Plan(Turn(turn), {"x"}, turn);
+    const std::int64_t claim = Append(MakeClaim(Reply(turn), term, 0, 0));
+    Append(MakeSent(Reply(turn), term, claim, std::string("m") + turn, 0));
+  }
+  EXPECT_EQ(state_.Find(Turn('a')), nullptr);
+  EXPECT_EQ(state_.Find(Turn('b')), nullptr);
+  EXPECT_NE(state_.Find(Turn('d')), nullptr);
+  EXPECT_TRUE(state_.Find(Turn('d'))->parts[0].text.empty());
+  EXPECT_EQ(state_.Judge(Turn('a'), 'a'), Verdict::kDuplicate);
+  EXPECT_EQ(state_.settled_count(), 4u);
+  EXPECT_EQ(state_.open_count(), 0u);
+}
+
+TEST_F(LedgerStateTest, WhatTheLogHasLetGoOfIsForgotten) {
+  Own();
+  for (const char turn : {'a', 'b', 'c', 'd'}) Plan(Turn(turn), {}, turn);
+  Plan(Turn('e'), {"open"}, 'e');
+  state_.ForgetPlannedBefore(/*wall_ms=*/1000);
+  EXPECT_EQ(state_.settled_count(), 4u) << "planned at 1000, not before";
+  state_.ForgetPlannedBefore(/*wall_ms=*/1001);
+  EXPECT_EQ(state_.settled_count(), 0u);
+  EXPECT_EQ(state_.open_count(), 0u);
+  EXPECT_EQ(state_.Judge(Turn('a'), 'a'), Verdict::kNew);
+}
+
+TEST_F(LedgerStateTest, RecordsAboutUnknownRepliesAndNewerSchemasChangeNothing) {
+  Append(MakeClaim(Reply('z'), 1, 0, 0));
+  Append(MakeSent(Reply('z'), 1, 1, "m", 0));
+  Append({"key", LedgerRecord()});
+  EXPECT_EQ(state_.open_count(), 0u);
+  EXPECT_EQ(state_.next_offset(), 4);
+}
+
+}  // namespace
+}  // namespace sender
