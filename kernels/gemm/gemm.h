@@ -21,8 +21,10 @@ struct Gemm {
 // Weight rows that are widened to F32 together; ranges of GemmColumns should start at multiples of it.
 inline constexpr std::int64_t kGemmTileRows = 16;
 
-// Floats of scratch that a thread needs.
-constexpr std::int64_t GemmScratchFloats(std::int64_t k) { return kGemmTileRows * ((k + 15) / 16 * 16); }
+// Floats of scratch that a thread needs for products of inner length up to `k`.
+constexpr std::int64_t GemmScratchFloats(std::int64_t k) {
+  return kGemmTileRows * (k < 400 ? 400 : (k + 15) / 16 * 16);
+}
 
 // Computes the columns [n_begin, n_end) of y; different threads take different columns.
 //   scratch : [GemmScratchFloats(k)] of the calling thread, aligned to 64 bytes

@@ -8,8 +8,12 @@ namespace {
 
 struct Avx2 {
   using F32 = __m256;
+  struct Pair {
+    F32 first, second;
+  };
   static constexpr int kLanes = 8;
   static constexpr int kGemmRows = 3;  // 3 x 4 accumulators, 1 weight and 3 activations of 16 registers
+  static constexpr int kFewRowsTogether = 1;  // 1 x 8 accumulators
 
   static F32 Zero() { return _mm256_setzero_ps(); }
   static F32 Set1(float v) { return _mm256_set1_ps(v); }
@@ -48,7 +52,6 @@ struct Avx2 {
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(abcd), _mm256_extractf128_ps(abcd, 1)));
   }
 
-  static float HalfToFloat(std::uint16_t bits) { return _cvtsh_ss(bits); }
   static F32 LoadF16(const std::uint16_t* p) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
@@ -61,12 +64,27 @@ struct Avx2 {
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
   }
   static F32 LoadI8(const std::uint8_t* p) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(Load8(p))); }
-  static F32 LoadLowNibbles(const std::uint8_t* p) {
-    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_and_si128(Load8(p), _mm_set1_epi8(0x0f))));
+  // The F16 number at p in every lane; and the two at p and p + 2.
+  static F32 Set1Half(const std::uint8_t* p) {
+    std::int16_t bits;
+    __builtin_memcpy(&bits, p, sizeof(bits));
+    return _mm256_cvtph_ps(_mm_set1_epi16(bits));
   }
-  static F32 LoadHighNibbles(const std::uint8_t* p) {
-    const __m128i high = _mm_and_si128(_mm_srli_epi16(Load8(p), 4), _mm_set1_epi8(0x0f));
-    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(high));
+  static Pair Set1HalfPair(const std::uint8_t* p) {
+    std::int32_t bits;
+    __builtin_memcpy(&bits, p, sizeof(bits));
+    const F32 both = _mm256_cvtph_ps(_mm_set1_epi32(bits));
+    return {_mm256_moveldup_ps(both), _mm256_movehdup_ps(both)};
+  }
+  // out[i] = scale * low nibble i + offset, out[i + 16] the same of the high ones.
+  static void WidenNibbles(const std::uint8_t* nibbles, F32 scale, F32 offset, float* out) {
+    const __m128i mask = _mm_set1_epi8(0x0f);
+    for (int i = 0; i < 16; i += kLanes) {
+      const __m128i bytes = Load8(nibbles + i);
+      const __m128i low = _mm_and_si128(bytes, mask), high = _mm_and_si128(_mm_srli_epi16(bytes, 4), mask);
+      Store(out + i, Fma(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(low)), scale, offset));
+      Store(out + i + 16, Fma(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(high)), scale, offset));
+    }
   }
 
  private:

@@ -8,8 +8,12 @@ namespace {
 
 struct Avx512 {
   using F32 = __m512;
+  struct Pair {
+    F32 first, second;
+  };
   static constexpr int kLanes = 16;
   static constexpr int kGemmRows = 6;  // 6 x 4 accumulators, 4 weights and 1 activation of 32 registers
+  static constexpr int kFewRowsTogether = 2;  // 2 x 8 accumulators
 
   static F32 Zero() { return _mm512_setzero_ps(); }
   static F32 Set1(float v) { return _mm512_set1_ps(v); }
@@ -43,7 +47,6 @@ struct Avx512 {
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
   }
 
-  static float HalfToFloat(std::uint16_t bits) { return _cvtsh_ss(bits); }
   static F32 LoadF16(const std::uint16_t* p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
@@ -56,12 +59,25 @@ struct Avx512 {
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
   }
   static F32 LoadI8(const std::uint8_t* p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(Load16(p))); }
-  static F32 LoadLowNibbles(const std::uint8_t* p) {
-    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_and_si128(Load16(p), _mm_set1_epi8(0x0f))));
+  // The F16 number at p in every lane; and the two at p and p + 2.
+  static F32 Set1Half(const std::uint8_t* p) {
+    std::int16_t bits;
+    __builtin_memcpy(&bits, p, sizeof(bits));
+    return _mm512_cvtph_ps(_mm256_set1_epi16(bits));
   }
-  static F32 LoadHighNibbles(const std::uint8_t* p) {
-    const __m128i high = _mm_and_si128(_mm_srli_epi16(Load16(p), 4), _mm_set1_epi8(0x0f));
-    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(high));
+  static Pair Set1HalfPair(const std::uint8_t* p) {
+    std::int32_t bits;
+    __builtin_memcpy(&bits, p, sizeof(bits));
+    const F32 both = _mm512_cvtph_ps(_mm256_set1_epi32(bits));
+    return {_mm512_moveldup_ps(both), _mm512_movehdup_ps(both)};
+  }
+  // out[i] = scale * low nibble i + offset, out[i + 16] the same of the high ones. The 16 values that a nibble can take
+  // fit one register, so that a permutation looks them up: no masking, no conversion.
+  static void WidenNibbles(const std::uint8_t* nibbles, F32 scale, F32 offset, float* out) {
+    const F32 table = Fma(_mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), scale, offset);
+    const __m512i bytes = _mm512_cvtepu8_epi32(Load16(nibbles));
+    Store(out, _mm512_permutexvar_ps(bytes, table));  // looks at the low four bits alone
+    Store(out + 16, _mm512_permutexvar_ps(_mm512_srli_epi32(bytes, 4), table));
   }
 
  private:

@@ -8,9 +8,13 @@ namespace {
 // Four lanes as a GCC vector: SSE2 on any x86-64, NEON on ARM64. No fused multiply-add, which is not everywhere.
 struct Portable {
   using F32 = float __attribute__((vector_size(16)));
+  struct Pair {
+    F32 first, second;
+  };
   using I32 = std::int32_t __attribute__((vector_size(16)));
   static constexpr int kLanes = 4;
   static constexpr int kGemmRows = 2;
+  static constexpr int kFewRowsTogether = 1;  // 1 x 8 accumulators
 
   static F32 Zero() { return F32{}; }
   static F32 Set1(float v) { return F32{v, v, v, v}; }
@@ -54,7 +58,6 @@ struct Portable {
     Store(out, F32{ReduceSum(a), ReduceSum(b), ReduceSum(c), ReduceSum(d)});
   }
 
-  static float HalfToFloat(std::uint16_t bits) { return kernels::HalfToFloat(bits); }
   static F32 LoadF16(const std::uint16_t* p) {
     return F32{HalfToFloat(p[0]), HalfToFloat(p[1]), HalfToFloat(p[2]), HalfToFloat(p[3])};
   }
@@ -69,8 +72,20 @@ struct Portable {
     return v;
   }
   static F32 LoadI8(const std::uint8_t* p) { return Widen([p](int i) { return static_cast<std::int8_t>(p[i]); }); }
-  static F32 LoadLowNibbles(const std::uint8_t* p) { return Widen([p](int i) { return p[i] & 0x0f; }); }
-  static F32 LoadHighNibbles(const std::uint8_t* p) { return Widen([p](int i) { return p[i] >> 4; }); }
+  // The F16 number at p in every lane; and the two at p and p + 2.
+  static F32 Set1Half(const std::uint8_t* p) {
+    std::uint16_t bits;
+    __builtin_memcpy(&bits, p, sizeof(bits));
+    return Set1(HalfToFloat(bits));
+  }
+  static Pair Set1HalfPair(const std::uint8_t* p) { return {Set1Half(p), Set1Half(p + 2)}; }
+  // out[i] = scale * low nibble i + offset, out[i + 16] the same of the high ones.
+  static void WidenNibbles(const std::uint8_t* nibbles, F32 scale, F32 offset, float* out) {
+    for (int i = 0; i < 16; i += kLanes) {
+      Store(out + i, Fma(Widen([&](int lane) { return nibbles[i + lane] & 0x0f; }), scale, offset));
+      Store(out + i + 16, Fma(Widen([&](int lane) { return nibbles[i + lane] >> 4; }), scale, offset));
+    }
+  }
 
  private:
   static F32 Widen(auto value) {

@@ -48,10 +48,11 @@ INSTANTIATE_TEST_SUITE_P(Targets, GemmTest, testing::ValuesIn(kCpuTargets), Targ
 
 TEST_P(GemmTest, QuantisedFormatsEqualTheReferenceOverOddSizes) {
   for (WeightFormat format : {WeightFormat::kQ4_0, WeightFormat::kQ4_1, WeightFormat::kQ8_0}) {
-    for (std::int64_t m : {1, 2, 5, 6, 7, 13}) {
+    for (std::int64_t m : {1, 2, 5, 16, 17, 22, 25}) {
       for (std::int64_t n : {1, 4, 17, 40}) CheckShape(format, m, n, /*k=*/96, /*accumulate=*/m % 2 == 0);
     }
-    CheckShape(format, 3, 16, 576, false);
+    CheckShape(format, 3, 16, 1600, false);
+    CheckShape(format, 19, 9, 1600, true);
   }
 }
 
@@ -66,7 +67,7 @@ TEST_P(GemmTest, PlainFormatsTakeAnyInnerLength) {
 
 // Goal: a row's result has the same bits alone and in any company; batching rests on it.
 TEST_P(GemmTest, RowsDoNotDependOnTheirNeighbours) {
-  constexpr std::int64_t kN = 40, kK = 96, kM = 17;
+  constexpr std::int64_t kN = 40, kK = 1600, kM = 31;
   const std::vector<std::uint8_t> w = RandomWeights(WeightFormat::kQ4_1, kN, kK);
   const std::vector<float> x = Random(kM * kK);
   AlignedScratch scratch(kK);
