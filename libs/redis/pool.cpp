@@ -60,7 +60,7 @@ struct Pool::Rep {
   void MarkDown(const absl::Status& status, std::uint64_t of_epoch);
   bool MarkUp(std::uint64_t of_epoch);  // true when it was down
   absl::Status Probe(bool was_up);
-  void Monitor();
+  void Monitor(bool told_up);
   absl::Status StatusLocked() const;
 
   // Constant after construction.
@@ -151,13 +151,9 @@ absl::Status Pool::Rep::Probe(bool was_up) {
   return probe_connection->Run(command, deadline).status();
 }
 
-void Pool::Rep::Monitor() {
+// `told_up` is what on_state heard last. Handed in, because `up` may have changed before this thread first runs.
+void Pool::Rep::Monitor(bool told_up) {
   int failures = 0;
-  bool told_up = true;  // what on_state heard last
-  {
-    std::lock_guard lock(mutex);
-    told_up = up;
-  }
   for (;;) {
     bool was_up = false;
     std::uint64_t probed_epoch = 0;
@@ -210,7 +206,7 @@ absl::StatusOr<std::unique_ptr<Pool>> Pool::Create(const RedisOptions& options, 
     telemetry::LogWarning("redis_down", {{"host", options.host}, {"port", options.port}, {"error", probed.message()}});
     if (rep->on_state) rep->on_state(false);
   }
-  rep->monitor = std::thread([raw = rep.get()] { raw->Monitor(); });
+  rep->monitor = std::thread([raw = rep.get(), up = probed.ok()] { raw->Monitor(/*told_up=*/up); });
   return std::unique_ptr<Pool>(new Pool(std::move(rep)));
 }
 
