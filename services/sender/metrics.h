@@ -16,7 +16,7 @@ struct Metrics {
   static constexpr std::string_view kChannels[] = {"whatsapp", "messenger", "instagram", "other"};
   // What one POST came to. not_sent: certainly nothing left (connect failed, lease ran out before the first byte).
   static constexpr std::string_view kSendOutcomes[] = {"sent", "retry", "parked", "failed", "in_doubt", "not_sent"};
-  // What ended a doubt. evidence: a status or a late SENT of a former owner showed that it had arrived.
+  // What ended a doubt. evidence: a status, or a late record of the claim's writer, said what had happened.
   static constexpr std::string_view kDoubtResolutions[] = {"evidence", "resend", "park"};
   // What became of a record of `replies` that was not sent.
   static constexpr std::string_view kDropReasons[] = {"duplicate", "superseded", "no_channel"};
@@ -45,6 +45,7 @@ struct Metrics {
   telemetry::Counter takeovers;
   telemetry::Counter fenced;
   telemetry::Counter ledger_append_failures;
+  telemetry::Counter accounts_reload_failures;
   telemetry::Histogram rate_limit_wait_seconds;
   telemetry::Histogram ledger_read_seconds;
   telemetry::Histogram read_back_seconds;

@@ -1,0 +1,205 @@
+#include "services/sender/app.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "libs/bus/topics.h"
+#include "libs/crypto/random.h"
+#include "libs/base/hex.h"
+#include "libs/telemetry/log.h"
+
+namespace sender {
+namespace {
+
+constexpr std::string_view kService = "sender";
+constexpr base::Duration kTopicsDeadline = std::chrono::seconds(5);
+constexpr auto kJoinRetry = std::chrono::seconds(1);
+constexpr base::Duration kTick = std::chrono::seconds(1);
+constexpr std::int64_t kLedgerStalledMax_s = 15;
+
+// What may be posted to the loop at once: each record in hand has at most a few callbacks and timers under way, and the
+// ledger's reader has its own bound. A guard against an error in those bounds, not a reservation.
+std::size_t LoopBacklogMax(const Options& options) {
+  return static_cast<std::size_t>(options.window_records_max) * 1024 + (1 << 17);
+}
+
+base::MonotonicTime Now() { return base::Clock::Real().Now(); }
+
+}  // namespace
+
+App::App(const Options& options, app::Runner& runner)
+    : options_(options), runner_(runner), metrics_(runner.metrics()) {}
+
+App::~App() {
+  stopping_ = true;
+  if (joiner_.joinable()) joiner_.join();
+  if (loop_ != nullptr) loop_->Stop();  // what is posted refers to the parts below
+}
+
+absl::Status App::Start() {
+  if (absl::Status status = ValidateOptions(options_); !status.ok()) return status;
+  if (absl::Status status = OpenParts(); !status.ok()) return status;
+  joiner_ = std::thread([this] { JoinGroupsWhenPossible(); });
+  loop_->Post([this] { Tick(); });
+  std::lock_guard lock(parts_mutex_);
+  started_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status App::OpenParts() {
+  absl::StatusOr<std::unique_ptr<account::AccountFile>> accounts = account::AccountFile::Open(options_.accounts);
+  if (!accounts.ok()) return accounts.status();
+  accounts_ = *std::move(accounts);
+  loop_ = std::make_unique<app::EventLoop>(LoopBacklogMax(options_));
+  session_ = session::Client::Create(options_.session_target);
+  reporter_ = std::make_unique<OutcomeReporter>(loop_.get(), session_.get(), &metrics_);
+  absl::StatusOr<std::unique_ptr<bus::Producer>> producer =
+      bus::Producer::Create(options_.bus, bus::ProducerOptions{}, kService, runner_.metrics());
+  if (!producer.ok()) return producer.status();
+  producer_ = *std::move(producer);
+
+  LiveEffects::Parts parts;
+  parts.loop = loop_.get();
+  parts.producer = producer_.get();
+  parts.reporter = reporter_.get();
+  parts.accounts = accounts_.get();
+  parts.clock = &base::Clock::Real();
+  parts.statuses_up_to_date = [this] { return joined_ && statuses_consumer_->polling() && statuses_->UpToDate(); };
+  parts.bus = options_.bus;
+  effects_ = std::make_unique<LiveEffects>(std::move(parts));
+  core_ = std::make_unique<SenderCore>(CoreOptionsOf(options_), effects_.get(), PortsOfCore(), &metrics_);
+  absl::StatusOr<std::unique_ptr<LedgerLog>> ledger = LedgerLog::Open(
+      options_.bus, loop_.get(), producer_.get(),
+      [this](std::int32_t partition, std::int64_t offset, const mesh::bus::v1::LedgerRecord& record) {
+        core_->OnLedgerRecord(partition, offset, record);
+      });
+  if (!ledger.ok()) return ledger.status();
+  ledger_ = *std::move(ledger);
+  http::ClientOptions http;
+  http.connections_per_host_max = options_.connections_per_host_max;
+  http.ca_file = options_.ca_file;
+  absl::StatusOr<std::unique_ptr<http::Client>> client = http::Client::Create(http, kService, runner_.metrics());
+  if (!client.ok()) return client.status();
+  http_ = *std::move(client);
+  effects_->parts().ledger = ledger_.get();
+  effects_->parts().http = http_.get();
+  intake_ = std::make_unique<ReplyIntake>(loop_.get(), core_.get(), bus::TopicName(options_.bus, bus::kReplies),
+                                          options_.window_records_max);
+  return absl::OkStatus();
+}
+
+SenderCore::Ports App::PortsOfCore() {
+  SenderCore::Ports ports;
+  ports.instance = "sender-" + base::ToHex(crypto::RandomBytes(8));
+  ports.read_ledger = [this](std::int32_t partition) { ledger_->Read(partition); };
+  ports.on_owned = [this](std::int32_t partition) { intake_->OnOwned(partition); };
+  ports.mark_done = [this](std::int32_t partition, std::int64_t offset) { intake_->MarkDone(partition, offset); };
+  return ports;
+}
+
+void App::JoinGroupsWhenPossible() {
+  while (!stopping_ && !joined_) {
+    const absl::Status status = JoinGroups();
+    if (status.ok()) {
+      joined_ = true;
+      return;
+    }
+    telemetry::LogWarning("waiting_for_broker", {{"brokers", options_.bus.brokers}, {"error", status.ToString()}});
+    std::this_thread::sleep_for(kJoinRetry);
+  }
+}
+
+absl::Status App::JoinGroups() {
+  const absl::StatusOr<std::int32_t> partitions = bus::EnsureTopics(options_.bus, Now() + kTopicsDeadline);
+  if (!partitions.ok()) return partitions.status();
+  if (statuses_ == nullptr) {
+    statuses_ = std::make_unique<StatusConsumer>(options_.bus, *partitions, loop_.get(), producer_.get(), &metrics_,
+                                                 &base::Clock::Real());
+  }
+  bus::ConsumerOptions consume;
+  consume.static_member_id = options_.static_member_id;
+  consume.group = options_.group + "-statuses";
+  consume.topics = {bus::TopicName(options_.bus, bus::kStatuses)};
+  absl::StatusOr<std::unique_ptr<bus::Consumer>> statuses =
+      bus::Consumer::Create(options_.bus, consume, statuses_.get(), kService, runner_.metrics());
+  if (!statuses.ok()) return statuses.status();
+  consume.group = options_.group;
+  consume.topics = {bus::TopicName(options_.bus, bus::kReplies)};
+  absl::StatusOr<std::unique_ptr<bus::Consumer>> replies =
+      bus::Consumer::Create(options_.bus, consume, intake_.get(), kService, runner_.metrics());
+  if (!replies.ok()) return replies.status();
+  statuses_consumer_ = *std::move(statuses);
+  replies_consumer_ = *std::move(replies);
+  statuses_->SetConsumer(statuses_consumer_.get());
+  intake_->SetConsumer(replies_consumer_.get());
+  statuses_consumer_->Start();
+  replies_consumer_->Start();
+  return absl::OkStatus();
+}
+
+void App::Tick() {
+  core_->Tick();
+  unowned_ = core_->unowned_count();
+  ticks_without_read_back_ = core_->awaited_count() == 0 ? 0 : ticks_without_read_back_ + 1;
+  ledger_stalled_s_ = ticks_without_read_back_;
+  const std::int64_t failures = accounts_->reload_failures();
+  metrics_.accounts_reload_failures.Increment(static_cast<double>(failures - std::exchange(reload_failures_, failures)));
+  loop_->PostAfter(kTick, [this] { Tick(); });
+}
+
+void App::Drain() {
+  stopping_ = true;
+  if (joiner_.joinable()) joiner_.join();
+  if (loop_ == nullptr) return;
+  loop_->RunSync([this] { core_->Drain(); });
+  WaitForSendsInFlight();
+  if (joined_) {
+    replies_consumer_->Stop();
+    statuses_consumer_->Stop();
+  }
+  const absl::Status flushed = producer_->Flush(Now() + std::chrono::seconds(3));
+  if (!flushed.ok()) telemetry::LogWarning("flush_incomplete", {{"error", flushed.ToString()}});
+  std::lock_guard lock(parts_mutex_);
+  started_ = false;
+  // The loop first: its last tasks refer to the parts. What these still call back is refused by the stopped loop.
+  loop_->Stop();
+  ledger_.reset();
+  http_.reset();
+  session_.reset();
+  producer_.reset();
+}
+
+// A claim that is left behind costs its next owner the whole reconciliation time, so what is claimed is finished first.
+void App::WaitForSendsInFlight() {
+  const base::MonotonicTime deadline = Now() + std::chrono::seconds(std::max(options_.common.drain_deadline_s - 8, 1));
+  std::size_t busy = 1;
+  std::size_t reports = 0;
+  while (busy + reports > 0 && Now() < deadline) {
+    loop_->RunSync([&] {
+      busy = core_->busy_count();
+      // While the session service is away its reports are not worth the wait: the ledger has the truth.
+      reports = session_->connected() ? reporter_->under_way() : 0;
+    });
+    if (busy + reports > 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  telemetry::LogInfo("drained", {{"sends_left", busy}, {"reports_left", reports}});
+}
+
+bool App::alive() const {
+  std::lock_guard lock(parts_mutex_);
+  return !started_ ||
+         (loop_->alive() && (!joined_ || (replies_consumer_->polling() && statuses_consumer_->polling())));
+}
+
+absl::Status App::ready() const {
+  std::lock_guard lock(parts_mutex_);
+  if (!started_) return absl::UnavailableError("starting or draining");
+  if (!joined_) return absl::UnavailableError("waiting for the broker: topics not checked yet");
+  if (absl::Status status = replies_consumer_->broker_status(); !status.ok()) return status;
+  if (unowned_ > 0) return absl::UnavailableError("reading the send ledger of newly assigned partitions");
+  if (ledger_stalled_s_ > kLedgerStalledMax_s) return absl::UnavailableError("ledger records are not read back");
+  return absl::OkStatus();
+}
+
+}  // namespace sender

@@ -1,0 +1,88 @@
+#include "services/sender/live_effects.h"
+
+#include <utility>
+
+#include "libs/base/hex.h"
+#include "libs/bus/headers.h"
+#include "libs/bus/topics.h"
+
+namespace sender {
+namespace {
+
+constexpr std::string_view kService = "sender";
+
+}  // namespace
+
+void LiveEffects::RunAfter(base::Duration delay, std::function<void()> task) {
+  parts_.loop->PostAfter(delay, std::move(task));
+}
+
+void LiveEffects::AppendLedger(std::int32_t partition, const LedgerEntry& entry, const telemetry::TraceContext& trace,
+                               Appended on_done) {
+  parts_.ledger->Append(partition, entry, trace.NewChild(), std::move(on_done));
+}
+
+void LiveEffects::Post(Send send, std::function<void(http::ClientResult)> on_done) {
+  http::ClientRequest request;
+  request.method = "POST";
+  request.url = std::move(send.request.url);
+  request.body = std::move(send.request.body);
+  request.headers = {{"Content-Type", "application/json"},
+                     {"Authorization", std::move(send.request.authorization)},
+                     {"traceparent", send.trace.NewChild().ToTraceparent()}};
+  request.deadline = Now() + send.timeout;
+  request.may_send = std::move(send.may_send);
+  parts_.http->Send(std::move(request), [loop = parts_.loop, on_done = std::move(on_done)](http::ClientResult result) {
+    loop->Post([on_done, result = std::move(result)] { on_done(result); });
+  });
+}
+
+void LiveEffects::WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason reason, std::string_view detail,
+                                  std::uint32_t attempts, Written on_done) {
+  bus::ProduceDeadLetter(*parts_.producer, parts_.bus, origin, reason, detail, attempts, kService,
+                         OnLoop(std::move(on_done)));
+}
+
+void LiveEffects::WriteParked(const bus::Record& origin, Written on_done) {
+  bus::OutgoingRecord record;
+  record.topic = bus::TopicName(parts_.bus, bus::kParked);
+  record.partition = origin.partition;  // `parked` has the conversation topics' partitions
+  record.key = origin.key;
+  record.value = origin.value;
+  record.headers = origin.headers;
+  parts_.producer->Produce(std::move(record), OnLoop(std::move(on_done)));
+}
+
+void LiveEffects::WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& reply,
+                             const telemetry::TraceContext& trace, Written on_done) {
+  bus::OutgoingRecord record;
+  record.topic = bus::TopicName(parts_.bus, bus::kReplies);
+  record.key = conversation_key;
+  record.value = reply.SerializeAsString();
+  record.headers = bus::MakeHeaders(trace, "mesh.bus.v1.ReplyRecord", base::ToHex(reply.reply().turn_id()) + "-notice",
+                                    kService, WallMs());
+  parts_.producer->Produce(std::move(record), OnLoop(std::move(on_done)));
+}
+
+bus::DeliveryCallback LiveEffects::OnLoop(Written on_done) const {
+  return [loop = parts_.loop, on_done = std::move(on_done)](absl::StatusOr<bus::RecordPosition> position) {
+    loop->Post([on_done, status = position.status()] { on_done(status); });
+  };
+}
+
+void LiveEffects::ReportOutcome(const mesh::bus::v1::ConversationId& conversation, const std::string& turn_id,
+                                mesh::session::v1::Outcome outcome, const telemetry::TraceContext& trace) {
+  parts_.reporter->Report(conversation, turn_id, outcome, trace);
+}
+
+std::shared_ptr<const account::Account> LiveEffects::FindAccount(mesh::bus::v1::Channel channel,
+                                                                 std::string_view account_id) const {
+  std::shared_ptr<const account::AccountBook> book = parts_.accounts->current();
+  const account::Account* account = book->Find(channel, account_id);
+  // Shares the book's life: a reload must not take an account away from a send that is using it.
+  return account == nullptr ? nullptr : std::shared_ptr<const account::Account>(std::move(book), account);
+}
+
+const channel::Codec* LiveEffects::FindCodec(mesh::bus::v1::Channel channel) const { return channel::FindCodec(channel); }
+
+}  // namespace sender

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "libs/account/account_book.h"
+#include "libs/app/event_loop.h"
+#include "libs/bus/producer.h"
+#include "services/sender/effects.h"
+#include "services/sender/ledger_log.h"
+#include "services/sender/outcome_reporter.h"
+
+namespace sender {
+
+// The sender's effects on the real world: Kafka, the Graph API over HTTP, the session service.
+//
+// Threading: as Effects, but Now() from any thread.
+// Lifetime:  everything given outlives it; `ledger` and `reporter` may be set after construction, before the first use.
+class LiveEffects final : public Effects {
+ public:
+  struct Parts {
+    app::EventLoop* loop = nullptr;
+    bus::Producer* producer = nullptr;
+    http::Client* http = nullptr;
+    LedgerLog* ledger = nullptr;
+    OutcomeReporter* reporter = nullptr;
+    const account::AccountFile* accounts = nullptr;
+    const base::Clock* clock = nullptr;
+    std::function<bool()> statuses_up_to_date;
+    bus::BusOptions bus;
+  };
+  explicit LiveEffects(Parts parts) : parts_(std::move(parts)) {}
+
+  Parts& parts() { return parts_; }
+
+  base::MonotonicTime Now() const override { return parts_.clock->Now(); }
+  std::int64_t WallMs() const override { return parts_.clock->WallMs(); }
+  void RunAfter(base::Duration delay, std::function<void()> task) override;
+  void AppendLedger(std::int32_t partition, const LedgerEntry& entry, const telemetry::TraceContext& trace,
+                    Appended on_done) override;
+  void Post(Send send, std::function<void(http::ClientResult)> on_done) override;
+  void WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason reason, std::string_view detail,
+                       std::uint32_t attempts, Written on_done) override;
+  void WriteParked(const bus::Record& origin, Written on_done) override;
+  void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
+                  const telemetry::TraceContext& trace, Written on_done) override;
+  void ReportOutcome(const mesh::bus::v1::ConversationId& conversation, const std::string& turn_id,
+                     mesh::session::v1::Outcome outcome, const telemetry::TraceContext& trace) override;
+  std::shared_ptr<const account::Account> FindAccount(mesh::bus::v1::Channel channel,
+                                                      std::string_view account_id) const override;
+  const channel::Codec* FindCodec(mesh::bus::v1::Channel channel) const override;
+  bool StatusesUpToDate() const override { return parts_.statuses_up_to_date(); }
+
+ private:
+  bus::DeliveryCallback OnLoop(Written on_done) const;
+
+  Parts parts_;
+};
+
+}  // namespace sender

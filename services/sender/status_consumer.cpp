@@ -1,0 +1,141 @@
+#include "services/sender/status_consumer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "libs/base/backoff.h"
+#include "libs/base/byte_key.h"
+#include "libs/bus/headers.h"
+#include "services/sender/ledger_log.h"
+
+namespace sender {
+namespace {
+
+constexpr base::Duration kRetryInitial = std::chrono::milliseconds(100);
+constexpr base::Duration kRetryMax = std::chrono::seconds(5);
+// A status older than this when it is read had waited; for as long afterwards more may be waiting behind it.
+constexpr base::Duration kFresh = std::chrono::seconds(5);
+
+bus::TopicPartition PlaceOf(const bus::Record& record) { return {record.topic, record.partition}; }
+
+}  // namespace
+
+StatusConsumer::StatusConsumer(const bus::BusOptions& bus, std::int32_t partitions, app::EventLoop* loop,
+                               bus::Producer* producer, const Metrics* metrics, const base::Clock* clock)
+    : bus_(bus), partitions_(partitions), loop_(loop), producer_(producer), metrics_(metrics), clock_(clock) {}
+
+void StatusConsumer::OnAssigned(const bus::TopicPartition& partition, std::int64_t, std::string_view) {
+  std::lock_guard lock(mutex_);
+  held_.insert(partition);
+}
+
+void StatusConsumer::OnRevoked(const bus::TopicPartition& partition, bool) {
+  std::lock_guard lock(mutex_);
+  held_.erase(partition);
+  paused_.erase(partition);
+  std::erase_if(in_flight_, [&](const auto& entry) { return entry.first.first == partition; });
+}
+
+void StatusConsumer::OnRecord(bus::Record record) {
+  Begin(record);
+  auto origin = std::make_shared<const bus::Record>(std::move(record));
+  mesh::bus::v1::DeliveryStatus status;
+  if (!status.ParseFromString(origin->value)) return Refuse(origin, bus::DeadLetterReason::kUndecodable, 1);
+  if (identity::KeyOf(status.conversation()).value() != origin->key) {
+    return Refuse(origin, bus::DeadLetterReason::kKeyMismatch, 1);
+  }
+  if (status.accepted_at_ms() > 0 && clock_->WallMs() - status.accepted_at_ms() > base::ToMs(kFresh)) {
+    std::lock_guard lock(mutex_);
+    stale_read_at_ = clock_->Now();
+  }
+  auto entry = std::make_shared<const LedgerEntry>(MakeEvidence(status, clock_->WallMs()));
+  if (entry->key.empty()) {
+    metrics_->CountStatus("nothing_named");
+    return Finish(*origin);
+  }
+  if (Repeats(*entry)) {
+    metrics_->CountStatus("repeated");
+    return Finish(*origin);
+  }
+  Append(origin, entry, /*attempt=*/1);
+}
+
+void StatusConsumer::Append(std::shared_ptr<const bus::Record> origin, std::shared_ptr<const LedgerEntry> entry,
+                            int attempt) {
+  if (!Held(PlaceOf(*origin))) return;  // its next reader appends it
+  const telemetry::TraceContext trace = bus::TraceOf(origin->headers);
+  producer_->Produce(ToOutgoing(bus_, bus::PartitionFor(origin->key, partitions_), *entry, trace),
+                     [this, origin, entry, attempt](absl::StatusOr<bus::RecordPosition> position) {
+                       if (position.ok()) {
+                         metrics_->CountStatus("evidence");
+                         return Finish(*origin);
+                       }
+                       loop_->PostAfter(base::BackoffDelay(attempt, kRetryInitial, kRetryMax,
+                                                           static_cast<std::uint64_t>(origin->offset)),
+                                        [this, origin, entry, attempt] { Append(origin, entry, attempt + 1); });
+                     });
+}
+
+void StatusConsumer::Refuse(std::shared_ptr<const bus::Record> origin, bus::DeadLetterReason reason, int attempt) {
+  if (!Held(PlaceOf(*origin))) return;
+  bus::ProduceDeadLetter(*producer_, bus_, *origin, reason, "delivery status", static_cast<std::uint32_t>(attempt),
+                         "sender", [this, origin, reason, attempt](absl::StatusOr<bus::RecordPosition> position) {
+                           if (position.ok()) {
+                             metrics_->CountStatus("dead_letter");
+                             metrics_->CountDeadLetter(bus::ToString(reason));
+                             return Finish(*origin);
+                           }
+                           loop_->PostAfter(base::BackoffDelay(attempt, kRetryInitial, kRetryMax,
+                                                               static_cast<std::uint64_t>(origin->offset)),
+                                            [this, origin, reason, attempt] { Refuse(origin, reason, attempt + 1); });
+                         });
+}
+
+void StatusConsumer::Begin(const bus::Record& record) {
+  bool pause = false;
+  {
+    std::lock_guard lock(mutex_);
+    in_flight_[{PlaceOf(record), record.offset}] = clock_->Now();
+    pause = in_flight_.size() >= kInFlightMax && paused_.insert(PlaceOf(record)).second;
+  }
+  if (pause) consumer_->Pause(PlaceOf(record));
+}
+
+void StatusConsumer::Finish(const bus::Record& record) {
+  consumer_->MarkDone(PlaceOf(record), record.offset);
+  std::set<bus::TopicPartition> resume;
+  {
+    std::lock_guard lock(mutex_);
+    in_flight_.erase({PlaceOf(record), record.offset});
+    if (in_flight_.size() <= kInFlightMax / 2) resume.swap(paused_);
+  }
+  for (const bus::TopicPartition& partition : resume) consumer_->Resume(partition);
+}
+
+bool StatusConsumer::Repeats(const LedgerEntry& entry) {
+  const std::string told = base::JoinLengthPrefixed({entry.key, std::to_string(entry.record.evidence().state())});
+  std::lock_guard lock(mutex_);
+  if (!repeats_.insert(told).second) return true;
+  repeats_by_age_.push_back(told);
+  if (repeats_by_age_.size() > kRepeatsMax) {
+    repeats_.erase(repeats_by_age_.front());
+    repeats_by_age_.pop_front();
+  }
+  return false;
+}
+
+bool StatusConsumer::Held(const bus::TopicPartition& partition) const {
+  std::lock_guard lock(mutex_);
+  return held_.contains(partition);
+}
+
+bool StatusConsumer::UpToDate() const {
+  const base::MonotonicTime now = clock_->Now();
+  std::lock_guard lock(mutex_);
+  if (stale_read_at_ != base::MonotonicTime{} && now - stale_read_at_ < kFresh) return false;
+  return std::none_of(in_flight_.begin(), in_flight_.end(),
+                      [&](const auto& entry) { return now - entry.second > kFresh; });
+}
+
+}  // namespace sender
