@@ -143,6 +143,8 @@ int Runner::WaitAndDrain(std::function<void()> drain) {
     }
   });
   drain();
+  // The checks and refreshes point into what the caller destroys next.
+  if (rep_->admin) rep_->admin->Drain(std::chrono::steady_clock::now() + std::chrono::seconds(1));
   rep_->drained = true;
   watchdog.join();
   telemetry::LogInfo("stopped");

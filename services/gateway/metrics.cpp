@@ -1,0 +1,65 @@
+#include "services/gateway/metrics.h"
+
+#include <array>
+
+#include "libs/identity/identity.h"
+
+namespace gateway {
+namespace {
+
+constexpr std::array<std::string_view, static_cast<std::size_t>(WebhookOutcome::kCount)> kOutcomes = {
+    "persisted", "nothing_to_keep", "unusable", "not_persisted",  "not_ready",
+    "unsigned",  "bad_signature",   "verified", "verify_refused", "verify_malformed"};
+
+// In the order of channel::EventKind.
+constexpr std::array<std::string_view, 8> kKinds = {"message", "postback", "status", "echo",
+                                                    "standby", "event",    "error",  "duplicate"};
+static_assert(static_cast<std::size_t>(channel::EventKind::kDuplicate) + 1 == kKinds.size());
+
+constexpr std::string_view kOther = "other";
+constexpr std::string_view kReasons[] = {
+    // The body as a whole (libs/channel/codec.h)
+    "not_json", "too_deep", "not_utf8", "wrong_object", "too_large",
+    // One item of it
+    "entry_not_an_object", "changes_not_a_list", "change_not_an_object", "value_not_an_object", "messages_not_a_list",
+    "statuses_not_a_list", "errors_not_a_list", "message_echoes_not_a_list", "items_not_a_list", "item_not_an_object",
+    "no_account", "no_sender",
+    // This service
+    "duplicate", "unknown_account", "foreign_signature", "no_user", kOther};
+
+}  // namespace
+
+std::string_view ToString(WebhookOutcome outcome) { return kOutcomes[static_cast<std::size_t>(outcome)]; }
+
+ChannelMetrics::ChannelMetrics(std::string_view channel, telemetry::Registry& registry)
+    : ack_seconds_(registry.AddHistogram("gateway_ack_seconds",
+                                         "From a webhook being read to its answer, the broker's delivery reports included",
+                                         telemetry::LatencyBuckets(), {{"channel", std::string(channel)}})) {
+  for (const std::string_view outcome : kOutcomes) {
+    webhooks_.push_back(registry.AddCounter("gateway_webhooks_total", "Requests to webhook paths, by how they ended",
+                                            {{"channel", std::string(channel)}, {"outcome", std::string(outcome)}}));
+  }
+  for (const std::string_view kind : kKinds) {
+    events_.push_back(registry.AddCounter("gateway_events_total", "Items of well-signed webhooks, by what they mean",
+                                          {{"channel", std::string(channel)}, {"kind", std::string(kind)}}));
+  }
+  for (const std::string_view reason : kReasons) {
+    ignored_.emplace(reason, registry.AddCounter("gateway_ignored_total", "Bodies and items that gave no record, by reason",
+                                                 {{"channel", std::string(channel)}, {"reason", std::string(reason)}}));
+  }
+}
+
+void ChannelMetrics::CountWebhook(WebhookOutcome outcome) const { webhooks_[static_cast<std::size_t>(outcome)].Increment(); }
+
+void ChannelMetrics::CountEvent(channel::EventKind kind) const { events_[static_cast<std::size_t>(kind)].Increment(); }
+
+void ChannelMetrics::CountIgnored(std::string_view reason) const {
+  const auto found = ignored_.find(reason);
+  (found == ignored_.end() ? ignored_.find(kOther) : found)->second.Increment();
+}
+
+Metrics::Metrics(const std::vector<mesh::bus::v1::Channel>& channels, telemetry::Registry& registry) {
+  for (const auto channel : channels) channels_.try_emplace(channel, identity::ChannelName(channel), registry);
+}
+
+}  // namespace gateway
