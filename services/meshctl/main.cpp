@@ -1,0 +1,38 @@
+#include <cstdio>
+#include <string_view>
+
+#include "services/meshctl/command.h"
+
+namespace {
+
+constexpr meshctl::Command kCommands[] = {
+    {"send", "post a signed test webhook and wait for the reply", meshctl::RunSend},
+    {"decode", "print what a webhook body means", meshctl::RunDecode},
+    {"lag", "where each consumer group stands", meshctl::RunLag},
+    {"dead-letter", "list or requeue what was given up", meshctl::RunDeadLetter},
+    {"session", "show or forget a conversation", meshctl::RunSession},
+    {"trace", "follow one message through topics, ledger and history", meshctl::RunTrace},
+};
+
+int PrintUsage(std::FILE* out, int code) {
+  std::fprintf(out, "meshctl: the command line of operators and developers.\n\nUsage: meshctl COMMAND [options]\n\nCommands:\n");
+  for (const meshctl::Command& command : kCommands) {
+    std::fprintf(out, "  %-12s %s\n", command.name.data(), command.summary.data());
+  }
+  std::fprintf(out, "\nmeshctl COMMAND --help shows options and examples. With a mesh started by `make run`, addresses are read\n"
+                    "from .run/meshctl.yaml when called from the project's root.\n");
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) return PrintUsage(stderr, 2);
+  const std::string_view name = argv[1];
+  if (name == "--help" || name == "-h" || name == "help") return PrintUsage(stdout, 0);
+  for (const meshctl::Command& command : kCommands) {
+    if (command.name == name) return command.run(argc - 1, argv + 1);
+  }
+  std::fprintf(stderr, "meshctl: no command '%s'\n\n", argv[1]);
+  return PrintUsage(stderr, 2);
+}

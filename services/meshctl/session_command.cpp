@@ -1,0 +1,80 @@
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "libs/base/hex.h"
+#include "libs/json/writer.h"
+#include "services/meshctl/command.h"
+#include "services/meshctl/connections.h"
+
+namespace meshctl {
+namespace {
+
+struct SessionOptions {
+  Connections connections;
+  std::string channel;
+  std::string from;
+  std::string account;
+};
+
+int Show(session::Client& client, const mesh::bus::v1::ConversationId& conversation) {
+  mesh::session::v1::GetSessionRequest request;
+  *request.mutable_conversation() = conversation;
+  const auto stored = client.GetSession(request, {});
+  if (!stored.ok()) return Fail("session show", stored.status());
+  for (const mesh::session::v1::HistoryTurn& turn : stored->turns()) {
+    json::Writer json;
+    json.BeginObject();
+    json.Field("turn_id", base::ToHex(turn.turn_id()));
+    json.Field("accepted_at_ms", turn.accepted_at_ms());
+    json.Field("user", turn.user_text());
+    json.Field("reply", turn.reply_text());
+    json.Field("outcome", mesh::session::v1::Outcome_Name(turn.outcome()));
+    json.Field("tokens", turn.user_tokens() + turn.reply_tokens());
+    json.EndObject();
+    std::printf("%s\n", std::move(json).Take().c_str());
+  }
+  std::fprintf(stderr, "%d turns\n", stored->turns_size());
+  return 0;
+}
+
+int Forget(session::Client& client, const mesh::bus::v1::ConversationId& conversation) {
+  mesh::session::v1::ForgetRequest request;
+  *request.mutable_conversation() = conversation;
+  const auto forgotten = client.Forget(request, {});
+  if (!forgotten.ok()) return Fail("session forget", forgotten.status());
+  std::printf("forgot %lld turns\n", static_cast<long long>(forgotten->turns_deleted()));
+  return 0;
+}
+
+}  // namespace
+
+int RunSession(int argc, const char* const* argv) {
+  SessionOptions options;
+  std::vector<std::string> words;
+  config::OptionTable table("meshctl session", "Shows or deletes the stored conversation of one user.");
+  table.Add("channel", &options.channel, {.doc = "The user's channel.", .choices = {"whatsapp", "messenger", "instagram"}});
+  table.Add("from", &options.from, {.doc = "The user's id."});
+  table.Add("account", &options.account, {.doc = "Which account, when the channel has several."});
+  table.AllowPositionals(&words, "show | forget", "What to do. Forgetting is final.");
+  RegisterConnections(table, &options.connections);
+  table.AddExample("meshctl session show --channel=whatsapp --from=15551234567", "one JSON line a turn, oldest first");
+  table.AddExample("meshctl session forget --channel=whatsapp --from=15551234567", "deletes history and profile");
+  if (const std::optional<int> code = ParseCommand(table, argc, argv)) return *code;
+  const bool known = words.size() == 1 && (words[0] == "show" || words[0] == "forget");
+  if (!known || options.channel.empty() || options.from.empty()) {
+    std::fprintf(stderr, "meshctl: session show|forget needs --channel and --from; see meshctl session --help\n");
+    return 2;
+  }
+  const absl::StatusOr<account::Account> account = FindAccount(options.connections, options.channel, options.account);
+  if (!account.ok()) return Fail("session", account.status());
+  mesh::bus::v1::ConversationId conversation;
+  conversation.set_tenant(account->tenant);
+  conversation.set_channel(account->channel);
+  conversation.set_account(account->account_id);
+  conversation.set_user(options.from);
+  const std::unique_ptr<session::Client> client = session::Client::Create(options.connections.session_target);
+  return words[0] == "show" ? Show(*client, conversation) : Forget(*client, conversation);
+}
+
+}  // namespace meshctl
