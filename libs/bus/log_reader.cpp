@@ -129,9 +129,6 @@ KafkaLogReader::~KafkaLogReader() {
     rd_kafka_queue_yield(wake_queue_.get());
     poll_thread_.join();
   }
-  wake_queue_.reset();
-  // There is no group to leave.
-  if (client_ != nullptr) rd_kafka_destroy_flags(client_.release(), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
 void KafkaLogReader::Add(const TopicPartition& partition, std::int64_t from_offset) {
@@ -234,7 +231,6 @@ absl::Status ReadThrough(const BusOptions& bus, std::string_view service, const 
     if (!at_end && within && !on_record(internal::ToRecord(*message))) break;
     if (last) ends.erase(end);
   }
-  rd_kafka_destroy_flags(client->release(), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
   return status;
 }
 

@@ -12,6 +12,7 @@
 
 #include "libs/bus/consumer.h"
 #include "libs/bus/internal/broker_health.h"
+#include "libs/bus/internal/join_watch.h"
 #include "libs/bus/internal/kafka_handle.h"
 #include "libs/bus/internal/offset_committer.h"
 #include "libs/bus/internal/partition_table.h"
@@ -88,6 +89,7 @@ class GroupConsumer final : public Consumer {
 
   PartitionTable table_;
   BrokerHealth health_;
+  JoinWatch join_watch_;
 
   // Poll thread; also Open and Start, before it runs. `committer_` goes before `client_`.
   ClientPtr client_;

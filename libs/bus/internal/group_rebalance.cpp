@@ -159,9 +159,17 @@ void GroupConsumer::Leave() {
   const ErrorPtr error(rd_kafka_consumer_close_queue(client_.get(), events.get()));
   const base::MonotonicTime deadline = Now() + kLeaveTime;
   while (error == nullptr && rd_kafka_consumer_closed(client_.get()) == 0 && Now() < deadline) {
-    rd_kafka_queue_poll_callback(events.get(), /*timeout_ms=*/20);
+    const EventPtr event(rd_kafka_queue_poll(events.get(), /*timeout_ms=*/20));
+    if (event == nullptr || rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_REBALANCE) continue;
+    // On a queue of one's own rebalances are events. Records that were fetched come so too; nobody has begun them.
+    OnRebalance(client_.get(), rd_kafka_event_error(event.get()), rd_kafka_event_topic_partition_list(event.get()),
+                this);
   }
-  RevokeOwned(table_.Owned(), /*lost=*/true);  // only when closing took too long
+  if (rd_kafka_consumer_closed(client_.get()) == 0) {
+    telemetry::LogWarning("consumer_group_not_left", {{"reason", "the broker did not answer in time"}});
+    RevokeOwned(table_.Owned(), /*lost=*/true);
+    rd_kafka_assign(client_.get(), nullptr);  // destroying a client that holds an assignment would wait for this call
+  }
 }
 
 void GroupConsumer::DropClient() {
@@ -172,8 +180,7 @@ void GroupConsumer::DropClient() {
   }
   committer_.reset();
   pending_.reset();
-  // Leave has closed the consumer where that was possible; closing again here could wait for a broker that is away.
-  if (client_ != nullptr) rd_kafka_destroy_flags(client_.release(), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  client_.reset();
 }
 
 void GroupConsumer::Reopen() {

@@ -11,8 +11,10 @@
 namespace bus::internal {
 
 // Owners of librdkafka's objects; the deleter of each is the library's own.
+// A consumer leaves its group before, with a deadline; the library's own closing could wait long for a broker that is
+// away.
 struct ClientDeleter {
-  void operator()(rd_kafka_t* client) const { rd_kafka_destroy(client); }
+  void operator()(rd_kafka_t* client) const { rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); }
 };
 struct ConfDeleter {
   void operator()(rd_kafka_conf_t* conf) const { rd_kafka_conf_destroy(conf); }
