@@ -25,9 +25,6 @@ struct GrpcService::Rep final : v1::SessionService::CallbackService {
   Rep(Store* the_store, rpc::CallExecutor* the_executor, const rpc::ServerOptions& server_options, Observer on_end)
       : store(the_store), executor(the_executor), options(server_options), observer(std::move(on_end)) {}
 
-  template <typename Request, typename Response>
-  using StoreMethod = absl::StatusOr<Response> (Store::*)(const Request&, base::MonotonicTime);
-
   void End(grpc::ServerUnaryReactor* reactor, MethodIndex method, base::MonotonicTime started,
            const telemetry::TraceContext& trace, const absl::Status& status) {
     const base::Duration took = base::Clock::Real().Now() - started;
@@ -42,9 +39,9 @@ struct GrpcService::Rep final : v1::SessionService::CallbackService {
   }
 
   // The whole life of one call. gRPC keeps context, request and response alive until Finish.
-  template <typename Request, typename Response>
+  template <auto kStoreMethod, typename Request, typename Response>
   grpc::ServerUnaryReactor* Serve(grpc::CallbackServerContext* context, const Request* request, Response* response,
-                                  MethodIndex method, StoreMethod<Request, Response> run) {
+                                  MethodIndex method) {
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
     const base::MonotonicTime started = base::Clock::Real().Now();
     const base::MonotonicTime deadline = rpc::CallDeadline(*context, options);
@@ -59,7 +56,7 @@ struct GrpcService::Rep final : v1::SessionService::CallbackService {
         return End(reactor, method, started, trace,
                    absl::DeadlineExceededError("deadline passed while the call waited for a thread"));
       }
-      absl::StatusOr<Response> result = (store->*run)(*request, deadline);
+      absl::StatusOr<Response> result = (store->*kStoreMethod)(*request, deadline);
       if (result.ok()) *response = *std::move(result);
       End(reactor, method, started, trace, result.status());
     });
@@ -74,31 +71,31 @@ struct GrpcService::Rep final : v1::SessionService::CallbackService {
 
   grpc::ServerUnaryReactor* LoadContext(grpc::CallbackServerContext* context, const v1::LoadContextRequest* request,
                                         v1::LoadContextResponse* response) override {
-    return Serve(context, request, response, kLoadContext, &Store::LoadContext);
+    return Serve<&Store::LoadContext>(context, request, response, kLoadContext);
   }
   grpc::ServerUnaryReactor* AppendTurn(grpc::CallbackServerContext* context, const v1::AppendTurnRequest* request,
                                        v1::AppendTurnResponse* response) override {
-    return Serve(context, request, response, kAppendTurn, &Store::AppendTurn);
+    return Serve<&Store::AppendTurn>(context, request, response, kAppendTurn);
   }
   grpc::ServerUnaryReactor* SetOutcome(grpc::CallbackServerContext* context, const v1::SetOutcomeRequest* request,
                                        v1::SetOutcomeResponse* response) override {
-    return Serve(context, request, response, kSetOutcome, &Store::SetOutcome);
+    return Serve<&Store::SetOutcome>(context, request, response, kSetOutcome);
   }
   grpc::ServerUnaryReactor* IsDone(grpc::CallbackServerContext* context, const v1::IsDoneRequest* request,
                                    v1::IsDoneResponse* response) override {
-    return Serve(context, request, response, kIsDone, &Store::IsDone);
+    return Serve<&Store::IsDone>(context, request, response, kIsDone);
   }
   grpc::ServerUnaryReactor* Forget(grpc::CallbackServerContext* context, const v1::ForgetRequest* request,
                                    v1::ForgetResponse* response) override {
-    return Serve(context, request, response, kForget, &Store::Forget);
+    return Serve<&Store::Forget>(context, request, response, kForget);
   }
   grpc::ServerUnaryReactor* GetSession(grpc::CallbackServerContext* context, const v1::GetSessionRequest* request,
                                        v1::GetSessionResponse* response) override {
-    return Serve(context, request, response, kGetSession, &Store::GetSession);
+    return Serve<&Store::GetSession>(context, request, response, kGetSession);
   }
   grpc::ServerUnaryReactor* LinkIdentity(grpc::CallbackServerContext* context, const v1::LinkIdentityRequest* request,
                                          v1::LinkIdentityResponse* response) override {
-    return Serve(context, request, response, kLinkIdentity, &Store::LinkIdentity);
+    return Serve<&Store::LinkIdentity>(context, request, response, kLinkIdentity);
   }
 
   Store* const store;
