@@ -12,9 +12,9 @@ namespace kernels {
 //   q, out    : [group][head_dim]
 // REQUIRES: context >= 1, block_size <= kKvBlockSizeMax, head_dim a multiple of 16 and <= kHeadDimMax.
 //
-// The softmax is computed online, block by block (Milakov and Gimelshein 2018), so K and V are read once. Blocks are met
-// in position order and nothing depends on other rows: a token's output has the same bits however its sequence was cut
-// into chunks. Slots at and beyond `context` are never read; they may hold anything.
+// The softmax is computed online, block by block (Milakov and Gimelshein 2018), so K and V are read once. Blocks are
+// met in position order and nothing depends on other rows: a token's output has the same bits however its sequence was
+// cut into chunks. Slots at and beyond `context` are never read; they may hold anything.
 struct PagedAttention {
   PagedKv kv;
   std::int64_t kv_head;

@@ -39,7 +39,9 @@ void PagedAttentionRef(const PagedAttention& a, const float* q, float* out) {
     for (double& weight : weights) total += weight = std::exp(weight - best);
     for (std::int64_t i = 0; i < a.kv.head_dim; ++i) {
       double sum = 0.0;
-      for (std::int64_t p = 0; p < a.context; ++p) sum += weights[static_cast<std::size_t>(p)] * Element(a, a.kv.v, p, i);
+      for (std::int64_t p = 0; p < a.context; ++p) {
+        sum += weights[static_cast<std::size_t>(p)] * Element(a, a.kv.v, p, i);
+      }
       out[i] = static_cast<float>(sum / total);
     }
   }

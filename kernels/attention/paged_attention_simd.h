@@ -40,8 +40,8 @@ inline void BlockScores(const T* k, std::int64_t tokens, std::int64_t head_dim, 
   }
 }
 
-// Takes `tokens` more positions into the softmax. `scores` becomes their weights; it is filled up with -infinity to whole
-// vectors. REQUIRES: scores has room for that.
+// Takes `tokens` more positions into the softmax. `scores` becomes their weights; it is filled up with -infinity to
+// whole vectors. REQUIRES: scores has room for that.
 template <class S, typename T>
 inline void AddBlock(OnlineSoftmax& state, float* scores, const T* v, std::int64_t tokens, std::int64_t head_dim,
                      float* out) {
@@ -61,7 +61,9 @@ inline void AddBlock(OnlineSoftmax& state, float* scores, const T* v, std::int64
   state.best = best;
   for (std::int64_t d = 0; d < head_dim; d += S::kLanes) {
     auto sum = S::Mul(S::Load(out + d), S::Set1(decay));
-    for (std::int64_t t = 0; t < tokens; ++t) sum = S::Fma(S::Set1(scores[t]), LoadElement<S>(v + t * head_dim + d), sum);
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      sum = S::Fma(S::Set1(scores[t]), LoadElement<S>(v + t * head_dim + d), sum);
+    }
     S::Store(out + d, sum);
   }
 }

@@ -6,7 +6,8 @@
 
 namespace kernels {
 
-// y[m][n] = sum_k x[m][k] * w[n][k], or added to y[m][n] when `accumulate`. Weights in a file's format, activations F32.
+// y[m][n] = sum_k x[m][k] * w[n][k], or added to y[m][n] when `accumulate`. Weights in a file's format, activations
+// F32.
 struct Gemm {
   const std::uint8_t* w;  // [n][RowBytes(format, k)]
   WeightFormat format;

@@ -7,12 +7,12 @@
 
 namespace kernels {
 
-// See gemm.h. Weight rows are widened to F32 in pieces that stay in the cache while rows of x pass by. The inner product
-// runs along k in vectors; kRows x kColumns accumulators hide the latency of the multiply-add and let each loaded vector
-// be used several times.
+// See gemm.h. Weight rows are widened to F32 in pieces that stay in the cache while rows of x pass by. The inner
+// product runs along k in vectors; kRows x kColumns accumulators hide the latency of the multiply-add and let each
+// loaded vector be used several times.
 //
-// Each element has one vector of accumulators and meets k in ascending order, whatever the tile shapes and wherever k is
-// cut: that is the determinism which gemm.h promises.
+// Each element has one vector of accumulators and meets k in ascending order, whatever the tile shapes and wherever k
+// is cut: that is the determinism which gemm.h promises.
 template <class S, int kRows, int kColumns>
 struct GemmSums {
   typename S::F32 sums[kRows][kColumns];
@@ -82,8 +82,8 @@ inline void WidenRows(const Gemm& gemm, std::int64_t n, std::int64_t n_end, std:
   }
 }
 
-// Up to this many rows of x, widening costs more than multiplying, so it is done in pieces that fit the first cache level
-// and are used at once.
+// Up to this many rows of x, widening costs more than multiplying, so it is done in pieces that fit the first cache
+// level and are used at once.
 inline constexpr std::int64_t kFewRows = 16;
 inline constexpr std::int64_t kFewRowsColumns = 8;
 inline constexpr std::int64_t kFewRowsPiece = 768;   // values of k

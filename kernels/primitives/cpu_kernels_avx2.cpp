@@ -12,7 +12,7 @@ struct Avx2 {
     F32 first, second;
   };
   static constexpr int kLanes = 8;
-  static constexpr int kGemmRows = 3;  // 3 x 4 accumulators, 1 weight and 3 activations of 16 registers
+  static constexpr int kGemmRows = 3;         // 3 x 4 accumulators, 1 weight and 3 activations of 16 registers
   static constexpr int kFewRowsTogether = 1;  // 1 x 8 accumulators
 
   static F32 Zero() { return _mm256_setzero_ps(); }
@@ -56,8 +56,7 @@ struct Avx2 {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
   static void StoreF16(std::uint16_t* p, F32 v) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
-                     _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
   }
   static F32 LoadBF16(const std::uint16_t* p) {
     const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));

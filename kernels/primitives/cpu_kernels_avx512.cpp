@@ -12,7 +12,7 @@ struct Avx512 {
     F32 first, second;
   };
   static constexpr int kLanes = 16;
-  static constexpr int kGemmRows = 6;  // 6 x 4 accumulators, 4 weights and 1 activation of 32 registers
+  static constexpr int kGemmRows = 6;         // 6 x 4 accumulators, 4 weights and 1 activation of 32 registers
   static constexpr int kFewRowsTogether = 2;  // 2 x 8 accumulators
 
   static F32 Zero() { return _mm512_setzero_ps(); }

@@ -71,7 +71,9 @@ struct Portable {
     __builtin_memcpy(&v, wide, sizeof(v));
     return v;
   }
-  static F32 LoadI8(const std::uint8_t* p) { return Widen([p](int i) { return static_cast<std::int8_t>(p[i]); }); }
+  static F32 LoadI8(const std::uint8_t* p) {
+    return Widen([p](int i) { return static_cast<std::int8_t>(p[i]); });
+  }
   // The F16 number at p in every lane; and the two at p and p + 2.
   static F32 Set1Half(const std::uint8_t* p) {
     std::uint16_t bits;

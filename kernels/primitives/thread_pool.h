@@ -11,8 +11,8 @@ namespace kernels {
 // Runs the tasks of one kernel launch on a fixed number of threads, the caller among them. A forward pass is about 150
 // launches of 10 to 1,000 microseconds, so a waiting thread spins for some microseconds before it sleeps.
 //
-// Tasks are taken from a counter, not dealt out: a thread that the machine delays costs one task. A thread that wakes up
-// when the launch is over takes no part in it, so the caller never waits for a sleeper.
+// Tasks are taken from a counter, not dealt out: a thread that the machine delays costs one task. A thread that wakes
+// up when the launch is over takes no part in it, so the caller never waits for a sleeper.
 //
 // Threading: Run from one thread at a time.
 class ThreadPool {

@@ -4,8 +4,8 @@
 
 namespace kernels {
 
-// Rotary position embedding (Su et al. 2021) on neighbouring pairs, as GGUF stores Llama weights: the converter permutes
-// the rows of Q and K from the half-split order of the original checkpoint to this one.
+// Rotary position embedding (Su et al. 2021) on neighbouring pairs, as GGUF stores Llama weights: the converter
+// permutes the rows of Q and K from the half-split order of the original checkpoint to this one.
 //   x'[2i]     = x[2i] cos(p f_i) - x[2i + 1] sin(p f_i)
 //   x'[2i + 1] = x[2i] sin(p f_i) + x[2i + 1] cos(p f_i)        f_i = freq_base^(-2i / head_dim)
 //

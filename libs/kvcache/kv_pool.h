@@ -22,8 +22,8 @@ struct KvPoolShape {
 // The memory behind the blocks, in host memory:
 //   k, v : [layers][blocks_total][kv_heads][block_size][head_dim]   of shape().dtype
 // One head's run of a block is contiguous, so attention streams it. Pages become resident when first written, so a
-// large pool costs only what was used. Contents are never cleared: a row attends only to positions that its own sequence
-// has written since it got the block, so nothing of a former owner is ever read.
+// large pool costs only what was used. Contents are never cleared: a row attends only to positions that its own
+// sequence has written since it got the block, so nothing of a former owner is ever read.
 //
 // Threading: no synchronisation; the model's threads write disjoint slots within a step.
 class KvPool {
@@ -34,7 +34,7 @@ class KvPool {
   const KvPoolShape& shape() const { return shape_; }
   std::size_t bytes() const { return layer_bytes_ * static_cast<std::size_t>(shape_.layers) * 2; }
 
-  void* k(std::int32_t layer) const { return Plane(layer); }                  // [blocks_total][kv_heads][block_size][head_dim]
+  void* k(std::int32_t layer) const { return Plane(layer); }  // [blocks_total][kv_heads][block_size][head_dim]
   void* v(std::int32_t layer) const { return Plane(shape_.layers + layer); }  // the same
 
  private:

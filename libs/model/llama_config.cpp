@@ -108,8 +108,9 @@ absl::StatusOr<LlamaConfig> LlamaConfig::FromGguf(const tensor::GgufFile& file) 
   }
   reader.Require(config.heads % config.kv_heads == 0, "attention.head_count_kv", "does not divide head_count");
   reader.Require(config.head_dim % 16 == 0 && config.head_dim > 0 && config.head_dim <= kernels::kHeadDimMax,
-                 "attention.head_count", absl::StrCat("gives heads of ", config.head_dim, " values; a multiple of 16 up to ",
-                                                      kernels::kHeadDimMax, " is supported"));
+                 "attention.head_count",
+                 absl::StrCat("gives heads of ", config.head_dim, " values; a multiple of 16 up to ",
+                              kernels::kHeadDimMax, " is supported"));
   reader.Require(reader.IntOr("attention.value_length", config.head_dim, kWidthMax) == config.head_dim,
                  "attention.value_length", "differs from the keys' length");
   reader.Require(reader.IntOr("rope.dimension_count", config.head_dim, kWidthMax) == config.head_dim,

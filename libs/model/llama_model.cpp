@@ -15,9 +15,7 @@ namespace {
 // Fewer rows than this are not worth the launch of a row-wise kernel on several threads.
 constexpr std::int64_t kRowsPerTask = 8;
 
-std::int64_t Tiles(const kernels::Gemm& gemm) {
-  return (gemm.n + kernels::kGemmTileRows - 1) / kernels::kGemmTileRows;
-}
+std::int64_t Tiles(const kernels::Gemm& gemm) { return (gemm.n + kernels::kGemmTileRows - 1) / kernels::kGemmTileRows; }
 
 // y = W x for `rows` rows.
 kernels::Gemm Product(const WeightMatrix& w, const float* x, std::int64_t rows, float* y, std::int64_t y_stride) {
@@ -109,9 +107,8 @@ LlamaModel::LlamaModel(std::shared_ptr<const tensor::GgufFile> file, const Llama
 template <typename Body>
 void LlamaModel::ForRows(std::int64_t rows, const Body& body) {
   const std::int64_t tasks = (rows + kRowsPerTask - 1) / kRowsPerTask;
-  threads_.Run(tasks, [&](std::int64_t task, int) {
-    body(task * kRowsPerTask, std::min(rows, (task + 1) * kRowsPerTask));
-  });
+  threads_.Run(tasks,
+               [&](std::int64_t task, int) { body(task * kRowsPerTask, std::min(rows, (task + 1) * kRowsPerTask)); });
 }
 
 // All tiles of all products in one launch: the small ones (K, V) would leave threads idle on their own.
@@ -237,7 +234,8 @@ void LlamaModel::FeedForward(const LlamaLayer& layer, std::int64_t rows) {
                                              Product(layer.up, normed_.data(), rows, up, ffn_width)};
   RunGemms(gate_up);
   ForRows(rows, [&](std::int64_t begin, std::int64_t end) {
-    kernels_.swiglu(gate + begin * ffn_width, up + begin * ffn_width, (end - begin) * ffn_width, gate + begin * ffn_width);
+    kernels_.swiglu(gate + begin * ffn_width, up + begin * ffn_width, (end - begin) * ffn_width,
+                    gate + begin * ffn_width);
   });
   const kernels::Gemm down = ProductAdded(layer.down, gate, rows, x_.data());
   RunGemms({&down, 1});

@@ -19,12 +19,12 @@
 namespace model {
 
 struct LlamaOptions {
-  int threads = 1;                     // of the forward pass, the caller among them
-  std::int32_t blocks_total = 512;     // KV blocks
-  std::int32_t block_size = 16;        // tokens in a block, up to kernels::kKvBlockSizeMax
-  std::int32_t rows_max = 256;         // rows of a step
-  std::int32_t samples_max = 32;       // logit rows of a step
-  std::int32_t positions_max = 8192;   // positions of a sequence; beyond them there is no rotary table
+  int threads = 1;                    // of the forward pass, the caller among them
+  std::int32_t blocks_total = 512;    // KV blocks
+  std::int32_t block_size = 16;       // tokens in a block, up to kernels::kKvBlockSizeMax
+  std::int32_t rows_max = 256;        // rows of a step
+  std::int32_t samples_max = 32;      // logit rows of a step
+  std::int32_t positions_max = 8192;  // positions of a sequence; beyond them there is no rotary table
   kvcache::KvDtype kv_dtype = kvcache::KvDtype::kF16;
   const kernels::CpuKernels* kernels = nullptr;  // nullptr: the best for this machine
 };
@@ -79,13 +79,13 @@ class LlamaModel {
 
   AlignedFloats rope_table_;  // [positions_max][2][head_dim]
   // Of a step. The residual stream x collects what each layer adds.
-  AlignedFloats x_;        // [rows_max][width]
-  AlignedFloats normed_;   // [rows_max][width]
-  AlignedFloats qkv_;      // [rows_max][q_width + 2 * kv_width]
+  AlignedFloats x_;         // [rows_max][width]
+  AlignedFloats normed_;    // [rows_max][width]
+  AlignedFloats qkv_;       // [rows_max][q_width + 2 * kv_width]
   AlignedFloats attended_;  // [rows_max][q_width]
-  AlignedFloats gate_up_;  // [rows_max][2 * ffn_width]
-  AlignedFloats logits_;   // [samples_max][vocabulary]
-  AlignedFloats scratch_;  // [threads][GemmScratchFloats of the widest matrix]
+  AlignedFloats gate_up_;   // [rows_max][2 * ffn_width]
+  AlignedFloats logits_;    // [samples_max][vocabulary]
+  AlignedFloats scratch_;   // [threads][GemmScratchFloats of the widest matrix]
   std::int64_t scratch_floats_;
   std::vector<std::int32_t> sequence_of_row_;  // [rows_max]
 };

@@ -43,8 +43,8 @@ class Taker {
     const tensor::Tensor* tensor = Take(name, {static_cast<std::uint64_t>(length)});
     if (tensor == nullptr) return {};
     std::vector<float> values(static_cast<std::size_t>(length));
-    kernels::DequantizeRowRef(FormatOf(tensor->dtype), reinterpret_cast<const std::uint8_t*>(tensor->data.data()), length,
-                              values.data());
+    kernels::DequantizeRowRef(FormatOf(tensor->dtype), reinterpret_cast<const std::uint8_t*>(tensor->data.data()),
+                              length, values.data());
     return values;
   }
 
@@ -52,8 +52,8 @@ class Taker {
     if (!status_.ok()) return status_;
     for (const tensor::Tensor& tensor : file_.tensors()) {
       if (!taken_.contains(tensor.name)) {
-        return absl::FailedPreconditionError(absl::StrCat("tensor ", std::string(tensor.name),
-                                                          " is not part of the supported llama architecture"));
+        return absl::FailedPreconditionError(
+            absl::StrCat("tensor ", std::string(tensor.name), " is not part of the supported llama architecture"));
       }
     }
     return absl::OkStatus();
@@ -67,8 +67,8 @@ class Taker {
       return nullptr;
     }
     if (tensor->shape != shape) {
-      Fail(absl::StrCat("tensor ", name, " has shape [", absl::StrJoin(tensor->shape, ", "), "], the hyper-parameters say [",
-                        absl::StrJoin(shape, ", "), "]"));
+      Fail(absl::StrCat("tensor ", name, " has shape [", absl::StrJoin(tensor->shape, ", "),
+                        "], the hyper-parameters say [", absl::StrJoin(shape, ", "), "]"));
       return nullptr;
     }
     taken_.insert(tensor->name);

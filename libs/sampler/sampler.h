@@ -36,7 +36,8 @@ struct SamplerScratch {
 // - top-k keeps the k best, top-p (nucleus, Holtzman et al. 2020) the fewest whose probability reaches p, min-p (Nguyen
 //   et al. 2024) those with at least min_p times the best one's probability. At least one token always stays. Of equal
 //   logits the lower token id counts as better.
-// - the draw for the n-th token is a pure function of seed and n: same seed, same tokens, whatever else is in the batch.
+// - the draw for the n-th token is a pure function of seed and n: same seed, same tokens, whatever else is in the
+// batch.
 //
 // Threading: confined to one sequence's thread.
 class Sampler {
@@ -55,8 +56,8 @@ class Sampler {
   void Remember(std::int32_t token);
 
   const SamplerOptions options_;
-  std::uint64_t drawn_ = 0;          // tokens picked
-  std::vector<bool> seen_;           // [vocabulary], only with a penalty
+  std::uint64_t drawn_ = 0;  // tokens picked
+  std::vector<bool> seen_;   // [vocabulary], only with a penalty
   std::vector<std::int32_t> seen_tokens_;
 };
 

@@ -7,11 +7,12 @@
 
 namespace sampler {
 
-// Finds stop strings in text that arrives in pieces, wherever the pieces are cut, and never lets a part of one out: text
-// that may still become a stop string is held back until it is decided.
+// Finds stop strings in text that arrives in pieces, wherever the pieces are cut, and never lets a part of one out:
+// text that may still become a stop string is held back until it is decided.
 //
 // The match that ends first wins; of several that end together, the longest. Bytes are compared as they are.
-// Cost: O(stops) a byte (Knuth, Morris, Pratt 1977). Threading: confined to one sequence.
+// Cost: O(stops) a byte (Knuth, Morris, Pratt 1977).
+// Threading: confined to one sequence.
 class StopMatcher {
  public:
   explicit StopMatcher(const std::vector<std::string>& stops);  // REQUIRES: none is empty

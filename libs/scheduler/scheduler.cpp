@@ -57,8 +57,8 @@ absl::Status Scheduler::Enqueue(NewSequence sequence) {
     return absl::InvalidArgumentError("a sequence needs at least one prompt token and one token to generate");
   }
   if (tokens > pool_tokens) {
-    return absl::InvalidArgumentError(absl::StrCat("prompt and answer may reach ", tokens, " tokens, the KV pool holds ",
-                                                   pool_tokens, "; raise kv_blocks"));
+    return absl::InvalidArgumentError(absl::StrCat("prompt and answer may reach ", tokens,
+                                                   " tokens, the KV pool holds ", pool_tokens, "; raise kv_blocks"));
   }
   if (waiting_.size() >= static_cast<std::size_t>(options_.queue_max)) {
     return absl::ResourceExhaustedError(absl::StrCat(waiting_.size(), " sequences wait already (queue_max)"));

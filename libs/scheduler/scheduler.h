@@ -53,7 +53,8 @@ struct SchedulerCounts {
 //    large prompt is never overtaken for ever by small ones.
 //  - Rows: first one row for each sequence that decodes, then prefill chunks, oldest sequence first, up to
 //    step_tokens_max. Since sequences_max <= step_tokens_max, a chunk of at least one token always fits.
-//  - Growth: blocks beyond the known tokens are taken one at a time. When none is free, the youngest running sequence is
+//  - Growth: blocks beyond the known tokens are taken one at a time. When none is free, the youngest running sequence
+//  is
 //    preempted: it gives its blocks back and later recomputes prompt and generated tokens (recompute, not swap: at this
 //    model size it is quicker than copying). Preempted sequences resume before new ones are admitted.
 //  - Progress: the oldest sequence is never a victim of another, and Enqueue refuses what could not fit alone, so every
@@ -66,8 +67,8 @@ class Scheduler {
   static absl::StatusOr<std::unique_ptr<Scheduler>> Create(const SchedulerOptions& options);
   ~Scheduler();
 
-  // InvalidArgument: empty prompt, tokens_max < 1, or more tokens than the pool holds. ResourceExhausted: queue_max wait
-  // already. AlreadyExists: the id is in use.
+  // InvalidArgument: empty prompt, tokens_max < 1, or more tokens than the pool holds. ResourceExhausted: queue_max
+  // wait already. AlreadyExists: the id is in use.
   absl::Status Enqueue(NewSequence sequence);
 
   // Forgets a sequence in any state and frees what it holds; for its end, failure or cancellation. False: unknown id.
@@ -105,7 +106,8 @@ class Scheduler {
 
   const SchedulerOptions options_;
   kvcache::BlockAllocator allocator_;
-  absl::flat_hash_map<SequenceId, std::unique_ptr<Sequence>> sequences_;  // at most queue_max + sequences_max + preempted
+  absl::flat_hash_map<SequenceId, std::unique_ptr<Sequence>>
+      sequences_;  // at most queue_max + sequences_max + preempted
   TenantQueues waiting_;
   std::vector<Sequence*> running_;    // oldest ticket first; at most sequences_max
   std::vector<Sequence*> preempted_;  // oldest ticket first

@@ -40,10 +40,10 @@ struct Sequence {
   const std::int32_t tokens_end;     // tokens.size() never passes this
   const base::MonotonicTime deadline;
   kvcache::BlockTable blocks;
-  std::int32_t computed = 0;   // positions [0, computed) have their K/V in `blocks`
-  std::int32_t planned = 0;    // rows of it in the step being run
-  bool started = false;        // has been in a step
-  std::uint64_t ticket = 0;    // order of first admission, from 1; kept through preemption, so age only grows
+  std::int32_t computed = 0;  // positions [0, computed) have their K/V in `blocks`
+  std::int32_t planned = 0;   // rows of it in the step being run
+  bool started = false;       // has been in a step
+  std::uint64_t ticket = 0;   // order of first admission, from 1; kept through preemption, so age only grows
 };
 
 }  // namespace scheduler

@@ -14,13 +14,14 @@ namespace scheduler {
 // Waiting sequences, one first-in-first-out queue a tenant; tenants take turns. A tenant with a thousand waiting
 // sequences delays another tenant's first by one admission, not by a thousand.
 //
-// Ownership: points at sequences that the scheduler owns. Threading: confined to the scheduler thread.
+// Ownership: points at sequences that the scheduler owns.
+// Threading: confined to the scheduler thread.
 // Cost:      Push, Front and PopFront O(1); Remove and TakeExpired O(waiting).
 class TenantQueues {
  public:
   void Push(Sequence* sequence);
-  Sequence* Front() const;  // whose turn it is; nullptr when nothing waits
-  void PopFront();          // REQUIRES: Front() != nullptr. The next tenant's turn begins
+  Sequence* Front() const;                // whose turn it is; nullptr when nothing waits
+  void PopFront();                        // REQUIRES: Front() != nullptr. The next tenant's turn begins
   bool Remove(const Sequence* sequence);  // false: not here
 
   // Removes and returns those whose deadline has passed.

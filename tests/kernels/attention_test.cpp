@@ -11,7 +11,8 @@ namespace {
 
 // A paged cache with shuffled blocks whose unused slots hold NaN, so that a read beyond the context shows.
 struct Cache {
-  Cache(KvFormat format, std::int64_t kv_heads, std::int64_t block_size, std::int64_t head_dim, std::int64_t blocks_total)
+  Cache(KvFormat format, std::int64_t kv_heads, std::int64_t block_size, std::int64_t head_dim,
+        std::int64_t blocks_total)
       : kv{nullptr, nullptr, format, kv_heads, block_size, head_dim} {
     const auto elements = static_cast<std::size_t>(blocks_total * kv_heads * block_size * head_dim);
     k.assign(elements, std::numeric_limits<float>::quiet_NaN());
@@ -36,7 +37,8 @@ class PagedAttentionTest : public KernelTest {
  protected:
   void FillTo(Cache& cache, std::int64_t from, std::int64_t context) {
     for (std::int64_t p = from; p < context; ++p) {
-      const std::vector<float> k = Random(cache.kv.kv_heads * cache.kv.head_dim), v = Random(cache.kv.kv_heads * cache.kv.head_dim);
+      const std::vector<float> k = Random(cache.kv.kv_heads * cache.kv.head_dim),
+                               v = Random(cache.kv.kv_heads * cache.kv.head_dim);
       StoreKvRef(cache.kv, cache.block_ids[static_cast<std::size_t>(p / cache.kv.block_size)], p % cache.kv.block_size,
                  k.data(), v.data());
     }
@@ -53,7 +55,8 @@ TEST_P(PagedAttentionTest, EqualsTheReferenceForEveryContextAndBlockSize) {
         FillTo(cache, context - 1, context);
         const std::vector<float> q = Random(kGroup * kHeadDim);
         std::vector<float> expected(q.size()), actual(q.size());
-        const PagedAttention attention{cache.kv, /*kv_head=*/context % 2, cache.block_ids.data(), context, kGroup, 0.125F};
+        const PagedAttention attention{cache.kv, /*kv_head=*/context % 2, cache.block_ids.data(), context, kGroup,
+                                       0.125F};
         PagedAttentionRef(attention, q.data(), expected.data());
         kernels_->paged_attention(attention, q.data(), actual.data());
         for (std::size_t i = 0; i < q.size(); ++i) {

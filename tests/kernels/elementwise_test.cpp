@@ -85,7 +85,8 @@ TEST_P(ElementwiseTest, StoreKvWritesItsSlotAndNothingElse) {
   const std::vector<float> k = Random(kHeads * kHeadDim), v = Random(kHeads * kHeadDim);
   for (KvFormat format : {KvFormat::kF32, KvFormat::kF16}) {
     const std::size_t bytes = kBlocks * kHeads * kBlockSize * kHeadDim * (format == KvFormat::kF32 ? 4 : 2);
-    std::vector<std::uint8_t> k_expected(bytes, 0xAB), v_expected(bytes, 0xAB), k_actual(k_expected), v_actual(v_expected);
+    std::vector<std::uint8_t> k_expected(bytes, 0xAB), v_expected(bytes, 0xAB), k_actual(k_expected),
+        v_actual(v_expected);
     PagedKv kv{k_expected.data(), v_expected.data(), format, kHeads, kBlockSize, kHeadDim};
     StoreKvRef(kv, /*block_id=*/2, /*slot=*/1, k.data(), v.data());
     kv.k = k_actual.data();

@@ -66,7 +66,7 @@ TEST(HalfTest, EveryHalfSurvivesTheRoundTrip) {
 }
 
 TEST(HalfTest, RoundsToNearestEven) {
-  EXPECT_EQ(FloatToHalf(1.0F + 0x1p-11F), FloatToHalf(1.0F));            // a tie goes to the even neighbour below
+  EXPECT_EQ(FloatToHalf(1.0F + 0x1p-11F), FloatToHalf(1.0F));              // a tie goes to the even neighbour below
   EXPECT_EQ(FloatToHalf(1.0F + 0x1.8p-10F), FloatToHalf(1.0F + 0x1p-9F));  // and above
   EXPECT_EQ(FloatToHalf(65519.0F), 0x7bff);
   EXPECT_EQ(FloatToHalf(65520.0F), 0x7c00);

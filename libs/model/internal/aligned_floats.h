@@ -12,8 +12,8 @@ namespace model {
 class AlignedFloats {
  public:
   explicit AlignedFloats(std::int64_t count)
-      : memory_(static_cast<float*>(
-            std::aligned_alloc(kAlignment, (static_cast<std::size_t>(count) * sizeof(float) + kAlignment) / kAlignment * kAlignment))) {
+      : memory_(static_cast<float*>(std::aligned_alloc(
+            kAlignment, (static_cast<std::size_t>(count) * sizeof(float) + kAlignment) / kAlignment * kAlignment))) {
     if (memory_ == nullptr) throw std::bad_alloc();
   }
 

@@ -31,7 +31,8 @@ LlamaOptions SmallOptions() {
 
 // Logits after the last of `tokens`.
 std::vector<float> LastLogits(LlamaModel& model, const std::vector<std::int32_t>& tokens) {
-  auto scheduler = scheduler::Scheduler::Create({.blocks_total = 40, .block_size = 4, .sequences_max = 8, .step_tokens_max = 24});
+  auto scheduler =
+      scheduler::Scheduler::Create({.blocks_total = 40, .block_size = 4, .sequences_max = 8, .step_tokens_max = 24});
   SequenceDriver driver(model, **scheduler, /*keep_logits=*/true);
   driver.Start(1, tokens, 1);
   driver.RunAll();
@@ -133,7 +134,8 @@ TEST(LlamaModelTest, BatchBeyondTheOptionsIsABug) {
 TEST(LlamaModelTest, OptionsOutOfBoundsAreNamed) {
   LlamaOptions options = SmallOptions();
   options.block_size = 257;
-  EXPECT_NE(std::string(LlamaModel::Load(ParseTiny({}), options).status().message()).find("block_size"), std::string::npos);
+  EXPECT_NE(std::string(LlamaModel::Load(ParseTiny({}), options).status().message()).find("block_size"),
+            std::string::npos);
   options = SmallOptions();
   options.threads = 0;
   EXPECT_EQ(LlamaModel::Load(ParseTiny({}), options).status().code(), absl::StatusCode::kInvalidArgument);
@@ -189,10 +191,9 @@ TEST(LlamaModelTest, ModelsThatAreNotWhatTheySayAreRefusedWithTheReason) {
        [](TinyLlama& t) {
          t.edit_tensors = [](Entries& e) { e.push_back({"blk.0.attn_q.bias", {64}, tensor::DType::kF32}); };
        }},
-      {"shape [64, 1]",
-       [](TinyLlama& t) {
-         t.edit_tensors = [](Entries& e) { e[1].shape = {64, 1}; };
-       }},
+      {"shape [64, 1]", [](TinyLlama& t) { t.edit_tensors = [](Entries& e) {
+                                             e[1].shape = {64, 1};
+                                           }; }},
   };
   for (const BadModel& bad : bad_models) {
     TinyLlama tiny;

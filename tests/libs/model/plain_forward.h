@@ -11,8 +11,8 @@
 
 namespace model {
 
-// A Llama forward pass as one would write it on paper: one sequence, no cache, no blocks, everything in double. It shares
-// only the dequantisation with the code under test.
+// A Llama forward pass as one would write it on paper: one sequence, no cache, no blocks, everything in double. It
+// shares only the dequantisation with the code under test.
 class PlainForward {
  public:
   using Row = std::vector<double>;
@@ -38,18 +38,25 @@ class PlainForward {
     const tensor::Tensor& tensor = **file_.GetTensor(name);
     const kernels::WeightFormat format = [&] {
       switch (tensor.dtype) {
-        case tensor::DType::kF32: return kernels::WeightFormat::kF32;
-        case tensor::DType::kF16: return kernels::WeightFormat::kF16;
-        case tensor::DType::kBF16: return kernels::WeightFormat::kBF16;
-        case tensor::DType::kQ8_0: return kernels::WeightFormat::kQ8_0;
-        case tensor::DType::kQ4_0: return kernels::WeightFormat::kQ4_0;
-        default: return kernels::WeightFormat::kQ4_1;
+        case tensor::DType::kF32:
+          return kernels::WeightFormat::kF32;
+        case tensor::DType::kF16:
+          return kernels::WeightFormat::kF16;
+        case tensor::DType::kBF16:
+          return kernels::WeightFormat::kBF16;
+        case tensor::DType::kQ8_0:
+          return kernels::WeightFormat::kQ8_0;
+        case tensor::DType::kQ4_0:
+          return kernels::WeightFormat::kQ4_0;
+        default:
+          return kernels::WeightFormat::kQ4_1;
       }
     }();
     std::vector<Row> rows;
     std::vector<float> row(tensor.cols());
     for (std::uint64_t r = 0; r < tensor.rows(); ++r) {
-      kernels::DequantizeRowRef(format, reinterpret_cast<const std::uint8_t*>(tensor.data.data()) + r * tensor.row_bytes,
+      kernels::DequantizeRowRef(format,
+                                reinterpret_cast<const std::uint8_t*>(tensor.data.data()) + r * tensor.row_bytes,
                                 static_cast<std::int64_t>(row.size()), row.data());
       rows.emplace_back(row.begin(), row.end());
     }
@@ -69,7 +76,8 @@ class PlainForward {
     const Row weight = Matrix(name)[0];
     double squares = 0.0;
     for (double value : x) squares += value * value;
-    const double scale = 1.0 / std::sqrt(squares / static_cast<double>(x.size()) + static_cast<double>(config_.rms_epsilon));
+    const double scale =
+        1.0 / std::sqrt(squares / static_cast<double>(x.size()) + static_cast<double>(config_.rms_epsilon));
     for (std::size_t i = 0; i < x.size(); ++i) x[i] *= scale * weight[i];
     return x;
   }

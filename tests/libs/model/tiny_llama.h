@@ -37,14 +37,11 @@ struct TinyLlama {
   std::uint64_t extra_entries = 0;
 
   std::string Bytes() const {
-    std::vector<std::pair<std::string, double>> metadata = {{"block_count", layers},
-                                                            {"context_length", context},
-                                                            {"embedding_length", width},
-                                                            {"feed_forward_length", ffn_width},
-                                                            {"attention.head_count", heads},
-                                                            {"attention.head_count_kv", kv_heads},
-                                                            {"rope.freq_base", 10000.0},
-                                                            {"attention.layer_norm_rms_epsilon", 1e-5}};
+    std::vector<std::pair<std::string, double>> metadata = {
+        {"block_count", layers},         {"context_length", context},
+        {"embedding_length", width},     {"feed_forward_length", ffn_width},
+        {"attention.head_count", heads}, {"attention.head_count_kv", kv_heads},
+        {"rope.freq_base", 10000.0},     {"attention.layer_norm_rms_epsilon", 1e-5}};
     if (edit_metadata) edit_metadata(metadata);
     std::vector<Entry> tensors = Tensors();
     if (edit_tensors) edit_tensors(tensors);
@@ -106,7 +103,8 @@ struct TinyLlama {
     const auto put = [&](std::size_t at, auto value) { std::memcpy(data.data() + at, &value, sizeof(value)); };
     switch (entry.dtype) {
       case tensor::DType::kF32:
-        for (std::size_t i = 0; i < data.size(); i += 4) put(i, entry.shape.size() == 1 ? 1.0F + normal(rng) : normal(rng));
+        for (std::size_t i = 0; i < data.size(); i += 4)
+          put(i, entry.shape.size() == 1 ? 1.0F + normal(rng) : normal(rng));
         return data;
       case tensor::DType::kF16:
         for (std::size_t i = 0; i < data.size(); i += 2) put(i, kernels::FloatToHalf(normal(rng)));

@@ -108,7 +108,8 @@ TEST(SamplerTest, TopPKeepsTheFewestThatReachIt) {
 
 TEST(SamplerTest, TopPCountsWhatTopKLeft) {
   // 0.4 is 57 % of what top-k left.
-  EXPECT_EQ(Shares({.temperature = 1.0F, .top_k = 2, .top_p = 0.5F, .seed = 3}, LogOf({0.1, 0.4, 0.2, 0.3})).size(), 1u);
+  EXPECT_EQ(Shares({.temperature = 1.0F, .top_k = 2, .top_p = 0.5F, .seed = 3}, LogOf({0.1, 0.4, 0.2, 0.3})).size(),
+            1u);
 }
 
 TEST(SamplerTest, MinPIsRelativeToTheBest) {

@@ -118,7 +118,8 @@ class SchedulerModel {
       for (std::int32_t row = begin; row < end; ++row) {
         const std::int32_t position = batch.positions[static_cast<std::size_t>(row)];
         ASSERT_EQ(position, start + row - begin);
-        ASSERT_EQ(batch.token_ids[static_cast<std::size_t>(row)], observed.tokens.at(static_cast<std::size_t>(position)));
+        ASSERT_EQ(batch.token_ids[static_cast<std::size_t>(row)],
+                  observed.tokens.at(static_cast<std::size_t>(position)));
       }
       observed.computed = start + end - begin;
       const bool first = std::count(step.started.begin(), step.started.end(), step.members[s]) > 0;

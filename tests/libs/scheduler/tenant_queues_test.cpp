@@ -10,8 +10,9 @@ namespace {
 using std::chrono::seconds;
 
 Sequence Make(std::uint64_t id, std::string tenant, base::MonotonicTime deadline = {}) {
-  return Sequence({.id = SequenceId(id), .tenant = std::move(tenant), .prompt = {1}, .tokens_max = 1, .deadline = deadline},
-                  /*block_size=*/4);
+  return Sequence(
+      {.id = SequenceId(id), .tenant = std::move(tenant), .prompt = {1}, .tokens_max = 1, .deadline = deadline},
+      /*block_size=*/4);
 }
 
 std::vector<std::uint64_t> PopAll(TenantQueues& queues) {
