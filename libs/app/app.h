@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -7,7 +8,6 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "libs/base/clock.h"
 #include "libs/config/option_table.h"
 #include "libs/telemetry/metrics.h"
 
@@ -27,7 +27,8 @@ void RegisterCommonOptions(config::OptionTable& table, CommonOptions* options);
 // mistakes, which have been printed.
 std::optional<int> ParseOptions(config::OptionTable& table, std::string_view program, int argc, const char* const* argv);
 
-// What a service tells about itself. Checks are called on the admin thread and must return at once.
+// What a service tells about itself; both must be set. They are called on the admin thread from StartAdmin on, also while
+// the service still starts, and must return at once.
 struct Health {
   std::function<bool()> alive;             // the event loop turns: liveness
   std::function<absl::Status()> ready;     // can do its job now; the message names what is missing
@@ -35,13 +36,22 @@ struct Health {
 
 // The frame around every service: signals, admin port (/metrics, /healthz, /readyz), logging, drain.
 //
-//   int main(int argc, char** argv) { return app::Main<gateway::App, gateway::Options>(...); }  or, without templates:
-//   app::Runner runner("gateway", common);  runner.Run(health, /*drain=*/[&]{ app.Drain(); });
+//   app::Runner runner("gateway", options.common);        // before any thread
+//   gateway::App service(options, runner);                // after the runner, so that it is destroyed first
+//   absl::Status status = runner.StartAdmin({.alive = ..., .ready = ...});
+//   if (status.ok()) status = service.Start();
+//   if (!status.ok()) return runner.StartFailed(status);
+//   return runner.WaitAndDrain([&] { service.Drain(); });
 //
-// Run() blocks until SIGTERM or SIGINT, then turns readiness off, calls `drain` and returns; a second signal or the drain
-// deadline ends the process at once with exit code 1. SIGPIPE is ignored.
+// Neither WaitAndDrain nor StartFailed returns before the admin port is closed, so health checks and metric refreshes never
+// meet a destroyed service.
+//
+// Signals: SIGTERM and SIGINT are blocked in all threads from construction on and taken by WaitAndDrain only; a child
+// process inherits that and unblocks them itself. SIGPIPE is ignored. The process leaves no core file, which would hold
+// secrets (not in sanitizer builds, whose leak check needs what that takes away).
 class Runner {
  public:
+  // Ends the process with a message when the log file cannot be opened.
   Runner(std::string service, const CommonOptions& options);
   ~Runner();
 
@@ -50,10 +60,17 @@ class Runner {
   // Starts the admin port (a taken port is an error that names the option). Call before slow start-up work, so that
   // liveness answers while, for instance, a model loads.
   absl::Status StartAdmin(Health health);
+  std::uint16_t admin_port() const;  // the one bound, also where the option is 0. REQUIRES: StartAdmin succeeded
 
-  // Blocks SIGTERM/SIGINT in this and later threads and waits. `drain` runs once, on the calling thread.
-  // Returns the process's exit code. RequestStop() has the same effect as SIGTERM.
+  // Logs the reason, where lines go to a file prints it to stderr too, and gives main's exit code, 1.
+  int StartFailed(const absl::Status& status);
+
+  // Waits for SIGTERM, SIGINT or RequestStop; turns readiness off; runs `drain` once, on the calling thread; gives main's
+  // exit code, 0. A second signal, or the drain deadline, ends the process at once with code 1.
   int WaitAndDrain(std::function<void()> drain);
+
+  // From any thread: the effect of a first SIGTERM. Later calls have none, so that two parts which fail together do not
+  // cut the drain short.
   void RequestStop(std::string_view reason);
 
  private:

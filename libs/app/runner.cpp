@@ -13,18 +13,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/app/app.h"
+#include "libs/base/check.h"
+#include "libs/config/version.h"
 #include "libs/http/server.h"
 #include "libs/telemetry/log.h"
 
 namespace app {
 namespace {
-
-telemetry::LogLevel LevelOf(std::string_view name) {
-  if (name == "debug") return telemetry::LogLevel::kDebug;
-  if (name == "warning") return telemetry::LogLevel::kWarning;
-  if (name == "error") return telemetry::LogLevel::kError;
-  return telemetry::LogLevel::kInfo;
-}
 
 sigset_t StopSignals() {
   sigset_t set;
@@ -39,6 +34,13 @@ http::Response Text(int status, std::string body) {
   response.status = status;
   response.body = absl::StrCat(body, "\n");
   return response;
+}
+
+// Core files would hold secrets. A sanitizer's leak check traces its own process, which this forbids as well.
+void ForbidCoreFiles() {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  prctl(PR_SET_DUMPABLE, 0);
+#endif
 }
 
 // Ends the process at the second stop signal or at the deadline, however stuck the drain is.
@@ -56,8 +58,25 @@ struct Runner::Rep {
   telemetry::Registry metrics;
   std::unique_ptr<http::Server> admin;
   Health health;
+  std::atomic<bool> stop_requested{false};
   std::atomic<bool> draining{false};
   std::atomic<bool> drained{false};
+
+  void AddProcessMetrics() {
+    const telemetry::Counter dropped = metrics.AddCounter(
+        service + "_log_lines_dropped_total", "Log lines never written: the queue was full or the write failed.");
+    metrics.AddRefresh([dropped] { dropped.Increment(static_cast<double>(telemetry::LogLinesDropped()) - dropped.Value()); });
+    metrics
+        .AddGauge(service + "_build_info", "1; the labels say what runs.",
+                  {{"version", std::string(config::Version())}, {"commit", std::string(config::Commit())}})
+        .Set(1);
+  }
+
+  // What still wants to be answered is a scrape or a probe: a second is plenty.
+  void StopAdmin() {
+    if (admin) admin->Drain(std::chrono::steady_clock::now() + std::chrono::seconds(1));
+    admin.reset();
+  }
 
   void AddRoute(std::string path, std::function<http::Response()> answer) {
     admin->Add({.method = "GET",
@@ -74,23 +93,27 @@ Runner::Runner(std::string service, const CommonOptions& options) : rep_(std::ma
   const sigset_t set = StopSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  prctl(PR_SET_DUMPABLE, 0);  // secrets stay out of core files
+  ForbidCoreFiles();
   const absl::Status logging = telemetry::StartLogging(
-      {.service = rep_->service, .level = LevelOf(options.log_level), .path = options.log_path});
+      {.service = rep_->service,
+       .level = telemetry::ParseLogLevel(options.log_level).value_or(telemetry::LogLevel::kInfo),
+       .path = options.log_path});
   if (!logging.ok()) {
-    std::fprintf(stderr, "%s: %s (--log-path)\n", rep_->service.c_str(), std::string(logging.message()).c_str());
+    std::fprintf(stderr, "%s: %s\n", rep_->service.c_str(), std::string(logging.message()).c_str());
     std::exit(1);
   }
+  telemetry::LogInfo("starting", {{"version", config::Version()}, {"commit", config::Commit()}});
 }
 
 Runner::~Runner() {
-  if (rep_->admin) rep_->admin->Drain(std::chrono::steady_clock::now() + std::chrono::seconds(1));
+  rep_->StopAdmin();
   telemetry::FlushLogs();
 }
 
 telemetry::Registry& Runner::metrics() { return rep_->metrics; }
 
 absl::Status Runner::StartAdmin(Health health) {
+  CHECK(health.alive && health.ready && rep_->admin == nullptr);
   rep_->health = std::move(health);
   http::ServerOptions options;
   options.address = rep_->options.admin_address;
@@ -102,10 +125,7 @@ absl::Status Runner::StartAdmin(Health health) {
   if (!admin.ok()) return admin.status();
   rep_->admin = *std::move(admin);
 
-  const telemetry::Gauge dropped = rep_->metrics.AddGauge(
-      rep_->service + "_log_lines_dropped", "Log lines never written: the queue was full or the write failed.");
-  rep_->metrics.AddRefresh([dropped] { dropped.Set(static_cast<double>(telemetry::LogLinesDropped())); });
-
+  rep_->AddProcessMetrics();
   Rep* rep = rep_.get();
   rep->AddRoute("/metrics", [rep] {
     http::Response response;
@@ -121,10 +141,27 @@ absl::Status Runner::StartAdmin(Health health) {
   });
   absl::Status status = rep->admin->Start();
   if (!status.ok()) {
+    rep_->admin.reset();
     return absl::Status(status.code(), absl::StrCat(status.message(), "; choose another --admin-port"));
   }
   telemetry::LogInfo("admin_listens", {{"address", options.address}, {"port", rep->admin->port()}});
   return absl::OkStatus();
+}
+
+std::uint16_t Runner::admin_port() const {
+  CHECK(rep_->admin != nullptr);
+  return rep_->admin->port();
+}
+
+int Runner::StartFailed(const absl::Status& status) {
+  rep_->StopAdmin();
+  telemetry::LogError("start_failed", {{"error", status.message()}});
+  telemetry::FlushLogs();
+  // Where lines go to a file, whoever started the process by hand would see nothing.
+  if (!rep_->options.log_path.empty()) {
+    std::fprintf(stderr, "%s: %s\n", rep_->service.c_str(), std::string(status.message()).c_str());
+  }
+  return 1;
 }
 
 int Runner::WaitAndDrain(std::function<void()> drain) {
@@ -143,8 +180,7 @@ int Runner::WaitAndDrain(std::function<void()> drain) {
     }
   });
   drain();
-  // The checks and refreshes point into what the caller destroys next.
-  if (rep_->admin) rep_->admin->Drain(std::chrono::steady_clock::now() + std::chrono::seconds(1));
+  rep_->StopAdmin();  // the checks and refreshes point into what the caller destroys next
   rep_->drained = true;
   watchdog.join();
   telemetry::LogInfo("stopped");
@@ -153,6 +189,7 @@ int Runner::WaitAndDrain(std::function<void()> drain) {
 }
 
 void Runner::RequestStop(std::string_view reason) {
+  if (rep_->stop_requested.exchange(true) || rep_->draining) return;
   telemetry::LogInfo("stop_requested", {{"reason", reason}});
   kill(getpid(), SIGTERM);
 }

@@ -1,10 +1,19 @@
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <string>
+#include <string_view>
+#include <thread>
 
 #include "libs/app/app.h"
 #include "libs/http/server.h"
@@ -20,6 +29,28 @@ int InChild(const std::function<int()>& body) {
   waitpid(child, &status, 0);
   return status;
 }
+
+// The whole answer of GET `path`, or "" when nobody listens.
+std::string Get(std::uint16_t port, const std::string& path) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::string answer;
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    const std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    send(fd, request.data(), request.size(), MSG_NOSIGNAL);
+    char buffer[4096];
+    for (ssize_t got = 0; (got = recv(fd, buffer, sizeof buffer, 0)) > 0;) {
+      answer.append(buffer, static_cast<std::size_t>(got));
+    }
+  }
+  close(fd);
+  return answer;
+}
+
+bool Has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 Health Healthy() {
   return {.alive = [] { return true; }, .ready = [] { return absl::OkStatus(); }};
@@ -41,12 +72,45 @@ TEST(RunnerTest, ASecondSignalEndsAStuckDrainAtOnce) {
   const int status = InChild([] {
     Runner runner("test", {});
     runner.RequestStop("first");
-    return runner.WaitAndDrain([&] {
-      runner.RequestStop("second");
+    return runner.WaitAndDrain([] {
+      kill(getpid(), SIGTERM);
       for (;;) pause();
     });
   });
   ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+}
+
+TEST(RunnerTest, TwoPartsThatAskForAStopDoNotCutTheDrainShort) {
+  const int status = InChild([] {
+    Runner runner("test", {});
+    runner.RequestStop("first");
+    runner.RequestStop("second");
+    return runner.WaitAndDrain([&] {
+      runner.RequestStop("third");
+      // A second signal would end the process at the watchdog's next look, within 50 ms.
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    });
+  });
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(RunnerTest, AThreadDoesNotTakeTheSignalAndSigpipeIsIgnored) {
+  const int status = InChild([] {
+    Runner runner("test", {});
+    std::thread other([] {
+      for (int i = 0; i < 100; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    });
+    raise(SIGPIPE);
+    kill(getpid(), SIGTERM);
+    kill(getpid(), SIGINT);  // the second signal
+    other.join();
+    return runner.WaitAndDrain([] {
+      for (;;) pause();
+    });
+  });
+  ASSERT_TRUE(WIFEXITED(status)) << "the process died of a signal";
   EXPECT_EQ(WEXITSTATUS(status), 1);
 }
 
@@ -74,6 +138,70 @@ TEST(RunnerTest, ATakenAdminPortIsAnErrorThatNamesTheOption) {
     Runner runner("test", options);
     const absl::Status started = runner.StartAdmin(Healthy());
     return !started.ok() && started.message().find("--admin-port") != absl::string_view::npos ? 0 : 3;
+  });
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(RunnerTest, AFailedStartIsLoggedAndGivesOne) {
+  char path[] = "/tmp/mesh_runner_XXXXXX";
+  close(mkstemp(path));
+  const int status = InChild([&] {
+    CommonOptions options;
+    options.log_path = path;
+    Runner runner("test", options);
+    return runner.StartFailed(absl::NotFoundError("no model here"));
+  });
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  std::ifstream file(path);
+  const std::string log((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  EXPECT_NE(log.find("\"event\":\"starting\""), std::string::npos) << log;
+  EXPECT_NE(log.find("\"event\":\"start_failed\",\"error\":\"no model here\""), std::string::npos) << log;
+  unlink(path);
+}
+
+TEST(RunnerTest, ALogFileThatCannotBeOpenedEndsTheProcess) {
+  const int status = InChild([] {
+    CommonOptions options;
+    options.log_path = "/does/not/exist/log";
+    Runner runner("test", options);
+    return 0;
+  });
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+}
+
+// What Kubernetes and Prometheus see. Each check names itself by the child's exit code.
+TEST(RunnerTest, TheAdminPortTellsHealthReadinessAndMetrics) {
+  const int status = InChild([] {
+    Runner runner("test", {});
+    std::atomic<bool> alive{true};
+    absl::Status ready = absl::UnavailableError("waiting for the broker");
+    const Health health{.alive = [&] { return alive.load(); }, .ready = [&] { return ready; }};
+    if (!runner.StartAdmin(health).ok()) return 2;
+    const std::uint16_t port = runner.admin_port();
+    if (!Has(Get(port, "/healthz"), "HTTP/1.1 200")) return 3;
+    const std::string not_ready = Get(port, "/readyz");
+    if (!Has(not_ready, "HTTP/1.1 503") || !Has(not_ready, "waiting for the broker")) return 4;
+    ready = absl::OkStatus();
+    if (!Has(Get(port, "/readyz"), "HTTP/1.1 200")) return 5;
+    alive = false;
+    if (!Has(Get(port, "/healthz"), "HTTP/1.1 503")) return 6;
+    const std::string metrics = Get(port, "/metrics");
+    if (!Has(metrics, "text/plain; version=0.0.4")) return 7;
+    if (!Has(metrics, "test_log_lines_dropped_total 0") || !Has(metrics, "test_build_info{")) return 8;
+    if (!Has(Get(port, "/secrets"), "HTTP/1.1 404")) return 9;
+
+    runner.RequestStop("test");
+    bool refuses_work = false;
+    const int code = runner.WaitAndDrain([&] {
+      alive = true;
+      refuses_work = Has(Get(port, "/readyz"), "draining") && Has(Get(port, "/healthz"), "HTTP/1.1 200");
+    });
+    if (!refuses_work) return 10;
+    if (!Get(port, "/healthz").empty()) return 11;  // closed before WaitAndDrain returned
+    return code;
   });
   ASSERT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
