@@ -1,5 +1,4 @@
 #include <chrono>
-#include <cstdio>
 #include <memory>
 #include <optional>
 
@@ -21,10 +20,7 @@ int main(int argc, char** argv) {
     status = runner.StartAdmin({.alive = [&] { return (*app)->alive(); }, .ready = [&] { return (*app)->ready(); }});
   }
   if (status.ok()) status = (*app)->Start();
-  if (!status.ok()) {
-    std::fprintf(stderr, "gateway: %s\n", std::string(status.message()).c_str());
-    return 1;
-  }
+  if (!status.ok()) return runner.StartFailed(status);
   const auto drain_time = std::chrono::seconds(options.common.drain_deadline_s);
   return runner.WaitAndDrain([&] { (*app)->Drain(base::Clock::Real().Now() + drain_time); });
 }

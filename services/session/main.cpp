@@ -1,5 +1,4 @@
 #include <chrono>
-#include <iostream>
 #include <memory>
 #include <optional>
 
@@ -15,8 +14,8 @@ int main(int argc, char** argv) {
   if (const std::optional<int> code = app::ParseOptions(table, "session", argc, argv)) return *code;
   absl::Status status = session_service::ValidateOptions(options);
 
-  std::unique_ptr<session_service::App> service;
   app::Runner runner("session", options.common);
+  std::unique_ptr<session_service::App> service;
   if (status.ok()) {
     absl::StatusOr<std::unique_ptr<session_service::App>> started =
         session_service::App::Start(options, runner.metrics());
@@ -26,10 +25,7 @@ int main(int argc, char** argv) {
   if (status.ok()) {
     status = runner.StartAdmin({.alive = [] { return true; }, .ready = [&] { return service->Ready(); }});
   }
-  if (!status.ok()) {
-    std::cerr << "session: " << status.message() << "\n";
-    return 1;
-  }
+  if (!status.ok()) return runner.StartFailed(status);
   const auto drain_time = std::chrono::seconds(options.common.drain_deadline_s);
   return runner.WaitAndDrain([&] { service->Drain(base::Clock::Real().Now() + drain_time); });
 }

@@ -1,7 +1,6 @@
 #include <optional>
 
 #include "libs/app/app.h"
-#include "libs/telemetry/log.h"
 #include "services/worker/app.h"
 #include "services/worker/config.h"
 
@@ -16,10 +15,6 @@ int main(int argc, char** argv) {
   absl::Status status = runner.StartAdmin({.alive = [&] { return service.alive(); },  //
                                            .ready = [&] { return service.ready(); }});
   if (status.ok()) status = service.Start();
-  if (!status.ok()) {
-    telemetry::LogError("start_failed", {{"error", status.message()}});
-    telemetry::FlushLogs();
-    return 1;
-  }
+  if (!status.ok()) return runner.StartFailed(status);
   return runner.WaitAndDrain([&] { service.Drain(); });
 }
