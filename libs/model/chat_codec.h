@@ -21,7 +21,7 @@ struct ChatMessage {
 };
 
 // What a model file knows about text: its tokenizer and its chat template, so that a conversation becomes token ids. It
-// is here, one layer above both, because tensor, tokenizer and chat_template know nothing of one another.
+// is here, one layer above both, because tokenizer and chat_template know nothing of each other.
 //
 // Threading: immutable after Load; safe from any thread. Keeps no view into the file.
 class ChatCodec {

@@ -73,6 +73,12 @@ bool IsWhitespace(char32_t code_point) {
   return category >= UTF8PROC_CATEGORY_ZS && category <= UTF8PROC_CATEGORY_ZP;
 }
 
+bool IsPrintable(char32_t code_point) {
+  if (code_point == ' ') return true;
+  const utf8proc_category_t category = CategoryOf(code_point);
+  return category != UTF8PROC_CATEGORY_CN && category < UTF8PROC_CATEGORY_ZS;
+}
+
 char32_t ToUpper(char32_t code_point) {
   if (code_point > kCodePointMax) return code_point;
   return static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(code_point)));

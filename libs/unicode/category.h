@@ -12,6 +12,10 @@ bool IsNumber(char32_t code_point);  // general category N* (also U+00BD, U+2167
 // The property White_Space, which is what \s means in the regular expressions of the reference tokenizers.
 bool IsWhitespace(char32_t code_point);
 
+// What Python's str.isprintable says of one code point: assigned, not a control, format, surrogate or private-use code
+// point, and no separator but the space.
+bool IsPrintable(char32_t code_point);
+
 // Simple (one to one) case mapping; a code point without one maps to itself.
 char32_t ToUpper(char32_t code_point);
 char32_t ToLower(char32_t code_point);

@@ -1,7 +1,6 @@
 // Compares the tokenizer with the reference on 10,000 texts; generate.py beside this file says how golden.tsv was made.
 #include <gtest/gtest.h>
 
-#include <charconv>
 #include <cstdint>
 #include <fstream>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "libs/tokenizer/internal/gguf_vocabulary.h"
 #include "libs/tokenizer/tokenizer.h"
 #include "libs/unicode/utf8.h"
+#include "tests/golden/escaped_text.h"
 #include "tests/golden/model_path.h"
 
 namespace tokenizer {
@@ -27,55 +27,25 @@ struct Row {
   std::string text;
 };
 
-std::vector<std::string_view> Split(std::string_view line, char separator) {
-  std::vector<std::string_view> fields;
-  while (true) {
-    const std::size_t end = line.find(separator);
-    fields.push_back(line.substr(0, end));
-    if (end == std::string_view::npos) return fields;
-    line.remove_prefix(end + 1);
-  }
-}
-
-template <typename T>
-T Number(std::string_view text, int base) {
-  T value{};
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  EXPECT_TRUE(result.ec == std::errc() && result.ptr == text.data() + text.size()) << text;
-  return value;
-}
-
-std::string Unescaped(std::string_view text) {
-  std::string bytes;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\') {
-      bytes.push_back(static_cast<char>(Number<std::uint8_t>(text.substr(i + 2, 2), 16)));
-      i += 3;
-    } else {
-      bytes.push_back(text[i]);
-    }
-  }
-  return bytes;
-}
-
 std::vector<Row> ReadRows() {
   const std::string path = golden::SourcePath("tests/golden/tokenizer/golden.tsv");
   std::ifstream file(path, std::ios::binary);
   EXPECT_TRUE(file.is_open()) << path;
   std::vector<Row> rows;
   for (std::string line; std::getline(file, line);) {
-    const std::vector<std::string_view> fields = Split(line, '\t');
+    const std::vector<std::string_view> fields = golden::Split(line, '\t');
     EXPECT_EQ(fields.size(), 5u) << line;
     if (fields.size() != 5) break;
     Row& row = rows.emplace_back();
-    row.count = Number<std::size_t>(fields[0], 10);
-    row.hash = Number<std::uint64_t>(fields[1], 16);
+    row.count = golden::Number<std::size_t>(fields[0], 10);
+    row.hash = golden::Number<std::uint64_t>(fields[1], 16);
     if (fields[2] != "-") {
-      for (const std::string_view id : Split(fields[2], ' ')) row.ids.push_back(Number<TokenId>(id, 10));
+      for (const std::string_view id : golden::Split(fields[2], ' '))
+        row.ids.push_back(golden::Number<TokenId>(id, 10));
     }
-    const std::vector<std::string_view> others = Split(fields[3], ' ');
-    for (std::size_t i = 0; i < 3; ++i) row.other_hashes[i] = Number<std::uint32_t>(others.at(i), 16);
-    row.text = Unescaped(fields[4]);
+    const std::vector<std::string_view> others = golden::Split(fields[3], ' ');
+    for (std::size_t i = 0; i < 3; ++i) row.other_hashes[i] = golden::Number<std::uint32_t>(others.at(i), 16);
+    row.text = golden::Unescaped(fields[4]);
   }
   return rows;
 }

@@ -50,6 +50,16 @@ TEST(CategoryTest, WhitespaceIsExactlyTheWhiteSpaceProperty) {
   }
 }
 
+TEST(CategoryTest, PrintableIsWhatPythonPrintsAsItIs) {
+  for (const char32_t printable : {U' ', U'a', U'é', U'中', U'😀', U'\u0301', U'$', U'\uFFFD'}) {
+    EXPECT_TRUE(IsPrintable(printable)) << static_cast<unsigned>(printable);
+  }
+  for (const char32_t other : {U'\n', U'\u007F', U'\u00A0', U'\u00AD', U'\u200B', U'\u2028', U'\u3000', U'\uE000',
+                               U'\u0378', char32_t{0x110000}}) {
+    EXPECT_FALSE(IsPrintable(other)) << static_cast<unsigned>(other);
+  }
+}
+
 TEST(CategoryTest, SimpleCaseMapping) {
   EXPECT_EQ(ToUpper(U'é'), U'É');
   EXPECT_EQ(ToLower(U'Ж'), U'ж');
