@@ -24,7 +24,6 @@ using redis::ScriptCall;
 
 // The log keeps `turns` for 8 days: digests, outcomes that wait for their turn, markers of deleted history and links of
 // identities outlive every record that could still be replayed.
-constexpr std::int32_t kDoneHours = 8 * 24;
 constexpr std::int64_t kDaySeconds = 24 * 3600;
 constexpr std::int64_t kEarlyTtlSeconds = 9 * kDaySeconds;
 constexpr std::int64_t kLinkTtlSeconds = 9 * kDaySeconds;
@@ -81,12 +80,13 @@ struct Store::Rep {
   }
   ScriptCall MarkDone(std::string_view turn_id) const {
     return {&scripts.mark_done,
-            {internal::DoneShardKey(pool->options().key_prefix, turn_id, options.done_shards)},
-            {std::string(internal::DoneDigest(turn_id)), std::to_string(kDoneHours)}};
+            internal::DoneShardKeys(pool->options().key_prefix, turn_id, options.done_shards),
+            {std::string(internal::DoneDigest(turn_id)), std::to_string(internal::kDoneHoursPerString),
+             std::to_string(internal::kDoneTtlHours * 3600)}};
   }
   ScriptCall AskDone(std::string_view turn_id) const {
     return {&scripts.is_done,
-            {internal::DoneShardKey(pool->options().key_prefix, turn_id, options.done_shards)},
+            internal::DoneShardKeys(pool->options().key_prefix, turn_id, options.done_shards),
             {std::string(internal::DoneDigest(turn_id))}};
   }
 

@@ -16,7 +16,7 @@ struct StoreOptions {
   std::int32_t history_turns_max = 200;
   std::int64_t history_bytes_max = 256 << 10;  // of one conversation's turns, without Redis's own overhead
   std::int32_t history_ttl_days = 30;          // since the conversation's last turn
-  std::int32_t done_shards = 65536;            // power of two
+  std::int32_t done_shards = 65536;            // power of two; see internal/keys.h
 };
 
 void RegisterStoreOptions(config::OptionTable& table, StoreOptions* options);

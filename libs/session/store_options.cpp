@@ -17,9 +17,9 @@ void RegisterStoreOptions(config::OptionTable& table, StoreOptions* options) {
              .min = 1,
              .max = 3650});
   table.Add("done-shards", &options->done_shards,
-            {.doc = "Strings over which the ids of finished turns are spread, a power of two. Best is the number of turns "
-                    "in 8 days divided by 500. A change forgets once which turns are finished.",
-             .unit = "strings",
+            {.doc = "Groups over which the ids of finished turns are spread, a power of two. Best is the number of turns in 8 "
+                    "days divided by 1000. A change forgets once which turns are finished.",
+             .unit = "groups",
              .min = 1024,
              .max = 1 << 24});
 }

@@ -22,12 +22,15 @@ ConversationKeys KeysOf(std::string_view prefix, const mesh::bus::v1::Conversati
   return {stem + "l", stem + "m", stem + "o", stem + "t", stem + "e"};
 }
 
-std::string DoneShardKey(std::string_view prefix, std::string_view turn_id, std::int32_t shards) {
+std::vector<std::string> DoneShardKeys(std::string_view prefix, std::string_view turn_id, std::int32_t shards) {
   CHECK(turn_id.size() == kTurnIdBytes);
   CHECK(shards > 0 && (shards & (shards - 1)) == 0);
   std::uint32_t number = 0;
   for (const char c : turn_id.substr(kDigestBytes, 4)) number = number << 8 | static_cast<unsigned char>(c);
-  return base::StrCat(prefix, ":d:{", number & static_cast<std::uint32_t>(shards - 1), "}");
+  const std::string stem = base::StrCat(prefix, ":d:{", number & static_cast<std::uint32_t>(shards - 1), "}:");
+  std::vector<std::string> keys;
+  for (int i = 0; i < kDoneRing; ++i) keys.push_back(base::StrCat(stem, i));
+  return keys;
 }
 
 std::string_view DoneDigest(std::string_view turn_id) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proto/bus/v1/bus.pb.h"
 
@@ -26,9 +27,17 @@ struct ConversationKeys {
 };
 ConversationKeys KeysOf(std::string_view prefix, const mesh::bus::v1::ConversationId& conversation);
 
-// Where a finished turn is remembered: <prefix>:d:{shard}. Shard and digest are different bytes of the turn id, which is
-// a SHA-256 itself, so together they hold more than the 16 bytes that are stored.
-std::string DoneShardKey(std::string_view prefix, std::string_view turn_id, std::int32_t shards);
+// Where a finished turn is remembered: one of <prefix>:d:{shard}:0 to :5, a ring of strings by time (scripts/done.lua). Shard and
+// digest are different bytes of the turn id, which is a SHA-256 itself, so together they hold more than the 16 bytes that
+// are stored.
+//
+// A string takes entries for 2 days and expires a little over 8 days after its last one: after 10 days and an hour, before
+// its turn in the ring of 12 days comes again. Each entry lives for 8 to 10 days.
+constexpr int kDoneRing = 6;
+constexpr int kDoneHoursPerString = 48;
+constexpr int kDoneTtlHours = 8 * 24 + 1;
+static_assert(kDoneHoursPerString + kDoneTtlHours < kDoneRing * kDoneHoursPerString);
+std::vector<std::string> DoneShardKeys(std::string_view prefix, std::string_view turn_id, std::int32_t shards);
 std::string_view DoneDigest(std::string_view turn_id);  // REQUIRES (both): 32 bytes; shards is a power of two
 
 }  // namespace session::internal

@@ -1,3 +1,2 @@
--- KEYS: shard.  ARGV: digest.  Returns 1 or 0.
-local packed = redis.call('GET', KEYS[1])
-return packed and holds(packed, ARGV[1]) and 1 or 0
+-- KEYS: the shard's strings.  ARGV: digest.  Returns 1 or 0.
+return is_known(KEYS, ARGV[1]) and 1 or 0

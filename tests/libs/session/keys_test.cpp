@@ -5,6 +5,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "libs/crypto/digest.h"
 
@@ -74,15 +75,18 @@ TEST(DoneShardTest, TurnsSpreadOverAllShardsAndStayOnTheirs) {
   std::set<std::string> keys;
   for (int i = 0; i < 1000; ++i) {
     const std::string id(crypto::AsBytes(crypto::Sha256(std::to_string(i))));
-    keys.insert(DoneShardKey("mesh", id, kShards));
-    EXPECT_EQ(DoneShardKey("mesh", id, kShards), DoneShardKey("mesh", id, kShards));
+    const std::vector<std::string> ring = DoneShardKeys("mesh", id, kShards);
+    ASSERT_EQ(ring.size(), std::size_t{kDoneRing});
+    for (const std::string& key : ring) EXPECT_EQ(HashTag(key), HashTag(ring[0]));
+    keys.insert(ring.begin(), ring.end());
+    EXPECT_EQ(DoneShardKeys("mesh", id, kShards), ring);
     EXPECT_EQ(DoneDigest(id).size(), 16u);
   }
-  EXPECT_EQ(keys.size(), std::size_t{kShards});
+  EXPECT_EQ(keys.size(), std::size_t{kShards * kDoneRing});
 }
 
 TEST(DoneShardDeathTest, ShardsMustBeAPowerOfTwo) {
-  EXPECT_DEATH(DoneShardKey("mesh", std::string(32, 'x'), 12), "shards");
+  EXPECT_DEATH(DoneShardKeys("mesh", std::string(32, 'x'), 12), "shards");
 }
 
 }  // namespace
