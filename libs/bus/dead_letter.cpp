@@ -92,6 +92,7 @@ void ProduceDeadLetter(Producer& producer, const BusOptions& bus, const Record& 
   letter.set_service(std::string(service));
   letter.set_attempts(attempts);
   letter.set_dead_at_ms(wall_ms);
+  letter.set_generation(GenerationOf(origin.headers));  // of a turn; a reply's own generation is in its bytes
   if (MayDecode(reason)) DescribeOrigin(bus, origin, &letter);
 
   OutgoingRecord record;

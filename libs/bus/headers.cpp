@@ -1,5 +1,6 @@
 #include "libs/bus/headers.h"
 
+#include <charconv>
 #include <string>
 
 #include "absl/time/time.h"
@@ -20,6 +21,13 @@ Headers MakeHeaders(const telemetry::TraceContext& trace, std::string_view ce_ty
       {"ce_time", std::move(time)},
       {"content-type", "application/protobuf"},
   };
+}
+
+std::uint32_t GenerationOf(const Headers& headers) {
+  const std::string_view text = FindHeader(headers, kGenerationHeader);
+  std::uint32_t generation = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), generation);
+  return error == std::errc() && end == text.data() + text.size() ? generation : 0;
 }
 
 telemetry::TraceContext TraceOf(const Headers& headers) {

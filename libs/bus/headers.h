@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "libs/bus/record.h"
@@ -13,6 +14,11 @@ namespace bus {
 //   /musemesh/<service>
 Headers MakeHeaders(const telemetry::TraceContext& trace, std::string_view ce_type, std::string_view ce_id,
                     std::string_view service, std::int64_t wall_ms);
+
+// Of a turn that an operator requeued: how often, in decimal. Without it the generation is 0. A turn's bytes never
+// change, and its replies need new ids to be said (design.md, "reply id").
+inline constexpr std::string_view kGenerationHeader = "mesh-generation";
+std::uint32_t GenerationOf(const Headers& headers);  // 0 when there is none or it is no number
 
 // The trace of a record; a new root when it carries none.
 telemetry::TraceContext TraceOf(const Headers& headers);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -7,9 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "libs/base/hex.h"
 #include "libs/bus/group_lag.h"
-#include "libs/bus/headers.h"
 #include "libs/bus/log_reader.h"
 #include "libs/bus/producer.h"
 #include "libs/bus/topics.h"
@@ -18,6 +17,7 @@
 #include "proto/bus/v1/bus.pb.h"
 #include "services/meshctl/command.h"
 #include "services/meshctl/connections.h"
+#include "services/meshctl/requeue.h"
 
 namespace meshctl {
 namespace {
@@ -25,7 +25,7 @@ namespace {
 using mesh::bus::v1::DeadLetter;
 
 constexpr auto kTimeout = std::chrono::seconds(30);
-constexpr std::string_view kGenerationHeader = "mesh-generation";
+constexpr std::size_t kRequeueMax = 10'000;  // letters in memory at once
 
 // A dead letter is named by where it stands: "partition-offset".
 std::string NameOf(const bus::Record& record) { return absl::StrCat(record.partition, "-", record.offset); }
@@ -56,7 +56,8 @@ void PrintLetter(const bus::Record& record, const DeadLetter& letter) {
   json.Field("service", letter.service());
   json.Field("attempts", letter.attempts());
   json.Field("generation", letter.generation());
-  json.Field("origin", absl::StrCat(letter.origin_topic(), "/", letter.origin_partition(), "/", letter.origin_offset()));
+  json.Field("origin",
+             absl::StrCat(letter.origin_topic(), "/", letter.origin_partition(), "/", letter.origin_offset()));
   json.Field("conversation", letter.has_conversation() ? identity::ForLog(letter.conversation()) : "");
   json.Field("message_id", is_turn ? turn.message_id() : "");
   json.Field("bytes", letter.original_value().size());
@@ -76,45 +77,52 @@ int List(const Connections& connections) {
   return 0;
 }
 
-// The original record again, at the end of its topic, with the next generation: its reply gets ids of its own, so that it is
-// said although the turn was given up before.
-absl::Status Requeue(bus::Producer& producer, const DeadLetter& letter) {
-  bus::OutgoingRecord record;
-  record.topic = letter.origin_topic();
-  record.partition = letter.origin_partition();
-  record.key = letter.original_key();
-  record.value = letter.original_value();
-  record.headers = bus::MakeHeaders(telemetry::TraceContext::NewRoot(), "mesh.bus.v1.Turn",
-                                    base::ToHex(record.value.substr(0, 8)), "meshctl", base::Clock::Real().WallMs());
-  record.headers.emplace_back(kGenerationHeader, absl::StrCat(letter.generation() + 1));
-  return producer.ProduceAndWait(std::move(record)).status();
+struct Found {
+  DeadLetter letter;
+  bus::Headers headers;
+};
+
+// The letters that are wanted: those named, or with no name all (of one reason).
+absl::StatusOr<std::map<std::string, Found>> FindLetters(const Connections& connections,
+                                                         const std::vector<std::string>& names,
+                                                         const std::string& reason) {
+  std::map<std::string, Found> found;
+  bool too_many = false;
+  const absl::Status status = ForEachDeadLetter(connections, [&](const bus::Record& record, const DeadLetter& letter) {
+    const std::string name = NameOf(record);
+    const bool named = std::ranges::find(names, name) != names.end();
+    if (!named && (!names.empty() || (!reason.empty() && letter.reason() != reason))) return true;
+    too_many = found.size() >= kRequeueMax;
+    if (!too_many) found[name] = {letter, record.headers};
+    return !too_many && (names.empty() || found.size() < names.size());
+  });
+  if (!status.ok()) return status;
+  if (too_many)
+    return absl::OutOfRangeError(absl::StrCat("more than ", kRequeueMax, " letters; narrow them with --reason"));
+  return found;
 }
 
-int RequeueNamed(const Connections& connections, const std::vector<std::string>& names) {
-  std::map<std::string, DeadLetter> wanted;
-  const absl::Status status = ForEachDeadLetter(connections, [&](const bus::Record& record, const DeadLetter& letter) {
-    for (const std::string& name : names) {
-      if (name == NameOf(record)) wanted[name] = letter;
-    }
-    return wanted.size() < names.size();
-  });
-  if (!status.ok()) return Fail("dead-letter requeue", status);
+int Requeue(const Connections& connections, const std::vector<std::string>& names, const std::string& reason) {
+  const auto letters = FindLetters(connections, names, reason);
+  if (!letters.ok()) return Fail("dead-letter requeue", letters.status());
   telemetry::Registry metrics;
   const auto producer = bus::Producer::Create(connections.bus, {}, "meshctl", metrics);
   if (!producer.ok()) return Fail("dead-letter requeue", producer.status());
   int code = 0;
   for (const std::string& name : names) {
-    absl::Status requeued = absl::NotFoundError("no such dead letter; see meshctl dead-letter list");
-    if (const auto letter = wanted.find(name); letter != wanted.end()) {
-      const bool is_turn = letter->second.origin_topic() == bus::TopicName(connections.bus, bus::kTurns);
-      requeued = is_turn ? Requeue(**producer, letter->second)
-                         : absl::FailedPreconditionError("only turns can be requeued; this one came from " +
-                                                         letter->second.origin_topic());
-    }
-    if (requeued.ok()) {
-      std::printf("requeued %s as generation %u\n", name.c_str(), wanted[name].generation() + 1);
+    if (letters->contains(name)) continue;
+    code = Fail(absl::StrCat("dead-letter requeue ", name),
+                absl::NotFoundError("no such dead letter; see meshctl dead-letter list"));
+  }
+  for (const auto& [name, found] : *letters) {
+    absl::StatusOr<bus::OutgoingRecord> record =
+        RequeuedRecord(found.letter, found.headers, connections.bus, base::Clock::Real().WallMs());
+    absl::Status status = record.status();
+    if (record.ok()) status = (*producer)->ProduceAndWait(*std::move(record)).status();
+    if (status.ok()) {
+      std::printf("requeued %s as generation %u\n", name.c_str(), found.letter.generation() + 1);
     } else {
-      code = Fail(absl::StrCat("dead-letter requeue ", name), requeued);
+      code = Fail(absl::StrCat("dead-letter requeue ", name), status);
     }
   }
   return code;
@@ -125,15 +133,24 @@ int RequeueNamed(const Connections& connections, const std::vector<std::string>&
 int RunDeadLetter(int argc, const char* const* argv) {
   Connections connections;
   std::vector<std::string> words;
-  config::OptionTable table("meshctl dead-letter", "Lists what was given up, or puts turns back for another try.");
+  std::string reason;
+  bool all = false;
+  config::OptionTable table("meshctl dead-letter", "Lists what was given up, or puts it back for another try.");
   table.AllowPositionals(&words, "list | requeue ID...", "What to do; an ID is partition-offset, as list prints it.");
+  table.Add("all", &all, {.doc = "requeue: every letter; with --reason, every one with that reason."});
+  table.Add("reason", &reason,
+            {.doc = "requeue --all: only letters with this reason, as list prints it: deadline, send_failed, ..."});
   RegisterConnections(table, &connections);
   table.AddExample("meshctl dead-letter list", "one JSON line each");
   table.AddExample("meshctl dead-letter requeue 3-17", "answers that turn after all");
+  table.AddExample("meshctl dead-letter requeue --all --reason=deadline", "after an outage");
   if (const std::optional<int> code = ParseCommand(table, argc, argv)) return *code;
   if (words.size() == 1 && words[0] == "list") return List(connections);
-  if (words.size() > 1 && words[0] == "requeue") return RequeueNamed(connections, {words.begin() + 1, words.end()});
-  std::fprintf(stderr, "meshctl: dead-letter list, or dead-letter requeue ID...; see meshctl dead-letter --help\n");
+  if (!words.empty() && words[0] == "requeue" && all == (words.size() == 1)) {
+    return Requeue(connections, {words.begin() + 1, words.end()}, reason);
+  }
+  std::fprintf(stderr,
+               "meshctl: dead-letter list, or dead-letter requeue ID... | --all; see meshctl dead-letter --help\n");
   return 2;
 }
 

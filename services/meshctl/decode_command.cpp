@@ -1,7 +1,6 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -15,17 +14,24 @@
 namespace meshctl {
 namespace {
 
+// One byte beyond the largest body: the codec then says too_large, however large the file is.
+constexpr std::size_t kBytesMax = (4u << 20) + 1;
+
 absl::StatusOr<std::string> ReadInput(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  if (file != "-" && !stream) return absl::NotFoundError(absl::StrCat("cannot read ", file));
+  std::ifstream stream;
+  if (file != "-") stream.open(file, std::ios::binary);
   std::istream& input = file == "-" ? std::cin : stream;
-  return std::string(std::istreambuf_iterator<char>(input), {});
+  std::string body(kBytesMax, '\0');
+  input.read(body.data(), static_cast<std::streamsize>(body.size()));
+  if (input.bad() || (file != "-" && !stream.is_open())) return absl::NotFoundError(absl::StrCat("cannot read ", file));
+  body.resize(static_cast<std::size_t>(input.gcount()));
+  return body;
 }
 
 }  // namespace
 
 int RunDecode(int argc, const char* const* argv) {
-  std::string channel;
+  std::string channel = "whatsapp";
   std::vector<std::string> files;
   config::OptionTable table("meshctl decode", "Prints what webhook bodies mean, one JSON line a file. Needs no mesh.");
   table.Add("channel", &channel, {.doc = "Whose body it is.", .choices = {"whatsapp", "messenger", "instagram"}});
@@ -37,13 +43,15 @@ int RunDecode(int argc, const char* const* argv) {
   const std::optional<mesh::bus::v1::Channel> parsed = identity::ParseChannelName(channel);
   const channel::Codec* codec = parsed ? channel::FindCodec(*parsed) : nullptr;
   if (codec == nullptr || files.empty()) {
-    std::fprintf(stderr, "meshctl: decode needs --channel and at least one FILE; see meshctl decode --help\n");
+    std::fprintf(stderr, "meshctl: decode needs at least one FILE; see meshctl decode --help\n");
     return 2;
   }
   int code = 0;
   for (const std::string& file : files) {
     const absl::StatusOr<std::string> body = ReadInput(file);
     if (!body.ok()) {
+      // One line a file all the same, so that lines and files can be matched.
+      std::printf("%s\n", channel::DecodeLine(file, absl::NotFoundError("unreadable_file")).c_str());
       code = Fail("decode", body.status());
       continue;
     }

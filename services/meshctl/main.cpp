@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "libs/telemetry/log.h"
 #include "services/meshctl/command.h"
 
 namespace {
@@ -30,6 +31,8 @@ int main(int argc, char** argv) {
   if (argc < 2) return PrintUsage(stderr, 2);
   const std::string_view name = argv[1];
   if (name == "--help" || name == "-h" || name == "help") return PrintUsage(stdout, 0);
+  // Libraries log what they retry; here only what ends in an error matters, and the command says that itself.
+  static_cast<void>(telemetry::StartLogging({.service = "meshctl", .level = telemetry::LogLevel::kError, .path = {}}));
   for (const meshctl::Command& command : kCommands) {
     if (command.name == name) return command.run(argc - 1, argv + 1);
   }

@@ -12,7 +12,7 @@ namespace {
 
 struct SessionOptions {
   Connections connections;
-  std::string channel;
+  std::string channel = "whatsapp";
   std::string from;
   std::string account;
 };
@@ -62,8 +62,8 @@ int RunSession(int argc, const char* const* argv) {
   table.AddExample("meshctl session forget --channel=whatsapp --from=15551234567", "deletes history and profile");
   if (const std::optional<int> code = ParseCommand(table, argc, argv)) return *code;
   const bool known = words.size() == 1 && (words[0] == "show" || words[0] == "forget");
-  if (!known || options.channel.empty() || options.from.empty()) {
-    std::fprintf(stderr, "meshctl: session show|forget needs --channel and --from; see meshctl session --help\n");
+  if (!known || options.from.empty()) {
+    std::fprintf(stderr, "meshctl: session show|forget needs --from; see meshctl session --help\n");
     return 2;
   }
   const absl::StatusOr<account::Account> account = FindAccount(options.connections, options.channel, options.account);

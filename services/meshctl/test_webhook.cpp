@@ -1,10 +1,13 @@
 #include "services/meshctl/test_webhook.h"
 
+#include <cstdio>
+
 #include "libs/base/check.h"
 #include "libs/base/hex.h"
 #include "libs/crypto/base64.h"
 #include "libs/crypto/random.h"
 #include "libs/json/writer.h"
+#include "libs/unicode/utf8.h"
 
 namespace meshctl {
 namespace {
@@ -35,9 +38,9 @@ void WriteWhatsApp(const TestMessage& message, json::Writer& json) {
   json.Field("type", "text");
   json.Key("text"), json.BeginObject(), json.Field("body", message.text), json.EndObject();
   json.EndObject(), json.EndArray();
-  json.EndObject();                    // value
-  json.EndObject(), json.EndArray();   // changes
-  json.EndObject(), json.EndArray();   // entry
+  json.EndObject();                   // value
+  json.EndObject(), json.EndArray();  // changes
+  json.EndObject(), json.EndArray();  // entry
 }
 
 void WritePage(std::string_view object, const TestMessage& message, json::Writer& json) {
@@ -52,9 +55,36 @@ void WritePage(std::string_view object, const TestMessage& message, json::Writer
   json.Key("message"), json.BeginObject();
   json.Field("mid", message.message_id);
   json.Field("text", message.text);
-  json.EndObject();                    // message
-  json.EndObject(), json.EndArray();   // messaging
-  json.EndObject(), json.EndArray();   // entry
+  json.EndObject();                   // message
+  json.EndObject(), json.EndArray();  // messaging
+  json.EndObject(), json.EndArray();  // entry
+}
+
+void AppendUnit(unsigned unit, std::string& out) {
+  char escape[8];
+  std::snprintf(escape, sizeof(escape), "\\u%04x", unit & 0xFFFFu);
+  out += escape;
+}
+
+// JSON with every non-ASCII character as \uXXXX and every slash as \/.
+std::string EscapeAsMetaDoes(std::string_view json) {
+  std::string out;
+  for (std::size_t at = 0; at < json.size();) {
+    const unicode::Decoded decoded = unicode::DecodeUtf8(json, at);
+    at += decoded.length;
+    const auto code_point = static_cast<unsigned>(decoded.code_point);
+    if (code_point >= 0x10000) {
+      AppendUnit(0xD800 + ((code_point - 0x10000) >> 10), out);
+      AppendUnit(0xDC00 + ((code_point - 0x10000) & 0x3FF), out);
+    } else if (code_point >= 0x80) {
+      AppendUnit(code_point, out);
+    } else if (code_point == '/') {
+      out += "\\/";
+    } else {
+      out += static_cast<char>(code_point);
+    }
+  }
+  return out;
 }
 
 std::string RandomDigits(std::size_t count) {
@@ -84,7 +114,7 @@ std::string TextWebhook(Channel channel, const TestMessage& message) {
       CHECK_MSG(false, "a channel without webhooks");
   }
   json.EndObject();
-  return std::move(json).Take();
+  return EscapeAsMetaDoes(std::move(json).Take());
 }
 
 std::string NewMessageId(Channel channel) {

@@ -16,7 +16,8 @@ struct TestMessage {
   std::int64_t now_ms = 0;
 };
 
-// The body of a webhook with one text message, shaped as Meta sends it (channels.md 2.1 to 2.3).
+// The body of a webhook with one text message, shaped as Meta sends it (channels.md 2.1 to 2.3), with non-ASCII
+// characters and slashes escaped as Meta escapes them: a gateway that hashes anything but the raw bytes refuses it.
 // REQUIRES: whatsapp, messenger or instagram
 std::string TextWebhook(mesh::bus::v1::Channel channel, const TestMessage& message);
 

@@ -1,0 +1,46 @@
+#include "services/meshctl/requeue.h"
+
+#include <string>
+#include <utility>
+
+#include "libs/base/str_cat.h"
+#include "libs/bus/headers.h"
+#include "libs/bus/topics.h"
+
+namespace meshctl {
+
+absl::StatusOr<bus::OutgoingRecord> RequeuedRecord(const mesh::bus::v1::DeadLetter& letter, const bus::Headers& headers,
+                                                   const bus::BusOptions& options, std::int64_t now_ms) {
+  const std::string& topic = letter.origin_topic();
+  const bool is_turn = topic == bus::TopicName(options, bus::kTurns);
+  const bool is_reply =
+      topic == bus::TopicName(options, bus::kReplies) || topic == bus::TopicName(options, bus::kParked);
+  const bool is_status = topic == bus::TopicName(options, bus::kStatuses);
+  if (!is_turn && !is_reply && !is_status) {
+    return absl::FailedPreconditionError(
+        base::StrCat("its topic \"", topic, "\" is none that is consumed; is --kafka-topic-prefix right?"));
+  }
+  if (letter.detail().find("[value cut from") != std::string::npos) {
+    return absl::FailedPreconditionError("it was too large to be kept whole");
+  }
+  const std::uint32_t generation = letter.generation() + 1;
+  bus::OutgoingRecord record;
+  record.topic = topic;
+  record.key = letter.original_key();
+  record.value = letter.original_value();
+  if (is_reply) {
+    mesh::bus::v1::ReplyRecord reply;
+    if (reply.ParseFromString(record.value) && reply.has_reply()) {
+      reply.mutable_reply()->set_generation(generation);
+      record.value = reply.SerializeAsString();
+    }
+  }
+  const std::string id =
+      base::StrCat(topic, "/", letter.origin_partition(), "/", letter.origin_offset(), "/", generation);
+  const char* type = is_turn ? "mesh.bus.v1.Turn" : is_reply ? "mesh.bus.v1.ReplyRecord" : "mesh.bus.v1.DeliveryStatus";
+  record.headers = bus::MakeHeaders(bus::TraceOf(headers), type, id, "meshctl", now_ms);
+  record.headers.emplace_back(std::string(bus::kGenerationHeader), std::to_string(generation));
+  return record;
+}
+
+}  // namespace meshctl

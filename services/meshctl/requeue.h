@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "libs/bus/options.h"
+#include "libs/bus/record.h"
+#include "proto/bus/v1/bus.pb.h"
+
+namespace meshctl {
+
+// The record that puts a dead letter back to work: the original key and bytes, for the topic from which they came,
+// under the next generation, so that its reply has an id of its own and is said (design.md, "reply id"). A turn carries
+// its generation in a header, a reply in its bytes.
+//
+// FailedPrecondition when it cannot be done: bytes that were cut, or a topic that nobody consumes. `headers` are those
+// of the letter; its trace goes on.
+absl::StatusOr<bus::OutgoingRecord> RequeuedRecord(const mesh::bus::v1::DeadLetter& letter, const bus::Headers& headers,
+                                                   const bus::BusOptions& options, std::int64_t now_ms);
+
+}  // namespace meshctl

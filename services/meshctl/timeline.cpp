@@ -1,0 +1,172 @@
+#include "services/meshctl/timeline.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/hex.h"
+#include "libs/base/str_cat.h"
+#include "libs/bus/headers.h"
+#include "services/meshctl/outcome_name.h"
+
+namespace meshctl {
+namespace {
+
+using mesh::bus::v1::LedgerSent;
+
+constexpr std::uint32_t kPartsMax = 20;  // Codec::Split
+
+std::string_view StateName(mesh::bus::v1::DeliveryState state) {
+  switch (state) {
+    case mesh::bus::v1::DELIVERY_STATE_SENT:
+      return "sent";
+    case mesh::bus::v1::DELIVERY_STATE_DELIVERED:
+      return "delivered";
+    case mesh::bus::v1::DELIVERY_STATE_READ:
+      return "read";
+    case mesh::bus::v1::DELIVERY_STATE_FAILED:
+      return "failed";
+    case mesh::bus::v1::DELIVERY_STATE_DELETED:
+      return "deleted";
+    case mesh::bus::v1::DELIVERY_STATE_ECHO:
+      return "seen again as an echo";
+    default:
+      return "unknown";
+  }
+}
+
+std::string_view SentName(LedgerSent::Outcome outcome) {
+  switch (outcome) {
+    case LedgerSent::OUTCOME_SENT:
+      return "sent";
+    case LedgerSent::OUTCOME_FAILED:
+      return "failed for good";
+    case LedgerSent::OUTCOME_SUPERSEDED:
+      return "dropped: superseded by a later message";
+    case LedgerSent::OUTCOME_RELEASED:
+      return "claim given back: certainly not shown";
+    default:
+      return "settled";
+  }
+}
+
+std::string_view KindName(mesh::bus::v1::ReplyKind kind) {
+  return kind == mesh::bus::v1::REPLY_KIND_NOTICE ? "notice" : "answer";
+}
+
+std::string Short(std::string_view bytes) { return base::ToHex(bytes.substr(0, 6)); }
+
+}  // namespace
+
+std::string Timeline::turn_id_hex() const { return base::ToHex(turn_id_); }
+
+void Timeline::Add(const bus::Record& record, std::int64_t at_ms, std::string what) {
+  entries_.push_back({at_ms != 0 ? at_ms : record.timestamp_ms,
+                      base::StrCat(record.topic, "/", record.partition, "/", record.offset), std::move(what)});
+}
+
+void Timeline::OnTurn(const bus::Record& record) {
+  mesh::bus::v1::Turn turn;
+  if (!turn.ParseFromString(record.value) || turn.message_id() != message_id_) return;
+  ++turn_records_;
+  if (!conversation_) {
+    conversation_ = turn.conversation();
+    turn_id_ = turn.turn_id();
+    trace_id_ = bus::TraceOf(record.headers).trace_id;
+  }
+  const std::string_view generation = bus::FindHeader(record.headers, bus::kGenerationHeader);
+  const std::string again = !generation.empty() ? base::StrCat("requeued, generation ", generation)
+                            : turn_records_ > 1 ? std::string("accepted again (a retried webhook)")
+                                                : std::string("accepted");
+  Add(record, generation.empty() ? turn.accepted_at_ms() : 0,
+      base::StrCat(again, ": ", turn.type(), " from ", identity::ForLog(turn.conversation())));
+}
+
+void Timeline::OnReply(const bus::Record& record) {
+  mesh::bus::v1::ReplyRecord value;
+  if (turn_id_.empty() || !value.ParseFromString(record.value)) return;
+  if (value.has_supersede()) {
+    if (value.supersede().turn_id() == turn_id_) {
+      Add(record, 0, base::StrCat("superseded by turn ", Short(value.supersede().by_turn_id())));
+    }
+    return;
+  }
+  const mesh::bus::v1::Reply& reply = value.reply();
+  if (reply.turn_id() != turn_id_) return;
+  for (std::uint32_t part = 0; part < kPartsMax; ++part) {
+    reply_ids_.insert(
+        identity::MakeReplyId(identity::TurnId(turn_id_), reply.generation(), reply.kind(), part).value());
+  }
+  const bool first =
+      replies_seen_.insert(base::StrCat(record.topic, "/", reply.generation(), "/", KindName(reply.kind()))).second;
+  Add(record, reply.created_at_ms(),
+      base::StrCat(KindName(reply.kind()), " generation ", reply.generation(), " attempt ", reply.attempt(), ": ",
+                   reply.prompt_tokens(), " prompt and ", reply.completion_tokens(), " completion tokens, ",
+                   reply.model(), first ? "" : " (later than the first: ignored)"));
+}
+
+void Timeline::OnLedger(const bus::Record& record) {
+  mesh::bus::v1::LedgerRecord value;
+  if (turn_id_.empty() || !value.ParseFromString(record.value)) return;
+  const std::int64_t at_ms = value.written_at_ms();
+  if (value.has_plan() && value.plan().turn_id() == turn_id_) {
+    Add(record, at_ms,
+        base::StrCat("plan: ", KindName(value.plan().kind()), " in ", value.plan().parts_size(), " part(s)"));
+  } else if (value.has_claim() && reply_ids_.contains(value.claim().reply_id())) {
+    Add(record, at_ms,
+        base::StrCat("claim of part ", Short(value.claim().reply_id()), ", term ", value.claim().term(),
+                     value.claim().resends() > 0 ? base::StrCat(", resend ", value.claim().resends()) : std::string()));
+  } else if (value.has_sent() && reply_ids_.contains(value.sent().reply_id())) {
+    if (!value.sent().message_id().empty()) sent_message_ids_.insert(value.sent().message_id());
+    std::string what = base::StrCat("part ", Short(value.sent().reply_id()), " ", SentName(value.sent().outcome()));
+    if (!value.sent().message_id().empty()) what += base::StrCat(" as ", value.sent().message_id());
+    if (value.sent().error_code() != 0) what += base::StrCat(", error ", value.sent().error_code());
+    Add(record, at_ms, std::move(what));
+  } else if (value.has_evidence() && (reply_ids_.contains(value.evidence().reply_id()) ||
+                                      sent_message_ids_.contains(value.evidence().message_id()))) {
+    Add(record, at_ms, base::StrCat("evidence: the platform has it, ", StateName(value.evidence().state())));
+  }
+}
+
+void Timeline::OnStatus(const bus::Record& record) {
+  mesh::bus::v1::DeliveryStatus status;
+  if (turn_id_.empty() || !status.ParseFromString(record.value)) return;
+  const bool by_reply_id = reply_ids_.contains(base::FromHex(status.reply_id_hex()).value_or(""));
+  if (!by_reply_id && !sent_message_ids_.contains(status.message_id())) return;
+  std::string what = base::StrCat("platform says: ", StateName(status.state()));
+  if (status.error_code() != 0) what += base::StrCat(", error ", status.error_code(), " ", status.error_title());
+  Add(record, status.accepted_at_ms(), std::move(what));
+}
+
+void Timeline::OnDeadLetter(const bus::Record& record) {
+  mesh::bus::v1::DeadLetter letter;
+  if (turn_id_.empty() || !letter.ParseFromString(record.value)) return;
+  mesh::bus::v1::Turn turn;
+  mesh::bus::v1::ReplyRecord reply;
+  const bool is_turn = turn.ParseFromString(letter.original_value()) && turn.turn_id() == turn_id_;
+  const bool is_reply = reply.ParseFromString(letter.original_value()) && reply.reply().turn_id() == turn_id_;
+  if (!is_turn && !is_reply) return;
+  Add(record, letter.dead_at_ms(),
+      base::StrCat("given up by ", letter.service(), ": ", letter.reason(), " (", letter.detail(),
+                   "); back to work: meshctl dead-letter requeue ", record.partition, "-", record.offset));
+}
+
+void Timeline::OnSession(const mesh::session::v1::GetSessionResponse& session) {
+  for (const mesh::session::v1::HistoryTurn& turn : session.turns()) {
+    if (turn.turn_id() != turn_id_) continue;
+    entries_.push_back({0, "session",
+                        base::StrCat("in the history: outcome ", OutcomeName(turn.outcome()), ", replies offset ",
+                                     turn.replies_offset())});
+    return;
+  }
+  entries_.push_back({0, "session", "not in the history: not projected yet, forgotten, or trimmed"});
+}
+
+std::vector<TimelineEntry> Timeline::Sorted() const {
+  std::vector<TimelineEntry> sorted = entries_;
+  // What has no time of its own (the session's present state) comes last.
+  const auto key = [](const TimelineEntry& entry) { return entry.at_ms == 0 ? INT64_MAX : entry.at_ms; };
+  std::stable_sort(sorted.begin(), sorted.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  return sorted;
+}
+
+}  // namespace meshctl

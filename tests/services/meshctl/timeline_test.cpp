@@ -1,0 +1,145 @@
+#include "services/meshctl/timeline.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "libs/base/hex.h"
+#include "libs/bus/headers.h"
+
+namespace meshctl {
+namespace {
+
+using ::testing::HasSubstr;
+
+class TimelineTest : public ::testing::Test {
+ protected:
+  TimelineTest() {
+    conversation_.set_tenant("t");
+    conversation_.set_channel(mesh::bus::v1::CHANNEL_WHATSAPP);
+    conversation_.set_account("100");
+    conversation_.set_user("16505551234");
+    turn_id_ = identity::MakeTurnId(conversation_, "wamid.1").value();
+  }
+
+  template <typename Message>
+  bus::Record Record(const std::string& topic, const Message& message, bus::Headers headers = {}) {
+    return {.topic = topic,
+            .partition = 3,
+            .offset = offset_++,
+            .key = "",
+            .value = message.SerializeAsString(),
+            .headers = std::move(headers),
+            .timestamp_ms = 9000};
+  }
+
+  bus::Record Turn(std::int64_t at_ms, bus::Headers headers = {}) {
+    mesh::bus::v1::Turn turn;
+    turn.set_turn_id(turn_id_);
+    *turn.mutable_conversation() = conversation_;
+    turn.set_message_id("wamid.1");
+    turn.set_type("text");
+    turn.set_text("the secret words");
+    turn.set_accepted_at_ms(at_ms);
+    return Record("mesh.turns", turn, std::move(headers));
+  }
+
+  bus::Record Reply(std::int64_t at_ms, std::uint32_t generation = 0) {
+    mesh::bus::v1::ReplyRecord record;
+    record.mutable_reply()->set_turn_id(turn_id_);
+    record.mutable_reply()->set_generation(generation);
+    record.mutable_reply()->set_created_at_ms(at_ms);
+    record.mutable_reply()->set_text("the secret answer");
+    return Record("mesh.replies", record);
+  }
+
+  bus::Record Sent(std::int64_t at_ms, std::uint32_t generation, const std::string& message_id) {
+    mesh::bus::v1::LedgerRecord record;
+    record.set_written_at_ms(at_ms);
+    record.mutable_sent()->set_reply_id(
+        identity::MakeReplyId(identity::TurnId(turn_id_), generation, mesh::bus::v1::REPLY_KIND_ANSWER, 0).value());
+    record.mutable_sent()->set_outcome(mesh::bus::v1::LedgerSent::OUTCOME_SENT);
+    record.mutable_sent()->set_message_id(message_id);
+    return Record("mesh.send-ledger", record);
+  }
+
+  std::vector<std::string> Sentences() const {
+    std::vector<std::string> sentences;
+    for (const TimelineEntry& entry : timeline_.Sorted()) sentences.push_back(entry.what);
+    return sentences;
+  }
+
+  mesh::bus::v1::ConversationId conversation_;
+  std::string turn_id_;
+  std::int64_t offset_ = 0;
+  Timeline timeline_{"wamid.1"};
+};
+
+TEST_F(TimelineTest, FollowsAMessageToItsDelivery) {
+  timeline_.OnTurn(Turn(1000));
+  timeline_.OnReply(Reply(1500));
+  timeline_.OnLedger(Sent(1700, 0, "wamid.OUT"));
+  mesh::bus::v1::DeliveryStatus status;
+  status.set_message_id("wamid.OUT");
+  status.set_state(mesh::bus::v1::DELIVERY_STATE_DELIVERED);
+  status.set_accepted_at_ms(1900);
+  timeline_.OnStatus(Record("mesh.statuses", status));
+  mesh::session::v1::GetSessionResponse session;
+  session.add_turns()->set_turn_id(turn_id_);
+  session.mutable_turns(0)->set_outcome(mesh::session::v1::OUTCOME_DELIVERED);
+  timeline_.OnSession(session);
+
+  EXPECT_THAT(Sentences(), ::testing::ElementsAre(HasSubstr("accepted: text"), HasSubstr("answer generation 0"),
+                                                  HasSubstr("sent as wamid.OUT"), HasSubstr("platform says: delivered"),
+                                                  HasSubstr("outcome delivered")));
+  EXPECT_EQ(timeline_.Sorted()[1].where, "mesh.replies/3/1");
+  EXPECT_EQ(timeline_.turn_id_hex(), base::ToHex(turn_id_));
+  for (const std::string& sentence : Sentences()) EXPECT_THAT(sentence, ::testing::Not(HasSubstr("secret")));
+}
+
+TEST_F(TimelineTest, OtherMessagesAreLeftOut) {
+  timeline_.OnReply(Reply(1));  // before its turn is known
+  mesh::bus::v1::Turn other;
+  other.set_message_id("wamid.2");
+  timeline_.OnTurn(Record("mesh.turns", other));
+  EXPECT_FALSE(timeline_.conversation().has_value());
+  timeline_.OnTurn(Turn(1000));
+  timeline_.OnReply(Record("mesh.replies", mesh::bus::v1::ReplyRecord()));
+  bus::Record garbage = Reply(1);
+  garbage.value = "\xff\xff garbage";
+  timeline_.OnReply(garbage);
+  timeline_.OnLedger(garbage);
+  timeline_.OnStatus(garbage);
+  timeline_.OnDeadLetter(garbage);
+  EXPECT_EQ(Sentences().size(), 1u);
+}
+
+TEST_F(TimelineTest, RetriedWebhookAndLaterReplyAreSaidToBeWhatTheyAre) {
+  timeline_.OnTurn(Turn(1000));
+  timeline_.OnTurn(Turn(1100));
+  timeline_.OnReply(Reply(1500));
+  timeline_.OnReply(Reply(1600));
+  EXPECT_THAT(Sentences(), ::testing::ElementsAre(HasSubstr("accepted: "), HasSubstr("accepted again"),
+                                                  ::testing::Not(HasSubstr("ignored")), HasSubstr("ignored")));
+}
+
+TEST_F(TimelineTest, GivenUpAndRequeuedIsFollowedIntoItsNextGeneration) {
+  timeline_.OnTurn(Turn(1000));
+  mesh::bus::v1::DeadLetter letter;
+  letter.set_reason("deadline");
+  letter.set_service("worker");
+  letter.set_dead_at_ms(2000);
+  letter.set_original_value(Turn(1000).value);
+  offset_ = 17;
+  timeline_.OnDeadLetter(Record("mesh.dead-letter", letter));
+  bus::Record requeued = Turn(1000, {{std::string(bus::kGenerationHeader), "1"}});
+  requeued.timestamp_ms = 3000;
+  timeline_.OnTurn(requeued);
+  timeline_.OnReply(Reply(3500, 1));
+  timeline_.OnLedger(Sent(3600, 1, "wamid.OUT"));
+  EXPECT_THAT(Sentences(), ::testing::ElementsAre(HasSubstr("accepted"), HasSubstr("meshctl dead-letter requeue 3-17"),
+                                                  HasSubstr("generation 1"), HasSubstr("answer generation 1"),
+                                                  HasSubstr("sent as wamid.OUT")));
+}
+
+}  // namespace
+}  // namespace meshctl
