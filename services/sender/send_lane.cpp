@@ -92,7 +92,7 @@ void SendLane::Step() {
     return;
   }
   const PlannedTurn& turn = *planned();
-  if (LeftDoubt(turn)) return;
+  if (SettledByEvidence(turn)) return;
   const Part* part = turn.FirstUnsettled();
   if (part == nullptr) return Finish(turn);
   if (may_begin) return Advance(turn, static_cast<std::size_t>(part - turn.parts.data()));
@@ -196,6 +196,7 @@ void SendLane::Post(const PlannedTurn& turn, std::size_t part, std::int64_t clai
   send.may_send = [lease = context_.lease, effects = context_.effects, until = claimed_at + context_.options.lease] {
     return !lease->revoked.load(std::memory_order_acquire) && effects->Now() < until;
   };
+  head_.posted_as = account;
   head_.unposted_claim.reset();
   head_.resend_over = 0;
   const std::uint64_t step = Enter(Phase::kBusy);
@@ -218,7 +219,7 @@ void SendLane::OnAnswer(std::size_t part, std::int64_t claim_offset, const http:
   switch (answer.verdict) {
     case channel::SendVerdict::kAccepted: {
       context_.metrics->CountSend(channel_name(), "sent");
-      if (const auto account = FindAccount()) context_.gate->Open(*account);
+      context_.gate->Open(*head_.posted_as);
       return Append(MakeSent(ReplyIdOf(part), head_.claim_term, claim_offset, answer.message_id, effects().WallMs()),
                     [this](std::int64_t) { Step(); });
     }
@@ -261,11 +262,10 @@ void SendLane::OnNoAnswer(std::size_t part, std::int64_t claim_offset, const htt
 }
 
 void SendLane::ParkAccount(std::size_t part, std::int64_t claim_offset, std::int32_t error_code) {
-  if (const auto account = FindAccount()) {
-    context_.gate->Park(*account, effects().Now());
-    telemetry::Log(telemetry::LogLevel::kError, "account_parked", item().trace,
-                   {{"channel", channel_name()}, {"account", account->account_id}, {"error_code", error_code}});
-  }
+  // What was refused is the token of that POST: a newer one may have been read meanwhile, and it must open the gate.
+  context_.gate->Park(*head_.posted_as, effects().Now());
+  telemetry::Log(telemetry::LogLevel::kError, "account_parked", item().trace,
+                 {{"channel", channel_name()}, {"account", head_.posted_as->account_id}, {"error_code", error_code}});
   Release(part, claim_offset, [this] { Step(); });  // which waits at the gate
 }
 

@@ -98,6 +98,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
     std::optional<std::size_t> reserved_part;   // has its place at the rate limiter:
     base::MonotonicTime reserved_for;           // then
     base::MonotonicTime not_before;             // back-off after a refusal
+    std::shared_ptr<const account::Account> posted_as;  // with the token that the last POST carried
     std::optional<std::size_t> unposted_claim;  // claimed in this life and not posted: may be claimed again
     std::int64_t claim_term = 0;                // of the last claim made here
     std::optional<std::size_t> doubted_part;
@@ -132,7 +133,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
                   std::string_view retry_after, std::string detail);
   void FailPart(std::size_t part, std::int64_t claim_offset);
   void WatchDoubt(const PlannedTurn& turn, std::size_t part);
-  bool LeftDoubt(const PlannedTurn& turn);
+  bool SettledByEvidence(const PlannedTurn& turn);
   void EndDoubt(std::string_view resolution);
   void ParkReply();
   void Finish(const PlannedTurn& turn);

@@ -62,15 +62,13 @@ void SendLane::WatchDoubt(const PlannedTurn& turn, std::size_t part) {
   }
 }
 
-// True when a doubt has just ended and the next step is under way.
-bool SendLane::LeftDoubt(const PlannedTurn& turn) {
-  if (!head_.doubt) return false;
-  const Part& part = turn.parts[*head_.doubted_part];
-  if (part.state == PartState::kClaimed) return false;
-  EndDoubt("evidence");
-  if (!part.by_evidence || stopped_ || !ledger().owned()) return false;
-  // Readers that know no evidence (tools, checks) find a SENT all the same.
-  Append(MakeSent(part.id, *ledger().term(), part.claim_offset, part.message_id, effects().WallMs()),
+// True when the next step is under way: a SENT for a part of which only a status tells that it was shown. Readers that know
+// no evidence (tools, checks) then find a SENT all the same.
+bool SendLane::SettledByEvidence(const PlannedTurn& turn) {
+  if (head_.doubt && turn.parts[*head_.doubted_part].state != PartState::kClaimed) EndDoubt("evidence");
+  const auto found = std::find_if(turn.parts.begin(), turn.parts.end(), [](const Part& part) { return part.by_evidence; });
+  if (found == turn.parts.end() || stopped_ || !ledger().owned()) return false;
+  Append(MakeSent(found->id, *ledger().term(), found->claim_offset, found->message_id, effects().WallMs()),
          [this](std::int64_t) { Step(); });
   return true;
 }
