@@ -36,13 +36,13 @@ struct SamplingParams {
 };
 
 struct GenerationRequest {
-  std::string tenant;                // fairness and prefix-cache key; never shared across tenants
-  std::vector<Message> messages;     // rendered by the model's chat template
-  std::int32_t tokens_max = 256;     // generated tokens, [1, context]
+  std::string tenant;             // fairness and prefix-cache key; never shared across tenants
+  std::vector<Message> messages;  // rendered by the model's chat template
+  std::int32_t tokens_max = 256;  // generated tokens, [1, context]
   SamplingParams sampling;
-  std::vector<std::string> stop;     // at most 16 of at most 256 bytes; the stop text itself is not part of the answer
+  std::vector<std::string> stop;  // at most 16 of at most 256 bytes; the stop text itself is not part of the answer
   Mode mode = Mode::kInstant;
-  base::MonotonicTime deadline{};    // epoch: none; passed before prefill: DeadlineExceeded
+  base::MonotonicTime deadline{};  // epoch: none; passed before prefill: DeadlineExceeded
 };
 
 enum class FinishReason { kEndOfTurn, kStopString, kLength, kCancelled };
@@ -52,8 +52,8 @@ struct GenerationResult {
   FinishReason finish_reason = FinishReason::kEndOfTurn;
   std::int32_t prompt_tokens = 0;
   std::int32_t completion_tokens = 0;  // generated tokens without the one that ended the turn
-  base::Duration queue_time{};  // submit to first step
-  base::Duration ttft{};        // submit to first token
+  base::Duration queue_time{};         // submit to first step
+  base::Duration ttft{};               // submit to first token
 };
 
 // Called on the engine thread: must return quickly and must not call back into the engine except Submit and Cancel.
@@ -61,7 +61,7 @@ using ResultCallback = std::function<void(absl::StatusOr<GenerationResult>)>;
 
 // Room for more work. The worker admits by this, never by record count.
 struct Credit {
-  std::int64_t blocks_free = 0;     // KV blocks neither held nor promised to a queued sequence
+  std::int64_t blocks_free = 0;  // KV blocks neither held nor promised to a queued sequence
   std::int64_t blocks_total = 0;
   std::int32_t block_size = 0;      // tokens
   std::int32_t sequences_free = 0;  // submissions still accepted before ResourceExhausted

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/engine/internal/batch_engine.h"
 #include "libs/engine/internal/echo_generator.h"
+#include "libs/engine/internal/llm_generator.h"
 
 namespace engine {
 namespace {
@@ -24,8 +25,7 @@ absl::StatusOr<std::unique_ptr<Generator>> MakeEcho(const EngineOptions& options
 
 absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
   absl::StatusOr<std::unique_ptr<Generator>> generator =
-      options.kind == EngineKind::kEcho ? MakeEcho(options)
-                                        : absl::UnimplementedError("only the echo engine is built so far");
+      options.kind == EngineKind::kEcho ? MakeEcho(options) : LlmGenerator::Load(options);
   if (!generator.ok()) return generator.status();
   return BatchEngine::Create(options, *std::move(generator));
 }

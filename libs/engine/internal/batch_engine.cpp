@@ -89,8 +89,7 @@ absl::StatusOr<SequenceId> BatchEngine::Submit(GenerationRequest request, Result
   submission.id = SequenceId(next_id_.fetch_add(1));
   submission.tenant = std::move(request.tenant);
   submission.prompt = std::move(prepared->prompt);
-  submission.tokens_max =
-      std::min(request.tokens_max, context_tokens_max_ - static_cast<std::int32_t>(prompt_tokens));
+  submission.tokens_max = std::min(request.tokens_max, context_tokens_max_ - static_cast<std::int32_t>(prompt_tokens));
   submission.blocks = kvcache::BlockTable::BlocksFor(static_cast<std::int32_t>(prompt_tokens), block_size_);
   submission.deadline = request.deadline;
   submission.submitted = submitted;
@@ -117,8 +116,8 @@ Credit BatchEngine::credit() const {
   {
     std::lock_guard lock(published_mutex_);
     const EngineStats& stats = published_.stats;
-    credit.blocks_free = std::max<std::int64_t>(
-        0, stats.blocks_free - published_.blocks_promised - published_.blocks_in_transit);
+    credit.blocks_free =
+        std::max<std::int64_t>(0, stats.blocks_free - published_.blocks_promised - published_.blocks_in_transit);
     credit.blocks_total = stats.blocks_total;
   }
   credit.block_size = block_size_;

@@ -54,7 +54,7 @@ class BatchEngine final : public Engine {
   };
   struct Published {
     EngineStats stats;
-    std::int64_t blocks_promised = 0;   // to sequences that the scheduler knows
+    std::int64_t blocks_promised = 0;    // to sequences that the scheduler knows
     std::int64_t blocks_in_transit = 0;  // to submissions that it does not know yet
   };
 

@@ -13,11 +13,19 @@ namespace engine {
 namespace {
 
 constexpr int kCodePointsPerToken = 4;
+constexpr std::int32_t kVocabularySize = 1 << 16;
 
 // End of the token that starts at `offset`.
 std::size_t NextToken(std::string_view text, std::size_t offset) {
-  for (int i = 0; i < kCodePointsPerToken && offset < text.size(); ++i) offset += unicode::DecodeUtf8(text, offset).length;
+  for (int i = 0; i < kCodePointsPerToken && offset < text.size(); ++i) {
+    offset += unicode::DecodeUtf8(text, offset).length;
+  }
   return offset;
+}
+
+// Some id for a piece of text; the same for equal pieces.
+std::int32_t TokenOf(std::string_view piece) {
+  return static_cast<std::int32_t>(std::hash<std::string_view>{}(piece) % kVocabularySize);
 }
 
 class EchoGeneration final : public Generation {
@@ -30,7 +38,7 @@ class EchoGeneration final : public Generation {
     const std::size_t end = NextToken(answer_, at_);
     const std::string_view piece = std::string_view(answer_).substr(at_, end - at_);
     at_ = end;
-    Next next{.token = static_cast<std::int32_t>(std::hash<std::string_view>{}(piece) & 0xffff), .ended = {}};
+    Next next{.token = TokenOf(piece), .ended = {}};
     if (stops_.Append(piece, text_)) next.ended = FinishReason::kStopString;
     return next;
   }
@@ -57,7 +65,7 @@ absl::StatusOr<Generator::Prepared> EchoGenerator::Prepare(const GenerationReque
     const std::string_view text = message.content;
     for (std::size_t at = 0; at < text.size();) {
       const std::size_t end = NextToken(text, at);
-      prepared.prompt.push_back(static_cast<std::int32_t>(std::hash<std::string_view>{}(text.substr(at, end - at)) & 0xffff));
+      prepared.prompt.push_back(TokenOf(text.substr(at, end - at)));
       at = end;
     }
   }
@@ -70,6 +78,8 @@ absl::Status EchoGenerator::Forward(const kvcache::StepBatch& /*batch*/) {
   if (step_time_ > base::Duration{}) std::this_thread::sleep_for(step_time_);
   return absl::OkStatus();
 }
+
+std::int32_t EchoGenerator::vocabulary_size() const { return kVocabularySize; }
 
 std::int32_t EchoGenerator::CountTokens(std::string_view text) const {
   const std::size_t code_points = unicode::CodePointCount(text);

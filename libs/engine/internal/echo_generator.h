@@ -9,9 +9,9 @@
 
 namespace engine {
 
-// Stands in for a model in fault and load tests: the answer is "echo: " and the last user message, whatever the sampling
-// says, one token a step, each step taking options.echo_step_time. Prompts, blocks, steps, stop strings and tokens_max
-// work as with a real model. A token is 4 code points of text, about what a real vocabulary averages.
+// Stands in for a model in fault and load tests: the answer is "echo: " and the last user message, whatever the
+// sampling says, one token a step, each step taking options.echo_step_time. Prompts, blocks, steps, stop strings and
+// tokens_max work as with a real model. A token is 4 code points of text, about what a real vocabulary averages.
 class EchoGenerator final : public Generator {
  public:
   explicit EchoGenerator(base::Duration step_time) : step_time_(step_time) {}
@@ -19,7 +19,7 @@ class EchoGenerator final : public Generator {
   absl::StatusOr<Prepared> Prepare(const GenerationRequest& request) const override;
   absl::Status Forward(const kvcache::StepBatch& batch) override;
   std::int32_t CountTokens(std::string_view text) const override;
-  std::int32_t vocabulary_size() const override { return 1 << 16; }
+  std::int32_t vocabulary_size() const override;
   std::int32_t context_tokens_max() const override { return 1 << 20; }  // the KV pool is what limits
   std::string model_name() const override { return "echo"; }
 

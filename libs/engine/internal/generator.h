@@ -25,8 +25,8 @@ class Generation {
     bool counts = true;                 // false: an end-of-turn token
   };
 
-  // Picks the token after the sample `sample` of the forward pass run last and adds its text. An error ends this sequence
-  // alone (for example Internal: its logits hold a NaN).
+  // Picks the token after the sample `sample` of the forward pass run last and adds its text. An error ends this
+  // sequence alone (for example Internal: its logits hold a NaN).
   virtual absl::StatusOr<Next> PickToken(std::int32_t sample) = 0;
 
   // The text so far, valid UTF-8. Called once, at the end.

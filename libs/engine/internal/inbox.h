@@ -31,8 +31,8 @@ struct Submission {
 
 // The one place where other threads meet the loop thread: submissions, cancellations and the order to stop.
 //
-// Bounded: it accepts at most `sequences_max` sequences that have not ended, wherever they are by now; cancellations are
-// kept only for those, once each.
+// Bounded: it accepts at most `sequences_max` sequences that have not ended, wherever they are by now; cancellations
+//          are kept only for those, once each.
 // Threading: any number of producers, one consumer; one mutex, because an item here costs milliseconds of work.
 class Inbox {
  public:

@@ -30,8 +30,10 @@ absl::Status CheckSampling(const SamplingParams& sampling, std::int32_t vocabula
   if (sampling.top_k < 0 || sampling.top_k > vocabulary_size) {
     return OutOfBounds("sampling.top_k", sampling.top_k, absl::StrCat("[0, ", vocabulary_size, "]"));
   }
-  if (!(sampling.top_p > 0.0F && sampling.top_p <= 1.0F)) return OutOfBounds("sampling.top_p", sampling.top_p, "(0, 1]");
-  if (!(sampling.min_p >= 0.0F && sampling.min_p < 1.0F)) return OutOfBounds("sampling.min_p", sampling.min_p, "[0, 1)");
+  if (!(sampling.top_p > 0.0F && sampling.top_p <= 1.0F))
+    return OutOfBounds("sampling.top_p", sampling.top_p, "(0, 1]");
+  if (!(sampling.min_p >= 0.0F && sampling.min_p < 1.0F))
+    return OutOfBounds("sampling.min_p", sampling.min_p, "[0, 1)");
   if (!(sampling.repetition_penalty > 0.0F && sampling.repetition_penalty <= 10.0F)) {
     return OutOfBounds("sampling.repetition_penalty", sampling.repetition_penalty, "(0, 10]");
   }
@@ -41,7 +43,8 @@ absl::Status CheckSampling(const SamplingParams& sampling, std::int32_t vocabula
 absl::Status CheckMessages(const std::vector<Message>& messages, std::int32_t context_tokens_max) {
   if (messages.empty()) return absl::InvalidArgumentError("messages is empty");
   if (messages.size() > kMessagesMax) {
-    return absl::InvalidArgumentError(absl::StrCat("messages has ", messages.size(), " entries, at most ", kMessagesMax));
+    return absl::InvalidArgumentError(
+        absl::StrCat("messages has ", messages.size(), " entries, at most ", kMessagesMax));
   }
   const std::size_t bytes_max = kBytesPerTokenMax * static_cast<std::size_t>(context_tokens_max);
   std::size_t bytes = 0;
@@ -51,8 +54,8 @@ absl::Status CheckMessages(const std::vector<Message>& messages, std::int32_t co
     }
     bytes += message.content.size();
     if (bytes > bytes_max) {
-      return absl::InvalidArgumentError(absl::StrCat("messages hold more than ", bytes_max,
-                                                     " bytes, which no context of ", context_tokens_max, " tokens takes"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "messages hold more than ", bytes_max, " bytes, which no context of ", context_tokens_max, " tokens takes"));
     }
   }
   if (messages.back().content.empty()) return absl::InvalidArgumentError("the last of messages is empty");

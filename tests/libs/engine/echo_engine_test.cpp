@@ -75,7 +75,8 @@ TEST_F(EchoEngineTest, PoolFarTooSmallForTheLoadStillAnswersEachCorrectly) {
   options.block_size = 4;
   auto engine = Make(options);
   for (int i = 0; i < 12; ++i) {
-    ASSERT_TRUE(engine->Submit(Ask("message number " + std::to_string(100 + i) + " of many words", 20), results_.For(i)).ok());
+    ASSERT_TRUE(
+        engine->Submit(Ask("message number " + std::to_string(100 + i) + " of many words", 20), results_.For(i)).ok());
   }
   for (int i = 0; i < 12; ++i) {
     auto result = results_.Wait(i);
@@ -219,7 +220,10 @@ const BadField kBadFields[] = {
     {"mode", [](GenerationRequest& r) { r.mode = static_cast<Mode>(-1); }},
     {"tenant", [](GenerationRequest& r) { r.tenant.assign(257, 't'); }},
     {"stop", [](GenerationRequest& r) { r.stop.assign(17, "s"); }},
-    {"stop[1]", [](GenerationRequest& r) { r.stop = {"s", ""}; }},
+    {"stop[1]",
+     [](GenerationRequest& r) {
+       r.stop = {"s", ""};
+     }},
     {"stop[0]", [](GenerationRequest& r) { r.stop = {std::string(257, 's')}; }},
     {"stop[0]", [](GenerationRequest& r) { r.stop = {"\xff"}; }},
 };
