@@ -46,7 +46,7 @@ struct Inputs {
 struct Limits {
   std::size_t source_bytes_max = 1U << 20;
   std::uint64_t steps_max = 1'000'000;            // expressions, statements, list elements and loop rounds evaluated
-  std::uint64_t copied_bytes_max = 256ULL << 20;  // text built by all operations of one rendering together
+  std::uint64_t copied_bytes_max = 128ULL << 20;  // text built by all operations of one rendering together
   std::size_t output_bytes_max = 16U << 20;
 };
 

@@ -43,7 +43,8 @@ std::string NestedName(const Arguments& arguments, std::size_t index, bool (*kno
   return name;
 }
 
-Arguments Behind(const Arguments& arguments, std::size_t count) {
+Arguments Behind(Runtime& runtime, const Arguments& arguments, std::size_t count) {
+  runtime.Step(arguments.positional.size());
   Arguments rest;
   rest.positional.assign(
       arguments.positional.begin() + static_cast<std::ptrdiff_t>(std::min(count, arguments.positional.size())),
@@ -58,7 +59,7 @@ Value Choose(Runtime& runtime, const Value& value, const Arguments& arguments, b
   const std::size_t name_at = by_attribute ? 1 : 0;
   const bool has_test = arguments.positional.size() > name_at;
   const std::string test = has_test ? NestedName(arguments, name_at, IsTest, "test") : std::string();
-  const Arguments rest = Behind(arguments, name_at + 1);
+  const Arguments rest = Behind(runtime, arguments, name_at + 1);
   std::vector<Value> chosen;
   for (const Value& item : Iterate(runtime, value)) {
     runtime.Step();
@@ -138,7 +139,7 @@ Value Map(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const Value* attribute = arguments.positional.empty() ? arguments.Find(0, "attribute") : nullptr;
   const Value* otherwise = attribute == nullptr ? nullptr : arguments.Find(1, "default");
   const std::string filter = attribute == nullptr ? NestedName(arguments, 0, IsFilter, "filter") : std::string();
-  const Arguments rest = Behind(arguments, 1);
+  const Arguments rest = Behind(runtime, arguments, 1);
   std::vector<Value> mapped;
   for (const Value& item : Iterate(runtime, value)) {
     if (attribute == nullptr) {
