@@ -98,7 +98,8 @@ void Timeline::OnReply(const bus::Record& record) {
   }
   const bool first =
       replies_seen_.insert(base::StrCat(record.topic, "/", reply.generation(), "/", KindName(reply.kind()))).second;
-  Add(record, reply.created_at_ms(),
+  // A requeued reply keeps the time of its making; what counts here is when it was written.
+  Add(record, reply.generation() > 0 ? 0 : reply.created_at_ms(),
       base::StrCat(KindName(reply.kind()), " generation ", reply.generation(), " attempt ", reply.attempt(), ": ",
                    reply.prompt_tokens(), " prompt and ", reply.completion_tokens(), " completion tokens, ",
                    reply.model(), first ? "" : " (later than the first: ignored)"));

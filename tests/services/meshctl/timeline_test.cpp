@@ -134,7 +134,9 @@ TEST_F(TimelineTest, GivenUpAndRequeuedIsFollowedIntoItsNextGeneration) {
   bus::Record requeued = Turn(1000, {{std::string(bus::kGenerationHeader), "1"}});
   requeued.timestamp_ms = 3000;
   timeline_.OnTurn(requeued);
-  timeline_.OnReply(Reply(3500, 1));
+  bus::Record again = Reply(1500, 1);  // made long ago
+  again.timestamp_ms = 3500;
+  timeline_.OnReply(again);
   timeline_.OnLedger(Sent(3600, 1, "wamid.OUT"));
   EXPECT_THAT(Sentences(), ::testing::ElementsAre(HasSubstr("accepted"), HasSubstr("meshctl dead-letter requeue 3-17"),
                                                   HasSubstr("generation 1"), HasSubstr("answer generation 1"),
