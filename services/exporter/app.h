@@ -1,0 +1,49 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "libs/app/app.h"
+#include "services/exporter/collector.h"
+#include "services/exporter/config.h"
+#include "services/exporter/metrics.h"
+
+namespace exporter {
+
+// The exporter process: one thread that looks at every source once an interval.
+// Threading: Start and Drain on the main thread; alive and ready from any.
+class App {
+ public:
+  App(const Options& options, app::Runner& runner);
+  ~App();
+  App(const App&) = delete;
+  App& operator=(const App&) = delete;
+
+  absl::Status Start();  // InvalidArgument for wrong options; a source that is away is no error
+  void Drain();
+
+  bool alive() const;
+  absl::Status ready() const;  // the last look at Kafka
+
+ private:
+  void Run();
+
+  const Options options_;
+  app::Runner& runner_;
+  std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<Collector> collector_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;                                                       // protected by mutex_
+  absl::Status kafka_ = absl::UnavailableError("Kafka has not been looked at yet");  // protected by mutex_
+  base::MonotonicTime last_look_ = base::Clock::Real().Now();                   // protected by mutex_
+  std::thread thread_;
+};
+
+}  // namespace exporter
