@@ -35,9 +35,9 @@ absl::StatusOr<std::shared_ptr<const AccountBook>> AccountBook::Load(const std::
 
 const Account* AccountBook::Find(mesh::bus::v1::Channel channel, std::string_view account_id) const {
   const Key key(channel, account_id);
-  const auto found = std::lower_bound(by_key_.begin(), by_key_.end(), key, [this](std::uint32_t index, const Key& wanted) {
-    return KeyOf(accounts_[index]) < wanted;
-  });
+  const auto found =
+      std::lower_bound(by_key_.begin(), by_key_.end(), key,
+                       [this](std::uint32_t index, const Key& wanted) { return KeyOf(accounts_[index]) < wanted; });
   if (found == by_key_.end() || KeyOf(accounts_[*found]) != key) return nullptr;
   return &accounts_[*found];
 }

@@ -22,8 +22,8 @@ namespace {
 // read is therefore read once more.
 constexpr std::int64_t kTickNs = 100'000'000;
 
-// What changes when a file does: change time (ns; unlike the modification time it also moves with permissions), size, and
-// the inode, which a replaced or re-linked file changes. All zero for a file that is not there.
+// What changes when a file does: change time (ns; unlike the modification time it also moves with permissions), size,
+// and the inode, which a replaced or re-linked file changes. All zero for a file that is not there.
 using Stamp = std::tuple<std::int64_t, std::int64_t, std::uint64_t>;
 
 Stamp StampOf(const std::string& path) {

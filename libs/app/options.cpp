@@ -5,8 +5,9 @@
 namespace app {
 
 void RegisterCommonOptions(config::OptionTable& table, CommonOptions* options) {
-  table.Add("admin-address", &options->admin_address,
-            {.doc = "Where /metrics, /healthz and /readyz listen. Keep it away from the internet: it asks for no password."});
+  table.Add(
+      "admin-address", &options->admin_address,
+      {.doc = "Where /metrics, /healthz and /readyz listen. Keep it away from the internet: it asks for no password."});
   table.Add("admin-port", &options->admin_port,
             {.doc = "Port of /metrics, /healthz and /readyz; 0 takes any free one.", .min = 0, .max = 65535});
   table.Add("log-level", &options->log_level,

@@ -65,7 +65,8 @@ struct Runner::Rep {
   void AddProcessMetrics() {
     const telemetry::Counter dropped = metrics.AddCounter(
         service + "_log_lines_dropped_total", "Log lines never written: the queue was full or the write failed.");
-    metrics.AddRefresh([dropped] { dropped.Increment(static_cast<double>(telemetry::LogLinesDropped()) - dropped.Value()); });
+    metrics.AddRefresh(
+        [dropped] { dropped.Increment(static_cast<double>(telemetry::LogLinesDropped()) - dropped.Value()); });
     metrics
         .AddGauge(service + "_build_info", "1; the labels say what runs.",
                   {{"version", std::string(config::Version())}, {"commit", std::string(config::Commit())}})
@@ -79,10 +80,11 @@ struct Runner::Rep {
   }
 
   void AddRoute(std::string path, std::function<http::Response()> answer) {
-    admin->Add({.method = "GET",
-                .path = path,
-                .route = path.substr(1),
-                .handler = [answer = std::move(answer)](http::Request, http::Responder respond) { respond(answer()); }});
+    admin->Add(
+        {.method = "GET",
+         .path = path,
+         .route = path.substr(1),
+         .handler = [answer = std::move(answer)](http::Request, http::Responder respond) { respond(answer()); }});
   }
 };
 

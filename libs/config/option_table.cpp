@@ -27,8 +27,8 @@ using internal::Table;
 constexpr std::string_view kCommonSection = "common";
 constexpr std::array<std::string_view, 4> kReserved = {"config", "help", "print-config", "version"};
 // Sections of the file that the services share. A section with another name is a misspelling.
-constexpr std::array<const char*, 8> kSections = {"common", "exporter", "fake_channel_api", "gateway",
-                                                       "meshctl", "sender",   "session",          "worker"};
+constexpr std::array<const char*, 8> kSections = {"common",  "exporter", "fake_channel_api", "gateway",
+                                                  "meshctl", "sender",   "session",          "worker"};
 
 bool IsKebab(std::string_view name) {
   return !name.empty() && name.front() >= 'a' && name.front() <= 'z' && name.back() != '-' &&
@@ -225,7 +225,8 @@ void Parser::ApplyNode(Option& option, const YamlNode& node, const std::string& 
   std::string shown = node.scalar;
   if (node.kind == YamlNode::Kind::kScalar) {
     status = internal::SetFromText(option, node.scalar);
-  } else if (node.kind == YamlNode::Kind::kNull && (option.is_list() || std::holds_alternative<std::string*>(option.target))) {
+  } else if (node.kind == YamlNode::Kind::kNull &&
+             (option.is_list() || std::holds_alternative<std::string*>(option.target))) {
     status = internal::SetFromText(option, "");
   } else if (node.kind == YamlNode::Kind::kList && option.is_list()) {
     std::vector<std::string> items;
@@ -236,9 +237,8 @@ void Parser::ApplyNode(Option& option, const YamlNode& node, const std::string& 
     shown = absl::StrJoin(items, ",");
     if (status.ok()) status = internal::SetFromItems(option, std::move(items));
   } else {
-    status = absl::InvalidArgumentError(
-        base::StrCat("must be ", option.is_list() ? "a list or " : "", "one value: ",
-                     internal::AllowedText(option.spec, option.target)));
+    status = absl::InvalidArgumentError(base::StrCat("must be ", option.is_list() ? "a list or " : "",
+                                                     "one value: ", internal::AllowedText(option.spec, option.target)));
   }
   if (status.ok()) {
     option.source = where;

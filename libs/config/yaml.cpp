@@ -56,7 +56,7 @@ class NodeBuilder final : public YAML::EventHandler {
   struct Frame {
     YamlNode node;
     YAML::Mark mark;
-    std::string key;                  // of the map entry being read
+    std::string key;  // of the map entry being read
     int key_line = 0;
     bool has_key = false;
     std::set<std::string> keys_seen;
@@ -149,7 +149,8 @@ absl::StatusOr<YamlNode> ParseYamlFile(const std::string& path) {
   if (!file) return absl::NotFoundError(base::StrCat(path, ": cannot be opened"));
   std::string text(kYamlBytesMax + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad() || (file.fail() && !file.eof())) return absl::InvalidArgumentError(base::StrCat(path, ": cannot be read"));
+  if (file.bad() || (file.fail() && !file.eof()))
+    return absl::InvalidArgumentError(base::StrCat(path, ": cannot be read"));
   text.resize(static_cast<std::size_t>(file.gcount()));
   absl::StatusOr<YamlNode> node = ParseYaml(text);
   if (!node.ok()) return absl::InvalidArgumentError(base::StrCat(path, ": ", node.status().message()));

@@ -86,8 +86,8 @@ TurnId MakeTurnId(const ConversationId& conversation, std::string_view message_i
 }
 
 ReplyId MakeReplyId(const TurnId& turn, std::uint32_t generation, mesh::bus::v1::ReplyKind kind, std::uint32_t part) {
-  return ReplyId(HashOf(
-      {turn.value(), BigEndian(generation), BigEndian(static_cast<std::uint32_t>(kind)), BigEndian(part)}));
+  return ReplyId(
+      HashOf({turn.value(), BigEndian(generation), BigEndian(static_cast<std::uint32_t>(kind)), BigEndian(part)}));
 }
 
 std::string_view ChannelName(Channel channel) {

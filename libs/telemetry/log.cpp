@@ -89,7 +89,7 @@ struct LogState {
   std::atomic<AsyncWriter*> writer{nullptr};  // set once by StartLogging
   std::string service;                        // constant once `writer` is set
   std::mutex direct_mutex;
-  internal::LineSink direct{STDERR_FILENO};   // protected by direct_mutex; used before StartLogging
+  internal::LineSink direct{STDERR_FILENO};  // protected by direct_mutex; used before StartLogging
 };
 
 LogState& State() {
@@ -99,10 +99,14 @@ LogState& State() {
 
 std::string_view LevelName(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return "debug";
-    case LogLevel::kInfo: return "info";
-    case LogLevel::kWarning: return "warning";
-    case LogLevel::kError: return "error";
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
   }
   CHECK_MSG(false, "a value outside the enumeration");
   return "";
@@ -174,7 +178,8 @@ std::optional<LogLevel> ParseLogLevel(std::string_view name) {
   return std::nullopt;
 }
 
-LogField::LogField(std::string_view k, double v) : key(k), text(absl::StrFormat("%.10g", v)), is_literal(std::isfinite(v)) {}
+LogField::LogField(std::string_view k, double v)
+    : key(k), text(absl::StrFormat("%.10g", v)), is_literal(std::isfinite(v)) {}
 
 absl::Status StartLogging(const LogOptions& options) {
   LogState& state = State();
@@ -187,8 +192,8 @@ absl::Status StartLogging(const LogOptions& options) {
     if (file >= 0) {
       fd = file;
     } else {
-      status = absl::InvalidArgumentError(absl::StrCat("log file ", options.path, " cannot be opened for appending: ",
-                                                       std::strerror(errno), "; see --log-path"));
+      status = absl::InvalidArgumentError(absl::StrCat(
+          "log file ", options.path, " cannot be opened for appending: ", std::strerror(errno), "; see --log-path"));
     }
   }
   state.service = options.service;
@@ -197,8 +202,8 @@ absl::Status StartLogging(const LogOptions& options) {
   return status;
 }
 
-// A flush mark travels through the queue like a line, and like a line it may be overrun, so it is posted again until one
-// arrives. Callers are served one after the other: a mark of somebody else must not be taken for ours.
+// A flush mark travels through the queue like a line, and like a line it may be overrun, so it is posted again until
+// one arrives. Callers are served one after the other: a mark of somebody else must not be taken for ours.
 void FlushLogs() {
   AsyncWriter* const writer = State().writer.load(std::memory_order_acquire);
   if (writer == nullptr) return;

@@ -9,8 +9,8 @@
 
 namespace fakes {
 
-// A clock that stands still until the test moves it. Both times move together; only JumpWall moves the wall clock alone,
-// as an administrator or NTP does.
+// A clock that stands still until the test moves it. Both times move together; only JumpWall moves the wall clock
+// alone, as an administrator or NTP does.
 //
 // Threading: safe from any thread. Code that waits with a condition variable is not woken: such code takes its deadline
 //            as an argument instead.

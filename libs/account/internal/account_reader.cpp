@@ -59,8 +59,7 @@ Account ReadAccount(FieldReader& fields, std::vector<std::string>& files) {
   Account account;
   fields.Text("tenant", &account.tenant, {.required = true, .bytes_max = 64, .characters = kNameCharacters});
   std::string channel;
-  fields.Text("channel", &channel,
-              {.required = true, .choices = {"whatsapp", "messenger", "instagram", "web", "api"}});
+  fields.Text("channel", &channel, {.required = true, .choices = {"whatsapp", "messenger", "instagram", "web", "api"}});
   account.channel = identity::ParseChannelName(channel).value_or(mesh::bus::v1::CHANNEL_UNSPECIFIED);
   fields.Text("account_id", &account.account_id, {.required = true, .characters = kNameCharacters});
   fields.Text("display_name", &account.display_name, {});

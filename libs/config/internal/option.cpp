@@ -65,7 +65,9 @@ std::string YamlKeyOf(std::string_view name) {
   return key;
 }
 
-std::string EnvironmentOf(std::string_view name) { return base::StrCat("MESH_", absl::AsciiStrToUpper(YamlKeyOf(name))); }
+std::string EnvironmentOf(std::string_view name) {
+  return base::StrCat("MESH_", absl::AsciiStrToUpper(YamlKeyOf(name)));
+}
 
 absl::Status SetFromText(Option& option, std::string_view text) {
   return std::visit(

@@ -27,9 +27,10 @@ std::string QuotedYaml(std::string_view text) {
 std::string ValueYaml(const Option& option) {
   if (option.is_list()) {
     const auto& items = *std::get<std::vector<std::string>*>(option.target);
-    return base::StrCat("[", absl::StrJoin(items, ", ", [](std::string* out, const std::string& item) {
-                          out->append(QuotedYaml(item));
-                        }), "]");
+    return base::StrCat(
+        "[",
+        absl::StrJoin(items, ", ", [](std::string* out, const std::string& item) { out->append(QuotedYaml(item)); }),
+        "]");
   }
   const bool is_text = std::holds_alternative<std::string*>(option.target);
   return is_text ? QuotedYaml(ValueText(option)) : ValueText(option);
@@ -76,16 +77,16 @@ std::string HelpText(const Table& table) {
   for (const Option& option : table.options) {
     const std::string left = option.is_flag() ? base::StrCat("--[no-]", option.name)
                                               : base::StrCat("--", option.name, "=", Placeholder(option));
-    std::string doc = base::StrCat(option.spec.doc, " Default: ",
-                                   option.default_text.empty() ? "empty" : option.default_text, ".");
+    std::string doc =
+        base::StrCat(option.spec.doc, " Default: ", option.default_text.empty() ? "empty" : option.default_text, ".");
     if (option.spec.min != 0 || option.spec.max != 0) {
       doc += base::StrCat(" Allowed: ", AllowedText(option.spec, option.target), ".");
     }
     doc += base::StrCat(" [", EnvironmentOf(option.name), "]");
     AppendHelp(text, left, doc);
   }
-  AppendHelp(text, "--config=FILE", base::StrCat("YAML file with options under `", SectionOf(table),
-                                                 ":` and `common:`. [MESH_CONFIG]"));
+  AppendHelp(text, "--config=FILE",
+             base::StrCat("YAML file with options under `", SectionOf(table), ":` and `common:`. [MESH_CONFIG]"));
   AppendHelp(text, "--print-config", "Print the options as they would be used, and from where each comes, as YAML.");
   AppendHelp(text, "--version", "Print the version and the commit.");
   AppendHelp(text, "--help, -h", "Print this text.");
@@ -111,8 +112,8 @@ std::string MarkdownText(const Table& table) {
   text += "| Flag | Environment | YAML key | Default | Allowed | What it does |\n|---|---|---|---|---|---|\n";
   for (const Option& option : table.options) {
     text += base::StrCat("| `--", option.name, "` | `", EnvironmentOf(option.name), "` | `", SectionOf(table), ".",
-                    YamlKeyOf(option.name), "` | ", CodeCell(option.default_text), " | ",
-                    Cell(AllowedText(option.spec, option.target)), " | ", Cell(option.spec.doc), " |\n");
+                         YamlKeyOf(option.name), "` | ", CodeCell(option.default_text), " | ",
+                         Cell(AllowedText(option.spec, option.target)), " | ", Cell(option.spec.doc), " |\n");
   }
   text += "\n";
   return text;

@@ -28,9 +28,9 @@ class AccountBookTest : public AccountFolderTest {
 };
 
 TEST_F(AccountBookTest, FindsAccountsByChannelAndId) {
-  const auto book = AccountBook::Load(Write(
-      "accounts.yaml", "accounts:\n" + WhatsApp("2", "display_name: Second") + WhatsApp("1") +
-                           "  - {tenant: other, channel: web, account_id: \"1\"}\n"));
+  const auto book =
+      AccountBook::Load(Write("accounts.yaml", "accounts:\n" + WhatsApp("2", "display_name: Second") + WhatsApp("1") +
+                                                   "  - {tenant: other, channel: web, account_id: \"1\"}\n"));
   ASSERT_TRUE(book.ok()) << book.status();
   EXPECT_EQ((*book)->accounts().size(), 3u);
   EXPECT_EQ((*book)->accounts()[0].account_id, "2");  // file order
@@ -45,9 +45,11 @@ TEST_F(AccountBookTest, FindsAccountsByChannelAndId) {
 
 TEST_F(AccountBookTest, ReadsSecretsFromFilesBesideIt) {
   const std::string absolute = Write("elsewhere", "absolute-secret");
-  const auto book = AccountBook::Load(Write(
-      "accounts.yaml", "accounts:\n  - tenant: acme\n    channel: messenger\n    account_id: \"7\"\n    app_secret_file: [secrets/app, " +
-                           absolute + "]\n    verify_token_file: secrets/verify\n    access_token_file: secrets/access\n"));
+  const auto book = AccountBook::Load(
+      Write("accounts.yaml",
+            "accounts:\n  - tenant: acme\n    channel: messenger\n    account_id: \"7\"\n    app_secret_file: "
+            "[secrets/app, " +
+                absolute + "]\n    verify_token_file: secrets/verify\n    access_token_file: secrets/access\n"));
   ASSERT_TRUE(book.ok()) << book.status();
   const Account& account = (*book)->accounts()[0];
   ASSERT_EQ(account.app_secrets.size(), 2u);
@@ -82,28 +84,29 @@ TEST_F(AccountBookTest, SaysWhenThereIsNoFileOrNoList) {
 }
 
 TEST_F(AccountBookTest, ListsEveryMistakeWithItsLine) {
-  EXPECT_THAT(MistakesOf("accounts:\n"
-                         "  - tenant: acme corp\n"
-                         "    channel: telegram\n"
-                         "    account_id:\n"
-                         "    temprature: 1\n"
-                         "    turn_deadline_s: soon\n"
-                         "    top_p: 1.5\n"
-                         "    in_doubt_policy: ignore\n"
-                         "    development: yes\n"
-                         "    graph_version: 25\n"
-                         "    answer_tokens_max: [1]\n"
-                         "    notice_text: \"\"\n"),
-              AllOf(HasSubstr(Line(2) + "tenant: may only hold"), HasSubstr(Line(3) + "channel: \"telegram\" must be whatsapp"),
-                    HasSubstr(Line(4) + "account_id: must not be empty"),
-                    HasSubstr(Line(5) + "unknown key temprature; did you mean temperature?"),
-                    HasSubstr(Line(6) + "turn_deadline_s: \"soon\" must be a whole number, 1 to 86400"),
-                    HasSubstr(Line(7) + "top_p: \"1.5\" must be a number, 0.01 to 1"),
-                    HasSubstr(Line(8) + "in_doubt_policy: \"ignore\" must be resend | park"),
-                    HasSubstr(Line(9) + "development: must be true | false"),
-                    HasSubstr(Line(10) + "graph_version: must look like v25.0"),
-                    HasSubstr(Line(11) + "answer_tokens_max: must be one value"),
-                    HasSubstr(Line(12) + "notice_text: must not be empty")));
+  EXPECT_THAT(
+      MistakesOf("accounts:\n"
+                 "  - tenant: acme corp\n"
+                 "    channel: telegram\n"
+                 "    account_id:\n"
+                 "    temprature: 1\n"
+                 "    turn_deadline_s: soon\n"
+                 "    top_p: 1.5\n"
+                 "    in_doubt_policy: ignore\n"
+                 "    development: yes\n"
+                 "    graph_version: 25\n"
+                 "    answer_tokens_max: [1]\n"
+                 "    notice_text: \"\"\n"),
+      AllOf(HasSubstr(Line(2) + "tenant: may only hold"), HasSubstr(Line(3) + "channel: \"telegram\" must be whatsapp"),
+            HasSubstr(Line(4) + "account_id: must not be empty"),
+            HasSubstr(Line(5) + "unknown key temprature; did you mean temperature?"),
+            HasSubstr(Line(6) + "turn_deadline_s: \"soon\" must be a whole number, 1 to 86400"),
+            HasSubstr(Line(7) + "top_p: \"1.5\" must be a number, 0.01 to 1"),
+            HasSubstr(Line(8) + "in_doubt_policy: \"ignore\" must be resend | park"),
+            HasSubstr(Line(9) + "development: must be true | false"),
+            HasSubstr(Line(10) + "graph_version: must look like v25.0"),
+            HasSubstr(Line(11) + "answer_tokens_max: must be one value"),
+            HasSubstr(Line(12) + "notice_text: must not be empty")));
 }
 
 TEST_F(AccountBookTest, MetaChannelsNeedTheirSecretsOthersDoNot) {
@@ -137,7 +140,8 @@ TEST_F(AccountBookTest, TokensLeaveInClearForDevelopmentAccountsOnly) {
             "no mistakes");
   EXPECT_THAT(MistakesOf("accounts:\n" + WhatsApp("1", "graph_base_url: https://graph.facebook.com/")),
               HasSubstr("must not end with /"));
-  EXPECT_THAT(MistakesOf("accounts:\n" + WhatsApp("1", "graph_base_url: file:///etc/passwd")), HasSubstr("must begin with"));
+  EXPECT_THAT(MistakesOf("accounts:\n" + WhatsApp("1", "graph_base_url: file:///etc/passwd")),
+              HasSubstr("must begin with"));
 }
 
 TEST_F(AccountBookTest, LongTextsAreRefused) {

@@ -32,7 +32,9 @@ class AccountFileTest : public AccountFolderTest {
     ASSERT_TRUE(file.ok()) << file.status();
     file_ = *std::move(file);
   }
-  bool Has(const std::string& id) const { return file_->current()->Find(mesh::bus::v1::CHANNEL_WHATSAPP, id) != nullptr; }
+  bool Has(const std::string& id) const {
+    return file_->current()->Find(mesh::bus::v1::CHANNEL_WHATSAPP, id) != nullptr;
+  }
   std::string AppSecret() const { return std::string(file_->current()->accounts()[0].app_secrets[0].Reveal()); }
 
   std::unique_ptr<AccountFile> file_;
@@ -73,7 +75,8 @@ TEST_F(AccountFileTest, KeepsTheOldBookWhileTheFileIsWrongAndCountsOnce) {
   Write("accounts.yaml", "accounts:\n" + WhatsApp("1", "temprature: 1"));
   ASSERT_TRUE(Eventually([&] { return file_->reload_failures() >= 1; }));
   EXPECT_TRUE(Has("1"));
-  // A later good file is taken, so the failure did not end the polling; a bad file is counted once for each change seen.
+  // A later good file is taken, so the failure did not end the polling; a bad file is counted once for each change
+  // seen.
   Write("accounts.yaml", "accounts:\n" + WhatsApp("3"));
   ASSERT_TRUE(Eventually([&] { return Has("3"); }));
   EXPECT_LE(file_->reload_failures(), 3);  // the bad file, and a half-written one on either side of it

@@ -17,7 +17,8 @@ class AccountFolderTest : public testing::Test {
     char pattern[] = "/tmp/mesh_accounts_XXXXXX";
     folder_ = mkdtemp(pattern);
     std::filesystem::create_directory(folder_ + "/secrets");
-    for (const char* name : {"app", "verify", "access"}) Write(std::string("secrets/") + name, std::string(name) + "-secret\n");
+    for (const char* name : {"app", "verify", "access"})
+      Write(std::string("secrets/") + name, std::string(name) + "-secret\n");
   }
   ~AccountFolderTest() override { std::filesystem::remove_all(folder_); }
 

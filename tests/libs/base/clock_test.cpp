@@ -21,7 +21,7 @@ TEST(RealClockTest, NeverRunsBackwards) {
 }
 
 TEST(RealClockTest, WallTimeCountsFromTheUnixEpoch) {
-  EXPECT_GT(Clock::Real().WallMs(), 1'700'000'000'000);  // November 2023
+  EXPECT_GT(Clock::Real().WallMs(), 1'700'000'000'000);   // November 2023
   EXPECT_LT(Clock::Real().WallMs(), 10'000'000'000'000);  // a value in microseconds would be far above
 }
 

@@ -18,7 +18,9 @@ using Name = StrongId<struct NameTag, std::string>;
 
 // The point of the type: these do not compile.
 template <typename A, typename B>
-concept Comparable = requires(const A& a, const B& b) { a == b; };
+concept Comparable = requires(const A& a, const B& b) {
+  a == b;
+};
 static_assert(Comparable<Offset, Offset> && !Comparable<Offset, Term> && !Comparable<Offset, std::int64_t>);
 static_assert(!std::is_convertible_v<std::int64_t, Offset> && !std::is_convertible_v<Offset, std::int64_t>);
 

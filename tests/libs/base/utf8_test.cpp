@@ -38,8 +38,14 @@ TEST(Utf8Test, RefusesOverlongFormsAndStrayBytes) {
 
 TEST(Utf8Test, AnIllFormedPartIsAsLongAsItCouldHaveBegunACharacter) {
   EXPECT_EQ(NextUtf8("\xE2\x82").size, 2u);
-  EXPECT_EQ(NextUtf8("\xE2\x82" "A").size, 2u);
-  EXPECT_EQ(NextUtf8("\xF0\x9F\x98" "A").size, 3u);
+  EXPECT_EQ(NextUtf8("\xE2\x82"
+                     "A")
+                .size,
+            2u);
+  EXPECT_EQ(NextUtf8("\xF0\x9F\x98"
+                     "A")
+                .size,
+            3u);
   EXPECT_EQ(NextUtf8("\xE0\x80\xBF").size, 1u);
   EXPECT_EQ(NextUtf8("\xED\xA0\x80").size, 1u);
   EXPECT_EQ(NextUtf8("\xF4\x90\x80\x80").size, 1u);

@@ -37,7 +37,8 @@ TEST_F(OptionTableTest, TheFileCanBeNamedByTheEnvironmentAndTheFlagWins) {
 }
 
 TEST_F(OptionTableTest, ReadsListsNullsAndFlagsFromYaml) {
-  ASSERT_TRUE(Parse({"--config", WriteYaml("worker:\n  channels: [api, web]\n  relay: false\n  kafka_brokers:\n")}).status.ok());
+  ASSERT_TRUE(Parse({"--config", WriteYaml("worker:\n  channels: [api, web]\n  relay: false\n  kafka_brokers:\n")})
+                  .status.ok());
   EXPECT_THAT(channels_, ElementsAre("api", "web"));
   EXPECT_FALSE(relay_);
   EXPECT_EQ(brokers_, "");

@@ -26,9 +26,9 @@ TEST_F(OptionTableTest, KeepsDefaultsWhenNothingIsGiven) {
 }
 
 TEST_F(OptionTableTest, TakesEveryTypeAsAFlag) {
-  const auto result = Parse({"--kafka-brokers=k1:9092,k2:9092", "--engine=echo", "--kv-blocks=16",
-                             "--retention-ms=-9223372036854775808", "--temperature=1.5e-1", "--no-relay",
-                             "--channels= api , web"});
+  const auto result =
+      Parse({"--kafka-brokers=k1:9092,k2:9092", "--engine=echo", "--kv-blocks=16",
+             "--retention-ms=-9223372036854775808", "--temperature=1.5e-1", "--no-relay", "--channels= api , web"});
   ASSERT_TRUE(result.status.ok()) << result.status;
   EXPECT_EQ(result.outcome, OptionTable::Outcome::kRun);
   EXPECT_EQ(brokers_, "k1:9092,k2:9092");
@@ -88,7 +88,8 @@ TEST_F(OptionTableTest, RefusesWhatIsNoNumber) {
 
 TEST_F(OptionTableTest, RefusesWhatIsNoChoice) {
   EXPECT_THAT(ErrorOf({"--engine=LLM"}), Eq("flag --engine=LLM: must be llm | echo"));
-  EXPECT_THAT(ErrorOf({"--channels=web,telegram"}), HasSubstr("must be a comma-separated list of whatsapp | web | api"));
+  EXPECT_THAT(ErrorOf({"--channels=web,telegram"}),
+              HasSubstr("must be a comma-separated list of whatsapp | web | api"));
   EXPECT_THAT(ErrorOf({"--relay=maybe"}), HasSubstr("must be true | false"));
 }
 
@@ -143,8 +144,9 @@ TEST_F(OptionTableTest, VersionNamesProgramVersionAndCommit) {
 TEST_F(OptionTableTest, MarkdownHasARowForEachOption) {
   const std::string markdown = table_.ToMarkdown();
   EXPECT_THAT(markdown, HasSubstr("## worker\n\nConsumes turns and produces replies.\n"));
-  EXPECT_THAT(markdown, HasSubstr("| `--kv-blocks` | `MESH_KV_BLOCKS` | `worker.kv_blocks` | `1024` | 16 to 4096 blocks | "
-                                  "Blocks of the KV cache. |\n"));
+  EXPECT_THAT(markdown,
+              HasSubstr("| `--kv-blocks` | `MESH_KV_BLOCKS` | `worker.kv_blocks` | `1024` | 16 to 4096 blocks | "
+                        "Blocks of the KV cache. |\n"));
   EXPECT_THAT(markdown, HasSubstr("llm \\| echo"));
 }
 

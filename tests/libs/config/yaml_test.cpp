@@ -64,7 +64,8 @@ TEST(YamlTest, AnEmptyDocumentIsNull) {
 
 TEST(YamlTest, NamesTheLineOfAMistake) {
   EXPECT_THAT(ErrorOf("a: 1\nb: [1, 2\nc: 3\n"), HasSubstr("line "));
-  EXPECT_THAT(ErrorOf("a: 1\n\nb: 2\na: 3\n"), testing::AllOf(HasSubstr("line 4"), HasSubstr("the key a is there twice")));
+  EXPECT_THAT(ErrorOf("a: 1\n\nb: 2\na: 3\n"),
+              testing::AllOf(HasSubstr("line 4"), HasSubstr("the key a is there twice")));
   EXPECT_THAT(ErrorOf("a: 1\n\tb: 2\n"), HasSubstr("line 2"));
 }
 

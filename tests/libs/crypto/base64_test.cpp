@@ -14,8 +14,13 @@ struct Vector {
   const char* text;
 };
 // RFC 4648 section 10.
-constexpr Vector kVectors[] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},        {"foo", "Zm9v"},
-                               {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+constexpr Vector kVectors[] = {{"", ""},
+                               {"f", "Zg=="},
+                               {"fo", "Zm8="},
+                               {"foo", "Zm9v"},
+                               {"foob", "Zm9vYg=="},
+                               {"fooba", "Zm9vYmE="},
+                               {"foobar", "Zm9vYmFy"}};
 
 TEST(Base64Test, EncodesTheVectorsOfTheRfc) {
   for (const Vector& vector : kVectors) EXPECT_EQ(Base64Encode(vector.bytes), vector.text);
@@ -33,10 +38,10 @@ TEST(Base64Test, UsesBothSymbolsOfTheStandardAlphabet) {
 
 TEST(Base64Test, RefusesEveryDeviation) {
   const std::string with_nul("Zm\0v", 4);
-  for (const std::string& text : {std::string("Z"), std::string("Zg"), std::string("Zg="), std::string("Zg==="),
-                                  std::string("===="), std::string("Z==="), std::string("Zg==Zg=="),
-                                  std::string("Zm9v\n"), std::string(" Zm9"), std::string("Zm-_"),
-                                  std::string("Z=g="), std::string("Zm9\xff"), with_nul}) {
+  for (const std::string& text :
+       {std::string("Z"), std::string("Zg"), std::string("Zg="), std::string("Zg==="), std::string("===="),
+        std::string("Z==="), std::string("Zg==Zg=="), std::string("Zm9v\n"), std::string(" Zm9"), std::string("Zm-_"),
+        std::string("Z=g="), std::string("Zm9\xff"), with_nul}) {
     EXPECT_EQ(Base64Decode(text), std::nullopt) << text;
   }
 }

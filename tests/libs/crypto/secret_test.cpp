@@ -16,7 +16,9 @@ namespace crypto {
 namespace {
 
 template <typename T>
-concept Printable = requires(std::ostream& out, const T& value) { out << value; };
+concept Printable = requires(std::ostream& out, const T& value) {
+  out << value;
+};
 static_assert(Printable<std::string>);
 static_assert(!Printable<Secret>);
 static_assert(!std::is_convertible_v<Secret, std::string> && !std::is_convertible_v<Secret, std::string_view>);
@@ -84,7 +86,7 @@ TEST(SecretTest, MovingEmptiesAndWipesTheSource) {
   const char* bytes = source.Reveal().data();
   const Secret target = std::move(source);
   EXPECT_EQ(target.Reveal(), "short");
-  EXPECT_TRUE(source.empty());                              // NOLINT(bugprone-use-after-move): the promise under test
+  EXPECT_TRUE(source.empty());  // NOLINT(bugprone-use-after-move): the promise under test
   EXPECT_EQ(std::string(bytes, 5), std::string(5, '\0'));
 }
 

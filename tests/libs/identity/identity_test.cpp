@@ -118,7 +118,8 @@ TEST(ParseKeyTest, TakesOneSpellingOfAChannelOnly) {
 // Stored ids are compared with newly made ones for days: these bytes may never change. The expected value is computed
 // here from the definition, and pinned as well.
 TEST(TurnIdTest, IsTheHashOfTenantChannelAccountAndMessageId) {
-  const std::string bytes = Size(4) + "acme" + Size(8) + "whatsapp" + Size(15) + "106540352242922" + Size(8) + "wamid.AB";
+  const std::string bytes =
+      Size(4) + "acme" + Size(8) + "whatsapp" + Size(15) + "106540352242922" + Size(8) + "wamid.AB";
   const TurnId turn = MakeTurnId(Example(), "wamid.AB");
   EXPECT_EQ(turn.value(), crypto::AsBytes(crypto::Sha256(bytes)));
   EXPECT_EQ(base::ToHex(turn.value()), "f2c91458b619425c7852aa8c7eda8ab2aea1c437fac47a14b19e9bf216ad65d3");

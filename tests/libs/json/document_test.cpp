@@ -31,10 +31,36 @@ TEST(DocumentTest, TakesEveryKindOfRoot) {
 }
 
 TEST(DocumentTest, RefusesWhatIsNotJson) {
-  for (const std::string text :
-       {"", " ", "{", "}", "[1,]", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "{'a':1}", "[1 2]", "nul", "True", "NaN",
-        "Infinity", "-", "01", "+1", ".5", "1.", "1e", "0x10", "\"\\x41\"", "\"\\u12\"", "\"open", "{} {}", "{}x",
-        "// comment\n{}", "\"line\nbreak\"", "a=1&b=2", "<xml/>"}) {
+  for (const std::string text : {"",
+                                 " ",
+                                 "{",
+                                 "}",
+                                 "[1,]",
+                                 "{\"a\":1,}",
+                                 "{\"a\" 1}",
+                                 "{a:1}",
+                                 "{'a':1}",
+                                 "[1 2]",
+                                 "nul",
+                                 "True",
+                                 "NaN",
+                                 "Infinity",
+                                 "-",
+                                 "01",
+                                 "+1",
+                                 ".5",
+                                 "1.",
+                                 "1e",
+                                 "0x10",
+                                 "\"\\x41\"",
+                                 "\"\\u12\"",
+                                 "\"open",
+                                 "{} {}",
+                                 "{}x",
+                                 "// comment\n{}",
+                                 "\"line\nbreak\"",
+                                 "a=1&b=2",
+                                 "<xml/>"}) {
     EXPECT_EQ(ReasonOf(text), "not_json") << text;
   }
 }
@@ -55,7 +81,8 @@ TEST(DocumentTest, RefusesNumbersThatNothingHolds) {
 }
 
 TEST(DocumentTest, RefusesWhatIsNotUtf8) {
-  for (const char* text : {"\"\xFF\"", "\"\xC3\"", "\"\xED\xA0\x80\"", "\"\xC0\x80\"", "\"\xF4\x90\x80\x80\"", "\xFF"}) {
+  for (const char* text :
+       {"\"\xFF\"", "\"\xC3\"", "\"\xED\xA0\x80\"", "\"\xC0\x80\"", "\"\xF4\x90\x80\x80\"", "\xFF"}) {
     EXPECT_EQ(ReasonOf(text), "not_utf8") << text;
   }
 }
@@ -112,7 +139,8 @@ TEST(DocumentTest, SurvivesRandomDamage) {
   SCOPED_TRACE(kSeed);
   std::mt19937 rng(kSeed);
   const std::string valid =
-      R"({"object":"page","entry":[{"id":"1\ud83d\ude00","time":1700000000000,"x":[1.5,-2,true,null,{"k":"\u0000"}]}]})";
+      R"({"object":"page","entry":[{"id":"1\ud83d\ude00","time":1700000000000,)"
+      R"("x":[1.5,-2,true,null,{"k":"\u0000"}]}]})";
   const std::string alphabet = std::string("{}[]\",:\\ud0189eE.-+ntf \xC3\xA9\xF0\x9F\xFF", 28) + '\0';
   int readable = 0;
   for (int round = 0; round < 50'000; ++round) {

@@ -86,7 +86,8 @@ TEST(ValueTest, EveryGetterAnswersForEveryKind) {
 
 TEST(ValueTest, ReadsItemsAndFieldsInOrder) {
   const Parsed json(R"({"z":[1,[2,{"q":3}],"x"],"a":{"b":{}},"m":null})");
-  EXPECT_THAT(FieldsOf(json.root()), ElementsAre(Pair("z", R"([1,[2,{"q":3}],"x"])"), Pair("a", R"({"b":{}})"), Pair("m", "null")));
+  EXPECT_THAT(FieldsOf(json.root()),
+              ElementsAre(Pair("z", R"([1,[2,{"q":3}],"x"])"), Pair("a", R"({"b":{}})"), Pair("m", "null")));
   EXPECT_THAT(ItemsOf(json["z"]), ElementsAre("1", R"([2,{"q":3}])", "\"x\""));
   EXPECT_EQ(json.root().size(), 3u);
   EXPECT_EQ(json["z"].size(), 3u);

@@ -58,7 +58,10 @@ TEST(WriterTest, EscapesWhatJsonAsksFor) {
 }
 
 TEST(WriterTest, ReplacesWhatIsNotUtf8) {
-  EXPECT_EQ(WrittenString("a\xFF" "b\xE2\x82"), "\"a\xEF\xBF\xBD" "b\xEF\xBF\xBD\"");
+  EXPECT_EQ(WrittenString("a\xFF"
+                          "b\xE2\x82"),
+            "\"a\xEF\xBF\xBD"
+            "b\xEF\xBF\xBD\"");
 }
 
 TEST(WriterTest, WritesNullForNumbersThatJsonLacks) {

@@ -31,8 +31,7 @@ TEST(JsonLineTest, EscapesWhatWouldEndTheStringOrTheLine) {
 TEST(JsonLineTest, ReplacesEachMaximalIllFormedPartOnce) {
   const std::string bad = kBad;
   EXPECT_EQ(Json("\xC0\xAF\xE0\x80\xBF\xF0\x81\x82\x41"), "\"" + bad + bad + bad + bad + bad + bad + bad + bad + "A\"");
-  EXPECT_EQ(Json("\xED\xA0\x80\xED\xBF\xBF\xED\xAF\x41"),
-            "\"" + bad + bad + bad + bad + bad + bad + bad + bad + "A\"");
+  EXPECT_EQ(Json("\xED\xA0\x80\xED\xBF\xBF\xED\xAF\x41"), "\"" + bad + bad + bad + bad + bad + bad + bad + bad + "A\"");
   EXPECT_EQ(Json("\xF4\x91\x92\x93\xFF\x41\x80\xBF\x42"), "\"" + bad + bad + bad + bad + bad + "A" + bad + bad + "B\"");
   EXPECT_EQ(Json("\xE1\x80\xE2\xF0\x91\x92\xF1\xBF\x41"), "\"" + bad + bad + bad + bad + "A\"");
 }

@@ -23,20 +23,27 @@ std::string StderrOf(Function function) {
 }
 
 TEST(LogTest, WritesOneJsonObjectALine) {
-  EXPECT_THAT(StderrOf([] { LogInfo("webhook_accepted", {{"channel", "whatsapp"}, {"events", 3}, {"signed", true}}); }),
-              MatchesRegex(R"(\{"ts":"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z","level":"info",)"
-                           R"("event":"webhook_accepted","channel":"whatsapp","events":3,"signed":true\}
+  EXPECT_THAT(
+      StderrOf([] {
+        LogInfo("webhook_accepted", {{"channel", "whatsapp"}, {"events", 3}, {"signed", true}});
+      }),
+      MatchesRegex(R"(\{"ts":"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z","level":"info",)"
+                   R"("event":"webhook_accepted","channel":"whatsapp","events":3,"signed":true\}
 )"));
 }
 
 TEST(LogTest, TakesASingleFieldForAFieldAndNotForATrace) {
-  EXPECT_THAT(StderrOf([] { Log(LogLevel::kWarning, "queue_full", {{"key", "value"}}); }),
+  EXPECT_THAT(StderrOf([] {
+                Log(LogLevel::kWarning, "queue_full", {{"key", "value"}});
+              }),
               EndsWith("\"level\":\"warning\",\"event\":\"queue_full\",\"key\":\"value\"}\n"));
 }
 
 TEST(LogTest, CarriesTheTrace) {
   const auto trace = TraceContext::Parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-  EXPECT_THAT(StderrOf([&] { Log(LogLevel::kError, "send_failed", *trace, {{"code", -4}}); }),
+  EXPECT_THAT(StderrOf([&] {
+                Log(LogLevel::kError, "send_failed", *trace, {{"code", -4}});
+              }),
               EndsWith("\"event\":\"send_failed\",\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\","
                        "\"span_id\":\"00f067aa0ba902b7\",\"code\":-4}\n"));
 }
@@ -52,11 +59,15 @@ TEST(LogTest, WritesNumbersThatJsonHasAndQuotesTheOthers) {
 }
 
 TEST(LogTest, EscapesKeysAndText) {
-  EXPECT_THAT(StderrOf([] { LogInfo("odd", {{"a\"b", "line\nbreak \xFF"}}); }),
+  EXPECT_THAT(StderrOf([] {
+                LogInfo("odd", {{"a\"b", "line\nbreak \xFF"}});
+              }),
               EndsWith("\"a\\\"b\":\"line\\nbreak \xEF\xBF\xBD\"}\n"));
 }
 
-TEST(LogTest, DropsWhatIsBelowTheLevel) { EXPECT_EQ(StderrOf([] { Log(LogLevel::kDebug, "detail"); }), ""); }
+TEST(LogTest, DropsWhatIsBelowTheLevel) {
+  EXPECT_EQ(StderrOf([] { Log(LogLevel::kDebug, "detail"); }), "");
+}
 
 TEST(LogTest, KnowsItsLevelsByName) {
   EXPECT_EQ(ParseLogLevel("debug"), LogLevel::kDebug);
