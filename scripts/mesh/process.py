@@ -2,6 +2,7 @@
 import ctypes
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -64,6 +65,8 @@ class Process:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
+        if shutil.which(self.command[0]) is None:
+            raise StartError(f"{self.command[0]} is missing. Run: make build")
         with self.log.open("wb") as output:
             self.child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                           preexec_fn=die_with_parent, env=self.environment)

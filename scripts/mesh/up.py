@@ -55,7 +55,7 @@ class Mesh:
     def begin(self, process, ready, timeout_s=60):
         """Starts one process and waits for it, with a line of progress."""
         started = time.monotonic()
-        print(f"  {process.name:<16}", end="", flush=True)
+        print(f"  {process.name:<18}", end="", flush=True)
         process.start()
         self.running.append(process)
         process.wait_until(ready, timeout_s)
@@ -68,7 +68,7 @@ class Mesh:
             process.start()
             self.running.append(process)
         for process, ready in processes:
-            print(f"  {process.name:<16}", end="", flush=True)
+            print(f"  {process.name:<18}", end="", flush=True)
             process.wait_until(ready, timeout_s)
             print(f"ready after {time.monotonic() - started:.1f} s", flush=True)
 
@@ -120,7 +120,7 @@ class Mesh:
                 ("kafka, redis", f"127.0.0.1:{self.port['kafka']}, 127.0.0.1:{self.port['redis']}"),
                 ("logs", f"{self.display(self.run_dir)}/logs/")]
         for name, value in rows:
-            print(f"  {name:<16}{value}")
+            print(f"  {name:<18}{value}")
         for line in self.ports.replaced:
             print(f"  note            {line}")
         print(f'\nTry:   {self.display(self.options.bin_dir)}/meshctl send --channel=whatsapp --text="What is the capital of France?"')
