@@ -115,6 +115,9 @@ void TurnRun::LoadContext() {
 }
 
 void TurnRun::OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> response) {
+  if (absl::IsInvalidArgument(response.status())) {
+    return GiveUp(bus::DeadLetterReason::kRefused, std::string(response.status().message()));
+  }
   if (!response.ok()) return RetryLater(&TurnRun::LoadContext, "session", response.status());
   retries_in_a_row_ = 0;
   // A requeued dead letter was "done" by its notice; its new generation is to be answered all the same.
@@ -233,13 +236,14 @@ void TurnRun::WriteDeadLetter() {
 void TurnRun::OnDeadLetterWritten(absl::StatusOr<bus::RecordPosition> position) {
   if (!position.ok()) return RetryLater(&TurnRun::WriteDeadLetter, "broker", position.status());
   retries_in_a_row_ = 0;
+  const bool can_tell_user = account_ != nullptr && !turn_.conversation().user().empty();
   telemetry::Log(telemetry::LogLevel::kWarning, "turn_dead_lettered", trace_,
                  {{"turn", base::ToHex(turn_.turn_id())},
                   {"reason", bus::ToString(dead_reason_)},
                   {"detail", dead_detail_},
                   {"partition", task_->record.partition},
                   {"offset", task_->record.offset}});
-  if (account_ == nullptr) return Finish("dead_letter", /*completed=*/true);  // nobody to tell
+  if (!can_tell_user) return Finish("dead_letter", /*completed=*/true);
   reply_.set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
   reply_.set_text(account_->notice_text);
   WriteReply();

@@ -16,7 +16,7 @@ namespace mesh_test {
 namespace {
 
 std::string Message(std::string_view id) {
-  return TextMessageBody("whatsapp", Mesh::AccountId("whatsapp"), "stranger", id, "let me in");
+  return TextMessageBody("whatsapp", Mesh::AccountId("whatsapp"), "4917111000002", id, "let me in");
 }
 
 TEST(BadInputTest, UnsignedAndWronglySignedBodiesProduceNothing) {
@@ -29,9 +29,9 @@ TEST(BadInputTest, UnsignedAndWronglySignedBodiesProduceNothing) {
   EXPECT_EQ(mesh.Post("whatsapp", body + " ", good), 403) << "one byte more than was signed";
   EXPECT_NE(mesh.Post("whatsapp", body, "sha1=" + std::string(40, 'a')), 200);
   // A signed message right behind them is answered; the strangers' ones, ahead of it in the log if they were there, are not.
-  ASSERT_EQ(mesh.PostText("whatsapp", "after-strangers", "wamid.after-strangers", "hello"), 200);
-  ASSERT_EQ(mesh.WaitForScreen("after-strangers", 1).size(), 1u);
-  EXPECT_TRUE(mesh.Screen("stranger").empty());
+  ASSERT_EQ(mesh.PostText("whatsapp", "4917111000001", "wamid.after-strangers", "hello"), 200);
+  ASSERT_EQ(mesh.WaitForScreen("4917111000001", 1).size(), 1u);
+  EXPECT_TRUE(mesh.Screen("4917111000002").empty());
 }
 
 TEST(BadInputTest, SignedButUnusableBodiesAreTakenAndCounted) {
@@ -49,10 +49,10 @@ TEST(BadInputTest, SignedButUnusableBodiesAreTakenAndCounted) {
 
 TEST(BadInputTest, AccountsThatAreNotConfiguredAreIgnored) {
   Mesh& mesh = SharedMesh();
-  EXPECT_EQ(mesh.PostSigned("whatsapp", TextMessageBody("whatsapp", "999", "nobody", "wamid.nobody", "hi")), 200);
-  ASSERT_EQ(mesh.PostText("whatsapp", "after-nobody", "wamid.after-nobody", "hello"), 200);
-  ASSERT_EQ(mesh.WaitForScreen("after-nobody", 1).size(), 1u);
-  EXPECT_TRUE(mesh.Screen("nobody").empty());
+  EXPECT_EQ(mesh.PostSigned("whatsapp", TextMessageBody("whatsapp", "999", "4917111000004", "wamid.nobody", "hi")), 200);
+  ASSERT_EQ(mesh.PostText("whatsapp", "4917111000003", "wamid.after-nobody", "hello"), 200);
+  ASSERT_EQ(mesh.WaitForScreen("4917111000003", 1).size(), 1u);
+  EXPECT_TRUE(mesh.Screen("4917111000004").empty());
 }
 
 TEST(BadInputTest, ARecordThatDoesNotDecodeGoesToTheDeadLetterWithItsBytes) {
@@ -89,8 +89,8 @@ TEST(BadInputTest, ARecordThatDoesNotDecodeGoesToTheDeadLetterWithItsBytes) {
   })) << mesh.LogEnds();
   // The partitions are not stuck behind them.
   for (const char* service : {"worker", "sender", "gateway", "session"}) EXPECT_TRUE(mesh.process(service).IsRunning()) << service;
-  ASSERT_EQ(mesh.PostText("whatsapp", "after-poison", "wamid.after-poison", "hello"), 200);
-  EXPECT_EQ(mesh.WaitForScreen("after-poison", 1).size(), 1u) << mesh.LogEnds();
+  ASSERT_EQ(mesh.PostText("whatsapp", "4917111000005", "wamid.after-poison", "hello"), 200);
+  EXPECT_EQ(mesh.WaitForScreen("4917111000005", 1).size(), 1u) << mesh.LogEnds();
 }
 
 }  // namespace

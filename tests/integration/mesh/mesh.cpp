@@ -124,7 +124,7 @@ void Mesh::DefineServices(const MeshOptions& options) {
   if (options.engine == "llm") worker.push_back("--model=" + ModelPath());
   worker.insert(worker.end(), options.worker_flags.begin(), options.worker_flags.end());
   Define("worker", harness::FreePort(), std::move(worker));
-  Define("sender", harness::FreePort(), {accounts, brokers, target, "--reconcile-ms=3000"});
+  Define("sender", harness::FreePort(), {accounts, brokers, target, "--lease-ms=1000", "--post-timeout-ms=1500", "--reconcile-ms=3000"});
   Define("gateway", harness::FreePort(), {absl::StrCat("--port=", gateway_port_), accounts, brokers});
 }
 
