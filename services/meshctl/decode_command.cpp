@@ -34,7 +34,7 @@ int RunDecode(int argc, const char* const* argv) {
   std::string channel = "whatsapp";
   std::vector<std::string> files;
   config::OptionTable table("meshctl decode", "Prints what webhook bodies mean, one JSON line a file. Needs no mesh.");
-  table.Add("channel", &channel, {.doc = "Whose body it is: whatsapp, messenger or instagram."});
+  table.Add("channel", &channel, {.doc = "Whose body it is.", .choices = {"whatsapp", "messenger", "instagram"}});
   table.AllowPositionals(&files, "FILE...", "Files with a webhook's body each; - is standard input.");
   Connections unused;  // its options may stand in the YAML file that all sub-commands share
   RegisterConnections(table, &unused);
