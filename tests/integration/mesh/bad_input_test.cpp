@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "libs/bus/group_lag.h"
 #include "libs/bus/log_reader.h"
 #include "libs/bus/producer.h"
 #include "libs/bus/topics.h"
@@ -69,17 +70,16 @@ TEST(BadInputTest, ARecordThatDoesNotDecodeGoesToTheDeadLetterWithItsBytes) {
   }
   const auto dead_letters = [&] {
     std::string values;
-    std::vector<bus::TopicPartition> partitions;
-    for (std::int32_t p = 0; p < mesh.bus().partitions; ++p) {
-      partitions.push_back({bus::TopicName(mesh.bus(), bus::kDeadLetter), p});
-    }
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto partitions = bus::PartitionsOf(mesh.bus(), bus::TopicName(mesh.bus(), bus::kDeadLetter), deadline);
+    if (!partitions.ok()) return values;
     static_cast<void>(bus::ReadThrough(
-        mesh.bus(), "mesh_test", partitions,
+        mesh.bus(), "mesh_test", *partitions,
         [&](const bus::Record& record) {
           values += record.value;
           return true;
         },
-        std::chrono::steady_clock::now() + std::chrono::seconds(10)));
+        deadline));
     return values;
   };
   EXPECT_TRUE(harness::WaitUntil([&] {

@@ -141,6 +141,7 @@ int Mesh::Post(std::string_view channel, const std::string& body, const std::str
   request.url = absl::StrCat("http://127.0.0.1:", gateway_port_, "/webhooks/", std::string(channel));
   request.headers = {{"Content-Type", "application/json"}};
   if (!signature_header.empty()) request.headers.emplace_back("X-Hub-Signature-256", signature_header);
+  if (!traceparent_.empty()) request.headers.emplace_back("traceparent", traceparent_);
   request.body = body;
   request.deadline = std::chrono::steady_clock::now() + kRequestTimeout;
   const http::ClientResult result = http_->SendAndWait(std::move(request));
@@ -167,7 +168,8 @@ std::vector<Send> Mesh::Screen(std::string_view user) const {
                      .user = Field(root, "user"),
                      .message_id = Field(root, "message_id"),
                      .text = Field(root, "text"),
-                     .in_reply_to = Field(root, "in_reply_to")});
+                     .in_reply_to = Field(root, "in_reply_to"),
+                     .traceparent = Field(root, "traceparent")});
   }
   return sends;
 }

@@ -33,6 +33,7 @@ struct Send {
   std::string message_id;
   std::string text;
   std::string in_reply_to;
+  std::string traceparent;
 };
 
 // The whole mesh as real processes on free ports: broker, store, fake Graph API and the services, with one development
@@ -51,6 +52,8 @@ class Mesh {
   int PostSigned(std::string_view channel, const std::string& body);
   // A text message of a user, signed; the message id makes it the same or another message.
   int PostText(std::string_view channel, std::string_view user, std::string_view message_id, std::string_view text);
+
+  void SetTraceparent(std::string traceparent) { traceparent_ = std::move(traceparent); }  // of later posts; empty: none
 
   // What `user` has seen so far, in order; all users when empty.
   std::vector<Send> Screen(std::string_view user = "") const;
@@ -95,6 +98,7 @@ class Mesh {
   std::uint16_t gateway_port_ = 0;
   std::uint16_t session_port_ = 0;
   bus::BusOptions bus_;
+  std::string traceparent_;
   telemetry::Registry registry_;
   std::unique_ptr<http::Client> http_;
   std::unique_ptr<session::Client> session_;
