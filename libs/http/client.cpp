@@ -48,7 +48,8 @@ class PooledClient final : public Client {
     absl::StatusOr<internal::Url> url = internal::ParseUrl(request.url);
     if (refused.ok()) refused = url.status();
     if (refused.ok() && metrics_->outstanding >= options_.requests_queued_max) {
-      refused = absl::UnavailableError("too many requests wait for their answers; raise requests_queued_max or send less");
+      refused =
+          absl::UnavailableError("too many requests wait for their answers; raise requests_queued_max or send less");
     }
     internal::Url to = refused.ok() ? *std::move(url) : internal::Url{};
     ClientThread& thread = *threads_[std::hash<std::string>{}(to.PoolKey()) % threads_.size()];
@@ -82,7 +83,8 @@ class PooledClient final : public Client {
 absl::Status CheckOptions(const ClientOptions& options) {
   const auto check = [](std::string_view name, std::int64_t value, std::int64_t min, std::int64_t max) {
     if (value >= min && value <= max) return absl::OkStatus();
-    return absl::InvalidArgumentError(base::StrCat("http client: ", name, " is ", value, ", allowed ", min, " to ", max));
+    return absl::InvalidArgumentError(
+        base::StrCat("http client: ", name, " is ", value, ", allowed ", min, " to ", max));
   };
   constexpr std::int64_t kTimeoutMsMax = 24 * 3600 * 1000;
   for (const absl::Status& status :
@@ -110,7 +112,8 @@ absl::StatusOr<std::unique_ptr<boost::asio::ssl::context>> MakeTls(const ClientO
     tls->load_verify_file(options.ca_file, error);
   }
   if (error) {
-    return absl::FailedPreconditionError(base::StrCat("ca_file '", options.ca_file, "' cannot be used: ", error.message()));
+    return absl::FailedPreconditionError(
+        base::StrCat("ca_file '", options.ca_file, "' cannot be used: ", error.message()));
   }
   return tls;
 }

@@ -15,10 +15,10 @@
 namespace http {
 
 struct ClientOptions {
-  std::int32_t threads = 1;                     // all connections to one host are on one of them
-  std::int32_t connections_per_host_max = 64;   // a host is scheme, name and port
-  std::int32_t requests_queued_max = 10000;     // accepted and not answered yet; more are Unavailable at once
-  std::int64_t response_bytes_max = 4 << 20;    // body; headers have 64 KiB
+  std::int32_t threads = 1;                    // all connections to one host are on one of them
+  std::int32_t connections_per_host_max = 64;  // a host is scheme, name and port
+  std::int32_t requests_queued_max = 10000;    // accepted and not answered yet; more are Unavailable at once
+  std::int64_t response_bytes_max = 4 << 20;   // body; headers have 64 KiB
   base::Duration connect_timeout = std::chrono::seconds(5);  // resolve, connect and TLS together
   base::Duration keep_alive_idle_timeout = std::chrono::seconds(30);
   std::string ca_file = {};  // PEM; empty: the system's
@@ -26,22 +26,25 @@ struct ClientOptions {
 
 struct ClientRequest {
   std::string method = "POST";
-  std::string url = {};        // http:// or https://, without user name; anything else is InvalidArgument
-  HeaderList headers = {};     // Host, Content-Length, Transfer-Encoding and Connection are the client's own: InvalidArgument
+  std::string url = {};  // http:// or https://, without user name; anything else is InvalidArgument
+  HeaderList headers =
+      {};  // Host, Content-Length, Transfer-Encoding and Connection are the client's own: InvalidArgument
   std::string body = {};
   base::MonotonicTime deadline = {};  // of everything: waiting for a connection, connecting, sending, the whole answer
-  // Asked on the io thread right before the first byte is written; false gives up with Aborted (certainly not sent). For
-  // lease checks. Must not block. Asked again when a stale connection is replaced.
+  // Asked on the io thread right before the first byte is written; false gives up with Aborted (certainly not sent).
+  // For lease checks. Must not block. Asked again when a stale connection is replaced.
   std::function<bool()> may_send = nullptr;
 };
 
-// What is known about a request that got no answer: nothing of it can have reached the peer's application, or it may have.
+// What is known about a request that got no answer: nothing of it can have reached the peer's application, or it may
+// have.
 enum class SendCertainty { kNotSent, kMaybeSent };
 
 struct ClientFailure {
   // Unavailable: cannot connect, the connection broke, the answer is no HTTP, too many requests wait, shutting down.
   // DeadlineExceeded. Aborted: may_send said no. InvalidArgument: the request cannot be sent as it is.
-  // OutOfRange: the answer is larger than response_bytes_max. FailedPrecondition: the peer's certificate is not accepted.
+  // OutOfRange: the answer is larger than response_bytes_max. FailedPrecondition: the peer's certificate is not
+  // accepted.
   absl::Status status = absl::OkStatus();
   // kNotSent: resolve, connect or TLS failed, or the request's first write failed without a byte accepted.
   SendCertainty certainty = SendCertainty::kNotSent;
@@ -54,12 +57,11 @@ struct ClientResult {
   ClientFailure failure = {};
 };
 
-// Pooled keep-alive HTTP/1.1 client with TLS 1.2 or later; certificate and host name are always checked. Never retries by
-// itself: a reused connection that turns out closed before any byte of the request was written is replaced once (that is
-// certain).
-// Threading: Send from any thread, never blocks; the callback runs once, on an io thread, and must not block.
-// Lifetime:  the destructor calls what is outstanding back with Unavailable, on its own thread.
-// Metrics:   <service>_http_client_requests_total{outcome=answered|not_sent|maybe_sent}, _http_client_request_seconds,
+// Pooled keep-alive HTTP/1.1 client with TLS 1.2 or later; certificate and host name are always checked. Never retries
+// by itself: a reused connection that turns out closed before any byte of the request was written is replaced once
+// (that is certain). Threading: Send from any thread, never blocks; the callback runs once, on an io thread, and must
+// not block. Lifetime:  the destructor calls what is outstanding back with Unavailable, on its own thread. Metrics:
+// <service>_http_client_requests_total{outcome=answered|not_sent|maybe_sent}, _http_client_request_seconds,
 //            _http_client_connections.
 class Client {
  public:

@@ -21,18 +21,20 @@ struct Request {
 
   std::string_view Header(std::string_view lower_case_name) const;  // first value, or empty
   std::size_t HeaderCount(std::string_view lower_case_name) const;
-  // Decoded as a form field: %XX and '+'. The first of equal names; nullopt when absent. A malformed escape stays as it is.
+  // Decoded as a form field: %XX and '+'. The first of equal names; nullopt when absent. A malformed escape stays as it
+  // is.
   std::optional<std::string> Query(std::string_view name) const;
 };
 
 struct Response {
   int status = 200;
-  // Server: further fields to send. Framing fields (content-length, transfer-encoding, connection) are the server's own and
-  // ignored here. Client: all fields received, names in lower case.
+  // Server: further fields to send. Framing fields (content-length, transfer-encoding, connection) are the server's own
+  // and ignored here. Client: all fields received, names in lower case.
   HeaderList headers = {};
   std::string body = {};
   std::string content_type = "text/plain; charset=utf-8";  // Client: as received, empty when absent
-  bool hang_up = false;  // Server: close the connection in the answer's place, without a byte of it. For fault injection
+  bool hang_up =
+      false;  // Server: close the connection in the answer's place, without a byte of it. For fault injection
 
   std::string_view Header(std::string_view lower_case_name) const;  // first value, or empty
 };

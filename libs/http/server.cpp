@@ -176,7 +176,8 @@ class BeastServer final : public Server {
   }
 
   bool alive() const override {
-    return std::all_of(listeners_.begin(), listeners_.end(), [](const auto& listener) { return listener->io().alive(); });
+    return std::all_of(listeners_.begin(), listeners_.end(),
+                       [](const auto& listener) { return listener->io().alive(); });
   }
 
  private:
@@ -200,7 +201,8 @@ class BeastServer final : public Server {
 absl::Status CheckOptions(const ServerOptions& options) {
   const auto check = [](std::string_view name, std::int64_t value, std::int64_t min, std::int64_t max) {
     if (value >= min && value <= max) return absl::OkStatus();
-    return absl::InvalidArgumentError(base::StrCat("http server: ", name, " is ", value, ", allowed ", min, " to ", max));
+    return absl::InvalidArgumentError(
+        base::StrCat("http server: ", name, " is ", value, ", allowed ", min, " to ", max));
   };
   constexpr std::int64_t kTimeoutMsMax = 24 * 3600 * 1000;
   for (const absl::Status& status :

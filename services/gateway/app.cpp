@@ -12,7 +12,7 @@ namespace gateway {
 namespace {
 
 constexpr std::string_view kService = "gateway";
-constexpr std::int64_t kWebhookBytesMax = 4 << 20;  // Meta sends up to 3 MB (channels.md 1.3)
+constexpr std::int64_t kWebhookBytesMax = 4 << 20;             // Meta sends up to 3 MB (channels.md 1.3)
 constexpr auto kTopicCheckPatience = std::chrono::seconds(2);  // one try; a drain waits for it
 constexpr auto kTopicRetryInitial = std::chrono::milliseconds(200);
 constexpr auto kTopicRetryMax = std::chrono::seconds(5);
@@ -55,16 +55,16 @@ absl::Status App::Init(const Options& options, telemetry::Registry& registry) {
   auto accounts = account::AccountFile::Open(options.accounts);
   if (!accounts.ok()) return accounts.status();
   accounts_ = *std::move(accounts);
-  registry.AddRefresh([file = accounts_,
-                       failures = registry.AddCounter("gateway_accounts_reload_failures_total",
-                                                      "Times the changed accounts file could not be used; the old one stays")] {
+  registry.AddRefresh([file = accounts_, failures = registry.AddCounter(
+                                             "gateway_accounts_reload_failures_total",
+                                             "Times the changed accounts file could not be used; the old one stays")] {
     failures.Increment(static_cast<double>(file->reload_failures()) - failures.Value());
   });
 
-  auto producer = bus::Producer::Create(options.bus,
-                                        {.delivery_timeout = std::chrono::milliseconds(options.delivery_timeout_ms),
-                                         .linger_ms = options.linger_ms},
-                                        kService, registry);
+  auto producer = bus::Producer::Create(
+      options.bus,
+      {.delivery_timeout = std::chrono::milliseconds(options.delivery_timeout_ms), .linger_ms = options.linger_ms},
+      kService, registry);
   if (!producer.ok()) return producer.status();
   producer_ = *std::move(producer);
 
@@ -109,18 +109,23 @@ void App::AddChannel(mesh::bus::v1::Channel channel, const Options& options) {
 void App::AddPages() {
   std::string landing = "musemesh gateway\n\n";
   for (const auto channel : channels_) {
-    landing += base::StrCat("GET  /webhooks/", identity::ChannelName(channel), "   verify handshake\n", "POST /webhooks/",
-                            identity::ChannelName(channel), "   signed webhook deliveries\n");
+    landing += base::StrCat("GET  /webhooks/", identity::ChannelName(channel), "   verify handshake\n",
+                            "POST /webhooks/", identity::ChannelName(channel), "   signed webhook deliveries\n");
   }
   landing += "GET  /healthz   the process is alive\nGET  /readyz    it can take webhooks\n";
-  server_->Add({.method = "GET", .path = "/", .route = "landing", .handler = Page([landing] { return Text(200, landing); })});
-  server_->Add({.method = "GET", .path = "/healthz", .route = "healthz", .handler = Page([this] {
-                  return alive() ? Text(200, "alive") : Text(503, "an io thread is stuck");
-                })});
-  server_->Add({.method = "GET", .path = "/readyz", .route = "readyz", .handler = Page([this] {
-                  const absl::Status status = ready();
-                  return status.ok() ? Text(200, "ready") : Text(503, std::string(status.message()));
-                })});
+  server_->Add(
+      {.method = "GET", .path = "/", .route = "landing", .handler = Page([landing] { return Text(200, landing); })});
+  server_->Add({.method = "GET",
+                .path = "/healthz",
+                .route = "healthz",
+                .handler = Page([this] { return alive() ? Text(200, "alive") : Text(503, "an io thread is stuck"); })});
+  server_->Add(
+      {.method = "GET", .path = "/readyz", .route = "readyz", .handler = Page([this] {
+                                                                const absl::Status status = ready();
+                                                                return status.ok()
+                                                                           ? Text(200, "ready")
+                                                                           : Text(503, std::string(status.message()));
+                                                              })});
 }
 
 absl::Status App::Start() { return server_->Start(); }

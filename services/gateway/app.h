@@ -20,8 +20,8 @@
 
 namespace gateway {
 
-// The service without its frame: HTTP server, webhook handlers and producer. It keeps nothing and needs only the broker,
-// and starts without that too.
+// The service without its frame: HTTP server, webhook handlers and producer. It keeps nothing and needs only the
+// broker, and starts without that too.
 //
 // Threading: Create, Start and Drain on one thread; the rest from any.
 // Lifetime:  the registry must outlive it. The destructor drains with no time left.

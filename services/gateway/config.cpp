@@ -20,7 +20,10 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
             {.doc = "Where webhooks are taken. Meta speaks HTTPS only: a proxy that ends TLS stands in front."});
   table.Add("port", &options->port, {.doc = "Port for webhooks; 0 takes any free one.", .min = 0, .max = 65535});
   table.Add("http-threads", &options->http_threads,
-            {.doc = "Threads that read, check and decode webhooks. One takes thousands a second.", .unit = "threads", .min = 1, .max = 64});
+            {.doc = "Threads that read, check and decode webhooks. One takes thousands a second.",
+             .unit = "threads",
+             .min = 1,
+             .max = 64});
   table.Add("connections-max", &options->connections_max,
             {.doc = "Open connections; more are closed at once.", .unit = "connections", .min = 1, .max = 1 << 20});
   table.Add("connections-per-peer-max", &options->connections_per_peer_max,
@@ -28,18 +31,22 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
              .unit = "connections",
              .min = 1,
              .max = 1 << 20});
-  table.Add("delivery-timeout-ms", &options->delivery_timeout_ms,
-            {.doc = "How long the broker may take to persist a webhook's records before 503 is answered. Meta waits about 5 s.",
-             .unit = "ms",
-             .min = 100,
-             .max = 20000});
-  table.Add("linger-ms", &options->linger_ms,
-            {.doc = "Time to gather records into one request to the broker. 0 answers fastest; more helps a loaded broker.",
-             .unit = "ms",
-             .min = 0,
-             .max = 1000});
+  table.Add(
+      "delivery-timeout-ms", &options->delivery_timeout_ms,
+      {.doc =
+           "How long the broker may take to persist a webhook's records before 503 is answered. Meta waits about 5 s.",
+       .unit = "ms",
+       .min = 100,
+       .max = 20000});
+  table.Add(
+      "linger-ms", &options->linger_ms,
+      {.doc = "Time to gather records into one request to the broker. 0 answers fastest; more helps a loaded broker.",
+       .unit = "ms",
+       .min = 0,
+       .max = 1000});
   table.AddExample("gateway --accounts=accounts.yaml", "takes the webhooks of all three channels on 127.0.0.1:8080");
-  table.AddExample("gateway --channels=whatsapp --address=0.0.0.0 --connections-max=50000", "one of a fleet for one channel");
+  table.AddExample("gateway --channels=whatsapp --address=0.0.0.0 --connections-max=50000",
+                   "one of a fleet for one channel");
 }
 
 absl::StatusOr<std::vector<mesh::bus::v1::Channel>> ChannelsOf(const Options& options) {

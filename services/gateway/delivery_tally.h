@@ -10,9 +10,8 @@
 
 namespace gateway {
 
-// Counts the delivery reports of one webhook's records down; the last one calls `on_settled` once, with the first failure
-// if there was any.
-// Threading: Report from any threads. REQUIRES: exactly `records` reports, records > 0.
+// Counts the delivery reports of one webhook's records down; the last one calls `on_settled` once, with the first
+// failure if there was any. Threading: Report from any threads. REQUIRES: exactly `records` reports, records > 0.
 class DeliveryTally {
  public:
   DeliveryTally(std::size_t records, std::function<void(const absl::Status&)> on_settled)

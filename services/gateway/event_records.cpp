@@ -38,8 +38,8 @@ mesh::bus::v1::TurnKind TurnKindOf(const Event& event) {
     default:
       break;
   }
-  // WhatsApp tells in two ways that a user's number or id has changed (channels.md 2.1): a message of type `system`, and a
-  // change of field `user_id_update`.
+  // WhatsApp tells in two ways that a user's number or id has changed (channels.md 2.1): a message of type `system`,
+  // and a change of field `user_id_update`.
   const bool is_identity = event.kind == EventKind::kEvent && event.channel == mesh::bus::v1::CHANNEL_WHATSAPP &&
                            (event.type == "system" || event.type == "user_id_update");
   return is_identity ? mesh::bus::v1::TURN_KIND_IDENTITY_CHANGE : mesh::bus::v1::TURN_KIND_EVENT;
@@ -67,8 +67,8 @@ bus::OutgoingRecord TurnRecord(const Event& event, const account::Account& accou
           .partition = -1,
           .key = identity::KeyOf(turn.conversation()).value(),
           .value = turn.SerializeAsString(),
-          .headers = bus::MakeHeaders(acceptance.trace.NewChild(), turn.GetTypeName(), base::ToHex(turn_id.value()), kService,
-                                      acceptance.wall_ms)};
+          .headers = bus::MakeHeaders(acceptance.trace.NewChild(), turn.GetTypeName(), base::ToHex(turn_id.value()),
+                                      kService, acceptance.wall_ms)};
 }
 
 bus::OutgoingRecord StatusRecord(const Event& event, const account::Account& account, const RecordTopics& topics,
@@ -89,9 +89,9 @@ bus::OutgoingRecord StatusRecord(const Event& event, const account::Account& acc
   status.set_accepted_at_ms(acceptance.wall_ms);
   std::string key = identity::KeyOf(status.conversation()).value();
   // The same fact told twice has the same id: everything but the time of acceptance.
-  const std::string id = base::JoinLengthPrefixed({key, status.message_id(), std::to_string(status.state()),
-                                                   std::to_string(status.timestamp_ms()),
-                                                   std::to_string(status.watermark_ms())});
+  const std::string id =
+      base::JoinLengthPrefixed({key, status.message_id(), std::to_string(status.state()),
+                                std::to_string(status.timestamp_ms()), std::to_string(status.watermark_ms())});
   return {.topic = topics.statuses,
           .partition = -1,
           .key = std::move(key),

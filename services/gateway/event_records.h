@@ -30,12 +30,12 @@ struct Ignored {
   std::string_view reason;
 };
 
-// The one record of an event: what changes a conversation goes to `turns` as mesh.bus.v1.Turn, delivery statuses and echoes
-// to `statuses` as mesh.bus.v1.DeliveryStatus, both keyed by the conversation. Standby items and whatever has no meaning
-// for an answer become TURN_KIND_EVENT: kept, never answered. Pure.
+// The one record of an event: what changes a conversation goes to `turns` as mesh.bus.v1.Turn, delivery statuses and
+// echoes to `statuses` as mesh.bus.v1.DeliveryStatus, both keyed by the conversation. Standby items and whatever has no
+// meaning for an answer become TURN_KIND_EVENT: kept, never answered. Pure.
 //
-// Size: a record stays below 512 KiB, for the codec bounds every field and attachments beyond 32 are left out (they are in
-// `original`); the broker takes 1 MiB.
+// Size: a record stays below 512 KiB, for the codec bounds every field and attachments beyond 32 are left out (they are
+// in `original`); the broker takes 1 MiB.
 std::variant<bus::OutgoingRecord, Ignored> ToRecord(const channel::Event& event, const account::Account& account,
                                                     const RecordTopics& topics, const Acceptance& acceptance);
 

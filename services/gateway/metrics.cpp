@@ -32,9 +32,9 @@ constexpr std::string_view kReasons[] = {
 std::string_view ToString(WebhookOutcome outcome) { return kOutcomes[static_cast<std::size_t>(outcome)]; }
 
 ChannelMetrics::ChannelMetrics(std::string_view channel, telemetry::Registry& registry)
-    : ack_seconds_(registry.AddHistogram("gateway_ack_seconds",
-                                         "From a webhook being read to its answer, the broker's delivery reports included",
-                                         telemetry::LatencyBuckets(), {{"channel", std::string(channel)}})) {
+    : ack_seconds_(registry.AddHistogram(
+          "gateway_ack_seconds", "From a webhook being read to its answer, the broker's delivery reports included",
+          telemetry::LatencyBuckets(), {{"channel", std::string(channel)}})) {
   for (const std::string_view outcome : kOutcomes) {
     webhooks_.push_back(registry.AddCounter("gateway_webhooks_total", "Requests to webhook paths, by how they ended",
                                             {{"channel", std::string(channel)}, {"outcome", std::string(outcome)}}));
@@ -44,12 +44,15 @@ ChannelMetrics::ChannelMetrics(std::string_view channel, telemetry::Registry& re
                                           {{"channel", std::string(channel)}, {"kind", std::string(kind)}}));
   }
   for (const std::string_view reason : kReasons) {
-    ignored_.emplace(reason, registry.AddCounter("gateway_ignored_total", "Bodies and items that gave no record, by reason",
-                                                 {{"channel", std::string(channel)}, {"reason", std::string(reason)}}));
+    ignored_.emplace(reason,
+                     registry.AddCounter("gateway_ignored_total", "Bodies and items that gave no record, by reason",
+                                         {{"channel", std::string(channel)}, {"reason", std::string(reason)}}));
   }
 }
 
-void ChannelMetrics::CountWebhook(WebhookOutcome outcome) const { webhooks_[static_cast<std::size_t>(outcome)].Increment(); }
+void ChannelMetrics::CountWebhook(WebhookOutcome outcome) const {
+  webhooks_[static_cast<std::size_t>(outcome)].Increment();
+}
 
 void ChannelMetrics::CountEvent(channel::EventKind kind) const { events_[static_cast<std::size_t>(kind)].Increment(); }
 

@@ -13,16 +13,16 @@ namespace gateway {
 
 // How a request to a webhook path ended.
 enum class WebhookOutcome {
-  kPersisted,       // 200 after every delivery report
-  kNothingToKeep,   // 200, well signed, but no event gave a record
-  kUnusable,        // 200, well signed, but not readable as a whole
-  kNotPersisted,    // 503, a delivery report failed
-  kNotReady,        // 503, the broker or its topics have not been seen yet
-  kUnsigned,        // 401
-  kBadSignature,    // 403
-  kVerified,        // handshake: 200
-  kVerifyRefused,   // handshake: 403
-  kVerifyMalformed, // handshake: 400
+  kPersisted,        // 200 after every delivery report
+  kNothingToKeep,    // 200, well signed, but no event gave a record
+  kUnusable,         // 200, well signed, but not readable as a whole
+  kNotPersisted,     // 503, a delivery report failed
+  kNotReady,         // 503, the broker or its topics have not been seen yet
+  kUnsigned,         // 401
+  kBadSignature,     // 403
+  kVerified,         // handshake: 200
+  kVerifyRefused,    // handshake: 403
+  kVerifyMalformed,  // handshake: 400
   kCount,
 };
 std::string_view ToString(WebhookOutcome outcome);

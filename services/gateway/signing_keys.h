@@ -13,9 +13,9 @@
 
 namespace gateway {
 
-// The app secrets of one channel's accounts, each once, and who may be spoken for with each. A Meta app signs the webhooks of
-// all accounts that subscribed to it, so a body is accepted when any secret signed it; but an item counts only for an
-// account that has that secret itself: otherwise one tenant could sign messages for another's account.
+// The app secrets of one channel's accounts, each once, and who may be spoken for with each. A Meta app signs the
+// webhooks of all accounts that subscribed to it, so a body is accepted when any secret signed it; but an item counts
+// only for an account that has that secret itself: otherwise one tenant could sign messages for another's account.
 //
 // Cost: a body is hashed once a distinct secret, and all are tried whichever matches.
 // Threading: constant after construction. Lifetime: keeps the book alive.
@@ -33,7 +33,7 @@ class SigningKeys {
 
  private:
   const std::shared_ptr<const account::AccountBook> book_;
-  std::vector<std::vector<crypto::Secret>> secrets_;                  // one a list, as SignatureMatches takes lists
+  std::vector<std::vector<crypto::Secret>> secrets_;                    // one a list, as SignatureMatches takes lists
   std::map<std::string, std::vector<std::size_t>> secrets_of_account_;  // by account id
 };
 

@@ -39,7 +39,8 @@ void TopicCheck::Run() {
     std::unique_lock lock(mutex_);
     // The first failure and each change of it are told; the same one again and again is not.
     if (status != status_) {
-      status.ok() ? telemetry::LogInfo("topics_ready") : telemetry::LogWarning("topics_not_ready", {{"error", status.message()}});
+      status.ok() ? telemetry::LogInfo("topics_ready")
+                  : telemetry::LogWarning("topics_not_ready", {{"error", status.message()}});
     }
     status_ = status;
     if (status.ok()) return;

@@ -10,12 +10,12 @@
 
 namespace gateway {
 
-// Runs a check (EnsureTopics) in the background until it has succeeded, so that a gateway which starts before its broker
-// becomes ready by itself. Until then nothing may be produced: a broker that creates topics on first use would give them
-// the wrong partition counts.
+// Runs a check (EnsureTopics) in the background until it has succeeded, so that a gateway which starts before its
+// broker becomes ready by itself. Until then nothing may be produced: a broker that creates topics on first use would
+// give them the wrong partition counts.
 //
-// Threading: status() from any thread. One thread of its own, joined by Stop() or the destructor; both wait for a running
-// check, so a check must have a deadline.
+// Threading: status() from any thread. One thread of its own, joined by Stop() or the destructor; both wait for a
+// running check, so a check must have a deadline.
 class TopicCheck {
  public:
   using Check = std::function<absl::Status()>;

@@ -26,8 +26,8 @@ bool IsChallenge(std::string_view text) {
   });
 }
 
-// Whether `token` is that of any of the channel's accounts. All are compared, in constant time each; an account without a
-// token never matches, or an empty one would verify.
+// Whether `token` is that of any of the channel's accounts. All are compared, in constant time each; an account without
+// a token never matches, or an empty one would verify.
 bool IsVerifyToken(const account::AccountBook& book, mesh::bus::v1::Channel channel, std::string_view token) {
   bool matches = false;
   for (const account::Account& account : book.accounts()) {
@@ -80,7 +80,8 @@ void WebhookHandler::Verify(const http::Request& request, const http::Responder&
     return Answer(WebhookOutcome::kVerifyMalformed, respond);
   }
   if (!IsVerifyToken(*environment_.current_book(), environment_.codec->channel(), *token)) {
-    telemetry::LogWarning("webhook_verify_refused", {{"channel", identity::ChannelName(environment_.codec->channel())}});
+    telemetry::LogWarning("webhook_verify_refused",
+                          {{"channel", identity::ChannelName(environment_.codec->channel())}});
     return Answer(WebhookOutcome::kVerifyRefused, respond);
   }
   environment_.metrics->CountWebhook(WebhookOutcome::kVerified);
@@ -126,8 +127,8 @@ std::shared_ptr<const SigningKeys> WebhookHandler::CurrentKeys() {
   return keys_;
 }
 
-std::vector<bus::OutgoingRecord> WebhookHandler::RecordsOf(const std::vector<channel::Event>& events, const SigningKeys& keys,
-                                                           const SigningKeys::Signers& signers,
+std::vector<bus::OutgoingRecord> WebhookHandler::RecordsOf(const std::vector<channel::Event>& events,
+                                                           const SigningKeys& keys, const SigningKeys::Signers& signers,
                                                            const Acceptance& acceptance) const {
   const ChannelMetrics& metrics = *environment_.metrics;
   std::vector<bus::OutgoingRecord> records;
@@ -167,17 +168,17 @@ void WebhookHandler::Produce(std::vector<bus::OutgoingRecord> records, const Acc
                              base::MonotonicTime started, http::Responder respond) {
   if (records.empty()) return Answer(WebhookOutcome::kNothingToKeep, respond);
   const std::size_t count = records.size();
-  auto tally = std::make_shared<DeliveryTally>(
-      count, [this, started, count, trace = acceptance.trace, respond = std::move(respond)](const absl::Status& status) {
-        environment_.metrics->ObserveAck(base::ToSeconds(environment_.clock->Now() - started));
-        if (!status.ok()) {
-          telemetry::Log(telemetry::LogLevel::kWarning, "webhook_not_persisted", trace,
-                         {{"channel", identity::ChannelName(environment_.codec->channel())},
-                          {"records", count},
-                          {"error", status.message()}});
-        }
-        Answer(status.ok() ? WebhookOutcome::kPersisted : WebhookOutcome::kNotPersisted, respond);
-      });
+  auto tally = std::make_shared<DeliveryTally>(count, [this, started, count, trace = acceptance.trace,
+                                                       respond = std::move(respond)](const absl::Status& status) {
+    environment_.metrics->ObserveAck(base::ToSeconds(environment_.clock->Now() - started));
+    if (!status.ok()) {
+      telemetry::Log(telemetry::LogLevel::kWarning, "webhook_not_persisted", trace,
+                     {{"channel", identity::ChannelName(environment_.codec->channel())},
+                      {"records", count},
+                      {"error", status.message()}});
+    }
+    Answer(status.ok() ? WebhookOutcome::kPersisted : WebhookOutcome::kNotPersisted, respond);
+  });
   for (bus::OutgoingRecord& record : records) {
     environment_.producer->Produce(std::move(record), [tally](const absl::StatusOr<bus::RecordPosition>& position) {
       tally->Report(position.status());

@@ -21,12 +21,12 @@ namespace gateway {
 
 // The webhooks of one channel: the verify handshake (GET) and deliveries (POST), as in channels.md 1.
 //
-// A delivery is answered 200 only after every delivery report of its records is OK, 503 otherwise; Meta then sends it again,
-// and readers of the log drop what they have seen. Signed but unusable bodies are 200 too, and counted: Meta would repeat
-// them for days and switch the page off.
+// A delivery is answered 200 only after every delivery report of its records is OK, 503 otherwise; Meta then sends it
+// again, and readers of the log drop what they have seen. Signed but unusable bodies are 200 too, and counted: Meta
+// would repeat them for days and switch the page off.
 //
-// Threading: both calls on any number of io threads at once; neither blocks. Responders are called on the producer's thread.
-// Lifetime:  must outlive the producer, whose callbacks count here.
+// Threading: both calls on any number of io threads at once; neither blocks. Responders are called on the producer's
+// thread. Lifetime:  must outlive the producer, whose callbacks count here.
 class WebhookHandler {
  public:
   using CurrentBook = std::function<std::shared_ptr<const account::AccountBook>()>;

@@ -61,7 +61,8 @@ std::string_view HttpDate() {
                                                             "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     std::snprintf(text.data(), text.size(), "%s, %02d %s %04d %02d:%02d:%02d GMT",
                   kDays[static_cast<std::size_t>(utc.tm_wday)], utc.tm_mday,
-                  kMonths[static_cast<std::size_t>(utc.tm_mon)], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+                  kMonths[static_cast<std::size_t>(utc.tm_mon)], utc.tm_year + 1900, utc.tm_hour, utc.tm_min,
+                  utc.tm_sec);
   }
   return text.data();
 }

@@ -12,8 +12,8 @@
 
 namespace http::internal {
 
-// Writes one response as HTTP/1.1 bytes with Content-Length framing. Field names and values that would break the framing
-// lose the offending bytes. `is_head`: without the body, with its length.
+// Writes one response as HTTP/1.1 bytes with Content-Length framing. Field names and values that would break the
+// framing lose the offending bytes. `is_head`: without the body, with its length.
 void AppendResponse(const Response& response, bool is_head, bool close, std::string_view date, std::string* out);
 
 // The current time as an IMF-fixdate (RFC 9110, 5.6.7); made once a second and thread.

@@ -47,27 +47,27 @@ void ClientConnection::Resolve() {
     endpoints_.emplace_back(address, host_.port);
     return ConnectNext({});
   }
-  resolver_.async_resolve(
-      host_.host, std::to_string(host_.port), boost::asio::ip::tcp::resolver::numeric_service,
-      [self = shared_from_this()](const boost::system::error_code& error,
-                                  const boost::asio::ip::tcp::resolver::results_type& results) {
-        if (self->owner_ == nullptr) return;
-        if (error) {
-          return self->FailAndClose(
-              absl::UnavailableError(base::StrCat("cannot resolve ", self->host_.host, ": ", error.message())));
-        }
-        for (const auto& result : results) {
-          if (self->endpoints_.size() < kAddressesMax) self->endpoints_.push_back(result.endpoint());
-        }
-        std::reverse(self->endpoints_.begin(), self->endpoints_.end());
-        self->ConnectNext({});
-      });
+  resolver_.async_resolve(host_.host, std::to_string(host_.port), boost::asio::ip::tcp::resolver::numeric_service,
+                          [self = shared_from_this()](const boost::system::error_code& error,
+                                                      const boost::asio::ip::tcp::resolver::results_type& results) {
+                            if (self->owner_ == nullptr) return;
+                            if (error) {
+                              return self->FailAndClose(absl::UnavailableError(
+                                  base::StrCat("cannot resolve ", self->host_.host, ": ", error.message())));
+                            }
+                            for (const auto& result : results) {
+                              if (self->endpoints_.size() < kAddressesMax)
+                                self->endpoints_.push_back(result.endpoint());
+                            }
+                            std::reverse(self->endpoints_.begin(), self->endpoints_.end());
+                            self->ConnectNext({});
+                          });
 }
 
 void ClientConnection::ConnectNext(const boost::system::error_code& last_error) {
   if (endpoints_.empty()) {
-    return FailAndClose(
-        absl::UnavailableError(base::StrCat("cannot connect to ", host_.host, ":", host_.port, ": ", last_error.message())));
+    return FailAndClose(absl::UnavailableError(
+        base::StrCat("cannot connect to ", host_.host, ":", host_.port, ": ", last_error.message())));
   }
   const boost::asio::ip::tcp::endpoint endpoint = endpoints_.back();
   endpoints_.pop_back();
@@ -136,7 +136,8 @@ void ClientConnection::Run(std::shared_ptr<Exchange> exchange) {
 bool ClientConnection::IsStale() {
   // What the pending read has not been told yet is already in the kernel. Anything there is wrong: no answer is due.
   char byte = 0;
-  return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+  return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+         (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
 void ClientConnection::BeginWrite() {
@@ -167,12 +168,12 @@ void ClientConnection::WriteSome() {
   const std::string& wire = exchange_->wire();
   // The handler keeps the exchange, for its bytes must live as long as the write, even when a deadline ends it earlier.
   WithStream([&](auto& stream) {
-    stream.async_write_some(boost::asio::buffer(wire.data() + written_, wire.size() - written_),
-                            [self = shared_from_this(), exchange = exchange_](const boost::system::error_code& error,
-                                                                              std::size_t count) {
-                              self->writing_ = false;
-                              if (self->owner_ != nullptr) self->OnWritten(error, count);
-                            });
+    stream.async_write_some(
+        boost::asio::buffer(wire.data() + written_, wire.size() - written_),
+        [self = shared_from_this(), exchange = exchange_](const boost::system::error_code& error, std::size_t count) {
+          self->writing_ = false;
+          if (self->owner_ != nullptr) self->OnWritten(error, count);
+        });
   });
 }
 

@@ -17,9 +17,9 @@
 
 namespace http::internal {
 
-// One connection to one host: resolves, connects, shakes hands, then runs one exchange at a time until either side closes.
-// A read is always pending once it is connected, so that a peer's close is noticed while idle and an early answer while
-// still writing.
+// One connection to one host: resolves, connects, shakes hands, then runs one exchange at a time until either side
+// closes. A read is always pending once it is connected, so that a peer's close is noticed while idle and an early
+// answer while still writing.
 //
 // Threading: confined to its io thread.
 // Lifetime:  shared by its pool and its pending operations; closed once, then inert and without owner.

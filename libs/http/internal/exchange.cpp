@@ -31,8 +31,8 @@ std::string ToWire(const ClientRequest& request, const Url& url) {
 }
 
 telemetry::Counter AddOutcome(std::string_view service, telemetry::Registry& metrics, std::string outcome) {
-  return metrics.AddCounter(base::StrCat(service, "_http_client_requests_total"), "Requests sent, by what is known of them",
-                            {{"outcome", std::move(outcome)}});
+  return metrics.AddCounter(base::StrCat(service, "_http_client_requests_total"),
+                            "Requests sent, by what is known of them", {{"outcome", std::move(outcome)}});
 }
 
 }  // namespace
@@ -92,8 +92,10 @@ absl::Status CheckRequest(const ClientRequest& request) {
   if (!IsToken(request.method)) return absl::InvalidArgumentError("the method is no HTTP token");
   for (const auto& [name, value] : request.headers) {
     if (!IsToken(name)) return absl::InvalidArgumentError("a header name is no HTTP token");
-    if (IsClientsOwnField(name)) return absl::InvalidArgumentError(base::StrCat("header ", name, " is the client's own"));
-    if (!IsFieldValue(value)) return absl::InvalidArgumentError(base::StrCat("header ", name, " has a control character"));
+    if (IsClientsOwnField(name))
+      return absl::InvalidArgumentError(base::StrCat("header ", name, " is the client's own"));
+    if (!IsFieldValue(value))
+      return absl::InvalidArgumentError(base::StrCat("header ", name, " has a control character"));
   }
   return absl::OkStatus();
 }

@@ -25,8 +25,8 @@ struct ClientMetrics {
   std::atomic<std::int32_t> outstanding{0};  // exchanges alive
 };
 
-// One request on its way to its one callback. Whoever drops the last reference without an answer (a queue, a connection, a
-// stopped thread) causes the callback with Unavailable: no request is ever forgotten.
+// One request on its way to its one callback. Whoever drops the last reference without an answer (a queue, a
+// connection, a stopped thread) causes the callback with Unavailable: no request is ever forgotten.
 //
 // Threading: confined to one io thread at a time.
 class Exchange {

@@ -30,7 +30,9 @@ Refusal ScanRequestLine(std::string_view line, const HeaderLimits& limits, bool*
   const std::string_view version = line.substr(last + 1);
   if (!IsToken(method)) return Refusal::kBadRequestLine;
   if (target.size() > limits.target_bytes_max) return Refusal::kTargetTooLong;
-  const auto is_target_char = [](char c) { return static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f; };
+  const auto is_target_char = [](char c) {
+    return static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f;
+  };
   if (target.empty() || !std::all_of(target.begin(), target.end(), is_target_char)) return Refusal::kBadTarget;
   if (version.size() != 8 || !version.starts_with("HTTP/") || version[6] != '.') return Refusal::kBadRequestLine;
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return Refusal::kUnsupportedVersion;
@@ -40,8 +42,7 @@ Refusal ScanRequestLine(std::string_view line, const HeaderLimits& limits, bool*
 
 bool IsHostValue(std::string_view value) {
   return std::all_of(value.begin(), value.end(), [](char c) {
-    return IsAlphanumeric(c) ||
-           std::string_view("-._~:[]%!$&'()*+,;=").find(c) != std::string_view::npos;
+    return IsAlphanumeric(c) || std::string_view("-._~:[]%!$&'()*+,;=").find(c) != std::string_view::npos;
   });
 }
 
@@ -78,8 +79,7 @@ Refusal ScanField(std::string_view line, Framing* framing) {
 }  // namespace
 
 bool IsTokenChar(char c) {
-  return IsAlphanumeric(c) ||
-         (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
+  return IsAlphanumeric(c) || (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
 }
 
 bool IsToken(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), IsTokenChar); }

@@ -13,10 +13,11 @@ struct HeaderLimits {
   std::size_t target_bytes_max = 0;
 };
 
-// Looks at the raw bytes of a request header before the parser normalises them. Beast 1.81 accepts what another parser on
-// the way may read differently (an unknown transfer coding as "no body", obs-fold, a repeated equal Content-Length, 1.1
-// without Host), and a difference between two readers is how requests are smuggled (RFC 9112, sections 5.2, 6.1, 6.3 and 3.2).
-// So this scan allows one reading only and refuses the rest; Beast then parses what is left.
+// Looks at the raw bytes of a request header before the parser normalises them. Beast 1.81 accepts what another parser
+// on the way may read differently (an unknown transfer coding as "no body", obs-fold, a repeated equal
+// Content-Length, 1.1 without Host), and a difference between two readers is how requests are smuggled (RFC 9112,
+// sections 5.2, 6.1, 6.3 and 3.2). So this scan allows one reading only and refuses the rest; Beast then parses what is
+// left.
 //
 // Pure functions; the same bytes always give the same answer, in however many pieces they arrived.
 
@@ -32,7 +33,7 @@ HeaderEnd FindHeaderEnd(std::string_view bytes, std::size_t scanned, const Heade
 // REQUIRES: `block` is what FindHeaderEnd delimited: ends with an empty line.
 Refusal ScanHeader(std::string_view block, const HeaderLimits& limits);
 
-bool IsTokenChar(char c);   // RFC 9110, section 5.6.2
+bool IsTokenChar(char c);  // RFC 9110, section 5.6.2
 bool IsToken(std::string_view text);
 bool IsFieldValue(std::string_view text);  // no control characters but HTAB
 

@@ -15,9 +15,14 @@ absl::Status WaitedTooLong() {
 
 }  // namespace
 
-HostPool::HostPool(boost::asio::io_context& context, boost::asio::ssl::context& tls, const ClientOptions& options, Url host,
-                   std::shared_ptr<ClientMetrics> metrics)
-    : context_(context), tls_(tls), options_(options), host_(std::move(host)), metrics_(std::move(metrics)), timer_(context) {}
+HostPool::HostPool(boost::asio::io_context& context, boost::asio::ssl::context& tls, const ClientOptions& options,
+                   Url host, std::shared_ptr<ClientMetrics> metrics)
+    : context_(context),
+      tls_(tls),
+      options_(options),
+      host_(std::move(host)),
+      metrics_(std::move(metrics)),
+      timer_(context) {}
 
 HostPool::~HostPool() {
   for (auto& [key, connection] : connections_) {
@@ -36,7 +41,8 @@ void HostPool::Submit(std::shared_ptr<Exchange> exchange) {
     if (!connection->IsStale()) return connection->Run(std::move(exchange));
     connection->Close();
   }
-  if (connections_.size() < static_cast<std::size_t>(options_.connections_per_host_max)) return OpenFor(std::move(exchange));
+  if (connections_.size() < static_cast<std::size_t>(options_.connections_per_host_max))
+    return OpenFor(std::move(exchange));
   ArmTimer(exchange->deadline());
   waiting_.push_back(std::move(exchange));
 }

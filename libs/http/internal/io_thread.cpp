@@ -63,7 +63,8 @@ void IoThread::Start() {
     try {
       context_.run();
     } catch (const std::exception& error) {
-      CHECK_MSG(false, error.what());  // callers' code is fenced where it is called; what is left is a bug of this library
+      CHECK_MSG(false,
+                error.what());  // callers' code is fenced where it is called; what is left is a bug of this library
     }
   });
 }

@@ -13,12 +13,12 @@
 
 namespace http::internal {
 
-// Work handed to an io thread from other threads. A batch costs one wake-up however many tasks it has, because a syscall per
-// answer is what limits a server whose answers come from another thread. Outlives its io thread: a task that comes after
-// Close is destroyed unrun.
+// Work handed to an io thread from other threads. A batch costs one wake-up however many tasks it has, because a
+// syscall per answer is what limits a server whose answers come from another thread. Outlives its io thread: a task
+// that comes after Close is destroyed unrun.
 //
-// Why a mutex and not a lock-free list: it is held for one push or one swap, and the wake-up beside it costs 50 times more.
-// Threading: Post from any thread.
+// Why a mutex and not a lock-free list: it is held for one push or one swap, and the wake-up beside it costs 50 times
+// more. Threading: Post from any thread.
 class Mailbox : public std::enable_shared_from_this<Mailbox> {
  public:
   explicit Mailbox(boost::asio::io_context* context) : context_(context) {}
@@ -30,9 +30,9 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   void RunAll();
 
   std::mutex mutex_;
-  boost::asio::io_context* context_;           // protected by mutex_; nullptr once closed
+  boost::asio::io_context* context_;          // protected by mutex_; nullptr once closed
   std::vector<std::function<void()>> tasks_;  // protected by mutex_
-  bool wake_up_posted_ = false;                // protected by mutex_
+  bool wake_up_posted_ = false;               // protected by mutex_
 };
 
 // One io_context with the one thread that runs it.

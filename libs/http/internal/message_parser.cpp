@@ -25,8 +25,7 @@ HeaderList CopyFields(const Fields& fields) {
   for (const auto& field : fields) {
     const auto name = field.name_string();
     const auto value = field.value();
-    headers.emplace_back(ToLower(std::string_view(name.data(), name.size())),
-                         std::string(value.data(), value.size()));
+    headers.emplace_back(ToLower(std::string_view(name.data(), name.size())), std::string(value.data(), value.size()));
   }
   return headers;
 }

@@ -5,7 +5,8 @@
 
 namespace http::internal {
 
-// Why the server refused a request or a connection by itself; the bounded vocabulary of <service>_http_refused_total{reason}.
+// Why the server refused a request or a connection by itself; the bounded vocabulary of
+// <service>_http_refused_total{reason}.
 enum class Refusal {
   kNone,
   // The header's bytes

@@ -128,7 +128,8 @@ bool ServerConnection::AdvanceHeader() {
     return false;
   }
   const std::string_view block = buffer_.bytes().substr(0, end.size);
-  if (const Refusal refusal = ScanHeader(block, state_->header_limits); refusal != Refusal::kNone) return Refuse(refusal);
+  if (const Refusal refusal = ScanHeader(block, state_->header_limits); refusal != Refusal::kNone)
+    return Refuse(refusal);
   parser_ = std::make_unique<RequestParser>(end.size + 1);
   std::optional<RequestHead> head = parser_->PutHeader(block);
   if (!head) return Refuse(Refusal::kMalformed);
@@ -378,8 +379,8 @@ void ServerConnection::OnTimer() {
     return Close();
   }
   while (const auto overdue = answers_.FindOverdue(now)) {
-    const auto freed = answers_.Answer(
-        *overdue, {.status = 503, .headers = {{"Retry-After", "5"}}, .body = "took too long\n"}, now);
+    const auto freed =
+        answers_.Answer(*overdue, {.status = 503, .headers = {{"Retry-After", "5"}}, .body = "took too long\n"}, now);
     Release(*freed);
   }
   const bool waits_for_us = phase_ == Phase::kHeader && !header_started_ && (!answers_.empty() || writing_);

@@ -18,8 +18,9 @@
 
 namespace http::internal {
 
-// One accepted connection: reads requests, hands them to their routes' handlers and writes the answers in request order.
-// Reading goes on while answers are owed, up to the pipeline limits; reading and writing are two independent activities.
+// One accepted connection: reads requests, hands them to their routes' handlers and writes the answers in request
+// order. Reading goes on while answers are owed, up to the pipeline limits; reading and writing are two independent
+// activities.
 //
 // Threading: everything on the io thread, except that answers arrive through its mailbox.
 // Lifetime:  shared by its pending socket operations and its listener; closed once, then inert.
@@ -77,8 +78,8 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   // The request being read
   Phase phase_ = Phase::kHeader;
   ReadBuffer buffer_;
-  std::size_t scanned_ = 0;                             // bytes of buffer_ without the end of a header
-  std::optional<base::MonotonicTime> header_started_;   // unset while no byte of the next request is there
+  std::size_t scanned_ = 0;                            // bytes of buffer_ without the end of a header
+  std::optional<base::MonotonicTime> header_started_;  // unset while no byte of the next request is there
   base::MonotonicTime body_started_;
   base::MonotonicTime body_progress_;
   std::unique_ptr<RequestParser> parser_;
@@ -96,11 +97,11 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   std::int64_t discarded_ = 0;
   std::optional<base::MonotonicTime> timer_armed_for_;
 
-  bool reading_ = false;         // a read is pending
-  bool writing_ = false;         // a write is pending
-  bool starved_ = true;          // parsing stopped for want of bytes, not of room in the pipeline
-  bool read_closed_ = false;     // no further request is read
-  bool refused_ = false;         // the peer may be sending what nobody reads
+  bool reading_ = false;      // a read is pending
+  bool writing_ = false;      // a write is pending
+  bool starved_ = true;       // parsing stopped for want of bytes, not of room in the pipeline
+  bool read_closed_ = false;  // no further request is read
+  bool refused_ = false;      // the peer may be sending what nobody reads
   bool close_after_write_ = false;
   bool lingering_ = false;
   bool draining_ = false;

@@ -60,8 +60,8 @@ ServerState::Match ServerState::FindRoute(std::string_view method, std::string_v
     const bool fits = entry.is_prefix ? path.starts_with(entry.route.path) : path == entry.route.path;
     if (!fits) continue;
     match.path_known = true;
-    match.allow += base::StrCat(match.allow.empty() ? "" : ", ", entry.route.method,
-                                entry.route.method == "GET" ? ", HEAD" : "");
+    match.allow +=
+        base::StrCat(match.allow.empty() ? "" : ", ", entry.route.method, entry.route.method == "GET" ? ", HEAD" : "");
     const bool method_fits = entry.route.method == method || (method == "HEAD" && entry.route.method == "GET");
     const std::size_t rank = 2 * entry.route.path.size() + (entry.is_prefix ? 1 : 2);
     if (method_fits && rank > best) {

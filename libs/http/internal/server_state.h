@@ -27,8 +27,8 @@ struct RouteEntry {
   void Count(int status, base::Duration time) const;
 
   Server::Route route;
-  bool is_prefix = false;       // `path` ended in '*', which is cut off
-  std::int64_t body_bytes_max;  // resolved by the server
+  bool is_prefix = false;                    // `path` ended in '*', which is cut off
+  std::int64_t body_bytes_max;               // resolved by the server
   std::vector<telemetry::Counter> requests;  // [kCountedCodes.size() + 1]; the last is "other"
   telemetry::Histogram seconds;
 };

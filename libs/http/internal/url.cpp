@@ -23,7 +23,9 @@ std::string Url::PoolKey() const { return base::StrCat(is_tls ? "https" : "http"
 
 absl::StatusOr<Url> ParseUrl(std::string_view text) {
   if (text.size() > kUrlBytesMax) return Bad("longer than 16 KiB");
-  const auto printable = [](char c) { return static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f; };
+  const auto printable = [](char c) {
+    return static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f;
+  };
   if (!std::all_of(text.begin(), text.end(), printable)) return Bad("has a character that must be percent-encoded");
   Url url;
   if (StartsWithIgnoreCase(text, "https://")) {
@@ -55,13 +57,15 @@ absl::StatusOr<Url> ParseUrl(std::string_view text) {
     if (host.back() != ']') return Bad("has text behind the bracket");
     host = host.substr(1, host.size() - 2);
   }
-  if (host.empty() || !std::all_of(host.begin(), host.end(), is_ipv6 ? IsIpv6Char : IsHostChar)) return Bad("has no valid host");
+  if (host.empty() || !std::all_of(host.begin(), host.end(), is_ipv6 ? IsIpv6Char : IsHostChar))
+    return Bad("has no valid host");
   url.host = ToLower(host);
   const std::uint16_t default_port = url.is_tls ? 443 : 80;
   url.port = default_port;
   if (colon != std::string_view::npos) {
     const auto parsed = std::from_chars(port.data(), port.data() + port.size(), url.port);
-    if (parsed.ec != std::errc() || parsed.ptr != port.data() + port.size() || url.port == 0) return Bad("has a bad port");
+    if (parsed.ec != std::errc() || parsed.ptr != port.data() + port.size() || url.port == 0)
+      return Bad("has a bad port");
   }
   url.authority = is_ipv6 ? base::StrCat("[", url.host, "]") : url.host;
   if (url.port != default_port) url.authority += base::StrCat(":", url.port);

@@ -10,7 +10,7 @@ namespace http::internal {
 
 struct Url {
   bool is_tls = false;
-  std::string host;       // lower case; an IPv6 address without its brackets
+  std::string host;  // lower case; an IPv6 address without its brackets
   std::uint16_t port = 0;
   std::string authority;  // for the Host field: with brackets, without a default port
   std::string target;     // path and query, at least "/"

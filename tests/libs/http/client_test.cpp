@@ -31,7 +31,8 @@ class ClientTest : public ::testing::Test {
   }
 
   static ClientRequest RequestTo(std::string url, milliseconds patience = seconds(10)) {
-    return {.method = "POST", .url = std::move(url), .body = "hi", .deadline = std::chrono::steady_clock::now() + patience};
+    return {
+        .method = "POST", .url = std::move(url), .body = "hi", .deadline = std::chrono::steady_clock::now() + patience};
   }
 
   std::future<ClientResult> Start(ClientRequest request) {
@@ -62,7 +63,8 @@ TEST_F(ClientTest, SendsWhatItIsGivenAndKeepsTheConnection) {
   ScriptedServer server([&](int, Peer& peer) {
     for (int i = 0; i < 3; ++i) {
       requests.push_back(peer.ReadRequest());
-      peer.Send("HTTP/1.1 201 Created\r\nX-Trace: abc\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+      peer.Send(
+          "HTTP/1.1 201 Created\r\nX-Trace: abc\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
     }
   });
   MakeClient();
@@ -84,7 +86,9 @@ TEST_F(ClientTest, SendsWhatItIsGivenAndKeepsTheConnection) {
 
 TEST_F(ClientTest, EveryFramingOfAnAnswerIsRead) {
   const std::vector<std::pair<std::string, std::string>> answers = {
-      {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok"},
+      {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: "
+       "2\r\n\r\nok",
+       "ok"},
       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n3\r\nay!\r\n0\r\n\r\n", "okay!"},
       {"HTTP/1.1 204 No Content\r\n\r\n", ""},
       {"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", ""},
@@ -121,7 +125,9 @@ TEST_F(ClientTest, AHeadAnswerHasNoBody) {
 
 TEST_F(ClientTest, ARefusedConnectionIsCertainlyNotSent) {
   std::uint16_t port = 0;
-  { port = ScriptedServer([](int, Peer&) {}).port(); }
+  {
+    port = ScriptedServer([](int, Peer&) {}).port();
+  }
   MakeClient();
   const ClientResult result = client_->SendAndWait(RequestTo("http://127.0.0.1:" + std::to_string(port) + "/"));
   ExpectFailure(result, absl::StatusCode::kUnavailable, SendCertainty::kNotSent);
@@ -137,20 +143,22 @@ TEST_F(ClientTest, ANameThatDoesNotResolveIsCertainlyNotSent) {
 TEST_F(ClientTest, APeerThatClosesWithoutAnAnswerMayHaveGotIt) {
   ScriptedServer server([](int, Peer& peer) { peer.ReadRequest(); });
   MakeClient();
-  ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"))), absl::StatusCode::kUnavailable, SendCertainty::kMaybeSent);
+  ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"))), absl::StatusCode::kUnavailable,
+                SendCertainty::kMaybeSent);
   EXPECT_EQ(Outcomes("maybe_sent"), 1);
   EXPECT_EQ(server.connections(), 1);  // no retry of its own
 }
 
 TEST_F(ClientTest, ACutAnswerIsNoAnswer) {
-  for (const char* answer : {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-                             "HTTP/1.1 20"}) {
+  for (const char* answer : {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", "HTTP/1.1 20"}) {
     ScriptedServer server([&](int, Peer& peer) {
       peer.ReadRequest();
       peer.Send(answer);
     });
     MakeClient();
-    ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"))), absl::StatusCode::kUnavailable, SendCertainty::kMaybeSent);
+    ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"))), absl::StatusCode::kUnavailable,
+                  SendCertainty::kMaybeSent);
   }
 }
 
@@ -161,18 +169,21 @@ TEST_F(ClientTest, AnAnswerThatIsNoHttpIsRefused) {
     peer.WaitUntilClosed();
   });
   MakeClient();
-  ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"))), absl::StatusCode::kUnavailable, SendCertainty::kMaybeSent);
+  ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"))), absl::StatusCode::kUnavailable,
+                SendCertainty::kMaybeSent);
 }
 
 TEST_F(ClientTest, AnAnswerLargerThanTheLimitIsCutOff) {
-  for (const char* answer : {"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n"}) {
+  for (const char* answer : {"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n",
+                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n"}) {
     ScriptedServer server([&](int, Peer& peer) {
       peer.ReadRequest();
       peer.Send(answer + std::string(1001, 'x'));
       peer.WaitUntilClosed();
     });
     MakeClient({.response_bytes_max = 1000});
-    ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"))), absl::StatusCode::kOutOfRange, SendCertainty::kMaybeSent);
+    ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"))), absl::StatusCode::kOutOfRange,
+                  SendCertainty::kMaybeSent);
   }
 }
 
@@ -225,7 +236,8 @@ TEST_F(ClientTest, MoreThanTheQueueTakesIsUnavailableAtOnce) {
   });
   MakeClient({.requests_queued_max = 1});
   auto first = Start(RequestTo(server.Url("/")));
-  ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"))), absl::StatusCode::kUnavailable, SendCertainty::kNotSent);
+  ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"))), absl::StatusCode::kUnavailable,
+                SendCertainty::kNotSent);
   release.set_value();
   EXPECT_TRUE(first.get().ok);
 }
@@ -316,11 +328,12 @@ TEST_F(ClientTest, TheDestructorCallsBackWhatIsOutstanding) {
 
 TEST_F(ClientTest, RequestsThatCannotBeSentAsTheyAreAreInvalid) {
   MakeClient();
-  for (const char* url : {"ftp://a/", "http://", "http://user@a/", "http://a:0/", "http://a:99999/", "http://a b/", "http://a/\r\nX: y",
-                          "http://[::1/", "/relative", ""}) {
+  for (const char* url : {"ftp://a/", "http://", "http://user@a/", "http://a:0/", "http://a:99999/", "http://a b/",
+                          "http://a/\r\nX: y", "http://[::1/", "/relative", ""}) {
     ExpectFailure(client_->SendAndWait(RequestTo(url)), absl::StatusCode::kInvalidArgument, SendCertainty::kNotSent);
   }
-  for (const auto& [name, value] : HeaderList{{"X", "a\r\nY: b"}, {"X y", "a"}, {"Host", "b"}, {"content-length", "3"}}) {
+  for (const auto& [name, value] :
+       HeaderList{{"X", "a\r\nY: b"}, {"X y", "a"}, {"Host", "b"}, {"content-length", "3"}}) {
     ClientRequest request = RequestTo("http://127.0.0.1:1/");
     request.headers = {{name, value}};
     ExpectFailure(client_->SendAndWait(request), absl::StatusCode::kInvalidArgument, SendCertainty::kNotSent);
@@ -345,7 +358,8 @@ TEST(UrlTest, PartsAreSplitAndDefaulted) {
 TEST(ClientOptionsTest, BadOptionsAreNamed) {
   telemetry::Registry metrics;
   EXPECT_THAT(std::string(Client::Create({.threads = 0}, "test", metrics).status().message()), HasSubstr("threads"));
-  EXPECT_THAT(std::string(Client::Create({.ca_file = "/nonexistent"}, "test", metrics).status().message()), HasSubstr("ca_file"));
+  EXPECT_THAT(std::string(Client::Create({.ca_file = "/nonexistent"}, "test", metrics).status().message()),
+              HasSubstr("ca_file"));
 }
 
 // The client against this library's own server.
@@ -360,10 +374,11 @@ TEST_F(ClientAndServerTest, ManyRequestsShareFewConnections) {
   for (int i = 0; i < 500; ++i) {
     auto promise = std::make_shared<std::promise<std::string>>();
     bodies.push_back(promise->get_future());
-    (*client)->Send({.url = "http://127.0.0.1:" + std::to_string(server_->port()) + "/echo",
-                     .body = "body " + std::to_string(i),
-                     .deadline = std::chrono::steady_clock::now() + seconds(20)},
-                    [promise](ClientResult result) { promise->set_value(result.ok ? result.response.body : "failed"); });
+    (*client)->Send(
+        {.url = "http://127.0.0.1:" + std::to_string(server_->port()) + "/echo",
+         .body = "body " + std::to_string(i),
+         .deadline = std::chrono::steady_clock::now() + seconds(20)},
+        [promise](ClientResult result) { promise->set_value(result.ok ? result.response.body : "failed"); });
   }
   for (int i = 0; i < 500; ++i) EXPECT_EQ(bodies[static_cast<std::size_t>(i)].get(), "body " + std::to_string(i));
   EXPECT_LE(Metric("test_http_connections"), 4);

@@ -33,10 +33,15 @@ class OpensslServer {
     int to_server[2];
     int from_server[2];
     if (pipe2(to_server, O_CLOEXEC) != 0 || pipe2(from_server, O_CLOEXEC) != 0) std::abort();
-    const std::vector<std::string> arguments = {"openssl", "s_server", "-quiet",
-                                                "-accept", std::to_string(port_),
-                                                "-cert",   directory + "/" + certificate + ".pem",
-                                                "-key",    directory + "/" + certificate + ".key"};
+    const std::vector<std::string> arguments = {"openssl",
+                                                "s_server",
+                                                "-quiet",
+                                                "-accept",
+                                                std::to_string(port_),
+                                                "-cert",
+                                                directory + "/" + certificate + ".pem",
+                                                "-key",
+                                                directory + "/" + certificate + ".key"};
     std::vector<char*> argv;
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
@@ -111,24 +116,28 @@ class ClientTlsTest : public ::testing::Test {
     ASSERT_EQ(std::system(command.c_str()), 0) << command;
   }
   static void MakeAuthority(const std::string& name) {
-    Openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=" + name + " -keyout " + name +
-            ".key -out " + name + ".pem");
+    Openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=" + name +
+            " -keyout " + name + ".key -out " + name + ".pem");
   }
   static void MakeCertificate(const std::string& name, const std::string& extension) {
     std::ofstream(directory_ + "/" + name + ".ext") << extension << "\n";
-    Openssl("req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=" + name + " -keyout " + name + ".key -out " +
-            name + ".csr");
-    Openssl("x509 -req -in " + name + ".csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile " + name + ".ext -out " +
-            name + ".pem");
+    Openssl("req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=" + name + " -keyout " + name +
+            ".key -out " + name + ".csr");
+    Openssl("x509 -req -in " + name + ".csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile " + name +
+            ".ext -out " + name + ".pem");
   }
 
-  std::unique_ptr<Client> MakeClient(const std::string& authority, base::Duration connect_timeout = std::chrono::seconds(10)) {
-    auto client = Client::Create({.connect_timeout = connect_timeout, .ca_file = directory_ + "/" + authority + ".pem"}, "test", metrics_);
+  std::unique_ptr<Client> MakeClient(const std::string& authority,
+                                     base::Duration connect_timeout = std::chrono::seconds(10)) {
+    auto client = Client::Create({.connect_timeout = connect_timeout, .ca_file = directory_ + "/" + authority + ".pem"},
+                                 "test", metrics_);
     EXPECT_TRUE(client.ok()) << client.status();
     return *std::move(client);
   }
   static ClientRequest RequestTo(std::string url) {
-    return {.url = std::move(url), .body = "secret", .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10)};
+    return {.url = std::move(url),
+            .body = "secret",
+            .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10)};
   }
   void ExpectDistrust(const std::string& certificate, const std::string& authority, const std::string& host,
                       const std::string& why) {
@@ -150,7 +159,8 @@ TEST_F(ClientTlsTest, AGoodCertificateIsAcceptedAndTheConnectionKept) {
   const auto client = MakeClient("ca");
   for (int i = 0; i < 3; ++i) {
     auto done = std::make_shared<std::promise<ClientResult>>();
-    client->Send(RequestTo(server.Url("localhost")), [done](ClientResult result) { done->set_value(std::move(result)); });
+    client->Send(RequestTo(server.Url("localhost")),
+                 [done](ClientResult result) { done->set_value(std::move(result)); });
     EXPECT_THAT(server.ReadUntil("secret", 10'000), HasSubstr("POST /path HTTP/1.1"));
     server.Write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");  // s_server serves one connection at a time
     const ClientResult result = done->get_future().get();

@@ -40,7 +40,8 @@ TEST(HeaderScanTest, AmbiguousFramingIsRefused) {
   for (const char* value : {"+4", "-1", "0x4", "4,4", "4 4", "", "1e3", "9999999999999999999"}) {
     EXPECT_EQ(Scan(WithField(std::string("Content-Length: ") + value)), Refusal::kBadContentLength) << value;
   }
-  for (const char* value : {"xchunked", "chunked, chunked", "gzip, chunked", "identity", "", "chunked;q=1", "\"chunked\""}) {
+  for (const char* value :
+       {"xchunked", "chunked, chunked", "gzip, chunked", "identity", "", "chunked;q=1", "\"chunked\""}) {
     EXPECT_EQ(Scan(WithField(std::string("Transfer-Encoding: ") + value)), Refusal::kUnknownCoding) << value;
   }
   EXPECT_EQ(Scan(WithField("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked")), Refusal::kUnknownCoding);
@@ -79,7 +80,9 @@ TEST(HeaderScanTest, EveryDeviationOfTheRequestLineHasItsReason) {
 }
 
 TEST(HeaderScanTest, LimitsAreInclusive) {
-  const auto with_target = [](std::size_t bytes) { return "GET /" + std::string(bytes - 1, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n"; };
+  const auto with_target = [](std::size_t bytes) {
+    return "GET /" + std::string(bytes - 1, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n";
+  };
   EXPECT_EQ(Scan(with_target(kLimits.target_bytes_max)), Refusal::kNone);
   EXPECT_EQ(Scan(with_target(kLimits.target_bytes_max + 1)), Refusal::kTargetTooLong);
 
@@ -106,11 +109,24 @@ TEST(HeaderScanTest, PiecesAreJudgedLikeTheWholeUnderRandomEdits) {
   SCOPED_TRACE(kSeed);
   std::mt19937 rng(kSeed);
   constexpr HeaderLimits kSmall{.header_bytes_max = 120, .fields_max = 4, .target_bytes_max = 20};
-  const std::string_view pieces[] = {"\r\n", "\n", "\r", " ", ":", "Host: b\r\n", "Content-Length: 3\r\n", "0", "\t", "x",
-                                     "Transfer-Encoding: chunked\r\n", "\r\n\r\n", "/", "HTTP/1.1"};
+  const std::string_view pieces[] = {"\r\n",
+                                     "\n",
+                                     "\r",
+                                     " ",
+                                     ":",
+                                     "Host: b\r\n",
+                                     "Content-Length: 3\r\n",
+                                     "0",
+                                     "\t",
+                                     "x",
+                                     "Transfer-Encoding: chunked\r\n",
+                                     "\r\n\r\n",
+                                     "/",
+                                     "HTTP/1.1"};
   int passed = 0;
   for (int round = 0; round < 3000; ++round) {
-    std::string bytes = round % 2 == 0 ? "GET /a?b=c HTTP/1.1\r\nHost: a\r\n\r\n" : "PUT /abc HTTP/1.0\r\nA: b\r\nContent-Length: 2\r\n\r\n";
+    std::string bytes = round % 2 == 0 ? "GET /a?b=c HTTP/1.1\r\nHost: a\r\n\r\n"
+                                       : "PUT /abc HTTP/1.0\r\nA: b\r\nContent-Length: 2\r\n\r\n";
     for (std::uint32_t edit = rng() % 4; edit > 0; --edit) {
       const std::size_t at = rng() % (bytes.size() + 1);
       if (rng() % 2 == 0) bytes.insert(at, pieces[rng() % std::size(pieces)]);

@@ -15,7 +15,8 @@
 
 namespace http::test {
 
-// A client that sends exactly the bytes it is told, for what no well-behaved client would send. Blocking, with deadlines.
+// A client that sends exactly the bytes it is told, for what no well-behaved client would send. Blocking, with
+// deadlines.
 class RawSocket {
  public:
   explicit RawSocket(std::uint16_t port, int receive_buffer_bytes = 0) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
@@ -76,7 +77,8 @@ class RawSocket {
   void Read(std::chrono::milliseconds patience, Enough enough) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
     while (!closed_ && !enough(received_)) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+      const auto left =
+          std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
       pollfd poll_fd{.fd = fd_, .events = POLLIN, .revents = 0};
       if (left.count() <= 0 || ::poll(&poll_fd, 1, static_cast<int>(left.count())) <= 0) return;
       char bytes[16384];

@@ -64,7 +64,8 @@ class ServerTest : public ::testing::Test {
     auto created = Server::Create(options, "test", metrics_);
     ASSERT_TRUE(created.ok()) << created.status();
     server_ = *std::move(created);
-    server_->Add({"GET", "/hello", "hello", 0, [](Request, Responder respond) { respond({.status = 200, .headers = {}, .body = "hello"}); }});
+    server_->Add({"GET", "/hello", "hello", 0,
+                  [](Request, Responder respond) { respond({.status = 200, .headers = {}, .body = "hello"}); }});
     server_->Add({"POST", "/echo", "echo", 0, [](Request request, Responder respond) {
                     respond({.status = 200, .headers = {}, .body = std::move(request.body)});
                   }});
@@ -80,7 +81,9 @@ class ServerTest : public ::testing::Test {
     const std::size_t at = text.find("\n" + series + " ");
     return at == std::string::npos ? -1 : std::stod(text.substr(at + series.size() + 2));
   }
-  double Refused(const std::string& reason) const { return Metric("test_http_refused_total{reason=\"" + reason + "\"}"); }
+  double Refused(const std::string& reason) const {
+    return Metric("test_http_refused_total{reason=\"" + reason + "\"}");
+  }
 
   static bool WaitFor(const std::function<bool()>& condition, milliseconds patience = seconds(10)) {
     const auto deadline = std::chrono::steady_clock::now() + patience;

@@ -253,14 +253,16 @@ TEST_F(ServerTest, ATakenSharedPortIsSaidToo) {
 TEST(ServerOptionsTest, BadOptionsAreNamed) {
   telemetry::Registry metrics;
   EXPECT_THAT(std::string(Server::Create({.threads = 0}, "test", metrics).status().message()), HasSubstr("threads"));
-  EXPECT_THAT(std::string(Server::Create({.address = "nonsense"}, "test", metrics).status().message()), HasSubstr("nonsense"));
+  EXPECT_THAT(std::string(Server::Create({.address = "nonsense"}, "test", metrics).status().message()),
+              HasSubstr("nonsense"));
 }
 
 TEST_F(ServerTest, ManyConnectionsOverSeveralThreads) {
   StartServer({.threads = 2});
   std::vector<std::unique_ptr<RawSocket>> clients;
   for (int i = 0; i < 200; ++i) clients.push_back(std::make_unique<RawSocket>(server_->port()));
-  for (int i = 0; i < 200; ++i) clients[static_cast<std::size_t>(i)]->Send(Post("/echo", "n" + std::to_string(i) + "."));
+  for (int i = 0; i < 200; ++i)
+    clients[static_cast<std::size_t>(i)]->Send(Post("/echo", "n" + std::to_string(i) + "."));
   for (int i = 0; i < 200; ++i) {
     EXPECT_THAT(clients[static_cast<std::size_t>(i)]->ReadUntil("n" + std::to_string(i) + "."), HasSubstr("n")) << i;
   }

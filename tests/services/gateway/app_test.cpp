@@ -23,8 +23,8 @@
 namespace gateway {
 namespace {
 
-using ::testing::HasSubstr;
 using std::chrono::milliseconds;
+using ::testing::HasSubstr;
 
 bool WaitFor(const std::function<bool()>& condition) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
@@ -35,7 +35,8 @@ bool WaitFor(const std::function<bool()>& condition) {
   return true;
 }
 
-// The whole service without a broker: nothing listens on port 1. One service for all tests, as its end waits for librdkafka.
+// The whole service without a broker: nothing listens on port 1. One service for all tests, as its end waits for
+// librdkafka.
 class AppTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -78,7 +79,8 @@ class AppTest : public ::testing::Test {
     return std::string(App::Create(options, registry).status().message());
   }
 
-  static http::Response Send(std::string method, std::string_view path, http::HeaderList headers = {}, std::string body = {}) {
+  static http::Response Send(std::string method, std::string_view path, http::HeaderList headers = {},
+                             std::string body = {}) {
     telemetry::Registry registry;
     const http::ClientResult result =
         (*http::Client::Create({}, "test", registry))
@@ -145,8 +147,8 @@ TEST_F(AppTest, MetricNamesAreThoseOfTheGoldenList) {
 
 TEST(TopicCheckTest, RetriesUntilTheCheckSucceedsAndThenRests) {
   std::atomic<int> calls{0};
-  TopicCheck check([&] { return ++calls < 3 ? absl::UnavailableError("broker down") : absl::OkStatus(); }, milliseconds(1),
-                   milliseconds(2));
+  TopicCheck check([&] { return ++calls < 3 ? absl::UnavailableError("broker down") : absl::OkStatus(); },
+                   milliseconds(1), milliseconds(2));
   EXPECT_TRUE(WaitFor([&] { return check.status().ok(); }));
   EXPECT_EQ(calls, 3);
   check.Stop();

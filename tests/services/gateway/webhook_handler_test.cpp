@@ -19,9 +19,9 @@
 namespace gateway {
 namespace {
 
-using ::testing::HasSubstr;
 using mesh::bus::v1::CHANNEL_WHATSAPP;
 using mesh::bus::v1::Turn;
+using ::testing::HasSubstr;
 
 constexpr std::string_view kSecret = "app-secret";
 constexpr std::string_view kOtherSecret = "other-app-secret";
@@ -37,34 +37,44 @@ account::Account MakeAccount(std::string tenant, std::string id, std::string_vie
 }
 
 std::string Message(std::string_view id, std::string_view text) {
-  return base::StrCat(R"({"from":"1650","id":")", id, R"(","timestamp":"1749416383","type":"text","text":{"body":")", text,
-                      R"("}})");
+  return base::StrCat(R"({"from":"1650","id":")", id, R"(","timestamp":"1749416383","type":"text","text":{"body":")",
+                      text, R"("}})");
 }
 std::string Body(std::string_view account, std::string_view messages) {
-  return base::StrCat(R"({"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":)",
-                      R"({"metadata":{"phone_number_id":")", account, R"("},"messages":[)", messages, "]}}]}]}");
+  return base::StrCat(
+      R"({"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":)",
+      R"({"metadata":{"phone_number_id":")", account, R"("},"messages":[)", messages, "]}}]}]}");
 }
 
 // The handler behind a real HTTP server, with a producer that needs no broker.
 class WebhookHandlerTest : public ::testing::Test {
  protected:
   WebhookHandlerTest() : metrics_({CHANNEL_WHATSAPP}, registry_) {
-    SetAccounts({MakeAccount("acme", "1065", kSecret, "verify-me"), MakeAccount("other", "2077", kOtherSecret, "other-token")});
-    handler_ = std::make_unique<WebhookHandler>(
-        WebhookHandler::Environment{.codec = channel::FindCodec(CHANNEL_WHATSAPP),
-                                    .current_book = [this] { return book_.load(); },
-                                    .producer = &producer_,
-                                    .topics = RecordTopics(bus::BusOptions{}),
-                                    .may_produce = [this] { return topics_ready_ ? absl::OkStatus() : absl::UnavailableError("no"); },
-                                    .metrics = &metrics_.For(CHANNEL_WHATSAPP),
-                                    .clock = &base::Clock::Real()});
+    SetAccounts(
+        {MakeAccount("acme", "1065", kSecret, "verify-me"), MakeAccount("other", "2077", kOtherSecret, "other-token")});
+    handler_ = std::make_unique<WebhookHandler>(WebhookHandler::Environment{
+        .codec = channel::FindCodec(CHANNEL_WHATSAPP),
+        .current_book = [this] { return book_.load(); },
+        .producer = &producer_,
+        .topics = RecordTopics(bus::BusOptions{}),
+        .may_produce = [this] { return topics_ready_ ? absl::OkStatus() : absl::UnavailableError("no"); },
+        .metrics = &metrics_.For(CHANNEL_WHATSAPP),
+        .clock = &base::Clock::Real()});
     auto server = http::Server::Create({}, "gateway", registry_);
     server_ = *std::move(server);
-    server_->Add({.method = "GET", .path = "/w", .route = "verify", .handler = [this](const http::Request& request, const http::Responder& respond) {
+    server_->Add({.method = "GET",
+                  .path = "/w",
+                  .route = "verify",
+                  .handler = [this](const http::Request& request, const http::Responder& respond) {
                     handler_->Verify(request, respond);
                   }});
-    server_->Add({.method = "POST", .path = "/w", .route = "deliver", .body_bytes_max = 4 << 20,
-                  .handler = [this](const http::Request& request, http::Responder respond) { handler_->Deliver(request, std::move(respond)); }});
+    server_->Add({.method = "POST",
+                  .path = "/w",
+                  .route = "deliver",
+                  .body_bytes_max = 4 << 20,
+                  .handler = [this](const http::Request& request, http::Responder respond) {
+                    handler_->Deliver(request, std::move(respond));
+                  }});
     EXPECT_TRUE(server_->Start().ok());
     client_ = *http::Client::Create({}, "test", registry_);
   }
@@ -87,7 +97,8 @@ class WebhookHandlerTest : public ::testing::Test {
     });
     return done->get_future();
   }
-  std::future<http::Response> StartPost(std::string body, std::string_view secret = kSecret, http::HeaderList headers = {}) {
+  std::future<http::Response> StartPost(std::string body, std::string_view secret = kSecret,
+                                        http::HeaderList headers = {}) {
     headers.emplace_back("X-Hub-Signature-256", channel::SignatureFor(body, crypto::Secret(std::string(secret))));
     return Start({.method = "POST", .url = Url(""), .headers = std::move(headers), .body = std::move(body)});
   }
@@ -98,7 +109,9 @@ class WebhookHandlerTest : public ::testing::Test {
     return Start({.method = "POST", .url = Url(""), .headers = std::move(headers), .body = std::move(body)}).get();
   }
   http::Response Get(std::string_view query) { return Start({.method = "GET", .url = Url(query)}).get(); }
-  std::string Url(std::string_view query) const { return base::StrCat("http://127.0.0.1:", server_->port(), "/w", query); }
+  std::string Url(std::string_view query) const {
+    return base::StrCat("http://127.0.0.1:", server_->port(), "/w", query);
+  }
 
   double Metric(const std::string& series) const {
     const std::string text = "\n" + registry_.ToPrometheusText();
@@ -128,7 +141,8 @@ TEST_F(WebhookHandlerTest, TheHandshakeEchoesTheChallengeAsPlainText) {
   EXPECT_EQ(response.body, "1158201444");
   EXPECT_THAT(response.content_type, HasSubstr("text/plain"));
   EXPECT_EQ(response.Header("x-content-type-options"), "nosniff");
-  EXPECT_EQ(Get("?hub.mode=subscribe&hub.challenge=1&hub.verify_token=other-token").status, 200);  // any account of the channel
+  EXPECT_EQ(Get("?hub.mode=subscribe&hub.challenge=1&hub.verify_token=other-token").status,
+            200);  // any account of the channel
 }
 
 TEST_F(WebhookHandlerTest, AHandshakeWithTheWrongTokenIsRefused) {
@@ -145,7 +159,8 @@ TEST_F(WebhookHandlerTest, AnEmptyConfiguredTokenMatchesNothing) {
 }
 
 TEST_F(WebhookHandlerTest, AGetThatIsNoHandshakeIs400) {
-  for (const char* query : {"", "?hub.challenge=1&hub.verify_token=verify-me", "?hub.mode=unsubscribe&hub.challenge=1&hub.verify_token=verify-me",
+  for (const char* query : {"", "?hub.challenge=1&hub.verify_token=verify-me",
+                            "?hub.mode=unsubscribe&hub.challenge=1&hub.verify_token=verify-me",
                             "?hub.mode=subscribe&hub.verify_token=verify-me", "?hub.mode=subscribe&hub.challenge=1",
                             "?hub.mode=subscribe&hub.challenge=%3Cscript%3E&hub.verify_token=verify-me"}) {
     EXPECT_EQ(Get(query).status, 400) << query;
@@ -153,9 +168,8 @@ TEST_F(WebhookHandlerTest, AGetThatIsNoHandshakeIs400) {
 }
 
 TEST_F(WebhookHandlerTest, ASignedMessageIsOneTurn) {
-  const http::Response response =
-      Post(Body("1065", Message("wamid.1", "hello")), kSecret,
-           {{"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}});
+  const http::Response response = Post(Body("1065", Message("wamid.1", "hello")), kSecret,
+                                       {{"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}});
   EXPECT_EQ(response.status, 200);
   const auto log = producer_.log();
   ASSERT_EQ(log.size(), 1u);
@@ -164,7 +178,8 @@ TEST_F(WebhookHandlerTest, ASignedMessageIsOneTurn) {
   ASSERT_TRUE(turn.ParseFromString(log[0].value));
   EXPECT_EQ(turn.conversation().tenant(), "acme");
   EXPECT_EQ(turn.text(), "hello");
-  EXPECT_THAT(std::string(bus::FindHeader(log[0].headers, "traceparent")), HasSubstr("4bf92f3577b34da6a3ce929d0e0e4736"));
+  EXPECT_THAT(std::string(bus::FindHeader(log[0].headers, "traceparent")),
+              HasSubstr("4bf92f3577b34da6a3ce929d0e0e4736"));
   EXPECT_EQ(Outcome("persisted"), 1);
   EXPECT_EQ(Metric("gateway_events_total{channel=\"whatsapp\",kind=\"message\"}"), 1);
   EXPECT_EQ(Metric("gateway_ack_seconds_count{channel=\"whatsapp\"}"), 1);
@@ -201,7 +216,8 @@ TEST_F(WebhookHandlerTest, EveryFlippedBitIsNoticed) {
   for (std::size_t bit = 0; bit < body.size() * 8; ++bit) {
     std::string altered = body;
     altered[bit / 8] = static_cast<char>(altered[bit / 8] ^ (1 << (bit % 8)));
-    responses.push_back(Start({.method = "POST", .url = Url(""), .headers = {{"X-Hub-Signature-256", good}}, .body = altered}));
+    responses.push_back(
+        Start({.method = "POST", .url = Url(""), .headers = {{"X-Hub-Signature-256", good}}, .body = altered}));
   }
   for (auto& response : responses) EXPECT_EQ(response.get().status, 403);
   EXPECT_TRUE(producer_.log().empty());
@@ -225,12 +241,12 @@ TEST_F(WebhookHandlerTest, BothSecretsOfARotationAreValidAndANewBookCountsAtOnce
 }
 
 TEST_F(WebhookHandlerTest, SignedButUnusableBodiesAre200AndCounted) {
-  for (const auto& [body, reason] : std::vector<std::pair<std::string, std::string>>{
-           {"", "not_json"},
-           {"not json", "not_json"},
-           {R"({"object":"page","entry":[]})", "wrong_object"},
-           {std::string(2000, '[') + std::string(2000, ']'), "too_deep"},
-           {"{\"object\":\"\xff\"}", "not_utf8"}}) {
+  for (const auto& [body, reason] :
+       std::vector<std::pair<std::string, std::string>>{{"", "not_json"},
+                                                        {"not json", "not_json"},
+                                                        {R"({"object":"page","entry":[]})", "wrong_object"},
+                                                        {std::string(2000, '[') + std::string(2000, ']'), "too_deep"},
+                                                        {"{\"object\":\"\xff\"}", "not_utf8"}}) {
     const double before = IgnoredCount(reason);
     EXPECT_EQ(Post(body).status, 200) << body.substr(0, 40);
     EXPECT_EQ(IgnoredCount(reason), before + 1) << body.substr(0, 40);
@@ -261,7 +277,7 @@ TEST_F(WebhookHandlerTest, OneFailedReportAmongManyIs503) {
   producer_.FailWhen([](const bus::OutgoingRecord& record) {
     Turn turn;
     return turn.ParseFromString(record.value) && turn.message_id() == "wamid.1" ? absl::UnavailableError("broker down")
-                                                                                 : absl::OkStatus();
+                                                                                : absl::OkStatus();
   });
   const http::Response response = Post(Body("1065", Message("wamid.1", "a") + "," + Message("wamid.2", "b")));
   EXPECT_EQ(response.status, 503);
@@ -287,14 +303,16 @@ TEST_F(WebhookHandlerTest, NothingIsProducedBeforeTheTopicsAreThere) {
 
 TEST_F(WebhookHandlerTest, ABatchOfThousandsIsOneAnswer) {
   std::string messages;
-  for (int i = 0; i < 5000; ++i) messages += base::StrCat(i > 0 ? "," : "", Message(base::StrCat("wamid.", i), "hello"));
+  for (int i = 0; i < 5000; ++i)
+    messages += base::StrCat(i > 0 ? "," : "", Message(base::StrCat("wamid.", i), "hello"));
   EXPECT_EQ(Post(Body("1065", messages)).status, 200);
   EXPECT_EQ(producer_.log().size(), 5000u);
 }
 
 TEST_F(WebhookHandlerTest, ThousandsOfWebhooksInFlightAreAllAnswered) {
   std::vector<std::future<http::Response>> responses;
-  for (int i = 0; i < 2000; ++i) responses.push_back(StartPost(Body("1065", Message(base::StrCat("wamid.", i), "hello"))));
+  for (int i = 0; i < 2000; ++i)
+    responses.push_back(StartPost(Body("1065", Message(base::StrCat("wamid.", i), "hello"))));
   for (auto& response : responses) EXPECT_EQ(response.get().status, 200);
   EXPECT_EQ(producer_.log().size(), 2000u);
 }
