@@ -24,13 +24,14 @@ struct LogField {
   LogField(std::string_view k, const std::string& v) : key(k), text(v) {}
   // absl::string_view, where Abseil was built with a type of its own (Debian 12).
   template <typename View>
-    requires(!std::is_convertible_v<View, std::string_view> && requires(View v) { std::string(v.data(), v.size()); })
-  LogField(std::string_view k, View v) : key(k), text(v.data(), v.size()) {}
+  requires(!std::is_convertible_v<View, std::string_view> && requires(View v) { std::string(v.data(), v.size()); })
+      LogField(std::string_view k, View v)
+      : key(k), text(v.data(), v.size()) {}
   LogField(std::string_view k, bool v) : key(k), text(v ? "true" : "false"), is_literal(true) {}
   LogField(std::string_view k, double v);
   template <typename Int>
-    requires std::is_integral_v<Int>
-  LogField(std::string_view k, Int v) : key(k), text(std::to_string(v)), is_literal(true) {}
+  requires std::is_integral_v<Int> LogField(std::string_view k, Int v)
+      : key(k), text(std::to_string(v)), is_literal(true) {}
 
   std::string_view key;
   std::string text;
@@ -57,11 +58,18 @@ std::int64_t LogLinesDropped();
 // `event` is a fixed snake_case word, so that lines can be counted by it. Safe from any thread; waits for no I/O once
 // StartLogging was called.
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
-void Log(LogLevel level, std::string_view event, const TraceContext& trace, std::initializer_list<LogField> fields = {});
+void Log(LogLevel level, std::string_view event, const TraceContext& trace,
+         std::initializer_list<LogField> fields = {});
 
-inline void LogInfo(std::string_view event, std::initializer_list<LogField> fields = {}) { Log(LogLevel::kInfo, event, fields); }
-inline void LogWarning(std::string_view event, std::initializer_list<LogField> fields = {}) { Log(LogLevel::kWarning, event, fields); }
-inline void LogError(std::string_view event, std::initializer_list<LogField> fields = {}) { Log(LogLevel::kError, event, fields); }
+inline void LogInfo(std::string_view event, std::initializer_list<LogField> fields = {}) {
+  Log(LogLevel::kInfo, event, fields);
+}
+inline void LogWarning(std::string_view event, std::initializer_list<LogField> fields = {}) {
+  Log(LogLevel::kWarning, event, fields);
+}
+inline void LogError(std::string_view event, std::initializer_list<LogField> fields = {}) {
+  Log(LogLevel::kError, event, fields);
+}
 
 std::string LogHash(std::string_view personal_id);  // 12 hex digits of a keyed hash, the key random per process start
 
