@@ -104,7 +104,9 @@ std::span<const float> Sampler::Penalise(std::span<const float> logits, SamplerS
   scratch.logits.assign(logits.begin(), logits.end());
   for (std::int32_t token : seen_tokens_) {
     float& logit = scratch.logits[static_cast<std::size_t>(token)];
-    logit = logit > 0.0F ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
+    // A penalty close to 0 must not make an infinity of a good logit.
+    logit = logit > 0.0F ? std::min(logit / options_.repetition_penalty, std::numeric_limits<float>::max())
+                         : logit * options_.repetition_penalty;
   }
   return scratch.logits;
 }

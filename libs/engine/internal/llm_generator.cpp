@@ -117,7 +117,9 @@ absl::StatusOr<std::unique_ptr<Generator>> LlmGenerator::Load(const EngineOption
                                               .rows_max = options.step_tokens_max,
                                               .samples_max = options.sequences_max,
                                               .positions_max = static_cast<std::int32_t>(positions)});
-  if (!model.ok()) return WithPath(model.status(), options.model_path);
+  if (model.status().code() == absl::StatusCode::kFailedPrecondition)
+    return WithPath(model.status(), options.model_path);
+  if (!model.ok()) return model.status();  // an option, or no memory
   return std::unique_ptr<Generator>(new LlmGenerator(NameOf(options.model_path), *std::move(codec), *std::move(model)));
 }
 

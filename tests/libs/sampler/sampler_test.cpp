@@ -124,6 +124,8 @@ TEST(SamplerTest, RepetitionPenaltyCountsPromptAndAnswer) {
   EXPECT_EQ(First(options, {-2.0F, -3.0F}, {0}), 1) << "negative logits are multiplied";
   EXPECT_EQ(First(options, {4.0F, 1.9F}, {0, 0, 0}), 0) << "once, however often it stands there";
   EXPECT_EQ(First(options, {4.0F, 3.0F}, {-5, 7}), 0) << "ids outside the vocabulary are ignored";
+  constexpr float kTiny = std::numeric_limits<float>::denorm_min();
+  EXPECT_EQ(First({.repetition_penalty = kTiny}, {-4.0F, 3.0F}, {0, 1}), 1) << "infinite, but no error";
   SamplerScratch scratch;
   Sampler sampler(options, {}, 2);
   EXPECT_EQ(*sampler.Sample(Logits{4.0F, 3.0F}, scratch), 0);
