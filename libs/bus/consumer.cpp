@@ -74,6 +74,9 @@ absl::Status GroupConsumer::Open() {
   config->Set("enable.auto.offset.store", "false");
   config->Set("auto.offset.reset", "earliest");  // a group without a commit has everything to do
   config->Set("allow.auto.create.topics", "false");
+  // A partition that is resumed or assigned waits for the fetch on its way, which the broker holds back this long when
+  // the other partitions have nothing new.
+  config->Set("fetch.wait.max.ms", 100);
   config->Set("fetch.error.backoff.ms", 100);
   config->Set("queued.max.messages.kbytes", kFetchQueueKbytes);
   config->Set("fetch.message.max.bytes", kRecordBytesMax);

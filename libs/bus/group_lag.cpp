@@ -67,7 +67,8 @@ absl::StatusOr<std::vector<PartitionLag>> GroupLag(const BusOptions& bus, std::s
     error = rd_kafka_query_watermark_offsets(client->get(), topic.c_str(), lag.partition.partition, &lag.low, &lag.end,
                                              TimeoutMs(deadline));
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return internal::ToStatus(error, base::StrCat("reading the end of ", topic, " partition ", lag.partition.partition));
+      return internal::ToStatus(error,
+                                base::StrCat("reading the end of ", topic, " partition ", lag.partition.partition));
     }
     lags.push_back(lag);
   }

@@ -41,6 +41,7 @@ absl::StatusOr<ClientPtr> OpenClient(const BusOptions& bus, std::string_view ser
   config->Set("auto.offset.reset", "earliest");  // retention may have passed the offset asked for
   config->Set("allow.auto.create.topics", "false");
   config->Set("enable.partition.eof", "true");
+  config->Set("fetch.wait.max.ms", 100);  // a partition that is added waits for the fetch on its way
   config->Set("fetch.error.backoff.ms", 100);
   config->Set("fetch.message.max.bytes", internal::kRecordBytesMax);
   absl::StatusOr<ClientPtr> client = std::move(*config).NewClient(RD_KAFKA_CONSUMER, opaque);

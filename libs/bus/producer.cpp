@@ -256,9 +256,12 @@ void KafkaProducer::OnReport(rd_kafka_t*, const rd_kafka_message_t* message, voi
   }
   self->health_.NoteSuccess();
   if (message->offset < 0) {
-    // A broker that sees a batch again after it forgot the first answer says "duplicate" without a position.
-    self->deliveries_.Settle(delivery,
-                             absl::UnavailableError(base::StrCat("produce to ", topic, ": position unknown")));
+    // Acknowledged only by inference: a later batch was, and an idempotent broker takes batches in sequence. It does
+    // not for the first batches of a producer in a partition, where it knows no sequence: a first batch that was
+    // refused and waits for its retry is then lost although the report says persisted (seen with librdkafka 2.0.2 and
+    // Kafka 4.4).
+    self->deliveries_.Settle(
+        delivery, absl::UnavailableError(base::StrCat("produce to ", topic, ": acknowledged without a position")));
     return;
   }
   self->deliveries_.Settle(delivery, RecordPosition{.partition = message->partition, .offset = message->offset});

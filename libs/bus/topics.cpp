@@ -63,6 +63,20 @@ absl::StatusOr<std::optional<std::int32_t>> ConversationPartitions(
   return partitions;
 }
 
+// After a creation, waits until every partition is served. A producer that starts before can lose its first records:
+// when a partition's first batch is refused and the second taken, the broker accepts the gap, because it knows no
+// sequence yet.
+absl::Status WaitUntilServed(TopicAdmin& admin, const BusOptions& options, base::MonotonicTime deadline,
+                             const std::map<std::string, std::int32_t>& existing,
+                             const std::map<std::string, std::int32_t>& all) {
+  std::map<std::string, std::int32_t> created;
+  for (const TopicSpec& spec : internal::TopicSpecs()) {
+    const std::string name = TopicName(options, spec.topic);
+    if (!existing.contains(name)) created.emplace(name, all.at(name));
+  }
+  return UntilDeadline(deadline, [&] { return admin.CheckServed(created, deadline); });
+}
+
 absl::Status CreateMissing(TopicAdmin& admin, const BusOptions& options, base::MonotonicTime deadline,
                            const std::map<std::string, std::int32_t>& existing, std::int32_t partitions) {
   std::vector<internal::NewTopic> missing;
@@ -130,6 +144,8 @@ absl::StatusOr<std::int32_t> EnsureTopics(const BusOptions& options, base::Monot
   if (!all.ok()) return all.status();
   const auto partitions = ConversationPartitions(options, *all);
   if (!partitions.ok()) return partitions.status();
+  const absl::Status served = WaitUntilServed(**admin, options, deadline, *existing, *all);
+  if (!served.ok()) return served;
   const absl::Status checked = UntilDeadline(deadline, [&] { return CheckSettings(**admin, options, deadline); });
   if (!checked.ok()) return checked;
   return partitions->value();

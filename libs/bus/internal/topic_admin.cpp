@@ -127,6 +127,19 @@ absl::Status TopicAdmin::Create(const std::vector<NewTopic>& topics, base::Monot
   return absl::OkStatus();
 }
 
+absl::Status TopicAdmin::CheckServed(const std::map<std::string, std::int32_t>& topics, base::MonotonicTime deadline) {
+  for (const auto& [topic, partitions] : topics) {
+    for (std::int32_t partition = 0; partition < partitions; ++partition) {
+      std::int64_t low = 0;
+      std::int64_t high = 0;
+      const rd_kafka_resp_err_t error =
+          rd_kafka_query_watermark_offsets(client_.get(), topic.c_str(), partition, &low, &high, TimeoutMs(deadline));
+      if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, base::StrCat("topic ", topic, "/", partition));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::map<std::string, TopicAdmin::Settings>> TopicAdmin::Describe(const std::vector<std::string>& topics,
                                                                                  base::MonotonicTime deadline) {
   std::vector<ResourcePtr> owned;

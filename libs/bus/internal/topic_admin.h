@@ -35,6 +35,9 @@ class TopicAdmin {
   // A topic that exists already is fine: several services start at once.
   absl::Status Create(const std::vector<NewTopic>& topics, base::MonotonicTime deadline);
 
+  // OK when the leader of every partition serves it. Right after creation the metadata names leaders that do not yet.
+  absl::Status CheckServed(const std::map<std::string, std::int32_t>& topics, base::MonotonicTime deadline);
+
   // By topic, its settings. Every one of `topics` is in the result.
   using Settings = std::map<std::string, std::string>;
   absl::StatusOr<std::map<std::string, Settings>> Describe(const std::vector<std::string>& topics,

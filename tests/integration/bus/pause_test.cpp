@@ -31,7 +31,7 @@ TEST_F(BusTest, PauseAndResumeUnderLoadHandEachRecordOverOnceAndInOrder) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 rng(seed);
   const auto producer = NewProducer({.queue_records_max = 50'000});
-  constexpr int kRecords = 20'000;
+  constexpr int kRecords = 6'000;
   // The handler itself pauses now and then, as one does whose window is full.
   std::atomic<Consumer*> consumer{nullptr};
   std::atomic<int> handed{0};

@@ -8,6 +8,7 @@
 
 #include "libs/bus/internal/topic_admin.h"
 #include "tests/integration/bus/bus_fixture.h"
+#include "tests/integration/harness/wait.h"
 
 namespace bus {
 namespace {
@@ -23,6 +24,10 @@ void CreateTopic(const BusOptions& options, std::string_view topic, std::int32_t
       {{.name = TopicName(options, topic), .partitions = partitions, .replication_factor = 1, .settings = settings}},
       In(seconds(20)));
   ASSERT_TRUE(status.ok()) << status;
+  ASSERT_TRUE(harness::WaitUntil([&] {
+    const auto topics = (*admin)->List(In(seconds(5)));
+    return topics.ok() && topics->contains(TopicName(options, topic));
+  }));
 }
 
 TEST_F(BusTest, CreatedTopicsHaveTheStatedSettings) {

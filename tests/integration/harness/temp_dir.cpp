@@ -1,5 +1,6 @@
 #include "tests/integration/harness/temp_dir.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include <cstdio>
@@ -11,7 +12,9 @@
 namespace harness {
 
 TempDir::TempDir() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "musemesh-XXXXXX").string();
+  // The test's name in the folder's tells whose it is when several runs share a machine.
+  const std::string name = std::string("musemesh-") + program_invocation_short_name + "-XXXXXX";
+  std::string pattern = (std::filesystem::temp_directory_path() / name).string();
   CHECK_MSG(mkdtemp(pattern.data()) != nullptr, pattern);
   path_ = pattern;
 }
