@@ -3,7 +3,6 @@ import os
 import re
 import secrets
 
-SYSTEM_PROMPT = "You are a helpful assistant of a small company. Answer in a few short sentences."
 ACCOUNTS = {"whatsapp": "100000000000001", "messenger": "200000000000002", "instagram": "300000000000003"}
 SECRETS = ("app_secret", "verify_token", "access_token")
 
@@ -28,7 +27,6 @@ def entry(channel, account_id, graph_url):
     verify_token_file: secrets/{channel}.verify_token
     access_token_file: secrets/{channel}.access_token
     graph_base_url: {graph_url}
-    system_prompt: {SYSTEM_PROMPT}
     answer_tokens_max: 160
     repetition_penalty: 1.1
 """

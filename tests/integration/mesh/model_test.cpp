@@ -22,14 +22,26 @@ TEST(ModelTest, NamesTheCapitalOfFrance) {
   EXPECT_NE(screen[0].text.find("Paris"), std::string::npos) << screen[0].text;
 }
 
-TEST(ModelTest, ASecondMessageSeesTheFirst) {
+// Posts one message, waits for its answer and returns how many prompt tokens it took.
+double PromptTokensOf(Mesh& mesh, const std::string& user, int number, const std::string& text) {
+  const double before = mesh.Metric("worker", "worker_prompt_tokens_total");
+  EXPECT_EQ(mesh.PostText("messenger", user, "mid." + user + std::to_string(number), text), 200);
+  EXPECT_EQ(mesh.WaitForScreen(user, static_cast<std::size_t>(number), kAnswerTimeout).size(),
+            static_cast<std::size_t>(number))
+      << mesh.LogEnds();
+  return mesh.Metric("worker", "worker_prompt_tokens_total") - before;
+}
+
+TEST(ModelTest, ASecondMessageSeesTheFirstAndItsAnswerInItsContext) {
   Mesh& mesh = RealMesh();
-  ASSERT_EQ(mesh.PostText("messenger", "psid-7", "mid.name.1", "Hi! My name is Valentina."), 200);
-  ASSERT_EQ(mesh.WaitForScreen("psid-7", 1, kAnswerTimeout).size(), 1u) << mesh.LogEnds();
-  ASSERT_EQ(mesh.PostText("messenger", "psid-7", "mid.name.2", "What is my name?"), 200);
-  const std::vector<Send> screen = mesh.WaitForScreen("psid-7", 2, kAnswerTimeout);
-  ASSERT_EQ(screen.size(), 2u) << mesh.LogEnds();
-  EXPECT_NE(screen[1].text.find("Valentina"), std::string::npos) << screen[1].text;
+  const std::string question = "What is my name?";
+  const double alone = PromptTokensOf(mesh, "8001", 1, question);
+  const double first = PromptTokensOf(mesh, "8002", 1, "Hi! My name is Valentina, and I live in Lisbon by the river.");
+  const double second = PromptTokensOf(mesh, "8002", 2, question);
+  EXPECT_GT(alone, 0);
+  // The whole first prompt stands before the question, and an answer between them.
+  EXPECT_GT(second, first);
+  EXPECT_GT(second, alone + 15);
 }
 
 }  // namespace
