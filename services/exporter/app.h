@@ -40,9 +40,9 @@ class App {
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false;                                                       // protected by mutex_
+  bool stopping_ = false;                                                            // protected by mutex_
   absl::Status kafka_ = absl::UnavailableError("Kafka has not been looked at yet");  // protected by mutex_
-  base::MonotonicTime last_look_ = base::Clock::Real().Now();                   // protected by mutex_
+  base::MonotonicTime last_look_ = base::Clock::Real().Now();                        // protected by mutex_
   std::thread thread_;
 };
 

@@ -62,8 +62,7 @@ absl::Status Collector::LookAtKafka() {
 
 absl::Status Collector::LookAtGroup(std::size_t index, base::MonotonicTime deadline) {
   const GroupAndTopic& group = groups_[index];
-  const auto lags =
-      bus::GroupLag(options_.bus, group.group, bus::TopicName(options_.bus, group.topic), deadline);
+  const auto lags = bus::GroupLag(options_.bus, group.group, bus::TopicName(options_.bus, group.topic), deadline);
   if (!lags.ok()) return lags.status();
   std::int64_t sum = 0;
   std::int64_t worst = 0;
@@ -80,7 +79,8 @@ absl::Status Collector::LookAtGroup(std::size_t index, base::MonotonicTime deadl
   return absl::OkStatus();
 }
 
-absl::Status Collector::CountRecords(std::string_view topic, const telemetry::Gauge& gauge, base::MonotonicTime deadline) {
+absl::Status Collector::CountRecords(std::string_view topic, const telemetry::Gauge& gauge,
+                                     base::MonotonicTime deadline) {
   // A group that never committed has all of the topic before it.
   const auto lags = bus::GroupLag(options_.bus, "exporter", bus::TopicName(options_.bus, topic), deadline);
   if (!lags.ok()) return lags.status();

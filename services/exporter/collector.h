@@ -13,7 +13,8 @@
 
 namespace exporter {
 
-// One look at each source. A source that fails keeps its last figures and says so by exporter_source_up; the others go on.
+// One look at each source. A source that fails keeps its last figures and says so by exporter_source_up; the others go
+// on.
 //
 // Threading: one thread at a time. Blocks up to a few seconds while a source is away.
 class Collector {
@@ -33,9 +34,9 @@ class Collector {
   const Options options_;
   const std::vector<GroupAndTopic> groups_;
   const Metrics* const metrics_;
-  std::vector<QueueAge> ages_;                       // as groups_
-  std::unique_ptr<redis::Connection> redis_;         // nullptr: not connected
-  std::unique_ptr<Nvml> nvml_;                       // nullptr: none on this machine
+  std::vector<QueueAge> ages_;                // as groups_
+  std::unique_ptr<redis::Connection> redis_;  // nullptr: not connected
+  std::unique_ptr<Nvml> nvml_;                // nullptr: none on this machine
 };
 
 }  // namespace exporter

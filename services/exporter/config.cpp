@@ -22,7 +22,8 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
              .max = 60000});
   table.Add("nvml-library", &options->nvml_library,
             {.doc = "NVIDIA's management library, opened when it is there. Without it no GPU figures are exported."});
-  table.AddExample("exporter --kafka-brokers=127.0.0.1:9092 --redis-port=6379", "exports lag, queue age and Redis figures");
+  table.AddExample("exporter --kafka-brokers=127.0.0.1:9092 --redis-port=6379",
+                   "exports lag, queue age and Redis figures");
 }
 
 absl::StatusOr<std::vector<GroupAndTopic>> ParseGroups(const std::vector<std::string>& groups) {

@@ -15,7 +15,8 @@ Metrics::Metrics(telemetry::Registry& metric_registry, const std::vector<GroupAn
   for (const GroupAndTopic& group : groups) {
     const telemetry::Labels labels = {{"group", group.group}, {"topic", group.topic}};
     groups_by_index.push_back(
-        {registry.AddGauge("exporter_consumer_lag_messages", "Messages behind the committed position, all partitions.", labels),
+        {registry.AddGauge("exporter_consumer_lag_messages", "Messages behind the committed position, all partitions.",
+                           labels),
          registry.AddGauge("exporter_consumer_lag_partition_max_messages", "The same for the worst partition.", labels),
          registry.AddGauge("exporter_queue_age_seconds", "How long the oldest message not done has waited.", labels)});
   }
@@ -30,7 +31,8 @@ Metrics::Metrics(telemetry::Registry& metric_registry, const std::vector<GroupAn
 
 void Metrics::SetGpu(std::size_t index, const GpuFigures& figures) const {
   const telemetry::Labels labels = {{"gpu", std::to_string(index)}};
-  registry.AddGauge("exporter_gpu_utilization_ratio", "Share of time in which a kernel ran.", labels).Set(figures.utilization_ratio);
+  registry.AddGauge("exporter_gpu_utilization_ratio", "Share of time in which a kernel ran.", labels)
+      .Set(figures.utilization_ratio);
   registry.AddGauge("exporter_gpu_memory_used_bytes", "Device memory in use.", labels)
       .Set(static_cast<double>(figures.memory_used_bytes));
   registry.AddGauge("exporter_gpu_memory_total_bytes", "Device memory.", labels)

@@ -54,8 +54,7 @@ absl::StatusOr<std::unique_ptr<Nvml>> Nvml::Open(const std::string& library) {
   return std::unique_ptr<Nvml>(new Nvml(handle, std::move(functions)));
 }
 
-Nvml::Nvml(void* library, std::unique_ptr<Functions> functions)
-    : library_(library), functions_(std::move(functions)) {}
+Nvml::Nvml(void* library, std::unique_ptr<Functions> functions) : library_(library), functions_(std::move(functions)) {}
 
 Nvml::~Nvml() {
   functions_->shutdown();

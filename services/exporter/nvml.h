@@ -10,7 +10,7 @@
 namespace exporter {
 
 struct GpuFigures {
-  double utilization_ratio = 0;        // share of the last sample period in which a kernel ran, 0 to 1
+  double utilization_ratio = 0;  // share of the last sample period in which a kernel ran, 0 to 1
   std::int64_t memory_used_bytes = 0;
   std::int64_t memory_total_bytes = 0;
 };

@@ -4,9 +4,9 @@
 #include <chrono>
 #include <utility>
 
+#include "libs/base/hex.h"
 #include "libs/bus/topics.h"
 #include "libs/crypto/random.h"
-#include "libs/base/hex.h"
 #include "libs/telemetry/log.h"
 
 namespace sender {
@@ -69,11 +69,11 @@ absl::Status App::OpenParts() {
   parts.bus = options_.bus;
   effects_ = std::make_unique<LiveEffects>(std::move(parts));
   core_ = std::make_unique<SenderCore>(CoreOptionsOf(options_), effects_.get(), PortsOfCore(), &metrics_);
-  absl::StatusOr<std::unique_ptr<LedgerLog>> ledger = LedgerLog::Open(
-      options_.bus, loop_.get(), producer_.get(),
-      [this](std::int32_t partition, std::int64_t offset, const mesh::bus::v1::LedgerRecord& record) {
-        core_->OnLedgerRecord(partition, offset, record);
-      });
+  absl::StatusOr<std::unique_ptr<LedgerLog>> ledger =
+      LedgerLog::Open(options_.bus, loop_.get(), producer_.get(),
+                      [this](std::int32_t partition, std::int64_t offset, const mesh::bus::v1::LedgerRecord& record) {
+                        core_->OnLedgerRecord(partition, offset, record);
+                      });
   if (!ledger.ok()) return ledger.status();
   ledger_ = *std::move(ledger);
   http::ClientOptions http;
@@ -144,7 +144,8 @@ void App::Tick() {
   ticks_without_read_back_ = core_->awaited_count() == 0 ? 0 : ticks_without_read_back_ + 1;
   ledger_stalled_s_ = ticks_without_read_back_;
   const std::int64_t failures = accounts_->reload_failures();
-  metrics_.accounts_reload_failures.Increment(static_cast<double>(failures - std::exchange(reload_failures_, failures)));
+  metrics_.accounts_reload_failures.Increment(
+      static_cast<double>(failures - std::exchange(reload_failures_, failures)));
   loop_->PostAfter(kTick, [this] { Tick(); });
 }
 
@@ -188,8 +189,7 @@ void App::WaitForSendsInFlight() {
 
 bool App::alive() const {
   std::lock_guard lock(parts_mutex_);
-  return !started_ ||
-         (loop_->alive() && (!joined_ || (replies_consumer_->polling() && statuses_consumer_->polling())));
+  return !started_ || (loop_->alive() && (!joined_ || (replies_consumer_->polling() && statuses_consumer_->polling())));
 }
 
 absl::Status App::ready() const {

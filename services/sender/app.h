@@ -75,12 +75,12 @@ class App {
   std::thread joiner_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> joined_{false};
-  std::atomic<std::size_t> unowned_{0};         // as of the last tick
+  std::atomic<std::size_t> unowned_{0};  // as of the last tick
   std::atomic<std::int64_t> ledger_stalled_s_{0};
-  std::int64_t ticks_without_read_back_ = 0;    // loop
-  std::int64_t reload_failures_ = 0;            // loop
-  mutable std::mutex parts_mutex_;              // Drain against alive and ready
-  bool started_ = false;                        // protected by parts_mutex_
+  std::int64_t ticks_without_read_back_ = 0;  // loop
+  std::int64_t reload_failures_ = 0;          // loop
+  mutable std::mutex parts_mutex_;            // Drain against alive and ready
+  bool started_ = false;                      // protected by parts_mutex_
 };
 
 }  // namespace sender

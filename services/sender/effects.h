@@ -25,7 +25,8 @@ namespace sender {
 // Kafka, HTTP and gRPC (LiveEffects); tests and the simulator over a made-up world, so that every order of events and a
 // crash between any two of them can be played.
 //
-// Threading: called on the sender's loop; nothing blocks; every callback runs later, on the loop, once. A callback may run after
+// Threading: called on the sender's loop; nothing blocks; every callback runs later, on the loop, once. A callback may
+// run after
 //            its caller has lost interest: callers check for themselves.
 class Effects {
  public:

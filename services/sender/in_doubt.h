@@ -7,8 +7,8 @@
 
 namespace sender {
 
-// How long a send without an answer has been watched for a sign of life. Only time in which the statuses were read up to
-// date counts: silence proves nothing while the webhooks that would break it wait unread.
+// How long a send without an answer has been watched for a sign of life. Only time in which the statuses were read up
+// to date counts: silence proves nothing while the webhooks that would break it wait unread.
 //
 // Threading: none. Pure.
 class ReconcileClock {
@@ -32,8 +32,8 @@ class ReconcileClock {
 
 enum class DoubtStep { kWait, kResend, kPark };
 
-// What to do with a claim that stands without SENT. `resends` is the claim's own count: an account whose policy is `resend`
-// gets one second try for each reply, marked in the ledger; a second doubt is parked, whatever the policy.
+// What to do with a claim that stands without SENT. `resends` is the claim's own count: an account whose policy is
+// `resend` gets one second try for each reply, marked in the ledger; a second doubt is parked, whatever the policy.
 // `policy` is Account.in_doubt_policy; anything but "resend" parks, also an account that is not configured any more.
 DoubtStep DecideDoubt(base::Duration waited, base::Duration reconcile, std::string_view policy, std::uint32_t resends);
 

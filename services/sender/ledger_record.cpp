@@ -44,8 +44,8 @@ LedgerEntry MakePlan(const TurnKey& turn, const mesh::bus::v1::ConversationId& c
                      const std::vector<std::string>& parts, std::int64_t replies_offset, std::int64_t term,
                      std::int64_t wall_ms) {
   LedgerEntry entry;
-  entry.key = base::JoinLengthPrefixed({"plan", turn.turn_id, Number(turn.generation),
-                                        Number(static_cast<std::int64_t>(turn.kind)), Number(term)});
+  entry.key = base::JoinLengthPrefixed(
+      {"plan", turn.turn_id, Number(turn.generation), Number(static_cast<std::int64_t>(turn.kind)), Number(term)});
   auto* plan = entry.record.mutable_plan();
   plan->set_turn_id(turn.turn_id);
   plan->set_generation(turn.generation);
@@ -119,8 +119,8 @@ LedgerEntry MakeEvidence(const mesh::bus::v1::DeliveryStatus& status, std::int64
   } else {
     *evidence->mutable_conversation() = status.conversation();
     evidence->set_text_digest(status.text_digest());
-    entry.key = base::JoinLengthPrefixed({"evidence", identity::KeyOf(status.conversation()).value(),
-                                          status.message_id(), status.text_digest()});
+    entry.key = base::JoinLengthPrefixed(
+        {"evidence", identity::KeyOf(status.conversation()).value(), status.message_id(), status.text_digest()});
   }
   entry.record.set_written_at_ms(wall_ms);
   return entry;

@@ -11,9 +11,10 @@
 
 // The records of `send-ledger` and their keys (design.md, "Topics": compact + 8 d).
 //
-// Compaction keeps the newest record of a key, so a key must never be shared by two records that both matter. Hence every
-// key carries the term of its writer: a former owner that wakes up and writes a void CLAIM behind our TAKEOVER would
-// otherwise erase our valid one. RELEASED shares the key of the CLAIM it gives back, because it makes it meaningless.
+// Compaction keeps the newest record of a key, so a key must never be shared by two records that both matter. Hence
+// every key carries the term of its writer: a former owner that wakes up and writes a void CLAIM behind our TAKEOVER
+// would otherwise erase our valid one. RELEASED shares the key of the CLAIM it gives back, because it makes it
+// meaningless.
 namespace sender {
 
 struct LedgerEntry {
@@ -28,7 +29,8 @@ LedgerEntry MakePlan(const TurnKey& turn, const mesh::bus::v1::ConversationId& c
 LedgerEntry MakeClaim(const identity::ReplyId& reply, std::int64_t term, std::uint32_t resends, std::int64_t wall_ms);
 
 // The claim's POST showed nothing, for certain: the reply is open again.
-LedgerEntry MakeRelease(const identity::ReplyId& reply, std::int64_t term, std::int64_t claim_offset, std::int64_t wall_ms);
+LedgerEntry MakeRelease(const identity::ReplyId& reply, std::int64_t term, std::int64_t claim_offset,
+                        std::int64_t wall_ms);
 
 LedgerEntry MakeSent(const identity::ReplyId& reply, std::int64_t term, std::int64_t claim_offset,
                      std::string_view message_id, std::int64_t wall_ms);
@@ -39,7 +41,8 @@ LedgerEntry MakeSuperseded(const identity::ReplyId& reply, std::int64_t term, st
 // `owner` is unique per assignment, so that no two TAKEOVERs share a key and void claims stay recognisable.
 LedgerEntry MakeTakeover(std::string_view owner, std::int64_t wall_ms);
 
-// What a status proves about a send. Says nothing (empty key) when it names neither a reply id, a message id nor a text.
+// What a status proves about a send. Says nothing (empty key) when it names neither a reply id, a message id nor a
+// text.
 LedgerEntry MakeEvidence(const mesh::bus::v1::DeliveryStatus& status, std::int64_t wall_ms);
 
 }  // namespace sender

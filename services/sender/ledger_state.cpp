@@ -21,13 +21,14 @@ bool IsSettled(PartState state) { return state != PartState::kOpen && state != P
 bool PlannedTurn::Settled() const { return FirstUnsettled() == nullptr; }
 
 bool PlannedTurn::ClaimStands() const {
-  return std::any_of(parts.begin(), parts.end(),
-                     [](const Part& part) { return part.state == PartState::kClaimed || part.state == PartState::kSent; });
+  return std::any_of(parts.begin(), parts.end(), [](const Part& part) {
+    return part.state == PartState::kClaimed || part.state == PartState::kSent;
+  });
 }
 
 bool PlannedTurn::Superseded() const {
-  return parts.empty() || std::any_of(parts.begin(), parts.end(),
-                                      [](const Part& part) { return part.state == PartState::kSuperseded; });
+  return parts.empty() ||
+         std::any_of(parts.begin(), parts.end(), [](const Part& part) { return part.state == PartState::kSuperseded; });
 }
 
 bool PlannedTurn::NothingArrived() const {
@@ -52,12 +53,18 @@ LedgerState::Change LedgerState::Apply(std::int64_t offset, const LedgerRecord& 
   CHECK_MSG(offset >= next_offset_, "ledger records come in order");
   next_offset_ = offset + 1;
   switch (record.body_case()) {
-    case LedgerRecord::kPlan: return ApplyPlan(record);
-    case LedgerRecord::kClaim: return ApplyClaim(offset, record.claim());
-    case LedgerRecord::kSent: return ApplySent(record.sent());
-    case LedgerRecord::kEvidence: return ApplyEvidence(offset, record.evidence());
-    case LedgerRecord::kTakeover: return ApplyTakeover(offset, record.takeover());
-    case LedgerRecord::BODY_NOT_SET: break;  // a newer schema's record: not ours to judge
+    case LedgerRecord::kPlan:
+      return ApplyPlan(record);
+    case LedgerRecord::kClaim:
+      return ApplyClaim(offset, record.claim());
+    case LedgerRecord::kSent:
+      return ApplySent(record.sent());
+    case LedgerRecord::kEvidence:
+      return ApplyEvidence(offset, record.evidence());
+    case LedgerRecord::kTakeover:
+      return ApplyTakeover(offset, record.takeover());
+    case LedgerRecord::BODY_NOT_SET:
+      break;  // a newer schema's record: not ours to judge
   }
   return {};
 }
@@ -134,7 +141,8 @@ LedgerState::Change LedgerState::ApplySent(const LedgerSent& sent) {
       if (!names_standing_claim) return {};
       part.state = PartState::kOpen;
       return {Change::Kind::kReleased, &turn, place.part};
-    default: return {};
+    default:
+      return {};
   }
   const Change change{Change::Kind::kSettled, &turn, place.part};
   NoteIfSettled(turn, was_settled);

@@ -19,8 +19,8 @@
 namespace sender {
 
 enum class PartState {
-  kOpen,        // planned, or its claim was given back: may be claimed
-  kClaimed,     // a valid CLAIM stands and nothing settles it
+  kOpen,     // planned, or its claim was given back: may be claimed
+  kClaimed,  // a valid CLAIM stands and nothing settles it
   kSent,
   kFailed,      // certainly not shown, for good
   kSuperseded,  // dropped by a later user message
@@ -29,14 +29,14 @@ enum class PartState {
 // One message of a reply, as the ledger has it.
 struct Part {
   identity::ReplyId id;
-  std::string text;               // emptied once the turn is settled
+  std::string text;  // emptied once the turn is settled
   crypto::Sha256Digest text_digest{};
   PartState state = PartState::kOpen;
   std::int64_t claim_offset = 0;  // of the standing, or last standing, CLAIM; 0 for none
   std::int64_t claim_term = 0;
-  std::uint32_t resends = 0;      // of that CLAIM
-  std::string message_id;         // the platform's, once known
-  bool by_evidence = false;       // settled by EVIDENCE, not by a SENT record
+  std::uint32_t resends = 0;  // of that CLAIM
+  std::string message_id;     // the platform's, once known
+  bool by_evidence = false;   // settled by EVIDENCE, not by a SENT record
   mesh::bus::v1::DeliveryState delivery = mesh::bus::v1::DELIVERY_STATE_UNSPECIFIED;  // the last evidence
 };
 
@@ -46,22 +46,23 @@ struct PlannedTurn {
   mesh::bus::v1::ConversationId conversation;
   std::int64_t replies_offset = 0;  // of the record that was planned: the first of its key
   std::int64_t planned_at_ms = 0;
-  std::vector<Part> parts;          // none: the turn was superseded before it was said
-  std::string failure_reason;       // of a kFailed part; as DeadLetter.reason
+  std::vector<Part> parts;     // none: the turn was superseded before it was said
+  std::string failure_reason;  // of a kFailed part; as DeadLetter.reason
 
-  bool Settled() const;             // every part is sent, failed or superseded
-  bool ClaimStands() const;         // some part is, or was, claimed and not given back
-  bool Superseded() const;          // planned without parts, or some part was dropped by a later user message
-  bool NothingArrived() const;      // the platform said of every part that it failed: the user saw none of it
+  bool Settled() const;         // every part is sent, failed or superseded
+  bool ClaimStands() const;     // some part is, or was, claimed and not given back
+  bool Superseded() const;      // planned without parts, or some part was dropped by a later user message
+  bool NothingArrived() const;  // the platform said of every part that it failed: the user saw none of it
   const Part* FirstUnsettled() const;
 };
 
-// What one ledger partition says, record by record: the truth of what was planned, claimed and sent there. Pure: the same
-// records give the same state in every sender, so owner, successor and observer agree.
+// What one ledger partition says, record by record: the truth of what was planned, claimed and sent there. Pure: the
+// same records give the same state in every sender, so owner, successor and observer agree.
 //
 // Validity of a CLAIM: it names a term, the offset of its writer's TAKEOVER. It is void when any later TAKEOVER stands
-// between that offset and the CLAIM. A term whose TAKEOVER has been deleted by retention counts as valid (in doubt), the safe side.
-// Memory: turns that are settled keep their texts' digests only; the newest `settled_detail_max` of them stay in full so that
+// between that offset and the CLAIM. A term whose TAKEOVER has been deleted by retention counts as valid (in doubt),
+// the safe side. Memory: turns that are settled keep their texts' digests only; the newest `settled_detail_max` of them
+// stay in full so that
 //         statuses find their turn, the others shrink to 20 bytes until 8 days have passed.
 // Threading: none; confined to the sender's loop.
 class LedgerState {
@@ -133,10 +134,10 @@ class LedgerState {
 
   absl::flat_hash_map<TurnKey, std::unique_ptr<PlannedTurn>> turns_;  // open ones, and settled ones in detail
   absl::flat_hash_map<std::string, PartPlace> by_reply_;
-  absl::flat_hash_map<std::string, PartPlace> by_message_;            // where a channel's status names only the message
+  absl::flat_hash_map<std::string, PartPlace> by_message_;  // where a channel's status names only the message
   absl::flat_hash_map<std::string, std::vector<PartPlace>> claimed_by_conversation_;  // claims without a message id yet
-  std::deque<TurnKey> settled_detail_;                                // oldest first
-  absl::flat_hash_map<TurnDigest, std::int64_t> settled_;             // -> planned_at_ms
+  std::deque<TurnKey> settled_detail_;                                                // oldest first
+  absl::flat_hash_map<TurnDigest, std::int64_t> settled_;                             // -> planned_at_ms
 };
 
 }  // namespace sender

@@ -16,7 +16,8 @@ namespace sender {
 // Threading: none; confined to the sender's loop.
 class LedgerTail {
  public:
-  LedgerTail(std::int32_t partition, std::size_t settled_detail_max) : partition_(partition), state_(settled_detail_max) {}
+  LedgerTail(std::int32_t partition, std::size_t settled_detail_max)
+      : partition_(partition), state_(settled_detail_max) {}
 
   // Runs `task` once the record at `offset` has been applied; at once when it has been already.
   void Await(std::int64_t offset, std::function<void()> task) {

@@ -83,6 +83,8 @@ std::shared_ptr<const account::Account> LiveEffects::FindAccount(mesh::bus::v1::
   return account == nullptr ? nullptr : std::shared_ptr<const account::Account>(std::move(book), account);
 }
 
-const channel::Codec* LiveEffects::FindCodec(mesh::bus::v1::Channel channel) const { return channel::FindCodec(channel); }
+const channel::Codec* LiveEffects::FindCodec(mesh::bus::v1::Channel channel) const {
+  return channel::FindCodec(channel);
+}
 
 }  // namespace sender

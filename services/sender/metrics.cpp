@@ -16,8 +16,8 @@ constexpr bus::DeadLetterReason kReasons[] = {
 std::vector<double> ReadBuckets() { return {0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}; }
 
 std::string KnownChannel(std::string_view channel) {
-  const bool known = std::find(std::begin(Metrics::kChannels), std::end(Metrics::kChannels), channel) !=
-                     std::end(Metrics::kChannels);
+  const bool known =
+      std::find(std::begin(Metrics::kChannels), std::end(Metrics::kChannels), channel) != std::end(Metrics::kChannels);
   return std::string(known ? channel : "other");
 }
 
@@ -34,11 +34,10 @@ Metrics::Metrics(telemetry::Registry& registry)
                                                  "Ledger records the broker did not confirm; each is retried.")),
       accounts_reload_failures(registry.AddCounter("sender_accounts_reload_failures_total",
                                                    "Versions of the accounts file that could not be used.")),
-      rate_limit_wait_seconds(registry.AddHistogram("sender_rate_limit_wait_seconds",
-                                                    "What the rate limits made a send wait.",
-                                                    telemetry::LatencyBuckets())),
-      ledger_read_seconds(registry.AddHistogram("sender_ledger_read_seconds",
-                                                "From assignment of a partition to its ledger read up.", ReadBuckets())),
+      rate_limit_wait_seconds(registry.AddHistogram(
+          "sender_rate_limit_wait_seconds", "What the rate limits made a send wait.", telemetry::LatencyBuckets())),
+      ledger_read_seconds(registry.AddHistogram(
+          "sender_ledger_read_seconds", "From assignment of a partition to its ledger read up.", ReadBuckets())),
       read_back_seconds(registry.AddHistogram("sender_read_back_seconds",
                                               "From appending a ledger record to reading it back.",
                                               telemetry::LatencyBuckets())) {
@@ -48,8 +47,9 @@ Metrics::Metrics(telemetry::Registry& registry)
                     registry.AddCounter("sender_sends_total", "Graph API calls by what they came to.",
                                         {{"channel", std::string(channel)}, {"outcome", std::string(outcome)}}));
     }
-    send_seconds.emplace(channel, registry.AddHistogram("sender_send_seconds", "Duration of Graph API calls.",
-                                                        telemetry::LatencyBuckets(), {{"channel", std::string(channel)}}));
+    send_seconds.emplace(channel,
+                         registry.AddHistogram("sender_send_seconds", "Duration of Graph API calls.",
+                                               telemetry::LatencyBuckets(), {{"channel", std::string(channel)}}));
   }
   const auto add_all = [&registry](auto& counters, const auto& values, std::string_view name, std::string_view help,
                                    const std::string& label) {
@@ -65,7 +65,8 @@ Metrics::Metrics(telemetry::Registry& registry)
           "result");
   for (const bus::DeadLetterReason reason : kReasons) {
     const std::string name(bus::ToString(reason));
-    dead_letters.emplace(name, registry.AddCounter("sender_dead_letters_total", "Records given up.", {{"reason", name}}));
+    dead_letters.emplace(name,
+                         registry.AddCounter("sender_dead_letters_total", "Records given up.", {{"reason", name}}));
   }
 }
 

@@ -9,8 +9,8 @@
 
 namespace sender {
 
-// Tells the session service what became of replies. The ledger is the truth and the history a projection of it, so a report
-// is retried for a few minutes and then given up, counted; sends never wait for it.
+// Tells the session service what became of replies. The ledger is the truth and the history a projection of it, so a
+// report is retried for a few minutes and then given up, counted; sends never wait for it.
 //
 // Threading: confined to the loop.
 // Bound:     at most kReportsMax reports under way; beyond that a new one is given up at once.

@@ -13,17 +13,21 @@ namespace {
 
 constexpr base::Duration kRetryInitial = std::chrono::milliseconds(100);
 constexpr base::Duration kRetryMax = std::chrono::seconds(5);
-// Longer than it takes the broker to move a partition for good. Shorter would make two confused senders push each other.
+// Longer than it takes the broker to move a partition for good. Shorter would make two confused senders push each
+// other.
 constexpr base::Duration kRetakeAfter = std::chrono::seconds(30);
 constexpr std::size_t kTurnIdBytes = 32;
 
 mesh::session::v1::Outcome OutcomeOf(const PlannedTurn& turn, mesh::bus::v1::DeliveryState state) {
   switch (state) {
-    case mesh::bus::v1::DELIVERY_STATE_DELIVERED: return mesh::session::v1::OUTCOME_DELIVERED;
-    case mesh::bus::v1::DELIVERY_STATE_READ: return mesh::session::v1::OUTCOME_READ;
+    case mesh::bus::v1::DELIVERY_STATE_DELIVERED:
+      return mesh::session::v1::OUTCOME_DELIVERED;
+    case mesh::bus::v1::DELIVERY_STATE_READ:
+      return mesh::session::v1::OUTCOME_READ;
     case mesh::bus::v1::DELIVERY_STATE_FAILED:
       return turn.NothingArrived() ? mesh::session::v1::OUTCOME_FAILED : mesh::session::v1::OUTCOME_UNSPECIFIED;
-    default: return mesh::session::v1::OUTCOME_UNSPECIFIED;
+    default:
+      return mesh::session::v1::OUTCOME_UNSPECIFIED;
   }
 }
 
@@ -48,8 +52,9 @@ void PartitionSender::TakeOver(int attempt) {
         if (!offset.ok()) {
           // It may stand in the log all the same; the next try has a name, and so a term, of its own.
           self->context_.metrics->ledger_append_failures.Increment();
-          return self->effects().RunAfter(base::BackoffDelay(attempt, kRetryInitial, kRetryMax, self->context_.ledger->partition()),
-                                          [self, attempt] { self->TakeOver(attempt + 1); });
+          return self->effects().RunAfter(
+              base::BackoffDelay(attempt, kRetryInitial, kRetryMax, self->context_.ledger->partition()),
+              [self, attempt] { self->TakeOver(attempt + 1); });
         }
         self->context_.metrics->takeovers.Increment();
         self->context_.ledger->Await(*offset, [self] { self->OnTakeoverRead(); });
@@ -86,12 +91,10 @@ void PartitionSender::OnRecord(bus::Record record) {
     return;
   }
   mesh::bus::v1::ReplyRecord decoded;
-  if (!decoded.ParseFromString(record.value) ||
-      decoded.body_case() == mesh::bus::v1::ReplyRecord::BODY_NOT_SET) {
+  if (!decoded.ParseFromString(record.value) || decoded.body_case() == mesh::bus::v1::ReplyRecord::BODY_NOT_SET) {
     return Refuse(std::move(record), bus::DeadLetterReason::kUndecodable, "not a ReplyRecord");
   }
-  const auto& conversation =
-      decoded.has_reply() ? decoded.reply().conversation() : decoded.supersede().conversation();
+  const auto& conversation = decoded.has_reply() ? decoded.reply().conversation() : decoded.supersede().conversation();
   const std::string& turn_id = decoded.has_reply() ? decoded.reply().turn_id() : decoded.supersede().turn_id();
   if (turn_id.size() != kTurnIdBytes) {
     return Refuse(std::move(record), bus::DeadLetterReason::kUndecodable, "turn_id is not 32 bytes");
@@ -112,7 +115,8 @@ void PartitionSender::OnReply(bus::Record record, const mesh::bus::v1::Reply& re
 void PartitionSender::OnSupersede(bus::Record record, const mesh::bus::v1::Supersede& supersede) {
   const auto lane = LaneOf(record.key);
   if (lane->Supersede(supersede.turn_id(), record.offset)) return;
-  // Nothing of the turn waits here. If it was never said, this record takes the place of its first: later ones are ignored.
+  // Nothing of the turn waits here. If it was never said, this record takes the place of its first: later ones are
+  // ignored.
   mesh::bus::v1::Reply unsaid;
   unsaid.set_turn_id(supersede.turn_id());
   *unsaid.mutable_conversation() = supersede.conversation();
@@ -123,18 +127,17 @@ void PartitionSender::OnSupersede(bus::Record record, const mesh::bus::v1::Super
 void PartitionSender::Refuse(bus::Record record, bus::DeadLetterReason reason, std::string detail, int attempt) {
   if (retired_) return;
   auto kept = std::make_shared<bus::Record>(std::move(record));
-  effects().WriteDeadLetter(*kept, reason, detail, /*attempts=*/1,
-                            [self = shared_from_this(), kept, reason, detail, attempt](const absl::Status& status) {
-                              if (status.ok()) {
-                                self->context_.metrics->CountDeadLetter(bus::ToString(reason));
-                                return self->context_.mark_done(kept->offset);
-                              }
-                              self->effects().RunAfter(
-                                  base::BackoffDelay(attempt, kRetryInitial, kRetryMax, static_cast<std::uint64_t>(kept->offset)),
-                                  [self, kept, reason, detail, attempt] {
-                                    self->Refuse(std::move(*kept), reason, detail, attempt + 1);
-                                  });
-                            });
+  effects().WriteDeadLetter(
+      *kept, reason, detail, /*attempts=*/1,
+      [self = shared_from_this(), kept, reason, detail, attempt](const absl::Status& status) {
+        if (status.ok()) {
+          self->context_.metrics->CountDeadLetter(bus::ToString(reason));
+          return self->context_.mark_done(kept->offset);
+        }
+        self->effects().RunAfter(
+            base::BackoffDelay(attempt, kRetryInitial, kRetryMax, static_cast<std::uint64_t>(kept->offset)),
+            [self, kept, reason, detail, attempt] { self->Refuse(std::move(*kept), reason, detail, attempt + 1); });
+      });
 }
 
 std::shared_ptr<SendLane> PartitionSender::LaneOf(const std::string& key) {

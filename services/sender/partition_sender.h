@@ -17,16 +17,17 @@ namespace sender {
 // One partition of `replies` while it is assigned here: takes the ledger over, then runs a lane for each conversation.
 //
 //   Start -> TAKEOVER appended -> ledger read up to it -> owner: lanes run -> Retire (revoked)
-//                                                           | a foreign TAKEOVER: nothing new is begun; if the partition
-//                                                           | is still ours after a while, it is taken over again
+//                                                           | a foreign TAKEOVER: nothing new is begun; if the
+//                                                           partition | is still ours after a while, it is taken over
+//                                                           again
 //
 // Threading: confined to the sender's loop.
 // Bound:     the intake window bounds the records here; records that come before ownership wait in `early_`.
 class PartitionSender : public std::enable_shared_from_this<PartitionSender> {
  public:
   struct Hooks {
-    std::function<std::string()> new_owner_name;     // unique per call, across processes and restarts
-    std::function<void()> on_owned;                  // the lanes may run: let records come
+    std::function<std::string()> new_owner_name;  // unique per call, across processes and restarts
+    std::function<void()> on_owned;               // the lanes may run: let records come
     std::function<void(std::int64_t)> mark_done;
   };
 
@@ -59,11 +60,12 @@ class PartitionSender : public std::enable_shared_from_this<PartitionSender> {
 
   LaneContext context_;
   const Hooks hooks_;
-  std::map<std::string, std::shared_ptr<SendLane>> lanes_;  // by conversation key; ordered, so that runs can be replayed
+  std::map<std::string, std::shared_ptr<SendLane>>
+      lanes_;  // by conversation key; ordered, so that runs can be replayed
   std::deque<bus::Record> early_;
   base::MonotonicTime assigned_at_;
-  bool owned_ = false;      // has been the owner since the last TAKEOVER of ours
-  bool reread_ = false;     // the ledger has been read up once; what it says from then on is news
+  bool owned_ = false;   // has been the owner since the last TAKEOVER of ours
+  bool reread_ = false;  // the ledger has been read up once; what it says from then on is news
   bool draining_ = false;
   bool retired_ = false;
 };

@@ -53,8 +53,8 @@ base::MonotonicTime RateLimiter::Take(Bucket& bucket, base::MonotonicTime now, c
   bucket.refilled_at = now;
   bucket.tokens -= 1;
   if (bucket.tokens >= 0) return now;
-  return now + std::chrono::duration_cast<base::Duration>(
-                   std::chrono::duration<double>(-bucket.tokens / limit.rate_per_s));
+  return now +
+         std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(-bucket.tokens / limit.rate_per_s));
 }
 
 }  // namespace sender

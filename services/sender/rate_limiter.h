@@ -19,7 +19,8 @@ struct RateLimit {
 // Token buckets per account and per user (channels.md 3.3: a number's throughput and the pair rate), by reservation: a
 // caller is told when it may send and its token is taken at once, so that many waiting lanes neither poll nor race.
 //
-// Bounds: at most `buckets_max` buckets of each kind; the least recently used one is forgotten, which at worst gives that
+// Bounds: at most `buckets_max` buckets of each kind; the least recently used one is forgotten, which at worst gives
+// that
 //         user a fresh burst. A forgotten bucket is nearly always a full one, for which nothing is lost.
 // Threading: none; confined to the sender's loop. Time is given by the caller and must not run backwards.
 class RateLimiter {

@@ -14,8 +14,8 @@
 
 namespace sender {
 
-// Between the consumer of `replies` and the core: holds each partition's lease and window, pauses a partition that is not
-// owned yet or has its window full, and marks records done.
+// Between the consumer of `replies` and the core: holds each partition's lease and window, pauses a partition that is
+// not owned yet or has its window full, and marks records done.
 //
 // Threading: the ConsumerHandler methods run on the poll thread and only count, revoke leases and post; OnOwned and
 //            MarkDone run on the loop.

@@ -37,9 +37,8 @@ RetryDelay DelayAfterRefusal(int http_status, std::int32_t error_code, int attem
   RetryDelay result;
   result.delay = error_code == kPairRate ? PairRateDelay(attempt) : base::BackoffDelay(attempt, kInitial, kMax, seed);
   result.delay = std::min(std::max(result.delay, Asked(retry_after)), kLongest);
-  result.whole_account =
-      std::find(kAccountLimits.begin(), kAccountLimits.end(), error_code) != kAccountLimits.end() ||
-      (http_status == 429 && error_code != kPairRate);
+  result.whole_account = std::find(kAccountLimits.begin(), kAccountLimits.end(), error_code) != kAccountLimits.end() ||
+                         (http_status == 429 && error_code != kPairRate);
   return result;
 }
 

@@ -109,9 +109,11 @@ void SendLane::DropDuplicate() {
 
 void SendLane::Plan() {
   std::vector<std::string> parts;
-  if (!items_.front().superseded) parts = effects().FindCodec(item().reply.conversation().channel())->Split(item().reply.text());
-  Append(MakePlan(key(), item().reply.conversation(), parts, item().record.offset, *ledger().term(), effects().WallMs()),
-         [this](std::int64_t) { Step(); });
+  if (!items_.front().superseded)
+    parts = effects().FindCodec(item().reply.conversation().channel())->Split(item().reply.text());
+  Append(
+      MakePlan(key(), item().reply.conversation(), parts, item().record.offset, *ledger().term(), effects().WallMs()),
+      [this](std::int64_t) { Step(); });
 }
 
 void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
@@ -136,7 +138,8 @@ void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
 
 void SendLane::TryClaim(std::size_t part, std::uint32_t resends) {
   const auto account = FindAccount();
-  if (account == nullptr) return ParkReply();  // only a doubt comes here without one, and its policy went with the account
+  if (account == nullptr)
+    return ParkReply();  // only a doubt comes here without one, and its policy went with the account
   if (WaitsForLimits(part, *account)) return;
   if (!context_.gate->MayTry(*account, effects().Now())) {
     Enter(Phase::kWaiting);
@@ -165,7 +168,8 @@ bool SendLane::WaitsForLimits(std::size_t part, const account::Account& account)
 }
 
 void SendLane::Claim(std::size_t part, std::uint32_t resends) {
-  const base::MonotonicTime claimed_at = effects().Now();  // before the append: the lease can only be shorter than it says
+  const base::MonotonicTime claimed_at =
+      effects().Now();  // before the append: the lease can only be shorter than it says
   head_.unposted_claim = part;
   head_.claim_term = *ledger().term();
   Append(MakeClaim(ReplyIdOf(part), head_.claim_term, resends, effects().WallMs()),
@@ -184,13 +188,16 @@ void SendLane::OnClaimed(std::size_t part, std::int64_t claim_offset, base::Mono
   Step();
 }
 
-void SendLane::Post(const PlannedTurn& turn, std::size_t part, std::int64_t claim_offset, base::MonotonicTime claimed_at) {
+void SendLane::Post(const PlannedTurn& turn, std::size_t part, std::int64_t claim_offset,
+                    base::MonotonicTime claimed_at) {
   const auto account = FindAccount();
   if (account == nullptr) return Release(part, claim_offset, [this] { Step(); });
   Effects::Send send;
-  send.request = effects().FindCodec(account->channel)->EncodeText(
-      *account, item().reply.conversation().user(), turn.parts[part].text,
-      part == 0 ? item().reply.in_reply_to_message_id() : std::string(), base::ToHex(ReplyIdOf(part).value()));
+  send.request = effects()
+                     .FindCodec(account->channel)
+                     ->EncodeText(*account, item().reply.conversation().user(), turn.parts[part].text,
+                                  part == 0 ? item().reply.in_reply_to_message_id() : std::string(),
+                                  base::ToHex(ReplyIdOf(part).value()));
   send.trace = item().trace;
   send.timeout = context_.options.post_timeout;
   send.may_send = [lease = context_.lease, effects = context_.effects, until = claimed_at + context_.options.lease] {
@@ -233,13 +240,16 @@ void SendLane::OnAnswer(std::size_t part, std::int64_t claim_offset, const http:
     case channel::SendVerdict::kFail:
       context_.metrics->CountSend(channel_name(), "failed");
       telemetry::Log(telemetry::LogLevel::kWarning, "send_refused", item().trace,
-                     {{"channel", channel_name()}, {"error_code", answer.error_code},
-                      {"error_subcode", answer.error_subcode}, {"fbtrace_id", answer.fbtrace_id}});
+                     {{"channel", channel_name()},
+                      {"error_code", answer.error_code},
+                      {"error_subcode", answer.error_subcode},
+                      {"fbtrace_id", answer.fbtrace_id}});
       head_.give_up = bus::DeadLetterReason::kSendFailed;
       head_.give_up_detail = answer.error_title;
       head_.give_up_code = answer.error_code;
       return FailPart(part, claim_offset);
-    case channel::SendVerdict::kInDoubt: break;
+    case channel::SendVerdict::kInDoubt:
+      break;
   }
   context_.metrics->CountSend(channel_name(), "in_doubt");
   Step();  // the claim stands, posted and unanswered: Advance watches it
@@ -254,7 +264,8 @@ void SendLane::OnNoAnswer(std::size_t part, std::int64_t claim_offset, const htt
   switch (failure.status.code()) {
     case absl::StatusCode::kAborted:  // our own word: the lease had run out or the partition is gone
       return Release(part, claim_offset, [this] { Step(); });
-    case absl::StatusCode::kInvalidArgument:  // the account's URL can never work; waiting for a corrected file loses nothing
+    case absl::StatusCode::kInvalidArgument:  // the account's URL can never work; waiting for a corrected file loses
+                                              // nothing
       return ParkAccount(part, claim_offset, 0);
     default:
       return RetryLater(part, claim_offset, 0, 0, {}, std::string(failure.status.message()));

@@ -21,16 +21,16 @@
 
 namespace sender {
 
-// The right to send for one partition. Set on the consumer's poll thread the moment the partition is taken away, read on
-// the HTTP client's thread right before the first byte.
+// The right to send for one partition. Set on the consumer's poll thread the moment the partition is taken away, read
+// on the HTTP client's thread right before the first byte.
 struct Lease {
   std::atomic<bool> revoked{false};
 };
 
 struct LaneOptions {
-  base::Duration lease = std::chrono::seconds(5);         // from appending a CLAIM to the POST's first byte, at most
+  base::Duration lease = std::chrono::seconds(5);  // from appending a CLAIM to the POST's first byte, at most
   base::Duration post_timeout = std::chrono::seconds(10);
-  base::Duration reconcile = std::chrono::seconds(45);    // watched silence before a doubt is decided
+  base::Duration reconcile = std::chrono::seconds(45);  // watched silence before a doubt is decided
 };
 
 // What a lane works with; all outlive it.
@@ -50,12 +50,13 @@ struct LaneContext {
 //   PLAN -> [account gate, rate limit] -> CLAIM -> read back -> POST -> SENT   for each part, then done
 //                    ^                                           | refused for now: RELEASED, back-off
 //                    +-------------------------------------------+
-//                                                                | no answer: in doubt, until evidence or the policy's word
+//                                                                | no answer: in doubt, until evidence or the policy's
+//                                                                word
 //
-// The lane keeps no truth of its own: each step appends to the ledger, waits until the record is read back, and then asks
-// the ledger's state what comes next. So a lane that starts over after a crash does what its predecessor would have done.
-// Threading: confined to the sender's loop.
-// Lifetime:  held by its partition; callbacks hold it while something of its own is in flight.
+// The lane keeps no truth of its own: each step appends to the ledger, waits until the record is read back, and then
+// asks the ledger's state what comes next. So a lane that starts over after a crash does what its predecessor would
+// have done. Threading: confined to the sender's loop. Lifetime:  held by its partition; callbacks hold it while
+// something of its own is in flight.
 class SendLane : public std::enable_shared_from_this<SendLane> {
  public:
   struct Item {
@@ -95,16 +96,16 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   struct Head {  // what is remembered about the reply at the head, beyond the ledger
     std::optional<base::MonotonicTime> first_refused_at;
     int refusals = 0;
-    std::optional<std::size_t> reserved_part;   // has its place at the rate limiter:
-    base::MonotonicTime reserved_for;           // then
-    base::MonotonicTime not_before;             // back-off after a refusal
+    std::optional<std::size_t> reserved_part;           // has its place at the rate limiter:
+    base::MonotonicTime reserved_for;                   // then
+    base::MonotonicTime not_before;                     // back-off after a refusal
     std::shared_ptr<const account::Account> posted_as;  // with the token that the last POST carried
-    std::optional<std::size_t> unposted_claim;  // claimed in this life and not posted: may be claimed again
-    std::int64_t claim_term = 0;                // of the last claim made here
+    std::optional<std::size_t> unposted_claim;          // claimed in this life and not posted: may be claimed again
+    std::int64_t claim_term = 0;                        // of the last claim made here
     std::optional<std::size_t> doubted_part;
     std::int64_t doubted_claim = 0;
-    std::optional<ReconcileClock> doubt;        // set together with these two
-    std::int64_t resend_over = 0;               // the CLAIM whose doubt ended with another try
+    std::optional<ReconcileClock> doubt;  // set together with these two
+    std::int64_t resend_over = 0;         // the CLAIM whose doubt ended with another try
     std::optional<bus::DeadLetterReason> give_up;
     std::string give_up_detail;
     std::int32_t give_up_code = 0;

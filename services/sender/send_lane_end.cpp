@@ -62,11 +62,12 @@ void SendLane::WatchDoubt(const PlannedTurn& turn, std::size_t part) {
   }
 }
 
-// True when the next step is under way: a SENT for a part of which only a status tells that it was shown. Readers that know
-// no evidence (tools, checks) then find a SENT all the same.
+// True when the next step is under way: a SENT for a part of which only a status tells that it was shown. Readers that
+// know no evidence (tools, checks) then find a SENT all the same.
 bool SendLane::SettledByEvidence(const PlannedTurn& turn) {
   if (head_.doubt && turn.parts[*head_.doubted_part].state != PartState::kClaimed) EndDoubt("evidence");
-  const auto found = std::find_if(turn.parts.begin(), turn.parts.end(), [](const Part& part) { return part.by_evidence; });
+  const auto found =
+      std::find_if(turn.parts.begin(), turn.parts.end(), [](const Part& part) { return part.by_evidence; });
   if (found == turn.parts.end() || stopped_ || !ledger().owned()) return false;
   Append(MakeSent(found->id, *ledger().term(), found->claim_offset, found->message_id, effects().WallMs()),
          [this](std::int64_t) { Step(); });
@@ -105,8 +106,7 @@ void SendLane::FinishFailed(const PlannedTurn& turn) {
   // A predecessor may have died between the FAILED record and the dead letter: then the ledger still has the reason.
   const bus::DeadLetterReason reason = head_.give_up.value_or(ReasonFrom(turn.failure_reason));
   const bool shown = Any(turn, PartState::kSent);
-  const bool with_notice =
-      !shown && turn.key.kind == REPLY_KIND_ANSWER && reason == bus::DeadLetterReason::kDeadline;
+  const bool with_notice = !shown && turn.key.kind == REPLY_KIND_ANSWER && reason == bus::DeadLetterReason::kDeadline;
   ReportOutcome(shown ? mesh::session::v1::OUTCOME_SENT : mesh::session::v1::OUTCOME_FAILED);
   GiveUp(reason, head_.give_up_detail, with_notice);
 }
@@ -145,7 +145,8 @@ void SendLane::WriteNotice() {
 }
 
 void SendLane::ReportOutcome(mesh::session::v1::Outcome outcome) {
-  // A notice after an answer that could not be sent says nothing about that answer; a worker's notice stands in its place.
+  // A notice after an answer that could not be sent says nothing about that answer; a worker's notice stands in its
+  // place.
   TurnKey answer = key();
   answer.kind = REPLY_KIND_ANSWER;
   if (key().kind == REPLY_KIND_NOTICE && ledger().Judge(answer, -1) != LedgerState::Verdict::kNew) return;
@@ -171,7 +172,8 @@ void SendLane::Append(LedgerEntry entry, std::function<void(std::int64_t offset)
   auto kept = std::make_shared<LedgerEntry>(std::move(entry));
   effects().AppendLedger(
       context_.ledger->partition(), *kept, item().trace,
-      [self = shared_from_this(), step, kept, next = std::move(next), attempt, appended_at](absl::StatusOr<std::int64_t> offset) {
+      [self = shared_from_this(), step, kept, next = std::move(next), attempt,
+       appended_at](absl::StatusOr<std::int64_t> offset) {
         if (self->step_ != step) return;
         if (offset.ok()) {
           self->context_.ledger->Await(*offset, [self, step, next, appended_at, at = *offset] {
@@ -221,8 +223,8 @@ std::uint64_t SendLane::Enter(Phase phase) {
 }
 
 identity::ReplyId SendLane::ReplyIdOf(std::size_t part) const {
-  return identity::MakeReplyId(identity::TurnId(item().reply.turn_id()), item().reply.generation(),
-                               item().reply.kind(), static_cast<std::uint32_t>(part));
+  return identity::MakeReplyId(identity::TurnId(item().reply.turn_id()), item().reply.generation(), item().reply.kind(),
+                               static_cast<std::uint32_t>(part));
 }
 
 std::shared_ptr<const account::Account> SendLane::FindAccount() const {

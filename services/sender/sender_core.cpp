@@ -61,7 +61,8 @@ void SenderCore::OnReply(bus::Record record) {
   if (found != partitions_.end()) found->second->OnRecord(std::move(record));
 }
 
-void SenderCore::OnLedgerRecord(std::int32_t partition, std::int64_t offset, const mesh::bus::v1::LedgerRecord& record) {
+void SenderCore::OnLedgerRecord(std::int32_t partition, std::int64_t offset,
+                                const mesh::bus::v1::LedgerRecord& record) {
   const auto tail = tails_.find(partition);
   // A reader that starts over repeats what is known already.
   if (tail == tails_.end() || offset < tail->second->state().next_offset()) return;

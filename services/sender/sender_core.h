@@ -25,9 +25,9 @@ struct CoreOptions {
 class SenderCore {
  public:
   struct Ports {
-    std::string instance;                                          // unique per process start
-    std::function<void(std::int32_t partition)> read_ledger;       // from the beginning, and on for ever; asked once each
-    std::function<void(std::int32_t partition)> on_owned;          // its records may come
+    std::string instance;                                     // unique per process start
+    std::function<void(std::int32_t partition)> read_ledger;  // from the beginning, and on for ever; asked once each
+    std::function<void(std::int32_t partition)> on_owned;     // its records may come
     std::function<void(std::int32_t partition, std::int64_t offset)> mark_done;
   };
 
@@ -43,8 +43,8 @@ class SenderCore {
   // Call once a second: gauges, and once an hour forgetting what the log has let go of.
   void Tick();
 
-  void Drain();                     // nothing new is begun
-  std::size_t busy_count() const;   // sends, and records about them, still in flight
+  void Drain();                       // nothing new is begun
+  std::size_t busy_count() const;     // sends, and records about them, still in flight
   std::size_t unowned_count() const;  // partitions assigned here whose ledger isn't taken over (yet)
   std::size_t awaited_count() const;  // ledger records appended and not read back
 

@@ -21,15 +21,14 @@
 
 namespace sender {
 
-// Reads `statuses` and appends what they prove as EVIDENCE to the ledger partition of the conversation, where the owner of
-// that partition finds it: it ends doubts and tells the session service delivered, read or failed. Any sender may read any
-// status; this one need not own the conversation.
+// Reads `statuses` and appends what they prove as EVIDENCE to the ledger partition of the conversation, where the owner
+// of that partition finds it: it ends doubts and tells the session service delivered, read or failed. Any sender may
+// read any status; this one need not own the conversation.
 //
 // A status is done once its EVIDENCE is in the log, so none is lost in a crash; appends are retried for as long as the
-// partition is held. A state of a reply that was told before (platforms repeat themselves) is dropped, as far as a bounded
-// memory goes.
-// Threading: handler methods on the poll thread, delivery reports on the producer's, retries on the loop; one mutex.
-// Bound:     kInFlightMax appends; beyond that partitions are paused.
+// partition is held. A state of a reply that was told before (platforms repeat themselves) is dropped, as far as a
+// bounded memory goes. Threading: handler methods on the poll thread, delivery reports on the producer's, retries on
+// the loop; one mutex. Bound:     kInFlightMax appends; beyond that partitions are paused.
 class StatusConsumer final : public bus::ConsumerHandler {
  public:
   StatusConsumer(const bus::BusOptions& bus, std::int32_t partitions, app::EventLoop* loop, bus::Producer* producer,
@@ -65,12 +64,12 @@ class StatusConsumer final : public bus::ConsumerHandler {
   bus::Consumer* consumer_ = nullptr;
 
   mutable std::mutex mutex_;
-  std::set<bus::TopicPartition> held_;                        // protected by mutex_
-  std::set<bus::TopicPartition> paused_;                      // protected by mutex_
+  std::set<bus::TopicPartition> held_;                                                     // protected by mutex_
+  std::set<bus::TopicPartition> paused_;                                                   // protected by mutex_
   std::map<std::pair<bus::TopicPartition, std::int64_t>, base::MonotonicTime> in_flight_;  // protected by mutex_; since
-  base::MonotonicTime stale_read_at_{};                       // protected by mutex_; a record that had waited was read
-  absl::flat_hash_set<std::string> repeats_;                  // protected by mutex_
-  std::deque<std::string> repeats_by_age_;                    // protected by mutex_
+  base::MonotonicTime stale_read_at_{};       // protected by mutex_; a record that had waited was read
+  absl::flat_hash_set<std::string> repeats_;  // protected by mutex_
+  std::deque<std::string> repeats_by_age_;    // protected by mutex_
 };
 
 }  // namespace sender

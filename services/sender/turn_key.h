@@ -23,9 +23,7 @@ struct TurnKey {
   }
 };
 
-inline TurnKey KeyOf(const mesh::bus::v1::Reply& reply) {
-  return {reply.turn_id(), reply.generation(), reply.kind()};
-}
+inline TurnKey KeyOf(const mesh::bus::v1::Reply& reply) { return {reply.turn_id(), reply.generation(), reply.kind()}; }
 
 // 16 bytes that stand for a TurnKey where eight days of them are remembered. Collisions: 2^-64 at four billion turns.
 using TurnDigest = std::array<std::uint8_t, 16>;

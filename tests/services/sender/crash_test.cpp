@@ -95,12 +95,16 @@ class RandomLife {
     for (int step = 0; step < 60; ++step) {
       world_.RunFor(milliseconds(rng_() % (rng_() % 4 == 0 ? 20000 : 300)));
       switch (rng_() % 8) {
-        case 0: HandOver(&running); break;
+        case 0:
+          HandOver(&running);
+          break;
         case 1:
           if (!said_.empty()) world_.Withdraw("u0", said_.back());
           if (!said_.empty()) withdrawn_.insert(said_.back());
           break;
-        default: Say(); break;
+        default:
+          Say();
+          break;
       }
     }
     Heal();
@@ -118,12 +122,18 @@ class RandomLife {
     world_.graph = [this](int) {
       if (healed_) return GraphBehaviour::kAccept;
       switch (rng_() % 12) {
-        case 0: return GraphBehaviour::kAcceptAndDrop;
-        case 1: return GraphBehaviour::kDrop;
-        case 2: return GraphBehaviour::kRefuse;
-        case 3: return GraphBehaviour::kUnreachable;
-        case 4: return rng_() % 4 == 0 ? GraphBehaviour::kPark : GraphBehaviour::kAccept;
-        default: return GraphBehaviour::kAccept;
+        case 0:
+          return GraphBehaviour::kAcceptAndDrop;
+        case 1:
+          return GraphBehaviour::kDrop;
+        case 2:
+          return GraphBehaviour::kRefuse;
+        case 3:
+          return GraphBehaviour::kUnreachable;
+        case 4:
+          return rng_() % 4 == 0 ? GraphBehaviour::kPark : GraphBehaviour::kAccept;
+        default:
+          return GraphBehaviour::kAccept;
       }
     };
   }
@@ -142,9 +152,14 @@ class RandomLife {
   void HandOver(std::vector<Process*>* running) {
     Process* old = running->back();
     switch (rng_() % 4) {
-      case 0: world_.Kill(*old); break;
-      case 1: world_.Revoke(*old); break;
-      case 2: break;  // a zombie: it learns of its loss from the ledger alone
+      case 0:
+        world_.Kill(*old);
+        break;
+      case 1:
+        world_.Revoke(*old);
+        break;
+      case 2:
+        break;  // a zombie: it learns of its loss from the ledger alone
       default: {
         world_.Revoke(*old);
         world_.RunFor(milliseconds(rng_() % 500));
@@ -194,16 +209,20 @@ class RandomLife {
   // What the screen and the ledger show, for whoever replays a failing seed.
   void Tell() const {
     for (const auto& message : world_.shown) {
-      std::cerr << "shown to " << message.user << ": " << message.text << " as " << message.reply_id_hex.substr(0, 8) << "\n";
+      std::cerr << "shown to " << message.user << ": " << message.text << " as " << message.reply_id_hex.substr(0, 8)
+                << "\n";
     }
     for (std::size_t offset = 0; offset < world_.ledger.size(); ++offset) {
       const mesh::bus::v1::LedgerRecord& record = world_.ledger[offset].second;
       std::cerr << offset << " ";
-      if (record.has_plan()) std::cerr << "plan " << record.plan().conversation().user() << " " << record.plan().ShortDebugString();
-      if (record.has_claim()) std::cerr << "claim " << base::ToHex(record.claim().reply_id()).substr(0, 8) << " term " << record.claim().term();
+      if (record.has_plan())
+        std::cerr << "plan " << record.plan().conversation().user() << " " << record.plan().ShortDebugString();
+      if (record.has_claim())
+        std::cerr << "claim " << base::ToHex(record.claim().reply_id()).substr(0, 8) << " term "
+                  << record.claim().term();
       if (record.has_sent()) {
-        std::cerr << "outcome " << record.sent().outcome() << " of " << base::ToHex(record.sent().reply_id()).substr(0, 8)
-                  << " claim " << record.sent().claim_offset();
+        std::cerr << "outcome " << record.sent().outcome() << " of "
+                  << base::ToHex(record.sent().reply_id()).substr(0, 8) << " claim " << record.sent().claim_offset();
       }
       if (record.has_evidence()) std::cerr << "evidence " << base::ToHex(record.evidence().reply_id()).substr(0, 8);
       if (record.has_takeover()) std::cerr << "takeover " << record.takeover().owner();

@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::int64_t kWallStartMs = 1'760'000'000'000;
 
-// A channel in small: parts are separated by '|', a request's body is "reply id,user,text", an answer's body the verdict.
+// A channel in small: parts are separated by '|', a request's body is "reply id,user,text", an answer's body the
+// verdict.
 class TinyCodec final : public channel::Codec {
  public:
   mesh::bus::v1::Channel channel() const override { return mesh::bus::v1::CHANNEL_WHATSAPP; }
@@ -56,7 +57,11 @@ class TinyCodec final : public channel::Codec {
 }  // namespace
 
 Process::Process(World* world, int number, const CoreOptions& options)
-    : world_(world), number_(number), metrics_(registry_), lease_(std::make_shared<Lease>()), producer_free_at_(world->now) {
+    : world_(world),
+      number_(number),
+      metrics_(registry_),
+      lease_(std::make_shared<Lease>()),
+      producer_free_at_(world->now) {
   SenderCore::Ports ports;
   ports.instance = "sender-" + std::to_string(number);
   ports.read_ledger = [this](std::int32_t) {
@@ -75,9 +80,7 @@ Process::Process(World* world, int number, const CoreOptions& options)
 
 base::MonotonicTime Process::Now() const { return world_->now; }
 
-std::int64_t Process::WallMs() const {
-  return kWallStartMs + base::ToMs(world_->now.time_since_epoch());
-}
+std::int64_t Process::WallMs() const { return kWallStartMs + base::ToMs(world_->now.time_since_epoch()); }
 
 void Process::Mine(base::Duration delay, std::function<void()> task) {
   world_->At(world_->now + delay, [this, task = std::move(task)] {
@@ -148,9 +151,15 @@ void Process::Post(Send send, std::function<void(http::ClientResult)> on_done) {
         result.ok = false;
         result.failure = {absl::UnavailableError("connect"), http::SendCertainty::kNotSent};
         break;
-      case GraphBehaviour::kRefuse: result.response.body = "refuse"; break;
-      case GraphBehaviour::kPark: result.response.body = "park"; break;
-      case GraphBehaviour::kFail: result.response.body = "fail"; break;
+      case GraphBehaviour::kRefuse:
+        result.response.body = "refuse";
+        break;
+      case GraphBehaviour::kPark:
+        result.response.body = "park";
+        break;
+      case GraphBehaviour::kFail:
+        result.response.body = "fail";
+        break;
     }
     Mine(world_->Random(world_->delay_max), [on_done, result] { on_done(result); });
   });
@@ -251,7 +260,8 @@ void World::Feed(Process& process) {
 void World::Deliver(Process& process, std::int64_t offset) {
   // The same delay for all keeps them in order.
   process.Mine(delay_max, [this, &process, offset, assignment = assignment_] {
-    if (owner_ == &process && assignment_ == assignment) process.core_->OnReply(replies[static_cast<std::size_t>(offset)]);
+    if (owner_ == &process && assignment_ == assignment)
+      process.core_->OnReply(replies[static_cast<std::size_t>(offset)]);
   });
 }
 
@@ -266,7 +276,8 @@ mesh::bus::v1::ConversationId World::Conversation(const std::string& user) const
 
 std::string World::TurnId(const std::string& turn) { return std::string(crypto::AsBytes(crypto::Sha256(turn))); }
 
-std::int64_t World::Say(const std::string& user, const std::string& turn, const std::string& text, std::uint32_t generation) {
+std::int64_t World::Say(const std::string& user, const std::string& turn, const std::string& text,
+                        std::uint32_t generation) {
   mesh::bus::v1::ReplyRecord record;
   record.mutable_reply()->set_turn_id(TurnId(turn));
   *record.mutable_reply()->mutable_conversation() = Conversation(user);
@@ -309,7 +320,8 @@ void World::Show(const Effects::Send& send, std::string* message_id) {
   const std::size_t first = body.find(',');
   const std::size_t second = body.find(',', first + 1);
   *message_id = "wamid." + std::to_string(shown.size());
-  shown.push_back({body.substr(0, first), body.substr(first + 1, second - first - 1), body.substr(second + 1), *message_id});
+  shown.push_back(
+      {body.substr(0, first), body.substr(first + 1, second - first - 1), body.substr(second + 1), *message_id});
   if (!statuses_flow) return;
   mesh::bus::v1::DeliveryStatus status;
   *status.mutable_conversation() = Conversation(shown.back().user);
@@ -324,9 +336,7 @@ base::Duration World::Random(base::Duration max) {
   return base::Duration(std::uniform_int_distribution<std::int64_t>(0, max.count())(rng_));
 }
 
-bool World::Chance(double probability) {
-  return std::uniform_real_distribution<double>(0, 1)(rng_) < probability;
-}
+bool World::Chance(double probability) { return std::uniform_real_distribution<double>(0, 1)(rng_) < probability; }
 
 bool World::RunOne() {
   if (events_.empty()) return false;

@@ -103,20 +103,22 @@ class World {
   account::Account account;
   bool account_configured = true;
   std::function<GraphBehaviour(int post_number)> graph = [](int) { return GraphBehaviour::kAccept; };
-  bool statuses_flow = true;           // whether the platform's webhooks come
+  bool statuses_flow = true;  // whether the platform's webhooks come
   bool statuses_up_to_date = true;
-  double append_failure_rate = 0;      // reports Unavailable; half of these records are in the log all the same
+  double append_failure_rate = 0;  // reports Unavailable; half of these records are in the log all the same
   base::Duration delay_max = std::chrono::milliseconds(20);
   base::Duration client_delay_max = std::chrono::milliseconds(20);  // from Post to the first byte
 
-  // Processes. The new owner is assigned at once; whoever held the partition before is not told unless Revoke is called.
+  // Processes. The new owner is assigned at once; whoever held the partition before is not told unless Revoke is
+  // called.
   Process& StartOwner();
   Process& Reassign(Process& process);  // the same process is assigned the partition once more
   void Revoke(Process& process);
   void Kill(Process& process);
 
   // Appends to `replies`; text parts are separated by '|'. Returns the offset.
-  std::int64_t Say(const std::string& user, const std::string& turn, const std::string& text, std::uint32_t generation = 0);
+  std::int64_t Say(const std::string& user, const std::string& turn, const std::string& text,
+                   std::uint32_t generation = 0);
   std::int64_t Withdraw(const std::string& user, const std::string& turn);
   std::int64_t AppendRaw(const std::string& key, const std::string& value);
 

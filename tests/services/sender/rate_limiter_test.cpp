@@ -73,7 +73,7 @@ TEST(RateLimiterTest, MemoryIsBoundedByForgettingTheLeastRecentlyUsed) {
   limiter.Reserve(now, "a", kFree, "v", pair);
   limiter.Reserve(now, "a", kFree, "u", pair);
   limiter.Reserve(now, "a", kFree, "w", pair);  // v is forgotten
-  EXPECT_EQ(limiter.bucket_count(), 3u);         // account a; users u and w
+  EXPECT_EQ(limiter.bucket_count(), 3u);        // account a; users u and w
   EXPECT_EQ(limiter.Reserve(now, "a", kFree, "u", pair), now + seconds(2)) << "u is remembered";
 }
 

@@ -106,7 +106,9 @@ TEST_F(SendLaneTest, ARefusalForNowGivesTheClaimBackAndTriesAgain) {
 
 TEST_F(SendLaneTest, RefusedPastTheDeadlineEndsInTheDeadLetterWithANotice) {
   world_.account.turn_deadline_s = 20;
-  world_.graph = [&](int) { return world_.now < base::MonotonicTime(seconds(25)) ? GraphBehaviour::kRefuse : GraphBehaviour::kAccept; };
+  world_.graph = [&](int) {
+    return world_.now < base::MonotonicTime(seconds(25)) ? GraphBehaviour::kRefuse : GraphBehaviour::kAccept;
+  };
   world_.StartOwner();
   world_.Say("ann", "t1", "hello|more");
   ASSERT_TRUE(RunToEnd());
@@ -114,7 +116,8 @@ TEST_F(SendLaneTest, RefusedPastTheDeadlineEndsInTheDeadLetterWithANotice) {
   EXPECT_EQ(world_.dead_letters[0].reason, bus::DeadLetterReason::kDeadline);
   EXPECT_EQ(world_.dead_letters[0].origin.value, world_.replies[0].value);
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("sorry"));
-  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_FAILED)) << "the notice's own send says nothing about the answer";
+  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_FAILED))
+      << "the notice's own send says nothing about the answer";
 }
 
 TEST_F(SendLaneTest, RefusedForGoodEndsInTheDeadLetterWithoutANotice) {
@@ -320,7 +323,8 @@ TEST_F(SendLaneTest, DrainFinishesWhatIsClaimedAndBeginsNothing) {
   for (const auto& record : world_.Ledger()) {
     if (!record.has_claim()) continue;
     bool settled = false;
-    for (const auto& later : world_.Ledger()) settled |= later.has_sent() && later.sent().reply_id() == record.claim().reply_id();
+    for (const auto& later : world_.Ledger())
+      settled |= later.has_sent() && later.sent().reply_id() == record.claim().reply_id();
     EXPECT_TRUE(settled) << "a claim is left behind, which costs the next owner a doubt";
   }
   world_.Kill(process);

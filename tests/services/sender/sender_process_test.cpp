@@ -1,5 +1,5 @@
-// The sender as a process, against a real Kafka broker and an HTTP server that plays the Graph API and can misbehave. The
-// session service is away all the time: sends do not wait for it.
+// The sender as a process, against a real Kafka broker and an HTTP server that plays the Graph API and can misbehave.
+// The session service is away all the time: sends do not wait for it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -129,16 +129,13 @@ class SenderProcessTest : public testing::Test {
     admin_port_ = harness::FreePort();
     const char* bin = std::getenv("MESH_BIN_DIR");
     const std::string program = (bin == nullptr ? std::string("build/bin") : std::string(bin)) + "/sender";
-    auto started = harness::ChildProcess::Start({.command = {program, "--kafka-brokers=" + bus_.brokers,
-                                                             "--kafka-topic-prefix=" + bus_.topic_prefix,
-                                                             "--kafka-partitions=2",
-                                                             "--accounts=" + dir_.File("accounts.yaml"),
-                                                             "--session-target=127.0.0.1:1",
-                                                             "--admin-port=" + std::to_string(admin_port_),
-                                                             "--lease-ms=1000", "--post-timeout-ms=3000",
-                                                             "--reconcile-ms=6000", "--park-probe-s=3600"},
-                                                 .log_path = dir_.File("sender.log"),
-                                                 .environment = {}});
+    auto started = harness::ChildProcess::Start(
+        {.command = {program, "--kafka-brokers=" + bus_.brokers, "--kafka-topic-prefix=" + bus_.topic_prefix,
+                     "--kafka-partitions=2", "--accounts=" + dir_.File("accounts.yaml"), "--session-target=127.0.0.1:1",
+                     "--admin-port=" + std::to_string(admin_port_), "--lease-ms=1000", "--post-timeout-ms=3000",
+                     "--reconcile-ms=6000", "--park-probe-s=3600"},
+         .log_path = dir_.File("sender.log"),
+         .environment = {}});
     ASSERT_TRUE(started.ok()) << started.status();
     sender_ = *std::move(started);
     ASSERT_TRUE(WaitUntil([&] { return Admin("/readyz").starts_with("200"); }, seconds(30)));
@@ -199,14 +196,15 @@ class SenderProcessTest : public testing::Test {
     const auto partitions = bus::PartitionsOf(bus_, bus::TopicName(bus_, topic), deadline);
     EXPECT_TRUE(partitions.ok()) << partitions.status();
     if (!partitions.ok()) return messages;
-    const absl::Status status = bus::ReadThrough(bus_, "test", *partitions,
-                                                 [&](const bus::Record& record) {
-                                                   Message message;
-                                                   EXPECT_TRUE(message.ParseFromString(record.value));
-                                                   messages.push_back(message);
-                                                   return true;
-                                                 },
-                                                 deadline);
+    const absl::Status status = bus::ReadThrough(
+        bus_, "test", *partitions,
+        [&](const bus::Record& record) {
+          Message message;
+          EXPECT_TRUE(message.ParseFromString(record.value));
+          messages.push_back(message);
+          return true;
+        },
+        deadline);
     EXPECT_TRUE(status.ok()) << status;
     return messages;
   }
@@ -275,7 +273,8 @@ TEST_F(SenderProcessTest, KilledInsideThePostItIsNotSentAgainWhenAStatusShowsTha
   StartSender();
   Status("ann", "t1", mesh::bus::v1::DELIVERY_STATE_DELIVERED);
   Say("ann", "t2", "next");
-  ASSERT_TRUE(WaitUntil([&] { return graph_.CountOf("next") == 1; }, seconds(60))) << "the doubt holds up its conversation until it ends";
+  ASSERT_TRUE(WaitUntil([&] { return graph_.CountOf("next") == 1; }, seconds(60)))
+      << "the doubt holds up its conversation until it ends";
   EXPECT_EQ(graph_.CountOf("hello"), 1);
   EXPECT_EQ(ShapeOf("t1"), "PCS");
 }
@@ -300,7 +299,7 @@ TEST_F(SenderProcessTest, DeadTokenWaitsAndANewTokenFileSendsAtOnceInOrder) {
   Say("ann", "t2", "two");
   ASSERT_TRUE(WaitUntil([&] { return Admin("/metrics").find("sender_parked_accounts 1") != std::string::npos; }));
   WriteToken("new");
-  ASSERT_TRUE(WaitUntil([&] { return graph_.CountOf("two") == 1; }));
+  ASSERT_TRUE(WaitUntil([&] { return graph_.CountOf("two") == 1; })) << Admin("/metrics");
   std::vector<std::string> tokens;
   for (const http::Request& request : graph_.requests()) tokens.emplace_back(request.Header("authorization"));
   EXPECT_THAT(tokens, ElementsAre("Bearer old", "Bearer new", "Bearer new"));
