@@ -17,7 +17,10 @@ namespace bus {
 
 // Reads partitions outside any group: the sender's ledger, tools, rebuilds.
 //
-// Threading: one poll thread of its own calls `on_record`; Add and Remove from any thread, effective at the next poll.
+// Threading: one poll thread of its own calls `on_record`; Add and Remove from any thread, effective at the next poll:
+//            after Remove a record already on its way may still come. QueryWatermarks blocks its caller.
+// Errors:    reading goes on through outages; an offset that retention has passed continues at the first record kept.
+//            A call must not be made from `on_record` that waits for it.
 class LogReader {
  public:
   using OnRecord = std::function<void(Record)>;
@@ -39,8 +42,8 @@ class LogReader {
   virtual absl::StatusOr<Watermarks> QueryWatermarks(const TopicPartition& partition, base::MonotonicTime deadline) = 0;
 };
 
-// Reads [from, end at the time of the call) of the given partitions and returns; for tools. `on_record` returns false
-// to stop.
+// Reads the given partitions from their first record to their end at the time of the call, and returns; for tools.
+// Partitions are interleaved, each in order. `on_record` returns false to stop. NotFound: no such topic or partition.
 absl::Status ReadThrough(const BusOptions& bus, std::string_view service, const std::vector<TopicPartition>& partitions,
                          const std::function<bool(const Record&)>& on_record, base::MonotonicTime deadline);
 

@@ -31,8 +31,11 @@ using DeliveryCallback = std::function<void(absl::StatusOr<RecordPosition>)>;
 //
 // Threading: Produce from any thread. One poll thread of its own, joined by the destructor.
 // Lifetime:  the destructor waits at most `delivery_timeout` for records in flight; every callback runs before it
-// returns. Metrics:   <service>_bus_produced_total{topic}, _produce_failures_total{topic}, _produce_seconds{topic},
-// _produce_queue_records.
+//            returns, the last ones on its thread.
+// Errors:    librdkafka looks for timed-out records once a second, so a report may come up to a second later than
+//            `delivery_timeout`. A fatal error of the library fails what is in flight and replaces the client inside.
+// Metrics:   <service>_bus_produced_total{topic}, _bus_produce_failures_total{topic}, _bus_produce_seconds{topic},
+//            _bus_produce_queue_records.
 class Producer {
  public:
   static absl::StatusOr<std::unique_ptr<Producer>> Create(const BusOptions& bus, const ProducerOptions& options,
