@@ -24,7 +24,7 @@ struct ProducerOptions {
 
 // Called exactly once a record, on the producer's poll thread: must not block. OK only when the log has persisted the
 // record (acks=all). Unavailable: not persisted, or not known to be (retryable; a second copy is possible and every
-// reader is built for that). InvalidArgument: larger than the broker takes.
+// reader is built for that). InvalidArgument: larger than the broker takes. PermissionDenied: credentials or rights.
 using DeliveryCallback = std::function<void(absl::StatusOr<RecordPosition>)>;
 
 // Idempotent producer (enable.idempotence, acks=all), order kept within a partition.
