@@ -94,7 +94,7 @@ LlmGenerator::LlmGenerator(std::string name, std::unique_ptr<const model::ChatCo
 
 absl::StatusOr<std::unique_ptr<Generator>> LlmGenerator::Load(const EngineOptions& options) {
   absl::StatusOr<std::unique_ptr<tensor::GgufFile>> opened = tensor::GgufFile::Open(options.model_path);
-  if (!opened.ok()) return WithPath(opened.status(), options.model_path);
+  if (!opened.ok()) return opened.status();  // names the path
   const std::shared_ptr<const tensor::GgufFile> file = *std::move(opened);
 
   absl::StatusOr<std::unique_ptr<const model::ChatCodec>> codec = model::ChatCodec::Load(*file);
