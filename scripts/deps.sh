@@ -49,7 +49,10 @@ if [ "${1:-}" = --check ]; then
 fi
 sudo=""
 if [ "$(id -u)" -ne 0 ]; then
-  command -v sudo >/dev/null || { echo "deps: as root, run: apt-get update && apt-get install -y ${missing[*]}" >&2; exit 1; }
+  command -v sudo >/dev/null || {
+    echo "deps: as root, run: apt-get update && apt-get install -y ${missing[*]}" >&2
+    exit 1
+  }
   sudo=sudo
 fi
 echo "Updating the package list ..."
@@ -59,9 +62,11 @@ if ! $sudo apt-get -qq update; then
 fi
 find_missing  # names are chosen among what the fresh list knows
 echo "Installing ${#missing[@]} packages: ${missing[*]}"
-if ! $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >/tmp/musemesh-deps.log 2>&1; then
-  tail -n 20 /tmp/musemesh-deps.log >&2
-  echo "deps: apt-get could not install them; the whole log is /tmp/musemesh-deps.log" >&2
+log=$(mktemp)
+if ! $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >"$log" 2>&1; then
+  tail -n 20 "$log" >&2
+  echo "deps: apt-get could not install them; the whole log is $log" >&2
   exit 1
 fi
+rm -f "$log"
 echo "Packages are complete."

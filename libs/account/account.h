@@ -18,9 +18,9 @@ struct Account {
   bool development = false;  // made by `make run`; `--engine=echo` refuses accounts without this
 
   // Secrets, each read from a file. Two app secrets are valid during a rotation.
-  std::vector<crypto::Secret> app_secrets;   // webhook signature
-  crypto::Secret verify_token;               // webhook handshake
-  crypto::Secret access_token;               // Graph API
+  std::vector<crypto::Secret> app_secrets;  // webhook signature
+  crypto::Secret verify_token;              // webhook handshake
+  crypto::Secret access_token;              // Graph API
 
   std::string graph_base_url = "https://graph.facebook.com";
   std::string graph_version = "v25.0";
@@ -28,10 +28,10 @@ struct Account {
   std::string system_prompt;
 
   // Policies
-  std::int32_t turn_deadline_s = 120;       // retries stay in the lane until then; afterwards dead letter and notice
+  std::int32_t turn_deadline_s = 120;  // retries stay in the lane until then; afterwards dead letter and notice
   std::string notice_text = "Sorry, I could not answer this. Please try again in a moment.";
-  std::string in_doubt_policy = "resend";   // resend | park
-  std::string unsupported_text;             // answer to a turn without text; empty: the model is told what came
+  std::string in_doubt_policy = "resend";  // resend | park
+  std::string unsupported_text;            // answer to a turn without text; empty: the model is told what came
 
   // Generation
   std::int32_t answer_tokens_max = 256;

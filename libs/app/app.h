@@ -16,22 +16,23 @@ namespace app {
 // Options that every service has; registered by RegisterCommonOptions.
 struct CommonOptions {
   std::string admin_address = "127.0.0.1";
-  std::int32_t admin_port = 0;          // each service sets its own default: design.md "Local ports"
+  std::int32_t admin_port = 0;  // each service sets its own default: design.md "Local ports"
   std::string log_level = "info";
-  std::string log_path;                 // empty: stderr
-  std::int32_t drain_deadline_s = 25;   // SIGTERM to forced exit
+  std::string log_path;                // empty: stderr
+  std::int32_t drain_deadline_s = 25;  // SIGTERM to forced exit
 };
 void RegisterCommonOptions(config::OptionTable& table, CommonOptions* options);
 
 // Parses the command line. A value is the exit code with which main should return: 0 after --help and the like, 2 after
 // mistakes, which have been printed.
-std::optional<int> ParseOptions(config::OptionTable& table, std::string_view program, int argc, const char* const* argv);
+std::optional<int> ParseOptions(config::OptionTable& table, std::string_view program, int argc,
+                                const char* const* argv);
 
-// What a service tells about itself; both must be set. They are called on the admin thread from StartAdmin on, also while
-// the service still starts, and must return at once.
+// What a service tells about itself; both must be set. They are called on the admin thread from StartAdmin on, also
+// while the service still starts, and must return at once.
 struct Health {
-  std::function<bool()> alive;             // the event loop turns: liveness
-  std::function<absl::Status()> ready;     // can do its job now; the message names what is missing
+  std::function<bool()> alive;          // the event loop turns: liveness
+  std::function<absl::Status()> ready;  // can do its job now; the message names what is missing
 };
 
 // The frame around every service: signals, admin port (/metrics, /healthz, /readyz), logging, drain.
@@ -43,8 +44,8 @@ struct Health {
 //   if (!status.ok()) return runner.StartFailed(status);
 //   return runner.WaitAndDrain([&] { service.Drain(); });
 //
-// Neither WaitAndDrain nor StartFailed returns before the admin port is closed, so health checks and metric refreshes never
-// meet a destroyed service.
+// Neither WaitAndDrain nor StartFailed returns before the admin port is closed, so health checks and metric refreshes
+// never meet a destroyed service.
 //
 // Signals: SIGTERM and SIGINT are blocked in all threads from construction on and taken by WaitAndDrain only; a child
 // process inherits that and unblocks them itself. SIGPIPE is ignored. The process leaves no core file, which would hold
@@ -65,8 +66,8 @@ class Runner {
   // Logs the reason, where lines go to a file prints it to stderr too, and gives main's exit code, 1.
   int StartFailed(const absl::Status& status);
 
-  // Waits for SIGTERM, SIGINT or RequestStop; turns readiness off; runs `drain` once, on the calling thread; gives main's
-  // exit code, 0. A second signal, or the drain deadline, ends the process at once with code 1.
+  // Waits for SIGTERM, SIGINT or RequestStop; turns readiness off; runs `drain` once, on the calling thread; gives
+  // main's exit code, 0. A second signal, or the drain deadline, ends the process at once with code 1.
   int WaitAndDrain(std::function<void()> drain);
 
   // From any thread: the effect of a first SIGTERM. Later calls have none, so that two parts which fail together do not

@@ -14,10 +14,12 @@
 
 namespace app {
 
-// One thread that runs small tasks and timers in order: the home of a service's state machines, which then need no locks.
+// One thread that runs small tasks and timers in order: the home of a service's state machines, which then need no
+// locks.
 //
 // Bound: tasks are posted by callbacks of work that is itself bounded (window records, running turns, requests in
-//        flight); `backlog_max` states the sum and exceeding it is a bug, because dropping a callback would lose a turn.
+//        flight); `backlog_max` states the sum and exceeding it is a bug, because dropping a callback would lose a
+//        turn.
 // Threading: Post and PostAfter from any thread, never block. Tasks run on the loop's thread and must not block.
 // Lifetime:  Stop() runs what is posted or due, drops timers that are not, and joins; later posts are refused.
 class EventLoop {
@@ -45,9 +47,9 @@ class EventLoop {
   const std::size_t backlog_max_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<std::function<void()>> tasks_;                             // protected by mutex_
-  std::multimap<base::MonotonicTime, std::function<void()>> timers_;    // protected by mutex_
-  bool stopping_ = false;                                               // protected by mutex_
+  std::deque<std::function<void()>> tasks_;                           // protected by mutex_
+  std::multimap<base::MonotonicTime, std::function<void()>> timers_;  // protected by mutex_
+  bool stopping_ = false;                                             // protected by mutex_
   std::atomic<std::int64_t> last_turn_ns_{0};
   std::thread thread_;
 };

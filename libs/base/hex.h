@@ -6,7 +6,7 @@
 
 namespace base {
 
-std::string ToHex(std::string_view bytes);                       // lower case
-std::optional<std::string> FromHex(std::string_view hex);        // nullopt: odd length or a character that is no digit
+std::string ToHex(std::string_view bytes);                 // lower case
+std::optional<std::string> FromHex(std::string_view hex);  // nullopt: odd length or a character that is no digit
 
 }  // namespace base

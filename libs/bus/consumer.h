@@ -49,7 +49,8 @@ class ConsumerHandler {
 //
 // Delivery is at least once: after a crash or a revoke, records not marked done are read again, also ones beyond the
 // committed offset unless the finished map in the commit metadata names them.
-// Threading: one poll thread; MarkDone, Pause, Resume, CommitNow, status from any thread. MarkDone, Pause and Resume never
+// Threading: one poll thread; MarkDone, Pause, Resume, CommitNow, status from any thread. MarkDone, Pause and Resume
+// never
 //            block and may be called by the handler itself.
 // Lifetime:  Stop() (or the destructor) leaves the group after a last commit; no handler call happens afterwards.
 // Metrics:   <service>_bus_consumed_total{topic}, _bus_assigned_partitions, _bus_rebalances_total,
@@ -68,13 +69,14 @@ class Consumer {
   // The record's effect is durable: it need not be read again. Ignored for partitions no longer owned.
   virtual void MarkDone(const TopicPartition& partition, std::int64_t offset) = 0;
 
-  // Stops and starts fetching of one partition; takes effect at the next poll: called in OnRecord, no further record of the
-  // partition follows. Idempotent; forgotten when the partition is revoked. After Resume records may take 100 ms to come.
+  // Stops and starts fetching of one partition; takes effect at the next poll: called in OnRecord, no further record of
+  // the partition follows. Idempotent; forgotten when the partition is revoked. After Resume records may take 100 ms to
+  // come.
   virtual void Pause(const TopicPartition& partition) = 0;
   virtual void Resume(const TopicPartition& partition) = 0;
 
-  // Commits everything marked done now; waits until the broker has it. Not from the handler, whose thread does the work.
-  // DeadlineExceeded also while a rebalance lasts; FailedPrecondition when the consumer does not run.
+  // Commits everything marked done now; waits until the broker has it. Not from the handler, whose thread does the
+  // work. DeadlineExceeded also while a rebalance lasts; FailedPrecondition when the consumer does not run.
   virtual absl::Status CommitNow(base::MonotonicTime deadline) = 0;
 
   virtual void Stop() = 0;

@@ -16,23 +16,25 @@ enum class EventKind {
   kEcho,       // a message of the account itself, seen again
   kStandby,    // another app owns the thread: keep, never answer
   kEvent,      // anything else that changes or describes the conversation; unknown types too
-  kError,      // an item that cannot be understood even as an event (no account, no usable content): counted with its reason
+  kError,      // an item that cannot be understood even as an event (no account, no usable content): counted with its
+               // reason
   kDuplicate,  // the same message id again within this body
 };
 
 struct Event {
   EventKind kind = EventKind::kEvent;
   mesh::bus::v1::Channel channel = mesh::bus::v1::CHANNEL_UNSPECIFIED;
-  std::string account;      // phone_number_id, page id, IG account id; empty only for kError
-  std::string user;         // sender as the channel names it; may be empty for account-level events
-  std::string message_id;   // wamid, mid; derived from the item's bytes (`derived:` + 32 hex) where the channel gives none
+  std::string account;  // phone_number_id, page id, IG account id; empty only for kError
+  std::string user;     // sender as the channel names it; may be empty for account-level events
+  std::string
+      message_id;  // wamid, mid; derived from the item's bytes (`derived:` + 32 hex) where the channel gives none
   std::int64_t timestamp_ms = 0;
-  std::string type;         // the channel's word: text, image, reaction, ...; "unknown" when it gave none
-  std::string text;         // what the model should read; empty when there is none
+  std::string type;  // the channel's word: text, image, reaction, ...; "unknown" when it gave none
+  std::string text;  // what the model should read; empty when there is none
   std::string reply_to_message_id;
   std::vector<mesh::bus::v1::Attachment> attachments;
-  std::string original;     // the item's JSON, at most 64 KiB, when `text` does not carry all of it
-  std::string error;        // kError: the reason
+  std::string original;  // the item's JSON, at most 64 KiB, when `text` does not carry all of it
+  std::string error;     // kError: the reason
 
   // kStatus and kEcho
   mesh::bus::v1::DeliveryState state = mesh::bus::v1::DELIVERY_STATE_UNSPECIFIED;

@@ -13,8 +13,8 @@ namespace config {
 // --print-config, and generates docs/CONFIGURATION.md (a test fails when that file is stale).
 //
 // Precedence: flag  --kafka-brokers=H:P  >  environment  MESH_KAFKA_BROKERS  >  YAML key  kafka_brokers: under the
-// service's own section  >  the same under `common:`  >  default. Each value that is given is checked, one that loses to
-// a higher source too. The YAML file is named by --config or MESH_CONFIG.
+// service's own section  >  the same under `common:`  >  default. Each value that is given is checked, one that loses
+// to a higher source too. The YAML file is named by --config or MESH_CONFIG.
 //
 // An unknown flag or key is an error that names the nearest one. All services may share one file, so keys of `common:`
 // that this service does not have are skipped, unless they look like a misspelling of one it has. Unknown environment
@@ -28,9 +28,9 @@ namespace config {
 //   table.Add("kv-blocks", &options.kv_blocks, {.doc = "...", .unit = "blocks", .min = 16, .max = 1 << 20});
 // Threading: none; used before threads start. Pointers must outlive the table.
 struct OptionSpec {
-  std::string doc = {};  // one or two sentences: what it does and when to change it
+  std::string doc = {};   // one or two sentences: what it does and when to change it
   std::string unit = {};  // "ms", "bytes", "blocks"; empty for none
-  double min = 0;        // numbers only; inclusive. min == max == 0: unbounded
+  double min = 0;         // numbers only; inclusive. min == max == 0: unbounded
   double max = 0;
   std::vector<std::string> choices = {};  // strings and list items only; empty for any
 };

@@ -9,8 +9,8 @@
 
 namespace config {
 
-// A YAML document as plain values, so that no other library sees the YAML parser. Scalars stay text. Left out on purpose:
-// aliases (a small file could stand for a huge value), keys that are not scalars, more than one document.
+// A YAML document as plain values, so that no other library sees the YAML parser. Scalars stay text. Left out on
+// purpose: aliases (a small file could stand for a huge value), keys that are not scalars, more than one document.
 struct YamlNode {
   enum class Kind { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;

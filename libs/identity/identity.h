@@ -21,8 +21,8 @@ using ReplyId = base::StrongId<struct ReplyIdTag, std::string>;                 
 
 // Takes any value, that of a channel of a newer version too, and gives different keys for different conversations.
 ConversationKey KeyOf(const mesh::bus::v1::ConversationId& conversation);
-// The exact inverse: nullopt when `key` is not what KeyOf gives for some conversation, whose strings are UTF-8 (protobuf
-// would write other strings and then refuse to read them).
+// The exact inverse: nullopt when `key` is not what KeyOf gives for some conversation, whose strings are UTF-8
+// (protobuf would write other strings and then refuse to read them).
 std::optional<mesh::bus::v1::ConversationId> ParseKey(std::string_view key);
 
 TurnId MakeTurnId(const mesh::bus::v1::ConversationId& conversation, std::string_view message_id);

@@ -11,8 +11,8 @@
 
 #include "absl/status/statusor.h"
 
-// Reading JSON (RFC 8259) that others wrote and may change without notice. Parsing is strict, reading is tolerant: asking
-// a value for what it is not gives "nothing", so that a chain of lookups needs one check at its end:
+// Reading JSON (RFC 8259) that others wrote and may change without notice. Parsing is strict, reading is tolerant:
+// asking a value for what it is not gives "nothing", so that a chain of lookups needs one check at its end:
 //
 //   const std::optional<std::string_view> id = root.Find("message").Find("mid").AsString();
 namespace json {
@@ -44,16 +44,16 @@ class Value {
   bool is_array() const { return kind() == Kind::kArray; }
   bool is_object() const { return kind() == Kind::kObject; }
 
-  // The field's value; kAbsent when this is no object or has no such key. Of repeated keys the first counts. Cost: linear
-  // in the number of fields.
+  // The field's value; kAbsent when this is no object or has no such key. Of repeated keys the first counts. Cost:
+  // linear in the number of fields.
   Value Find(std::string_view key) const;
 
   Items items() const;       // of an array, in order; empty for everything else
   Fields fields() const;     // of an object, in order, repeated keys included; empty for everything else
   std::size_t size() const;  // items of an array or fields of an object; else 0
 
-  // The text, decoded, valid as long as the Document. NUL is a character like any other. Half a surrogate pair, as phones
-  // produce when they cut a name inside an emoji, reads as U+FFFD.
+  // The text, decoded, valid as long as the Document. NUL is a character like any other. Half a surrogate pair, as
+  // phones produce when they cut a name inside an emoji, reads as U+FFFD.
   std::optional<std::string_view> AsString() const;
   std::optional<std::int64_t> AsInt64() const;    // integers in range
   std::optional<std::uint64_t> AsUint64() const;  // integers in range
@@ -61,9 +61,9 @@ class Value {
   std::optional<bool> AsBool() const;
 
   // The lenient forms, for fields that arrive in both shapes.
-  std::optional<std::string> AsStringOrNumber() const;    // a string, or an integer's digits; ids
-  std::optional<std::int64_t> AsInt64Lenient() const;     // an integer, or a string that is nothing but one
-  std::optional<bool> AsBoolLenient() const;              // true, false, "true" or "false"
+  std::optional<std::string> AsStringOrNumber() const;  // a string, or an integer's digits; ids
+  std::optional<std::int64_t> AsInt64Lenient() const;   // an integer, or a string that is nothing but one
+  std::optional<bool> AsBoolLenient() const;            // true, false, "true" or "false"
 
   // The value written again, without white space: equal input gives equal text. Not the bytes as they came: escapes and
   // doubles take their shortest form, and a lone surrogate stays U+FFFD. Empty for kAbsent.
@@ -141,15 +141,15 @@ class Value::Fields {
 };
 
 struct ParseLimits {
-  std::size_t depth_max = 32;         // arrays and objects inside each other; the innermost may hold empty ones
-  std::size_t bytes_max = 4u << 20;   // parsing takes about 14 bytes of memory for each, a Document keeps about 10
+  std::size_t depth_max = 32;        // arrays and objects inside each other; the innermost may hold empty ones
+  std::size_t bytes_max = 4u << 20;  // parsing takes about 14 bytes of memory for each, a Document keeps about 10
 };
 
 // A parsed text and all its values. Movable; Values stay valid across a move.
 class Document {
  public:
-  // InvalidArgument, whose message is one of these words and may be a metric label: "too_large", "too_deep", "not_utf8",
-  // "not_json". A number that neither 64 bits nor a double can hold is not_json.
+  // InvalidArgument, whose message is one of these words and may be a metric label: "too_large", "too_deep",
+  // "not_utf8", "not_json". A number that neither 64 bits nor a double can hold is not_json.
   static absl::StatusOr<Document> Parse(std::string_view bytes, const ParseLimits& limits = {});
 
   Document(Document&&) noexcept;

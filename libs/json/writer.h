@@ -33,8 +33,7 @@ class Writer {
   void Null();
   void Number(double value);  // shortest form that reads back equal; not finite: null, JSON has no word for it
   template <std::integral Integer>
-    requires(!std::same_as<Integer, bool> && !std::same_as<Integer, char>)
-  void Number(Integer value) {
+  requires(!std::same_as<Integer, bool> && !std::same_as<Integer, char>) void Number(Integer value) {
     if constexpr (std::is_signed_v<Integer>) {
       Signed(value);
     } else {
@@ -50,8 +49,8 @@ class Writer {
   void Field(std::string_view key, bool value) { Key(key), Bool(value); }
   void Field(std::string_view key, double value) { Key(key), Number(value); }
   template <std::integral Integer>
-    requires(!std::same_as<Integer, bool> && !std::same_as<Integer, char>)
-  void Field(std::string_view key, Integer value) {
+  requires(!std::same_as<Integer, bool> && !std::same_as<Integer, char>) void Field(std::string_view key,
+                                                                                    Integer value) {
     Key(key);
     Number(value);
   }
@@ -68,8 +67,8 @@ class Writer {
 
   std::string out_;
   std::vector<Scope> scopes_;
-  bool has_key_ = false;    // the last thing written in the present object was a key
-  bool is_first_ = true;    // nothing stands in the present array or object yet
+  bool has_key_ = false;  // the last thing written in the present object was a key
+  bool is_first_ = true;  // nothing stands in the present array or object yet
   bool is_complete_ = false;
 };
 

@@ -8,8 +8,8 @@
 #include <cstring>
 #include <utility>
 
-#include "libs/base/str_cat.h"
 #include "libs/base/check.h"
+#include "libs/base/str_cat.h"
 #include "libs/crypto/secret.h"
 #include "libs/redis/internal/hiredis_compat.h"
 
@@ -30,7 +30,8 @@ constexpr int kReplyDepthMax = 8;
 
 timeval ToTimeval(base::Duration duration) {
   // Zero would mean "wait forever" to the kernel.
-  const auto micros = std::max<std::int64_t>(1, std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
+  const auto micros =
+      std::max<std::int64_t>(1, std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
   return timeval{.tv_sec = micros / 1'000'000, .tv_usec = micros % 1'000'000};
 }
 
@@ -90,7 +91,8 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Connect(const RedisOptio
   rep->context.reset(redisConnectWithTimeout(options.host.c_str(), options.port, ToTimeval(timeout)));
   if (rep->context == nullptr) return absl::UnavailableError("out of memory for a Redis connection");
   if (rep->context->err != 0) {
-    return absl::UnavailableError(base::StrCat("cannot connect to Redis at ", rep->address, ": ", rep->context->errstr));
+    return absl::UnavailableError(
+        base::StrCat("cannot connect to Redis at ", rep->address, ": ", rep->context->errstr));
   }
   std::unique_ptr<Connection> connection(new Connection(std::move(rep)));
 

@@ -22,8 +22,8 @@ using Command = std::vector<std::string_view>;
 // memory at once.
 constexpr std::size_t kPipelineCommandsMax = 1024;
 
-// One TCP connection, RESP2. Blocking, with a deadline on every call: the command timeout of the options or the caller's
-// deadline, whichever comes first.
+// One TCP connection, RESP2. Blocking, with a deadline on every call: the command timeout of the options or the
+// caller's deadline, whichever comes first.
 //
 // After any failure of the transport (Unavailable, DeadlineExceeded) it is closed, because an answer that comes late
 // would be taken for that of the next command. It never reconnects by itself; the Pool replaces it.

@@ -12,8 +12,9 @@ void RegisterRedisOptions(config::OptionTable& table, RedisOptions* options) {
   table.Add("redis-username", &options->username, {.doc = "Redis ACL user; empty for the default user."});
   table.Add("redis-password-file", &options->password_file,
             {.doc = "File that holds the Redis password; empty when Redis asks for none."});
-  table.Add("redis-key-prefix", &options->key_prefix,
-            {.doc = "First part of every key, so that an ACL can confine the services and two meshes can share a Redis."});
+  table.Add(
+      "redis-key-prefix", &options->key_prefix,
+      {.doc = "First part of every key, so that an ACL can confine the services and two meshes can share a Redis."});
   table.Add("redis-pool-size", &options->pool_size,
             {.doc = "Connections at most; callers wait for a free one until their deadline.",
              .unit = "connections",

@@ -8,9 +8,9 @@
 #include <thread>
 #include <utility>
 
-#include "libs/base/str_cat.h"
 #include "libs/base/backoff.h"
 #include "libs/base/check.h"
+#include "libs/base/str_cat.h"
 #include "libs/telemetry/log.h"
 
 namespace redis {
@@ -74,13 +74,13 @@ struct Pool::Rep {
   std::unique_ptr<Connection> probe_connection;  // of the monitor thread alone, once it runs
 
   mutable std::mutex mutex;
-  std::condition_variable freed;        // a connection was given back, or the state changed
+  std::condition_variable freed;  // a connection was given back, or the state changed
   std::condition_variable monitor_wake;
-  std::vector<Idle> idle;               // protected by mutex; used from the back, so that the rest may stay cold
-  std::int32_t in_use = 0;              // protected by mutex
-  bool up = false;                      // protected by mutex
-  bool stopping = false;                // protected by mutex
-  std::uint64_t epoch = 0;              // protected by mutex; counts outages
+  std::vector<Idle> idle;   // protected by mutex; used from the back, so that the rest may stay cold
+  std::int32_t in_use = 0;  // protected by mutex
+  bool up = false;          // protected by mutex
+  bool stopping = false;    // protected by mutex
+  std::uint64_t epoch = 0;  // protected by mutex; counts outages
   absl::Status down_cause = absl::UnavailableError("not connected yet");  // protected by mutex
   base::MonotonicTime down_since = Now();                                 // protected by mutex
 
@@ -89,8 +89,8 @@ struct Pool::Rep {
 
 absl::Status Pool::Rep::StatusLocked() const {
   if (up) return absl::OkStatus();
-  return absl::UnavailableError(base::StrCat("Redis has been down for ", base::ToMs(Now() - down_since) / 1000,
-                                             " s: ", down_cause.message()));
+  return absl::UnavailableError(
+      base::StrCat("Redis has been down for ", base::ToMs(Now() - down_since) / 1000, " s: ", down_cause.message()));
 }
 
 void Pool::Rep::MarkDown(const absl::Status& status, std::uint64_t of_epoch) {
@@ -226,12 +226,12 @@ absl::StatusOr<Pool::Lease> Pool::Acquire(base::MonotonicTime deadline) {
   base::MonotonicTime idle_since{};
   {
     std::unique_lock lock(rep_->mutex);
-    const bool settled = rep_->freed.wait_until(
-        lock, deadline, [&] { return !rep_->up || rep_->in_use < rep_->options.pool_size; });
+    const bool settled =
+        rep_->freed.wait_until(lock, deadline, [&] { return !rep_->up || rep_->in_use < rep_->options.pool_size; });
     if (!rep_->up) return rep_->StatusLocked();
     if (!settled) {
-      return absl::ResourceExhaustedError(base::StrCat("all ", rep_->options.pool_size,
-                                                       " connections to Redis are taken (--redis-pool-size)"));
+      return absl::ResourceExhaustedError(
+          base::StrCat("all ", rep_->options.pool_size, " connections to Redis are taken (--redis-pool-size)"));
     }
     ++rep_->in_use;
     epoch = rep_->epoch;

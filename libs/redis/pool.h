@@ -19,11 +19,11 @@ namespace redis {
 
 // A bounded set of connections to one Redis, with a circuit breaker, so that a dead Redis costs callers nothing.
 //
-// One monitor thread asks PING on a connection of its own: every second while Redis is up, and with back-off (50 ms doubling
-// to 2 s) while it is down. Any caller's failure of the transport, and any answer like LOADING or MISCONF, opens the
-// breaker at once; only the monitor closes it. While it is open, Acquire fails without touching the network, and says
-// since when and why. So callers never queue up behind connect timeouts, and recovery needs no traffic and no restart.
-// To close it, the monitor writes a key that expires: a Redis with a full disk, or a replica, answers PING.
+// One monitor thread asks PING on a connection of its own: every second while Redis is up, and with back-off (50 ms
+// doubling to 2 s) while it is down. Any caller's failure of the transport, and any answer like LOADING or MISCONF,
+// opens the breaker at once; only the monitor closes it. While it is open, Acquire fails without touching the network,
+// and says since when and why. So callers never queue up behind connect timeouts, and recovery needs no traffic and no
+// restart. To close it, the monitor writes a key that expires: a Redis with a full disk, or a replica, answers PING.
 //
 // Threading: safe from any thread. The destructor joins the monitor. REQUIRES: no Lease outlives the pool.
 // Metrics:   <service>_redis_up, <service>_redis_errors_total{kind}, <service>_redis_connections_in_use.

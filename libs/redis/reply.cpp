@@ -78,8 +78,6 @@ bool SaysServerIsDown(std::string_view message) {
   return word != nullptr && word->server_is_down;
 }
 
-absl::Status Reply::ErrorStatus() const {
-  return kind == Kind::kError ? StatusFromErrorReply(text) : absl::OkStatus();
-}
+absl::Status Reply::ErrorStatus() const { return kind == Kind::kError ? StatusFromErrorReply(text) : absl::OkStatus(); }
 
 }  // namespace redis

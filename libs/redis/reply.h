@@ -25,9 +25,9 @@ struct Reply {
 
 // What an error answer means to a caller. The first word decides:
 //   Unavailable  the server cannot serve now and will later, or an operator must act while work waits: LOADING, MISCONF
-//                (disk full), READONLY (a demoted primary), OOM, BUSY, MASTERDOWN, CLUSTERDOWN, TRYAGAIN, NOREPLICAS, the
-//                limit of clients, and refused credentials (NOAUTH, WRONGPASS, NOPERM: a wrong password must not send
-//                work to the dead letter)
+//                (disk full), READONLY (a demoted primary), OOM, BUSY, MASTERDOWN, CLUSTERDOWN, TRYAGAIN, NOREPLICAS,
+//                the limit of clients, and refused credentials (NOAUTH, WRONGPASS, NOPERM: a wrong password must not
+//                send work to the dead letter)
 //   NotFound     NOSCRIPT
 //   Internal     everything else: a command or a key of ours is wrong
 // Word list: https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors and redis 7.0 src/server.c.

@@ -2,13 +2,14 @@
 
 #include <utility>
 
-#include "libs/base/str_cat.h"
 #include "libs/base/check.h"
+#include "libs/base/str_cat.h"
 
 namespace redis {
 namespace {
 
-// Missing scripts are loaded at most this often in one RunScripts: each round loads one, and somebody may flush meanwhile.
+// Missing scripts are loaded at most this often in one RunScripts: each round loads one, and somebody may flush
+// meanwhile.
 constexpr int kLoadsMax = 16;
 
 Command MakeCommand(const ScriptCall& call, std::string_view sha, std::string_view keys_count) {

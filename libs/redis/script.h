@@ -43,9 +43,9 @@ struct ScriptCall {
   std::vector<std::string> arguments;
 };
 
-// Runs the calls in order in one round trip (more only when scripts must be loaded first). Each call is atomic, the list
-// is not: when the transport fails, any first part of it may have run. When a script was missing, it and the calls after
-// it run again, so a call must be idempotent. An error answer of any call fails the whole with its status.
+// Runs the calls in order in one round trip (more only when scripts must be loaded first). Each call is atomic, the
+// list is not: when the transport fails, any first part of it may have run. When a script was missing, it and the calls
+// after it run again, so a call must be idempotent. An error answer of any call fails the whole with its status.
 // REQUIRES: 1 <= calls.size() <= kPipelineCommandsMax
 absl::StatusOr<std::vector<Reply>> RunScripts(Pool::Lease& lease, std::span<const ScriptCall> calls,
                                               base::MonotonicTime deadline);

@@ -22,8 +22,8 @@ base::MonotonicTime CallDeadline(const grpc::CallbackServerContext& context, con
 // A child of the caller's `traceparent`; a new root when there is none or it is malformed.
 telemetry::TraceContext CallTrace(const grpc::CallbackServerContext& context);
 
-// Client side: sets the deadline and the `traceparent` of `trace`, when it has one. Calls fail at once while the channel
-// is down (no wait-for-ready).
+// Client side: sets the deadline and the `traceparent` of `trace`, when it has one. Calls fail at once while the
+// channel is down (no wait-for-ready).
 void PrepareCall(grpc::ClientContext& context, base::MonotonicTime deadline, const telemetry::TraceContext& trace);
 
 // The two code lists are the same by design (https://grpc.io/docs/guides/status-codes/).

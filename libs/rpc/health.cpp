@@ -15,8 +15,8 @@
 namespace rpc {
 namespace {
 
-// HealthCheckResponse is one enum in field 1 (https://github.com/grpc/grpc/blob/master/doc/health-checking.md), so the two
-// messages are written out here: an empty request, and tag 0x08 with the value 1 for SERVING.
+// HealthCheckResponse is one enum in field 1 (https://github.com/grpc/grpc/blob/master/doc/health-checking.md), so the
+// two messages are written out here: an empty request, and tag 0x08 with the value 1 for SERVING.
 constexpr std::string_view kServing("\x08\x01", 2);
 
 }  // namespace

@@ -14,8 +14,8 @@ class Service;
 
 namespace rpc {
 
-// A gRPC server over HTTP/2 without TLS (processes of one mesh; a mesh across hosts puts it behind mTLS of the platform),
-// with the standard health service (grpc.health.v1), keepalive limits and a bounded number of threads.
+// A gRPC server over HTTP/2 without TLS (processes of one mesh; a mesh across hosts puts it behind mTLS of the
+// platform), with the standard health service (grpc.health.v1), keepalive limits and a bounded number of threads.
 // Services use the callback API and give their work to a CallExecutor: gRPC's own threads never block.
 //
 // Threading: safe from any thread. The destructor drains with no time left.

@@ -12,11 +12,11 @@
 
 namespace session {
 
-// gRPC client of the session service. Every call has a deadline; Unavailable, DeadlineExceeded and Aborted are retryable
-// (all calls are idempotent); it never retries by itself, the lane does.
-// Threading: safe from any thread; each callback runs exactly once, on a gRPC thread, and must not block.
-// Lifetime:  the destructor cancels the calls in flight and waits until their callbacks have returned (Cancelled).
-// Limits:    kCallsInFlightMax calls at once; one more is answered with ResourceExhausted.
+// gRPC client of the session service. Every call has a deadline; Unavailable, DeadlineExceeded and Aborted are
+// retryable (all calls are idempotent); it never retries by itself, the lane does. Threading: safe from any thread;
+// each callback runs exactly once, on a gRPC thread, and must not block. Lifetime:  the destructor cancels the calls in
+// flight and waits until their callbacks have returned (Cancelled). Limits:    kCallsInFlightMax calls at once; one
+// more is answered with ResourceExhausted.
 class Client {
  public:
   static constexpr int kCallsInFlightMax = 16384;

@@ -16,8 +16,8 @@ namespace {
 namespace v1 = mesh::session::v1;
 
 enum MethodIndex { kLoadContext, kAppendTurn, kSetOutcome, kIsDone, kForget, kGetSession, kLinkIdentity, kMethods };
-constexpr std::array<std::string_view, kMethods> kMethodNames{
-    "LoadContext", "AppendTurn", "SetOutcome", "IsDone", "Forget", "GetSession", "LinkIdentity"};
+constexpr std::array<std::string_view, kMethods> kMethodNames{"LoadContext", "AppendTurn", "SetOutcome",  "IsDone",
+                                                              "Forget",      "GetSession", "LinkIdentity"};
 
 }  // namespace
 

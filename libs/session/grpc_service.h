@@ -17,9 +17,9 @@ class Service;
 
 namespace session {
 
-// mesh.session.v1.SessionService over a Store: validates, bounds the deadline, and runs each call on the executor, because
-// the store blocks. A call whose deadline passes while it waits for a thread is not run.
-// Errors: InvalidArgument (the request), ResourceExhausted (too many calls wait; --grpc-calls-waiting-max), else the store's.
+// mesh.session.v1.SessionService over a Store: validates, bounds the deadline, and runs each call on the executor,
+// because the store blocks. A call whose deadline passes while it waits for a thread is not run. Errors:
+// InvalidArgument (the request), ResourceExhausted (too many calls wait; --grpc-calls-waiting-max), else the store's.
 class GrpcService {
  public:
   // Called once per call, on any thread, right before its answer is given to gRPC. `method` is one of Methods().

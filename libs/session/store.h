@@ -22,16 +22,17 @@ struct StoreOptions {
 void RegisterStoreOptions(config::OptionTable& table, StoreOptions* options);
 absl::Status ValidateStoreOptions(const StoreOptions& options);
 
-// Conversations in Redis: a projection of the log. Every write is idempotent and the result does not depend on the order
-// of writes, so that replays of the log converge:
+// Conversations in Redis: a projection of the log. Every write is idempotent and the result does not depend on the
+// order of writes, so that replays of the log converge:
 //   - the text of a turn is that of the newest generation's lowest `replies` offset;
 //   - outcomes only move forward (session.proto, Outcome) and wait for their turn when they come first;
-//   - history is the newest `history_turns_max` turns that fit into `history_bytes_max`, by `turns` offset; what fell off
+//   - history is the newest `history_turns_max` turns that fit into `history_bytes_max`, by `turns` offset; what fell
+//   off
 //     or was forgotten stays away when it is replayed.
 // Keys: internal/keys.h. Records: internal/turn_record.h. Memory per turn, measured: README.md.
 //
-// Threading: safe from any thread; each call blocks for one round trip to Redis (LinkIdentity: five), at most until its deadline.
-// Errors:    Unavailable, DeadlineExceeded, ResourceExhausted: try again. Internal, DataLoss: do not.
+// Threading: safe from any thread; each call blocks for one round trip to Redis (LinkIdentity: five), at most until its
+// deadline. Errors:    Unavailable, DeadlineExceeded, ResourceExhausted: try again. Internal, DataLoss: do not.
 // REQUIRES:  requests have passed Validate (validate.h).
 class Store {
  public:
@@ -42,19 +43,19 @@ class Store {
 
   absl::StatusOr<mesh::session::v1::LoadContextResponse> LoadContext(
       const mesh::session::v1::LoadContextRequest& request, base::MonotonicTime deadline);
-  absl::StatusOr<mesh::session::v1::AppendTurnResponse> AppendTurn(
-      const mesh::session::v1::AppendTurnRequest& request, base::MonotonicTime deadline);
-  absl::StatusOr<mesh::session::v1::SetOutcomeResponse> SetOutcome(
-      const mesh::session::v1::SetOutcomeRequest& request, base::MonotonicTime deadline);
+  absl::StatusOr<mesh::session::v1::AppendTurnResponse> AppendTurn(const mesh::session::v1::AppendTurnRequest& request,
+                                                                   base::MonotonicTime deadline);
+  absl::StatusOr<mesh::session::v1::SetOutcomeResponse> SetOutcome(const mesh::session::v1::SetOutcomeRequest& request,
+                                                                   base::MonotonicTime deadline);
   absl::StatusOr<mesh::session::v1::IsDoneResponse> IsDone(const mesh::session::v1::IsDoneRequest& request,
                                                            base::MonotonicTime deadline);
   absl::StatusOr<mesh::session::v1::ForgetResponse> Forget(const mesh::session::v1::ForgetRequest& request,
                                                            base::MonotonicTime deadline);
-  absl::StatusOr<mesh::session::v1::GetSessionResponse> GetSession(
-      const mesh::session::v1::GetSessionRequest& request, base::MonotonicTime deadline);
+  absl::StatusOr<mesh::session::v1::GetSessionResponse> GetSession(const mesh::session::v1::GetSessionRequest& request,
+                                                                   base::MonotonicTime deadline);
 
-  // Moves history: link first, then copy, then delete, so that a crash in between is mended by the retry. Turns of the old
-  // conversation are ordered before all turns of the new one, whose offsets come from another partition.
+  // Moves history: link first, then copy, then delete, so that a crash in between is mended by the retry. Turns of the
+  // old conversation are ordered before all turns of the new one, whose offsets come from another partition.
   absl::StatusOr<mesh::session::v1::LinkIdentityResponse> LinkIdentity(
       const mesh::session::v1::LinkIdentityRequest& request, base::MonotonicTime deadline);
 

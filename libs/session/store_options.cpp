@@ -11,23 +11,22 @@ void RegisterStoreOptions(config::OptionTable& table, StoreOptions* options) {
              .unit = "bytes",
              .min = 1024,
              .max = 4 << 20});
-  table.Add("history-ttl-days", &options->history_ttl_days,
-            {.doc = "History is deleted this long after a conversation's last turn.",
-             .unit = "days",
-             .min = 1,
-             .max = 3650});
-  table.Add("done-shards", &options->done_shards,
-            {.doc = "Groups over which the ids of finished turns are spread, a power of two. Best is the number of turns in 8 "
-                    "days divided by 1000. A change forgets once which turns are finished.",
-             .unit = "groups",
-             .min = 1024,
-             .max = 1 << 24});
+  table.Add(
+      "history-ttl-days", &options->history_ttl_days,
+      {.doc = "History is deleted this long after a conversation's last turn.", .unit = "days", .min = 1, .max = 3650});
+  table.Add(
+      "done-shards", &options->done_shards,
+      {.doc =
+           "Groups over which the ids of finished turns are spread, a power of two. Best is the number of turns in 8 "
+           "days divided by 1000. A change forgets once which turns are finished.",
+       .unit = "groups",
+       .min = 1024,
+       .max = 1 << 24});
 }
 
 absl::Status ValidateStoreOptions(const StoreOptions& options) {
   if (options.done_shards <= 0 || (options.done_shards & (options.done_shards - 1)) != 0) {
-    return absl::InvalidArgumentError(
-        base::StrCat("--done-shards must be a power of two, got ", options.done_shards));
+    return absl::InvalidArgumentError(base::StrCat("--done-shards must be a power of two, got ", options.done_shards));
   }
   return absl::OkStatus();
 }

@@ -30,8 +30,7 @@ absl::Status Conversation(std::string_view field, bool present, const Conversati
 
 absl::Status TurnId(std::string_view field, std::string_view value) {
   if (value.size() == kTurnIdBytes) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      base::StrCat(field, " has ", value.size(), " bytes, must have ", kTurnIdBytes));
+  return absl::InvalidArgumentError(base::StrCat(field, " has ", value.size(), " bytes, must have ", kTurnIdBytes));
 }
 
 absl::Status Text(std::string_view field, std::string_view value) {
@@ -67,15 +66,14 @@ absl::Status Validate(const mesh::session::v1::LoadContextRequest& request) {
 
 absl::Status Validate(const mesh::session::v1::AppendTurnRequest& request) {
   const mesh::session::v1::HistoryTurn& turn = request.turn();
-  return FirstError(Conversation("conversation", request.has_conversation(), request.conversation()),
-                    TurnId("turn.turn_id", turn.turn_id()), Text("turn.user_text", turn.user_text()),
-                    Text("turn.reply_text", turn.reply_text()),
-                    Range("turn.user_tokens", turn.user_tokens(), kTokensMax),
-                    Range("turn.reply_tokens", turn.reply_tokens(), kTokensMax),
-                    Range("turn.accepted_at_ms", turn.accepted_at_ms(), kTimeMsMax),
-                    Range("turn.replies_offset", turn.replies_offset(), kRepliesOffsetMax),
-                    Range("turn.turns_offset", turn.turns_offset(), kTurnsOffsetMax),
-                    KnownOutcome("turn.outcome", turn.outcome()));
+  return FirstError(
+      Conversation("conversation", request.has_conversation(), request.conversation()),
+      TurnId("turn.turn_id", turn.turn_id()), Text("turn.user_text", turn.user_text()),
+      Text("turn.reply_text", turn.reply_text()), Range("turn.user_tokens", turn.user_tokens(), kTokensMax),
+      Range("turn.reply_tokens", turn.reply_tokens(), kTokensMax),
+      Range("turn.accepted_at_ms", turn.accepted_at_ms(), kTimeMsMax),
+      Range("turn.replies_offset", turn.replies_offset(), kRepliesOffsetMax),
+      Range("turn.turns_offset", turn.turns_offset(), kTurnsOffsetMax), KnownOutcome("turn.outcome", turn.outcome()));
 }
 
 absl::Status Validate(const mesh::session::v1::SetOutcomeRequest& request) {
@@ -84,8 +82,7 @@ absl::Status Validate(const mesh::session::v1::SetOutcomeRequest& request) {
   }
   return FirstError(Conversation("conversation", request.has_conversation(), request.conversation()),
                     TurnId("turn_id", request.turn_id()), KnownOutcome("outcome", request.outcome()),
-                    Text("reply_text", request.reply_text()),
-                    Range("reply_tokens", request.reply_tokens(), kTokensMax),
+                    Text("reply_text", request.reply_text()), Range("reply_tokens", request.reply_tokens(), kTokensMax),
                     Range("replies_offset", request.replies_offset(), kRepliesOffsetMax));
 }
 

@@ -14,7 +14,8 @@ namespace telemetry {
 //
 // A service declares its metrics once, in a plain struct in its metrics.h, built from a Registry; handles are cheap
 // references that live as long as the registry.
-// Threading: everything is safe from any thread. Counters and gauges are lock-free; a histogram takes a mutex of its own
+// Threading: everything is safe from any thread. Counters and gauges are lock-free; a histogram takes a mutex of its
+// own
 //            for tens of nanoseconds.
 class Counter {
  public:
@@ -72,7 +73,7 @@ class Registry {
   // pushed. It must not export.
   void AddRefresh(std::function<void()> refresh);
 
-  std::string ToPrometheusText() const;       // content type: text/plain; version=0.0.4
+  std::string ToPrometheusText() const;          // content type: text/plain; version=0.0.4
   std::vector<std::string> MetricNames() const;  // sorted; compared with tests/golden/metrics/<service>.txt
 
   static constexpr int kLabelSetsMax = 256;

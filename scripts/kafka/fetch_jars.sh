@@ -12,9 +12,11 @@ mkdir -p "$folder"
 rm -f "$folder"/*.jar
 echo "Kafka 4.4: fetching the broker's jars (43 MB) from Maven Central ..."
 log=$(mktemp)
-if ! mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$folder" >"$log" 2>&1; then
+if ! mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
+    -DoutputDirectory="$folder" >"$log" 2>&1; then
   tail -n 15 "$log" >&2
-  echo "fetch_jars: Maven could not bring the jars. Check the network or your ~/.m2/settings.xml mirror, then run the same command again." >&2
+  echo "fetch_jars: Maven could not bring the jars. Check the network or the mirror in ~/.m2/settings.xml," \
+    "then run the same command again." >&2
   exit 1
 fi
 rm -f "$log"

@@ -123,7 +123,8 @@ class Mesh:
             print(f"  {name:<18}{value}")
         for line in self.ports.replaced:
             print(f"  note            {line}")
-        print(f'\nTry:   {self.display(self.options.bin_dir)}/meshctl send --channel=whatsapp --text="What is the capital of France?"')
+        meshctl = self.display(self.options.bin_dir / "meshctl")
+        print(f'\nTry:   {meshctl} send --channel=whatsapp --text="What is the capital of France?"')
         print("Stop:  Ctrl-C (data stays)\n", flush=True)
 
     @staticmethod

@@ -4,8 +4,8 @@
 
 namespace meshctl {
 
-// One sub-command: `meshctl NAME ...`. `run` gets argv with the sub-command's own name as argv[0] and returns the exit code:
-// 0 done, 1 it did not work (the reason is printed), 2 the call was wrong.
+// One sub-command: `meshctl NAME ...`. `run` gets argv with the sub-command's own name as argv[0] and returns the exit
+// code: 0 done, 1 it did not work (the reason is printed), 2 the call was wrong.
 struct Command {
   std::string_view name;
   std::string_view summary;

@@ -21,7 +21,8 @@ void RegisterConnections(config::OptionTable& table, Connections* connections) {
   table.Add("gateway-url", &connections->gateway_url, {.doc = "Where the gateway listens."});
   table.Add("graph-url", &connections->graph_url, {.doc = "Where the fake Graph API listens."});
   table.Add("accounts", &connections->accounts, {.doc = "Accounts file, for ids and secrets."});
-  table.Add("session-target", &connections->session_target, {.doc = "gRPC address of the session service.", .unit = "host:port"});
+  table.Add("session-target", &connections->session_target,
+            {.doc = "gRPC address of the session service.", .unit = "host:port"});
   bus::RegisterBusOptions(table, &connections->bus);
 }
 
@@ -46,9 +47,11 @@ absl::StatusOr<account::Account> FindAccount(const Connections& connections, std
                                              std::string_view account_id) {
   const std::optional<mesh::bus::v1::Channel> wanted = identity::ParseChannelName(channel);
   if (!wanted) {
-    return absl::InvalidArgumentError(absl::StrCat("--channel=", View(channel), " is none of whatsapp, messenger, instagram"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--channel=", View(channel), " is none of whatsapp, messenger, instagram"));
   }
-  const absl::StatusOr<std::shared_ptr<const account::AccountBook>> book = account::AccountBook::Load(connections.accounts);
+  const absl::StatusOr<std::shared_ptr<const account::AccountBook>> book =
+      account::AccountBook::Load(connections.accounts);
   if (!book.ok()) return book.status();
   std::vector<std::string> found;
   const account::Account* match = nullptr;
@@ -61,8 +64,8 @@ absl::StatusOr<account::Account> FindAccount(const Connections& connections, std
   if (found.empty()) {
     return absl::NotFoundError(absl::StrCat("no such ", View(channel), " account in ", connections.accounts));
   }
-  return absl::InvalidArgumentError(absl::StrCat("several ", View(channel), " accounts; choose one with --account=",
-                                                 absl::StrJoin(found, "|")));
+  return absl::InvalidArgumentError(
+      absl::StrCat("several ", View(channel), " accounts; choose one with --account=", absl::StrJoin(found, "|")));
 }
 
 base::MonotonicTime In(base::Duration duration) { return base::Clock::Real().Now() + duration; }

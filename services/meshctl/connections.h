@@ -29,8 +29,8 @@ struct Connections {
 };
 void RegisterConnections(config::OptionTable& table, Connections* connections);
 
-// Parses a sub-command's options; .run/meshctl.yaml, which `make run` writes, is read when no --config is given. A value is
-// the exit code to return at once.
+// Parses a sub-command's options; .run/meshctl.yaml, which `make run` writes, is read when no --config is given. A
+// value is the exit code to return at once.
 std::optional<int> ParseCommand(config::OptionTable& table, int argc, const char* const* argv);
 
 // Prints "meshctl: <what>: <message>" and returns 1.

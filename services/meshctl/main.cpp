@@ -16,12 +16,15 @@ constexpr meshctl::Command kCommands[] = {
 };
 
 int PrintUsage(std::FILE* out, int code) {
-  std::fprintf(out, "meshctl: the command line of operators and developers.\n\nUsage: meshctl COMMAND [options]\n\nCommands:\n");
+  std::fprintf(
+      out, "meshctl: the command line of operators and developers.\n\nUsage: meshctl COMMAND [options]\n\nCommands:\n");
   for (const meshctl::Command& command : kCommands) {
     std::fprintf(out, "  %-12s %s\n", command.name.data(), command.summary.data());
   }
-  std::fprintf(out, "\nmeshctl COMMAND --help shows options and examples. With a mesh started by `make run`, addresses are read\n"
-                    "from .run/meshctl.yaml when called from the project's root.\n");
+  std::fprintf(
+      out,
+      "\nmeshctl COMMAND --help shows options and examples. With a mesh started by `make run`, addresses are read\n"
+      "from .run/meshctl.yaml when called from the project's root.\n");
   return code;
 }
 

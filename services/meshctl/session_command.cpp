@@ -53,7 +53,8 @@ int RunSession(int argc, const char* const* argv) {
   SessionOptions options;
   std::vector<std::string> words;
   config::OptionTable table("meshctl session", "Shows or deletes the stored conversation of one user.");
-  table.Add("channel", &options.channel, {.doc = "The user's channel.", .choices = {"whatsapp", "messenger", "instagram"}});
+  table.Add("channel", &options.channel,
+            {.doc = "The user's channel.", .choices = {"whatsapp", "messenger", "instagram"}});
   table.Add("from", &options.from, {.doc = "The user's id."});
   table.Add("account", &options.account, {.doc = "Which account, when the channel has several."});
   table.AllowPositionals(&words, "show | forget", "What to do. Forgetting is final.");

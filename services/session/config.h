@@ -16,8 +16,8 @@ struct Options {
   session::StoreOptions store;
 };
 
-Options DefaultOptions();                                     // ports as in design.md, "Local ports"
+Options DefaultOptions();  // ports as in design.md, "Local ports"
 void RegisterOptions(config::OptionTable& table, Options* options);
-absl::Status ValidateOptions(const Options& options);         // what bounds of single options cannot say
+absl::Status ValidateOptions(const Options& options);  // what bounds of single options cannot say
 
 }  // namespace session_service

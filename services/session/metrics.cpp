@@ -9,7 +9,8 @@ namespace {
 
 // Redis answers within a millisecond; LatencyBuckets starts where that ends.
 const std::vector<double>& CallBuckets() {
-  static const std::vector<double> buckets{0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5};
+  static const std::vector<double> buckets{0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025,
+                                           0.05,   0.1,    0.25,  0.5,   1,     2.5,  5};
   return buckets;
 }
 

@@ -71,9 +71,9 @@ absl::Status App::CheckAccounts() const {
   if (options_.engine_kind != "echo") return absl::OkStatus();
   for (const account::Account& account : accounts_->current()->accounts()) {
     if (!account.development) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("--engine=echo is for tests only, but account ", account.account_id, " of tenant ",
-                       account.tenant, " is not marked `development: true` in ", options_.accounts));
+      return absl::FailedPreconditionError(absl::StrCat("--engine=echo is for tests only, but account ",
+                                                        account.account_id, " of tenant ", account.tenant,
+                                                        " is not marked `development: true` in ", options_.accounts));
     }
   }
   return absl::OkStatus();

@@ -27,8 +27,9 @@ class App {
   App(const Options& options, app::Runner& runner);
   ~App();
 
-  // Reads accounts, loads the model, and leaves a thread behind that waits for the broker (for as long as it takes: /readyz
-  // tells) and then joins the group. An error is final and says what to change: model file, accounts file, option.
+  // Reads accounts, loads the model, and leaves a thread behind that waits for the broker (for as long as it takes:
+  // /readyz tells) and then joins the group. An error is final and says what to change: model file, accounts file,
+  // option.
   absl::Status Start();
   void Drain();
 

@@ -5,15 +5,19 @@ namespace {
 
 void RegisterEngineOptions(config::OptionTable& table, Options* options) {
   engine::EngineOptions& engine = options->engine;
-  table.Add("engine", &options->engine_kind,
-            {.doc = "llm: a real model. echo: answers with the input; for load and fault tests, and refused where an account "
-                    "is not marked `development: true`.",
-             .choices = {"llm", "echo"}});
+  table.Add(
+      "engine", &options->engine_kind,
+      {.doc = "llm: a real model. echo: answers with the input; for load and fault tests, and refused where an account "
+              "is not marked `development: true`.",
+       .choices = {"llm", "echo"}});
   table.Add("model", &engine.model_path, {.doc = "GGUF file of the model (llm only)."});
   table.Add("threads", &engine.threads,
             {.doc = "Threads of the forward pass; 0: one a core.", .unit = "threads", .min = 0, .max = 256});
   table.Add("kv-blocks", &engine.kv_blocks,
-            {.doc = "KV cache blocks. More: more conversations at once, or longer ones.", .unit = "blocks", .min = 1, .max = 1 << 24});
+            {.doc = "KV cache blocks. More: more conversations at once, or longer ones.",
+             .unit = "blocks",
+             .min = 1,
+             .max = 1 << 24});
   table.Add("block-size", &engine.block_size, {.doc = "Tokens in a KV block.", .unit = "tokens", .min = 1, .max = 256});
   table.Add("sequences-max", &engine.sequences_max,
             {.doc = "Sequences that run in one batch.", .unit = "sequences", .min = 1, .max = 4096});
@@ -25,7 +29,10 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
              .min = 1,
              .max = 65536});
   table.Add("context-tokens-max", &engine.context_tokens_max,
-            {.doc = "Prompt and answer of one turn together; 0: as much as model and pool allow.", .unit = "tokens", .min = 0, .max = 1 << 20});
+            {.doc = "Prompt and answer of one turn together; 0: as much as model and pool allow.",
+             .unit = "tokens",
+             .min = 0,
+             .max = 1 << 20});
   table.Add("echo-step-ms", &options->echo_step_ms,
             {.doc = "How long a step of the echo engine takes.", .unit = "ms", .min = 0, .max = 10000});
 }
@@ -38,11 +45,13 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
   bus::RegisterBusOptions(table, &options->bus);
   RegisterEngineOptions(table, options);
   table.Add("accounts", &options->accounts, {.doc = "Accounts file; reloaded when it changes."});
-  table.Add("session-target", &options->session_target, {.doc = "gRPC address of the session service.", .unit = "host:port"});
+  table.Add("session-target", &options->session_target,
+            {.doc = "gRPC address of the session service.", .unit = "host:port"});
   table.Add("group", &options->group, {.doc = "Consumer group; the topic prefix is put before it."});
-  table.Add("static-member-id", &options->static_member_id,
-            {.doc = "group.instance.id, for a fleet whose members come back under the same name (a StatefulSet): a short "
-                    "restart then moves no partition. Empty: dynamic membership."});
+  table.Add(
+      "static-member-id", &options->static_member_id,
+      {.doc = "group.instance.id, for a fleet whose members come back under the same name (a StatefulSet): a short "
+              "restart then moves no partition. Empty: dynamic membership."});
   table.Add("window-records-max", &options->window_records_max,
             {.doc = "Records read ahead of the committed offset, per partition. A full window pauses the partition.",
              .unit = "records",

@@ -9,7 +9,8 @@ EngineMetrics::EngineMetrics(telemetry::Registry& registry)
       blocks_free_(registry.AddGauge("worker_kv_blocks_free", "KV blocks neither held nor promised.")),
       blocks_total_(registry.AddGauge("worker_kv_blocks", "KV blocks of the pool.")),
       prefill_tokens_(registry.AddCounter("worker_prefill_tokens_total", "Prompt tokens processed.")),
-      decode_tokens_(registry.AddCounter("worker_decode_tokens_total", "Tokens processed one at a time after the prompt.")),
+      decode_tokens_(
+          registry.AddCounter("worker_decode_tokens_total", "Tokens processed one at a time after the prompt.")),
       steps_(registry.AddCounter("worker_steps_total", "Forward passes.")),
       step_seconds_(registry.AddCounter("worker_step_seconds_total", "Time inside steps: forward pass and sampling.")),
       preemptions_(registry.AddCounter("worker_preemptions_total", "Sequences that lost their blocks.")),

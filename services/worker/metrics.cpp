@@ -3,8 +3,8 @@
 namespace worker {
 
 Metrics::Metrics(telemetry::Registry& registry)
-    : turn_seconds(registry.AddHistogram("worker_turn_seconds", "From reading a turn to its end.",
-                                         telemetry::LatencyBuckets())),
+    : turn_seconds(
+          registry.AddHistogram("worker_turn_seconds", "From reading a turn to its end.", telemetry::LatencyBuckets())),
       queue_seconds(registry.AddHistogram("worker_queue_seconds", "From reading a turn to its start.",
                                           telemetry::LatencyBuckets())),
       ttft_seconds(registry.AddHistogram("worker_ttft_seconds", "From submitting a sequence to its first token.",

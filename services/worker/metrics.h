@@ -23,9 +23,9 @@ struct Metrics {
 
   std::map<std::string, telemetry::Counter> turns;    // worker_turns_total{outcome}
   std::map<std::string, telemetry::Counter> retries;  // worker_retries_total{peer}
-  telemetry::Histogram turn_seconds;        // read from the log to done
-  telemetry::Histogram queue_seconds;       // read from the log to started
-  telemetry::Histogram ttft_seconds;        // started in the engine to first token
+  telemetry::Histogram turn_seconds;                  // read from the log to done
+  telemetry::Histogram queue_seconds;                 // read from the log to started
+  telemetry::Histogram ttft_seconds;                  // started in the engine to first token
   telemetry::Counter prompt_tokens;
   telemetry::Counter completion_tokens;
   telemetry::Gauge lanes_waiting;

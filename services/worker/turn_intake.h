@@ -15,7 +15,8 @@ namespace worker {
 // Between the consumer and the turns: puts records into lanes, starts turns as the engine's credit allows, pauses a
 // partition whose window is full, and marks records done.
 //
-// Threading: the ConsumerHandler methods run on the consumer's poll thread and only count and post; the rest is confined
+// Threading: the ConsumerHandler methods run on the consumer's poll thread and only count and post; the rest is
+// confined
 //            to the loop thread.
 // Bound:     a partition is paused on the poll thread itself as soon as its window is full, so beyond
 //            `window_records_max` only what that poll had already fetched is held.

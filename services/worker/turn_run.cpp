@@ -130,8 +130,7 @@ void TurnRun::OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> r
 void TurnRun::Generate() {
   if (EndIfAbandoned()) return;
   ++attempts_;
-  absl::StatusOr<engine::SequenceId> sequence =
-      context_.engine->Submit(BuildRequest(), OnLoop(&TurnRun::OnGenerated));
+  absl::StatusOr<engine::SequenceId> sequence = context_.engine->Submit(BuildRequest(), OnLoop(&TurnRun::OnGenerated));
   if (!sequence.ok()) return OnGenerated(sequence.status());
   sequence_ = *sequence;
   generating_ = true;
@@ -291,8 +290,8 @@ void TurnRun::RetryLater(Step step, std::string_view peer, const absl::Status& w
                     {"retries", retries_in_a_row_},
                     {"error", why.ToString()}});
   }
-  const auto seed = static_cast<std::uint64_t>(task_->record.offset) * 31 +
-                    static_cast<std::uint64_t>(task_->record.partition);
+  const auto seed =
+      static_cast<std::uint64_t>(task_->record.offset) * 31 + static_cast<std::uint64_t>(task_->record.partition);
   context_.loop->PostAfter(base::BackoffDelay(retries_in_a_row_, kRetryInitial, kRetryMax, seed),
                            [self = shared_from_this(), step] { ((*self).*step)(); });
 }

@@ -43,9 +43,11 @@ struct TurnContext {
 // Every step is idempotent, so a crash anywhere repeats the turn and nothing visible happens twice: the first record in
 // `replies` is what was said.
 // Retries: a step whose peer is away (session, broker) repeats with back-off for as long as it takes, because nothing
-//          true can be said without it; a step that the engine refuses for now repeats until the account's turn deadline.
+//          true can be said without it; a step that the engine refuses for now repeats until the account's turn
+//          deadline.
 // Threading: everything runs on the loop thread; callbacks of the peers only post to it.
-// Lifetime:  kept alive by its own callbacks; `on_done(completed)` runs once, on the loop thread, unless the loop is stopped first;
+// Lifetime:  kept alive by its own callbacks; `on_done(completed)` runs once, on the loop thread, unless the loop is
+// stopped first;
 //            completed: the record need not be read again.
 class TurnRun : public std::enable_shared_from_this<TurnRun> {
  public:

@@ -33,7 +33,8 @@ struct TextRule {
 };
 
 // Reads the fields of one YAML map, each at most once, into typed members, and notes what is wrong instead of stopping,
-// so that an operator sees all mistakes of a file at once. A member keeps its default where the field is absent or wrong.
+// so that an operator sees all mistakes of a file at once. A member keeps its default where the field is absent or
+// wrong.
 class FieldReader {
  public:
   // REQUIRES: map.kind is kMap
@@ -45,8 +46,8 @@ class FieldReader {
   void Int(std::string_view key, std::int32_t* target, std::int32_t min, std::int32_t max);
   void Number(std::string_view key, double* target, double min, double max);
 
-  // One path, or a list of at most `count_max`; relative paths start at the YAML file's folder. Absent and required is a
-  // mistake. Each path is also appended to `files`, a wrong one too.
+  // One path, or a list of at most `count_max`; relative paths start at the YAML file's folder. Absent and required is
+  // a mistake. Each path is also appended to `files`, a wrong one too.
   void Secrets(std::string_view key, bool required, std::size_t count_max, std::vector<crypto::Secret>* secrets,
                std::vector<std::string>* files);
 

@@ -35,7 +35,7 @@ std::string EnvironmentOf(std::string_view name);  // MESH_KAFKA_BROKERS
 absl::Status SetFromText(Option& option, std::string_view text);
 absl::Status SetFromItems(Option& option, std::vector<std::string> items);  // REQUIRES: option.is_list()
 
-std::string ValueText(const Option& option);    // as a flag would be given; lists joined by commas
+std::string ValueText(const Option& option);  // as a flag would be given; lists joined by commas
 std::string AllowedText(const OptionSpec& spec, const OptionTarget& target);  // "16 to 1048576 blocks", "a | b", ""
 
 }  // namespace config::internal

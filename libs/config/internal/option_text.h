@@ -12,7 +12,7 @@ namespace config::internal {
 struct Table {
   std::string program;
   std::string summary;
-  std::vector<Option> options;  // in the order of registration
+  std::vector<Option> options;                                // in the order of registration
   std::vector<std::pair<std::string, std::string>> examples;  // command line, what it does
   std::vector<std::string>* positionals = nullptr;
   std::string positionals_name;

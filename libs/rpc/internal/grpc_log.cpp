@@ -11,7 +11,8 @@ namespace {
 
 // gRPC's errors are mostly about one peer or one call and come back as a status as well, so they are warnings here.
 void Forward(gpr_log_func_args* args) {
-  const auto level = args->severity == GPR_LOG_SEVERITY_ERROR ? telemetry::LogLevel::kWarning : telemetry::LogLevel::kDebug;
+  const auto level =
+      args->severity == GPR_LOG_SEVERITY_ERROR ? telemetry::LogLevel::kWarning : telemetry::LogLevel::kDebug;
   telemetry::Log(level, "grpc", {{"message", args->message}});
 }
 

@@ -17,8 +17,8 @@ constexpr std::size_t kConversationHashBytes = 16;
 
 ConversationKeys KeysOf(std::string_view prefix, const mesh::bus::v1::ConversationId& conversation) {
   const crypto::Sha256Digest digest = crypto::Sha256(identity::KeyOf(conversation).value());
-  const std::string stem = base::StrCat(
-      prefix, ":s:{", base::ToHex(crypto::AsBytes(digest).substr(0, kConversationHashBytes)), "}:");
+  const std::string stem =
+      base::StrCat(prefix, ":s:{", base::ToHex(crypto::AsBytes(digest).substr(0, kConversationHashBytes)), "}:");
   return {stem + "l", stem + "m", stem + "o", stem + "t", stem + "e"};
 }
 

@@ -16,8 +16,9 @@ namespace session::internal {
 //   <prefix>:s:{H}:o   zset    turn id -> order
 //   <prefix>:s:{H}:t   hash    turn id -> record (turn_record.h)
 //   <prefix>:s:{H}:e   hash    turn id -> outcome that came before its turn
-// H is the hex of the first 16 bytes of SHA-256 over the length-prefixed parts, tenant first: ids from users can neither
-// collide across tenants nor break out of the key (GHSA-hwr4-mq23-wcv5 is what joining with a separator leads to).
+// H is the hex of the first 16 bytes of SHA-256 over the length-prefixed parts, tenant first: ids from users can
+// neither collide across tenants nor break out of the key (GHSA-hwr4-mq23-wcv5 is what joining with a separator leads
+// to).
 struct ConversationKeys {
   std::string link;
   std::string meta;
@@ -27,12 +28,12 @@ struct ConversationKeys {
 };
 ConversationKeys KeysOf(std::string_view prefix, const mesh::bus::v1::ConversationId& conversation);
 
-// Where a finished turn is remembered: one of <prefix>:d:{shard}:0 to :5, a ring of strings by time (scripts/done.lua). Shard and
-// digest are different bytes of the turn id, which is a SHA-256 itself, so together they hold more than the 16 bytes that
-// are stored.
+// Where a finished turn is remembered: one of <prefix>:d:{shard}:0 to :5, a ring of strings by time (scripts/done.lua).
+// Shard and digest are different bytes of the turn id, which is a SHA-256 itself, so together they hold more than the
+// 16 bytes that are stored.
 //
-// A string takes entries for 2 days and expires a little over 8 days after its last one: after 10 days and an hour, before
-// its turn in the ring of 12 days comes again. Each entry lives for 8 to 10 days.
+// A string takes entries for 2 days and expires a little over 8 days after its last one: after 10 days and an hour,
+// before its turn in the ring of 12 days comes again. Each entry lives for 8 to 10 days.
 constexpr int kDoneRing = 6;
 constexpr int kDoneHoursPerString = 48;
 constexpr int kDoneTtlHours = 8 * 24 + 1;

@@ -2,7 +2,8 @@
 
 #include <string_view>
 
-// The texts of libs/session/scripts/*.lua, under their file names. Defined in a source that CMake makes from those files.
+// The texts of libs/session/scripts/*.lua, under their file names. Defined in a source that CMake makes from those
+// files.
 namespace session::internal::lua {
 
 extern const std::string_view record;

@@ -7,7 +7,8 @@
 namespace telemetry::internal {
 
 // Writes whole lines to one file descriptor, each in one write(2), so that lines of several processes appending to one
-// file or terminal do not mix. A line that cannot be written is counted, not retried: a full disk must not stop a service.
+// file or terminal do not mix. A line that cannot be written is counted, not retried: a full disk must not stop a
+// service.
 //
 // Threading: one caller at a time (Write); lines_failed() from any thread. The descriptor is not closed.
 class LineSink {

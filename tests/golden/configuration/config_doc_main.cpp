@@ -1,4 +1,5 @@
-// Prints docs/CONFIGURATION.md from the option tables of all services, or with --check=FILE fails when the file is stale.
+// Prints docs/CONFIGURATION.md from the option tables of all services, or with --check=FILE fails when the file is
+// stale.
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -16,9 +17,11 @@ namespace {
 
 constexpr char kIntroduction[] =
     "# Configuration\n\n"
-    "Made by `make docs` from the option tables in `services/*/config.cpp`; a test fails when it is stale. Every service also "
+    "Made by `make docs` from the option tables in `services/*/config.cpp`; a test fails when it is stale. Every "
+    "service also "
     "prints\nthis with `--help`, and the values in force, each with its source, with `--print-config`.\n\n"
-    "Precedence: flag, then environment, then the YAML file named by `--config` (a section for each service, and `common:`), "
+    "Precedence: flag, then environment, then the YAML file named by `--config` (a section for each service, and "
+    "`common:`), "
     "then\ndefault. Accounts have a file of their own: [accounts.md](accounts.md).\n\n";
 
 template <typename Options>
@@ -33,11 +36,13 @@ std::string Document() {
   return kIntroduction +
          Section<gateway::Options>("gateway", "Takes webhooks, verifies and decodes them and writes records.", {},
                                    gateway::RegisterOptions) +
-         Section<worker::Options>("worker", "Consumes turns, runs the engine and produces replies.", {}, worker::RegisterOptions) +
+         Section<worker::Options>("worker", "Consumes turns, runs the engine and produces replies.", {},
+                                  worker::RegisterOptions) +
          Section("session", "Serves conversations and their history from Redis over gRPC.",
                  session_service::DefaultOptions(), session_service::RegisterOptions) +
          Section<sender::Options>("sender", "Delivers replies through the Graph API.", {}, sender::RegisterOptions) +
-         Section<exporter::Options>("exporter", "Exports lag, queue age and device figures.", {}, exporter::RegisterOptions);
+         Section<exporter::Options>("exporter", "Exports lag, queue age and device figures.", {},
+                                    exporter::RegisterOptions);
 }
 
 }  // namespace

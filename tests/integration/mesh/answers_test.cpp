@@ -1,5 +1,5 @@
-// One message in, one reply out, on each channel; nothing twice, nothing mixed. With the echo engine, whose answer names
-// its input.
+// One message in, one reply out, on each channel; nothing twice, nothing mixed. With the echo engine, whose answer
+// names its input.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -53,9 +53,10 @@ TEST(AnswersOnceTest, ManyUsersAtOnceEachGetTheirOwnAnswersInOrder) {
   constexpr int kMessages = 4;
   for (int message = 0; message < kMessages; ++message) {
     for (int user = 0; user < kUsers; ++user) {
-      ASSERT_EQ(mesh.PostText("whatsapp", absl::StrCat("4915000000", user), absl::StrCat("wamid.many.", user, ".", message),
-                              absl::StrCat("canary-", user, "-", message)),
-                200);
+      ASSERT_EQ(
+          mesh.PostText("whatsapp", absl::StrCat("4915000000", user), absl::StrCat("wamid.many.", user, ".", message),
+                        absl::StrCat("canary-", user, "-", message)),
+          200);
     }
   }
   for (int user = 0; user < kUsers; ++user) {
@@ -84,7 +85,8 @@ TEST(AnswersOnceTest, HistoryHoldsWhatWasSaidAndThatItWasDelivered) {
   // The fake platform reports delivery by a status webhook; outcomes only move forward.
   const bool delivered = harness::WaitUntil([&] {
     stored = mesh.session().GetSession(request, {});
-    return stored.ok() && stored->turns_size() == 2 && stored->turns(1).outcome() >= mesh::session::v1::OUTCOME_DELIVERED;
+    return stored.ok() && stored->turns_size() == 2 &&
+           stored->turns(1).outcome() >= mesh::session::v1::OUTCOME_DELIVERED;
   });
   ASSERT_TRUE(stored.ok()) << stored.status();
   EXPECT_TRUE(delivered) << stored->DebugString();

@@ -29,7 +29,8 @@ TEST(BadInputTest, UnsignedAndWronglySignedBodiesProduceNothing) {
   EXPECT_EQ(mesh.Post("whatsapp", body, wrong), 403);
   EXPECT_EQ(mesh.Post("whatsapp", body + " ", good), 403) << "one byte more than was signed";
   EXPECT_NE(mesh.Post("whatsapp", body, "sha1=" + std::string(40, 'a')), 200);
-  // A signed message right behind them is answered; the strangers' ones, ahead of it in the log if they were there, are not.
+  // A signed message right behind them is answered; the strangers' ones, ahead of it in the log if they were there, are
+  // not.
   ASSERT_EQ(mesh.PostText("whatsapp", "4917111000001", "wamid.after-strangers", "hello"), 200);
   ASSERT_EQ(mesh.WaitForScreen("4917111000001", 1).size(), 1u);
   EXPECT_TRUE(mesh.Screen("4917111000002").empty());
@@ -38,9 +39,10 @@ TEST(BadInputTest, UnsignedAndWronglySignedBodiesProduceNothing) {
 TEST(BadInputTest, SignedButUnusableBodiesAreTakenAndCounted) {
   Mesh& mesh = SharedMesh();
   const std::string deep(100'000, '[');
-  for (const std::string& body : {std::string("not json"), std::string("{}"), std::string("[]"), deep, std::string("\xff\xfe{}"),
-                                  std::string(R"({"object":5,"entry":"x"})"),
-                                  std::string(R"({"object":"whatsapp_business_account","entry":[{"changes":[{"value":7}]}]})")}) {
+  for (const std::string& body :
+       {std::string("not json"), std::string("{}"), std::string("[]"), deep, std::string("\xff\xfe{}"),
+        std::string(R"({"object":5,"entry":"x"})"),
+        std::string(R"({"object":"whatsapp_business_account","entry":[{"changes":[{"value":7}]}]})")}) {
     EXPECT_EQ(mesh.PostSigned("whatsapp", body), 200) << body.substr(0, 80);
   }
   EXPECT_EQ(mesh.PostSigned("whatsapp", std::string(5 << 20, 'x')), 413);
@@ -50,7 +52,8 @@ TEST(BadInputTest, SignedButUnusableBodiesAreTakenAndCounted) {
 
 TEST(BadInputTest, AccountsThatAreNotConfiguredAreIgnored) {
   Mesh& mesh = SharedMesh();
-  EXPECT_EQ(mesh.PostSigned("whatsapp", TextMessageBody("whatsapp", "999", "4917111000004", "wamid.nobody", "hi")), 200);
+  EXPECT_EQ(mesh.PostSigned("whatsapp", TextMessageBody("whatsapp", "999", "4917111000004", "wamid.nobody", "hi")),
+            200);
   ASSERT_EQ(mesh.PostText("whatsapp", "4917111000003", "wamid.after-nobody", "hello"), 200);
   ASSERT_EQ(mesh.WaitForScreen("4917111000003", 1).size(), 1u);
   EXPECT_TRUE(mesh.Screen("4917111000004").empty());
@@ -88,7 +91,8 @@ TEST(BadInputTest, ARecordThatDoesNotDecodeGoesToTheDeadLetterWithItsBytes) {
            values.find("not a protobuf for replies") != std::string::npos;
   })) << mesh.LogEnds();
   // The partitions are not stuck behind them.
-  for (const char* service : {"worker", "sender", "gateway", "session"}) EXPECT_TRUE(mesh.process(service).IsRunning()) << service;
+  for (const char* service : {"worker", "sender", "gateway", "session"})
+    EXPECT_TRUE(mesh.process(service).IsRunning()) << service;
   ASSERT_EQ(mesh.PostText("whatsapp", "4917111000005", "wamid.after-poison", "hello"), 200);
   EXPECT_EQ(mesh.WaitForScreen("4917111000005", 1).size(), 1u) << mesh.LogEnds();
 }

@@ -34,7 +34,8 @@ std::string EnvironmentOr(const char* name, const std::string& fallback) {
 std::string Binary(const std::string& name) { return EnvironmentOr("MESH_BIN_DIR", "build/bin") + "/" + name; }
 
 std::string ModelPath() {
-  return EnvironmentOr("MESH_MODEL", EnvironmentOr("MESH_SOURCE_DIR", ".") + "/.run/models/SmolLM2-135M-Instruct.Q4_1.gguf");
+  return EnvironmentOr("MESH_MODEL",
+                       EnvironmentOr("MESH_SOURCE_DIR", ".") + "/.run/models/SmolLM2-135M-Instruct.Q4_1.gguf");
 }
 
 std::string ReadFile(const std::string& path) {
@@ -93,9 +94,10 @@ void Mesh::WriteAccounts() {
       chmod(path.c_str(), 0600);
     }
     absl::StrAppend(&yaml, "  - tenant: test\n    channel: ", channel, "\n    account_id: \"", AccountId(channel),
-                    "\"\n    development: true\n    app_secret_file: ", channel, "-app-secret\n    verify_token_file: ", channel,
-                    "-verify-token\n    access_token_file: ", channel, "-access-token\n    graph_base_url: http://127.0.0.1:",
-                    graph_port_, "\n    answer_tokens_max: 48\n    user_sends_per_second_max: 1000\n");
+                    "\"\n    development: true\n    app_secret_file: ", channel,
+                    "-app-secret\n    verify_token_file: ", channel, "-verify-token\n    access_token_file: ", channel,
+                    "-access-token\n    graph_base_url: http://127.0.0.1:", graph_port_,
+                    "\n    answer_tokens_max: 48\n    user_sends_per_second_max: 1000\n");
   }
   std::ofstream(dir_.File("accounts.yaml")) << yaml;
 }
@@ -124,7 +126,8 @@ void Mesh::DefineServices(const MeshOptions& options) {
   if (options.engine == "llm") worker.push_back("--model=" + ModelPath());
   worker.insert(worker.end(), options.worker_flags.begin(), options.worker_flags.end());
   Define("worker", harness::FreePort(), std::move(worker));
-  Define("sender", harness::FreePort(), {accounts, brokers, target, "--lease-ms=1000", "--post-timeout-ms=1500", "--reconcile-ms=3000"});
+  Define("sender", harness::FreePort(),
+         {accounts, brokers, target, "--lease-ms=1000", "--post-timeout-ms=1500", "--reconcile-ms=3000"});
   Define("gateway", harness::FreePort(), {absl::StrCat("--port=", gateway_port_), accounts, brokers});
 }
 
@@ -152,7 +155,8 @@ int Mesh::PostSigned(std::string_view channel, const std::string& body) {
   return Post(channel, body, channel::SignatureFor(body, crypto::Secret(AppSecret(channel))));
 }
 
-int Mesh::PostText(std::string_view channel, std::string_view user, std::string_view message_id, std::string_view text) {
+int Mesh::PostText(std::string_view channel, std::string_view user, std::string_view message_id,
+                   std::string_view text) {
   return PostSigned(channel, TextMessageBody(channel, AccountId(channel), user, message_id, text));
 }
 

@@ -22,7 +22,7 @@
 namespace mesh_test {
 
 struct MeshOptions {
-  std::string engine = "echo";                    // or "llm"
+  std::string engine = "echo";  // or "llm"
   std::vector<std::string> worker_flags;
 };
 
@@ -53,7 +53,9 @@ class Mesh {
   // A text message of a user, signed; the message id makes it the same or another message.
   int PostText(std::string_view channel, std::string_view user, std::string_view message_id, std::string_view text);
 
-  void SetTraceparent(std::string traceparent) { traceparent_ = std::move(traceparent); }  // of later posts; empty: none
+  void SetTraceparent(std::string traceparent) {
+    traceparent_ = std::move(traceparent);
+  }  // of later posts; empty: none
 
   // What `user` has seen so far, in order; all users when empty.
   std::vector<Send> Screen(std::string_view user = "") const;
@@ -105,7 +107,8 @@ class Mesh {
   std::map<std::string, Service> services_;
 };
 
-// The mesh that all tests of a binary share; started by the first, stopped at exit. Ends the process when it cannot start.
+// The mesh that all tests of a binary share; started by the first, stopped at exit. Ends the process when it cannot
+// start.
 Mesh& SharedMesh(const MeshOptions& options = {});
 
 }  // namespace mesh_test

@@ -1,5 +1,5 @@
-// Peers and processes go away in the middle of work and come back: nothing is lost, nothing is said twice, and no process
-// needs a restart to recover.
+// Peers and processes go away in the middle of work and come back: nothing is lost, nothing is said twice, and no
+// process needs a restart to recover.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -29,7 +29,8 @@ void ExpectEachAnsweredOnce(Mesh& mesh, const std::string& prefix, int users, in
     const std::vector<Send> screen = mesh.WaitForScreen(name, static_cast<std::size_t>(messages), kRecovery);
     ASSERT_EQ(screen.size(), static_cast<std::size_t>(messages)) << name << "\n" << mesh.LogEnds();
     for (int message = 0; message < messages; ++message) {
-      EXPECT_NE(screen[static_cast<std::size_t>(message)].text.find(absl::StrCat("canary-", message, ".")), std::string::npos)
+      EXPECT_NE(screen[static_cast<std::size_t>(message)].text.find(absl::StrCat("canary-", message, ".")),
+                std::string::npos)
           << name << ": " << screen[static_cast<std::size_t>(message)].text;
     }
   }
@@ -39,8 +40,8 @@ void ExpectEachAnsweredOnce(Mesh& mesh, const std::string& prefix, int users, in
 void PostUntilTaken(Mesh& mesh, const std::string& user, int message) {
   ASSERT_TRUE(harness::WaitUntil(
       [&] {
-        return mesh.PostText("whatsapp", user, absl::StrCat("wamid.", user, ".", message), absl::StrCat("canary-", message, ".")) ==
-               200;
+        return mesh.PostText("whatsapp", user, absl::StrCat("wamid.", user, ".", message),
+                             absl::StrCat("canary-", message, ".")) == 200;
       },
       kRecovery));
 }
@@ -59,8 +60,10 @@ TEST_P(RestartTest, AServiceThatEndsInTheMiddleLosesNothing) {
   constexpr int kUsers = 6;
   for (int user = 0; user < kUsers; ++user) PostUntilTaken(mesh, absl::StrCat(prefix, user), 0);
   mesh.process(service).Signal(signal);
-  ASSERT_TRUE(mesh.process(service).WaitForExit(std::chrono::steady_clock::now() + std::chrono::seconds(40)).has_value())
-      << service << " did not end on signal " << signal << "\n" << mesh.LogText(service);
+  ASSERT_TRUE(
+      mesh.process(service).WaitForExit(std::chrono::steady_clock::now() + std::chrono::seconds(40)).has_value())
+      << service << " did not end on signal " << signal << "\n"
+      << mesh.LogText(service);
   if (std::string_view(service) != "gateway") {
     for (int user = 0; user < kUsers; ++user) PostUntilTaken(mesh, absl::StrCat(prefix, user), 1);
   }
@@ -73,11 +76,13 @@ TEST_P(RestartTest, AServiceThatEndsInTheMiddleLosesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Services, RestartTest,
-                         testing::Values(Outage{"gateway", SIGKILL}, Outage{"gateway", SIGTERM}, Outage{"worker", SIGKILL},
-                                         Outage{"worker", SIGTERM}, Outage{"session", SIGKILL}, Outage{"session", SIGTERM},
+                         testing::Values(Outage{"gateway", SIGKILL}, Outage{"gateway", SIGTERM},
+                                         Outage{"worker", SIGKILL}, Outage{"worker", SIGTERM},
+                                         Outage{"session", SIGKILL}, Outage{"session", SIGTERM},
                                          Outage{"sender", SIGKILL}, Outage{"sender", SIGTERM}),
                          [](const testing::TestParamInfo<Outage>& outage) {
-                           return absl::StrCat(outage.param.service, outage.param.signal == SIGKILL ? "Killed" : "Terminated");
+                           return absl::StrCat(outage.param.service,
+                                               outage.param.signal == SIGKILL ? "Killed" : "Terminated");
                          });
 
 TEST(OutageTest, RedisDownWebhooksAreTakenAndTurnsWait) {

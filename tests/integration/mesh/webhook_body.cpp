@@ -14,8 +14,8 @@ absl::string_view View(std::string_view text) { return {text.data(), text.size()
 std::string WhatsAppEnvelope(std::string_view account, const std::string& fields) {
   return absl::StrCat(
       R"({"object":"whatsapp_business_account","entry":[{"id":"waba-1","changes":[{"field":"messages","value":{)",
-      R"("messaging_product":"whatsapp","metadata":{"display_phone_number":"15550001111","phone_number_id":")", View(account),
-      R"("},)", fields, "}}]}]}");
+      R"("messaging_product":"whatsapp","metadata":{"display_phone_number":"15550001111","phone_number_id":")",
+      View(account), R"("},)", fields, "}}]}]}");
 }
 
 }  // namespace
@@ -23,22 +23,22 @@ std::string WhatsAppEnvelope(std::string_view account, const std::string& fields
 std::string TextMessageBody(std::string_view channel, std::string_view account, std::string_view user,
                             std::string_view message_id, std::string_view text) {
   if (channel == "whatsapp") {
-    return WhatsAppEnvelope(
-        account, absl::StrCat(R"("contacts":[{"profile":{"name":"Test"},"wa_id":")", View(user), R"("}],"messages":[{"from":")",
-                              View(user), R"(","id":")", View(message_id), R"(","timestamp":")", kSeconds,
-                              R"(","type":"text","text":{"body":")", View(text), R"("}}])"));
+    return WhatsAppEnvelope(account, absl::StrCat(R"("contacts":[{"profile":{"name":"Test"},"wa_id":")", View(user),
+                                                  R"("}],"messages":[{"from":")", View(user), R"(","id":")",
+                                                  View(message_id), R"(","timestamp":")", kSeconds,
+                                                  R"(","type":"text","text":{"body":")", View(text), R"("}}])"));
   }
   CHECK(channel == "messenger" || channel == "instagram");
-  return absl::StrCat(R"({"object":")", channel == "messenger" ? "page" : "instagram", R"(","entry":[{"id":")", View(account),
-                      R"(","time":)", kMilliseconds, R"(,"messaging":[{"sender":{"id":")", View(user),
+  return absl::StrCat(R"({"object":")", channel == "messenger" ? "page" : "instagram", R"(","entry":[{"id":")",
+                      View(account), R"(","time":)", kMilliseconds, R"(,"messaging":[{"sender":{"id":")", View(user),
                       R"("},"recipient":{"id":")", View(account), R"("},"timestamp":)", kMilliseconds,
                       R"(,"message":{"mid":")", View(message_id), R"(","text":")", View(text), R"("}}]}]})");
 }
 
 std::string DeliveredStatusBody(std::string_view account, std::string_view user, std::string_view message_id) {
-  return WhatsAppEnvelope(account, absl::StrCat(R"("statuses":[{"id":")", View(message_id),
-                                                R"(","status":"delivered","timestamp":")", kSeconds,
-                                                R"(","recipient_id":")", View(user), R"("}])"));
+  return WhatsAppEnvelope(
+      account, absl::StrCat(R"("statuses":[{"id":")", View(message_id), R"(","status":"delivered","timestamp":")",
+                            kSeconds, R"(","recipient_id":")", View(user), R"("}])"));
 }
 
 }  // namespace mesh_test

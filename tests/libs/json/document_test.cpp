@@ -138,9 +138,8 @@ TEST(DocumentTest, SurvivesRandomDamage) {
   constexpr unsigned kSeed = 8259;
   SCOPED_TRACE(kSeed);
   std::mt19937 rng(kSeed);
-  const std::string valid =
-      R"({"object":"page","entry":[{"id":"1\ud83d\ude00","time":1700000000000,)"
-      R"("x":[1.5,-2,true,null,{"k":"\u0000"}]}]})";
+  const std::string valid = R"({"object":"page","entry":[{"id":"1\ud83d\ude00","time":1700000000000,)"
+                            R"("x":[1.5,-2,true,null,{"k":"\u0000"}]}]})";
   const std::string alphabet = std::string("{}[]\",:\\ud0189eE.-+ntf \xC3\xA9\xF0\x9F\xFF", 28) + '\0';
   int readable = 0;
   for (int round = 0; round < 50'000; ++round) {

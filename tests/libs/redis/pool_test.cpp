@@ -201,8 +201,9 @@ TEST(PoolLoadingTest, LoadingServerIsUnavailable) {
   RedisOptions options;
   options.port = harness::FreePort();
   const auto start = [&](const std::vector<std::string>& more) {
-    std::vector<std::string> command{"redis-server", "--port", std::to_string(options.port), "--dir", dir.path(),
-                                     "--appendonly", "yes", "--save", ""};
+    std::vector<std::string> command{"redis-server", "--port",   std::to_string(options.port),
+                                     "--dir",        dir.path(), "--appendonly",
+                                     "yes",          "--save",   ""};
     command.insert(command.end(), more.begin(), more.end());
     auto process = harness::ChildProcess::Start({.command = command, .log_path = dir.File("log"), .environment = {}});
     EXPECT_TRUE(process.ok()) << process.status();
@@ -227,8 +228,8 @@ TEST(PoolLoadingTest, LoadingServerIsUnavailable) {
   }));
   process->Kill();
   process = start({"--key-load-delay", "100"});
-  EXPECT_TRUE(WaitUntil(
-      [&] { return std::string((*pool)->status().message()).find("LOADING") != std::string::npos; }, 10s));
+  EXPECT_TRUE(
+      WaitUntil([&] { return std::string((*pool)->status().message()).find("LOADING") != std::string::npos; }, 10s));
   EXPECT_TRUE(absl::IsUnavailable((*pool)->Run({"GET", "k1"}, In(1s)).status()));
   ASSERT_TRUE(WaitUntil([&] { return (*pool)->status().ok(); }, 30s));
   EXPECT_EQ((*pool)->Run({"GET", "k1"}, In(1s))->text, "v");

@@ -13,8 +13,9 @@ namespace {
 TEST(ErrorReplyTest, ServerThatCannotServeNowIsRetryableAndKeepsItsWord) {
   for (const char* const message :
        {"LOADING Redis is loading the dataset in memory", "MISCONF Redis is configured to save RDB snapshots",
-        "READONLY You can't write against a read only replica.", "OOM command not allowed when used memory > 'maxmemory'.",
-        "BUSY Redis is busy running a script.", "MASTERDOWN Link with MASTER is down", "CLUSTERDOWN Hash slot not served",
+        "READONLY You can't write against a read only replica.",
+        "OOM command not allowed when used memory > 'maxmemory'.", "BUSY Redis is busy running a script.",
+        "MASTERDOWN Link with MASTER is down", "CLUSTERDOWN Hash slot not served",
         "NOREPLICAS Not enough good replicas to write."}) {
     const absl::Status status = StatusFromErrorReply(message);
     EXPECT_TRUE(absl::IsUnavailable(status)) << message;

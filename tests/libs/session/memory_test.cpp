@@ -46,8 +46,8 @@ class MemoryTest : public StoreFixture {
   }
 };
 
-// Redis reserves up to twice what an appended string holds, so the cost depends on how full that is: the mean over sizes
-// from just before to just after a doubling is what a large population costs.
+// Redis reserves up to twice what an appended string holds, so the cost depends on how full that is: the mean over
+// sizes from just before to just after a doubling is what a large population costs.
 TEST_F(MemoryTest, FinishedTurnCostsUnder32BytesWhenShardsAreWellFilled) {
   constexpr int kShards = 64;
   options_.done_shards = kShards;

@@ -30,7 +30,8 @@ v1::AppendTurnRequest GoodAppend() {
 
 // True when the request is good as it is, and InvalidArgument naming `field` once `spoil` was applied.
 template <typename Request>
-testing::AssertionResult Refused(Request request, const std::string& field, const std::function<void(Request&)>& spoil) {
+testing::AssertionResult Refused(Request request, const std::string& field,
+                                 const std::function<void(Request&)>& spoil) {
   if (!Validate(request).ok()) return testing::AssertionFailure() << "was not good: " << Validate(request);
   spoil(request);
   const absl::Status status = Validate(request);
@@ -46,12 +47,12 @@ TEST(ValidateTest, ConversationMustBeWholeAndOfBoundedSize) {
   EXPECT_TRUE(Refused<R>(GoodAppend(), "conversation", [](R& r) { r.clear_conversation(); }));
   EXPECT_TRUE(Refused<R>(GoodAppend(), "tenant", [](R& r) { r.mutable_conversation()->clear_tenant(); }));
   EXPECT_TRUE(Refused<R>(GoodAppend(), "channel", [](R& r) { r.mutable_conversation()->clear_channel(); }));
-  EXPECT_TRUE(Refused<R>(GoodAppend(), "channel", [](R& r) {
-    r.mutable_conversation()->set_channel(static_cast<mesh::bus::v1::Channel>(77));
-  }));
+  EXPECT_TRUE(Refused<R>(GoodAppend(), "channel",
+                         [](R& r) { r.mutable_conversation()->set_channel(static_cast<mesh::bus::v1::Channel>(77)); }));
   EXPECT_TRUE(Refused<R>(GoodAppend(), "account", [](R& r) { r.mutable_conversation()->clear_account(); }));
   EXPECT_TRUE(Refused<R>(GoodAppend(), "user", [](R& r) { r.mutable_conversation()->clear_user(); }));
-  EXPECT_TRUE(Refused<R>(GoodAppend(), "user", [](R& r) { r.mutable_conversation()->set_user(std::string(257, 'u')); }));
+  EXPECT_TRUE(
+      Refused<R>(GoodAppend(), "user", [](R& r) { r.mutable_conversation()->set_user(std::string(257, 'u')); }));
   R longest = GoodAppend();
   longest.mutable_conversation()->set_user(std::string(256, 'u'));
   EXPECT_TRUE(Validate(longest).ok());
@@ -66,7 +67,8 @@ TEST(ValidateTest, AppendedTurnHoldsItsLimits) {
   EXPECT_TRUE(Refused<R>(GoodAppend(), "reply_text",
                          [](R& r) { r.mutable_turn()->set_reply_text(std::string(kTextBytesMax + 1, 'x')); }));
   EXPECT_TRUE(Refused<R>(GoodAppend(), "user_tokens", [](R& r) { r.mutable_turn()->set_user_tokens(-1); }));
-  EXPECT_TRUE(Refused<R>(GoodAppend(), "reply_tokens", [](R& r) { r.mutable_turn()->set_reply_tokens(kTokensMax + 1); }));
+  EXPECT_TRUE(
+      Refused<R>(GoodAppend(), "reply_tokens", [](R& r) { r.mutable_turn()->set_reply_tokens(kTokensMax + 1); }));
   EXPECT_TRUE(Refused<R>(GoodAppend(), "replies_offset", [](R& r) { r.mutable_turn()->set_replies_offset(-1); }));
   EXPECT_TRUE(
       Refused<R>(GoodAppend(), "turns_offset", [](R& r) { r.mutable_turn()->set_turns_offset(kTurnsOffsetMax + 1); }));
@@ -100,7 +102,8 @@ TEST(ValidateTest, ContextSessionAndForgetHoldTheirLimits) {
   *load.mutable_conversation() = GoodConversation();
   load.set_turn_id(std::string(32, 'x'));
   EXPECT_TRUE(Refused<v1::LoadContextRequest>(load, "turn_id", [](auto& r) { r.clear_turn_id(); }));
-  EXPECT_TRUE(Refused<v1::LoadContextRequest>(load, "history_tokens_max", [](auto& r) { r.set_history_tokens_max(-1); }));
+  EXPECT_TRUE(
+      Refused<v1::LoadContextRequest>(load, "history_tokens_max", [](auto& r) { r.set_history_tokens_max(-1); }));
   v1::GetSessionRequest get;
   *get.mutable_conversation() = GoodConversation();
   EXPECT_TRUE(Refused<v1::GetSessionRequest>(get, "turns_max", [](auto& r) { r.set_turns_max(-1); }));
@@ -117,8 +120,8 @@ TEST(ValidateTest, IdentityNeverCrossesTenantChannelOrAccount) {
   using R = v1::LinkIdentityRequest;
   EXPECT_TRUE(Refused<R>(good, "user", [](R& r) { r.mutable_new_conversation()->set_tenant("other"); }));
   EXPECT_TRUE(Refused<R>(good, "user", [](R& r) { r.mutable_new_conversation()->set_account("other"); }));
-  EXPECT_TRUE(Refused<R>(good, "user",
-                         [](R& r) { r.mutable_new_conversation()->set_channel(mesh::bus::v1::CHANNEL_WEB); }));
+  EXPECT_TRUE(
+      Refused<R>(good, "user", [](R& r) { r.mutable_new_conversation()->set_channel(mesh::bus::v1::CHANNEL_WEB); }));
   EXPECT_TRUE(Refused<R>(good, "same", [](R& r) { r.mutable_new_conversation()->set_user("old"); }));
   EXPECT_TRUE(Refused<R>(good, "changed_at_ms", [](R& r) { r.set_changed_at_ms(-1); }));
 }

@@ -72,9 +72,8 @@ class ServiceTest : public testing::Test {
     session::Client::CallOptions call;
     call.timeout = timeout;
     call.trace = telemetry::TraceContext::NewRoot();
-    (client_.get()->*method)(request, call, [&](absl::StatusOr<Response> response) {
-      promise.set_value(std::move(response));
-    });
+    (client_.get()->*method)(request, call,
+                             [&](absl::StatusOr<Response> response) { promise.set_value(std::move(response)); });
     return promise.get_future().get();
   }
 
@@ -172,7 +171,8 @@ TEST_F(ServiceTest, BadRequestIsInvalidArgumentAndCounted) {
       << metrics_.ToPrometheusText();
 }
 
-// Goal: Redis dies under load and comes back; callers see Unavailable at once, then success, with no restart of anything.
+// Goal: Redis dies under load and comes back; callers see Unavailable at once, then success, with no restart of
+// anything.
 TEST_F(ServiceTest, RedisOutageIsUnavailableAtOnceAndOverWithoutRestart) {
   StartService();
   const auto ana = Conversation("ana");
@@ -195,7 +195,8 @@ TEST_F(ServiceTest, RedisOutageIsUnavailableAtOnceAndOverWithoutRestart) {
 
   ASSERT_TRUE(redis_->Start().ok());
   ASSERT_TRUE(WaitUntil([&] { return Load(ana, "second").ok(); }, 10s));
-  // What Redis acknowledged last may be gone (it delays writes while the disk syncs): the log is replayed, and harmlessly.
+  // What Redis acknowledged last may be gone (it delays writes while the disk syncs): the log is replayed, and
+  // harmlessly.
   ASSERT_TRUE(Append(AppendOf(ana, "first", 1, 1, "hello")).ok());
   EXPECT_EQ(Load(ana, "second")->history_size(), 1);
   EXPECT_TRUE(app_->Ready().ok());
@@ -281,12 +282,14 @@ TEST_F(ServiceTest, TakenPortIsAnErrorThatNamesTheOption) {
 }
 
 // Goal: the projection equals a plain model of the log, whoever writes what when (invariants I4 and I5).
-// Method: a random log of conversations of two tenants with the same users; 50 clients write its records at once, each in
-// an order of its own and some of them twice, then the stored history is compared with what the rules say of the log.
+// Method: a random log of conversations of two tenants with the same users; 50 clients write its records at once, each
+// in an order of its own and some of them twice, then the stored history is compared with what the rules say of the
+// log.
 TEST_F(ServiceTest, FiftyClientsConvergeOnTheLog) {
   StartService();
   const char* const given = std::getenv("MESH_TEST_SEED");
-  const auto seed = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
+  const auto seed =
+      given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
   RecordProperty("seed", std::to_string(seed));
   SCOPED_TRACE("MESH_TEST_SEED=" + std::to_string(seed));
 

@@ -79,7 +79,8 @@ TEST(TurnLanesTest, FinishOfATurnThatDoesNotRunIsABug) {
   EXPECT_DEATH(lanes.Finish(*Task("anna", 0)), "not running");
 }
 
-// Goal: whatever the order of arrivals, starts, ends and revokes, no conversation runs twice at once, its turns start in
+// Goal: whatever the order of arrivals, starts, ends and revokes, no conversation runs twice at once, its turns start
+// in
 //       offset order, nothing is lost and the counts agree.
 // Method: random traffic from fixed seeds against plain bookkeeping.
 TEST(TurnLanesTest, OrderAndCountsHoldUnderRandomTraffic) {
