@@ -1,5 +1,6 @@
 """Child processes of the local mesh: start, wait until ready, stop in order."""
 import ctypes
+import http.client
 import os
 import pathlib
 import shutil
@@ -108,14 +109,6 @@ def http_ready(url):
         try:
             with urllib.request.urlopen(url, timeout=1) as answer:
                 return answer.status == 200
-        except (urllib.error.URLError, OSError):
+        except (urllib.error.URLError, http.client.HTTPException, OSError):
             return False
-    return check
-
-
-def tcp_ready(port):
-    def check():
-        with socket.socket() as probe:
-            probe.settimeout(0.5)
-            return probe.connect_ex(("127.0.0.1", port)) == 0
     return check

@@ -6,11 +6,12 @@ import socket
 import subprocess
 import uuid
 
-from process import Process, StartError, tcp_ready
+from process import Process, StartError
 
 HERE = pathlib.Path(__file__).resolve().parent
 JAVA_FLAGS = ["-Xms96m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError",
               "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"]
+FORMAT_S = 120
 
 
 def require(tool, package):
@@ -32,8 +33,12 @@ def kafka(run_dir, port, controller_port):
     java = ["java", *JAVA_FLAGS, "-cp", f"{home / 'libs'}/*"]
     if not (data / "meta.properties").exists():
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        formatted = subprocess.run([*java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", properties],
-                                   capture_output=True, text=True)
+        try:
+            formatted = subprocess.run([*java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", properties],
+                                       capture_output=True, text=True, timeout=FORMAT_S)
+        except subprocess.TimeoutExpired:
+            raise StartError(f"Kafka's data folder {data} could not be formatted within {FORMAT_S} s. Is the machine busy? "
+                             "Run it again") from None
         if formatted.returncode != 0:
             raise StartError(f"Kafka's data folder {data} could not be formatted: {formatted.stderr.strip()[-300:]}")
     return Process("kafka", [*java, "kafka.Kafka", properties], run_dir / "logs/kafka.log", stop_s=20)
@@ -51,11 +56,12 @@ def redis(run_dir, port):
 def redis_ready(port):
     """PONG, not merely an open port: a server that still loads its file answers LOADING."""
     def check():
-        if not tcp_ready(port)():
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith(b"+PONG")
+        except OSError:
             return False
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
     return check
 
 

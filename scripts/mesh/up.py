@@ -122,9 +122,11 @@ class Mesh:
         for name, value in rows:
             print(f"  {name:<18}{value}")
         for line in self.ports.replaced:
-            print(f"  note            {line}")
+            print(f"  {'note':<18}{line}")
         meshctl = self.display(self.options.bin_dir / "meshctl")
-        print(f'\nTry:   {meshctl} send --channel=whatsapp --text="What is the capital of France?"')
+        # By itself meshctl finds only .run/meshctl.yaml.
+        config = "" if self.run_dir == pathlib.Path.cwd() / ".run" else f" --config={self.display(self.run_dir)}/meshctl.yaml"
+        print(f'\nTry:   {meshctl} send{config} --channel=whatsapp --text="What is the capital of France?"')
         print("Stop:  Ctrl-C (data stays)\n", flush=True)
 
     @staticmethod
@@ -188,7 +190,7 @@ def main():
         mesh.start()
         mesh.print_table(time.monotonic() - started)
         mesh.watch()
-    except StartError as error:
+    except (StartError, OSError) as error:  # OSError: a full disk, a file of somebody else; what runs is stopped in order
         print(f"\nup: {error}", file=sys.stderr, flush=True)
         code = 1
     except KeyboardInterrupt:
