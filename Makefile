@@ -21,7 +21,7 @@ kafka: deps ## bring the broker's jars (Apache Kafka 4.4) into .run/kafka/libs
 model: deps ## bring the default model (98 MB) into .run/models
 	@python3 scripts/fetch_model.py $(RUN_DIR)/models
 
-$(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json
+$(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json | deps
 	@cmake --preset release >$(BUILD).log 2>&1 || { tail -n 30 $(BUILD).log; exit 1; }
 	@mv $(BUILD).log $(BUILD)/configure.log
 

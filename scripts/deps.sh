@@ -14,6 +14,7 @@ known() { apt-cache show "$1" >/dev/null 2>&1; }
 provided() {
   case $1 in
     cmake|ccache|mold|git|maven|python3|openssl|curl) local tool=${1/maven/mvn}; command -v "$tool" >/dev/null ;;
+    procps) command -v pkill >/dev/null ;;
     ninja-build) command -v ninja >/dev/null ;;
     *jre-headless*) command -v java >/dev/null ;;
     python3-pip) python3 -m pip --version >/dev/null 2>&1 ;;

@@ -12,6 +12,7 @@ mkdir -p "$folder"
 rm -f "$folder"/*.jar
 echo "Kafka 4.4: fetching the broker's jars (43 MB) from Maven Central ..."
 log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 if ! mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
     -DoutputDirectory="$folder" >"$log" 2>&1; then
   tail -n 15 "$log" >&2
@@ -19,6 +20,5 @@ if ! mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DincludeScope=ru
     "then run the same command again." >&2
   exit 1
 fi
-rm -f "$log"
 echo "$wanted" >"$stamp"
 echo "Kafka 4.4: $(ls "$folder"/*.jar | wc -l) jars in $folder"
