@@ -80,8 +80,9 @@ absl::Status GroupConsumer::Open() {
   config->Set("fetch.error.backoff.ms", 100);
   config->Set("queued.max.messages.kbytes", kFetchQueueKbytes);
   config->Set("fetch.message.max.bytes", kRecordBytesMax);
-  join_watch_.Attach(config->get());
-  join_watch_.Reset();
+  join_watch_->Attach(config->get());
+  join_watch_->Reset();
+  assigned_once_ = false;
   rd_kafka_conf_set_rebalance_cb(config->get(), &OnRebalance);
   rd_kafka_conf_set_error_cb(config->get(), &OnError);
   absl::StatusOr<ClientPtr> client = std::move(*config).NewClient(RD_KAFKA_CONSUMER, this);
@@ -218,7 +219,7 @@ void GroupConsumer::ServeCommits() {
     committer_->Serve();
     return;
   }
-  if (join_watch_.joining()) return;
+  if (join_watch_->joining()) return;
   std::uint64_t request = 0;
   {
     std::lock_guard lock(commit_mutex_);

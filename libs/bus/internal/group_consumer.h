@@ -62,6 +62,7 @@ class GroupConsumer final : public Consumer {
   void RevokeOwned(const std::vector<TopicPartition>& partitions, bool lost);
   void ChangeAssignment(bool add, const rd_kafka_topic_partition_list_t& partitions);
   void Leave();
+  void FinishFirstJoin(base::MonotonicTime deadline);
   void DropClient();
   void Reopen();
 
@@ -89,7 +90,8 @@ class GroupConsumer final : public Consumer {
 
   PartitionTable table_;
   BrokerHealth health_;
-  JoinWatch join_watch_;
+  // Not a member by value: it must live on when a client has to be left behind (DropClient).
+  std::unique_ptr<JoinWatch> join_watch_ = std::make_unique<JoinWatch>();
 
   // Poll thread; also Open and Start, before it runs. `committer_` goes before `client_`.
   ClientPtr client_;
@@ -100,6 +102,7 @@ class GroupConsumer final : public Consumer {
   base::MonotonicTime next_reopen_;
   int reopen_attempt_ = 0;
   bool leaving_ = false;
+  bool assigned_once_ = false;                                        // this client; also with no partitions
   std::map<rd_kafka_resp_err_t, base::MonotonicTime> errors_logged_;  // when last, so that a log is not flooded
 
   std::atomic<bool> pauses_changed_{false};

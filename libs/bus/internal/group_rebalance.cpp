@@ -33,6 +33,7 @@ void GroupConsumer::OnRebalance(rd_kafka_t* client, rd_kafka_resp_err_t event,
                                 rd_kafka_topic_partition_list_t* partitions, void* opaque) {
   auto* self = static_cast<GroupConsumer*>(opaque);
   self->rebalances_.Increment();
+  if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) self->assigned_once_ = true;
   if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !self->leaving_) {
     self->TakePending(*partitions);
     self->Wake();  // makes the poll return, so that AssignPending comes at once
@@ -154,10 +155,12 @@ void GroupConsumer::ChangeAssignment(bool add, const rd_kafka_topic_partition_li
 void GroupConsumer::Leave() {
   leaving_ = true;
   if (client_ == nullptr) return;
+  const base::MonotonicTime deadline = Now() + kLeaveTime;
+  FinishFirstJoin(deadline);
+  if (join_watch_->answered() && !assigned_once_) return;  // see DropClient
   // The last commit is made by the revocation that closing brings, while this is still a member.
   const QueuePtr events(rd_kafka_queue_new(client_.get()));
   const ErrorPtr error(rd_kafka_consumer_close_queue(client_.get(), events.get()));
-  const base::MonotonicTime deadline = Now() + kLeaveTime;
   while (error == nullptr && rd_kafka_consumer_closed(client_.get()) == 0 && Now() < deadline) {
     const EventPtr event(rd_kafka_queue_poll(events.get(), /*timeout_ms=*/20));
     if (event == nullptr || rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_REBALANCE) continue;
@@ -172,6 +175,15 @@ void GroupConsumer::Leave() {
   }
 }
 
+// librdkafka 2.0.2 aborts the process when a client ends between its first JoinGroup and its first assignment
+// (assertion assignor_state in rd_kafka_sticky_assignor_state_destroy). So a member that stops while it joins joins
+// first.
+void GroupConsumer::FinishFirstJoin(base::MonotonicTime deadline) {
+  while (join_watch_->sent() && !assigned_once_ && Now() < deadline) {
+    const MessagePtr none(rd_kafka_consumer_poll(client_.get(), /*timeout_ms=*/20));
+  }
+}
+
 void GroupConsumer::DropClient() {
   health_.Unwatch();
   {
@@ -180,6 +192,15 @@ void GroupConsumer::DropClient() {
   }
   committer_.reset();
   pending_.reset();
+  if (join_watch_->answered() && !assigned_once_) {
+    // The group's answer to a join stays away: ending this client would abort the process. It is left behind with what
+    // its threads use; it has no partitions and nothing polls it, and its session ends with the process at the latest.
+    telemetry::LogWarning("kafka_client_left_behind", {{"reason", "its first join is not complete"}});
+    static_cast<void>(client_.release());
+    static_cast<void>(join_watch_.release());
+    join_watch_ = std::make_unique<JoinWatch>();
+    return;
+  }
   client_.reset();
 }
 

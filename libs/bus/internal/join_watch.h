@@ -18,9 +18,11 @@ namespace bus::internal {
 class JoinWatch {
  public:
   void Attach(rd_kafka_conf_t* conf);  // before the client is made
-  void Reset() { joining_ = false; }   // for a new client
+  void Reset();                        // for a new client
 
   bool joining() const { return joining_; }
+  bool sent() const { return sent_; }          // a JoinGroup, ever
+  bool answered() const { return answered_; }  // a JoinGroup, ever
 
  private:
   static rd_kafka_resp_err_t OnNew(rd_kafka_t* client, const rd_kafka_conf_t* conf, void* opaque, char* error_text,
@@ -33,6 +35,8 @@ class JoinWatch {
                                         int64_t round_trip, rd_kafka_resp_err_t error, void* opaque);
 
   std::atomic<bool> joining_{false};
+  std::atomic<bool> sent_{false};
+  std::atomic<bool> answered_{false};
 };
 
 }  // namespace bus::internal

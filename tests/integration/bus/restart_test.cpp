@@ -5,6 +5,7 @@
 #include <chrono>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "libs/bus/offset_tracker.h"
@@ -112,6 +113,20 @@ TEST_F(BusTest, CommitNowSaysWhenTheConsumerDoesNotRun) {
   member.Stop();
   EXPECT_FALSE(member.consumer().polling());
   EXPECT_TRUE(absl::IsFailedPrecondition(member.consumer().CommitNow(In(std::chrono::seconds(5)))));
+}
+
+// Goal: no moment of the first join at which stopping ends the process.
+// Method: members stop after waits that step through a join's few milliseconds; each finds a group of its own.
+TEST_F(BusTest, AMemberMayStopAtAnyMomentOfItsFirstJoin) {
+  for (int step = 0; step < 25; ++step) {
+    Member member(options_, GroupOf("stop-at-" + std::to_string(step), topic_), FinishAll);
+    const base::MonotonicTime stop_at = In(std::chrono::milliseconds(2 * step));
+    member.consumer().Start();
+    std::this_thread::sleep_until(stop_at);
+    const base::MonotonicTime stopping = base::Clock::Real().Now();
+    member.Stop();
+    EXPECT_LT(base::Clock::Real().Now() - stopping, std::chrono::seconds(8));
+  }
 }
 
 }  // namespace
