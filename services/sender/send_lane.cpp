@@ -121,7 +121,7 @@ void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
   if (state.state == PartState::kClaimed) {
     // Both decisions are about one CLAIM; another sender's may have taken its place since.
     const bool own = state.claim_term == head_.claim_term && ledger().term() == head_.claim_term;
-    if (head_.unposted_claim == part && own) return Claim(part, state.resends);
+    if (head_.unposted_claim == part && own) return TryClaim(part, state.resends);
     if (head_.resend_over == state.claim_offset) return TryClaim(part, state.resends + 1);
     return WatchDoubt(turn, part);
   }
@@ -141,7 +141,15 @@ void SendLane::TryClaim(std::size_t part, std::uint32_t resends) {
   if (account == nullptr)
     return ParkReply();  // only a doubt comes here without one, and its policy went with the account
   if (WaitsForLimits(part, *account)) return;
+  if (!head_.slot.held()) head_.slot = context_.slots->TryTake();
+  if (!head_.slot.held()) {
+    const std::uint64_t step = Enter(Phase::kWaiting);
+    return context_.slots->Wait([self = shared_from_this(), step] {
+      if (self->step_ == step) self->Step();
+    });
+  }
   if (!context_.gate->MayTry(*account, effects().Now())) {
+    head_.slot.GiveUp();
     Enter(Phase::kWaiting);
     return After(kGatePoll, [this] { Step(); });
   }
@@ -183,6 +191,7 @@ void SendLane::OnClaimed(std::size_t part, std::int64_t claim_offset, base::Mono
       effects().Now() < claimed_at + context_.options.lease) {
     return Post(*turn, part, claim_offset, claimed_at);
   }
+  head_.slot.GiveUp();
   // Nothing was posted under this claim. A successor is told so; otherwise it is claimed afresh.
   if (revoked || stopped_ || !ledger().owned()) return Release(part, claim_offset, [this] { Step(); });
   Step();
@@ -191,7 +200,10 @@ void SendLane::OnClaimed(std::size_t part, std::int64_t claim_offset, base::Mono
 void SendLane::Post(const PlannedTurn& turn, std::size_t part, std::int64_t claim_offset,
                     base::MonotonicTime claimed_at) {
   const auto account = FindAccount();
-  if (account == nullptr) return Release(part, claim_offset, [this] { Step(); });
+  if (account == nullptr) {
+    head_.slot.GiveUp();
+    return Release(part, claim_offset, [this] { Step(); });
+  }
   Effects::Send send;
   send.request = effects()
                      .FindCodec(account->channel)
@@ -215,6 +227,7 @@ void SendLane::Post(const PlannedTurn& turn, std::size_t part, std::int64_t clai
 
 void SendLane::OnPosted(std::size_t part, std::int64_t claim_offset, base::MonotonicTime posted_at,
                         http::ClientResult result) {
+  head_.slot.GiveUp();
   context_.metrics->ObserveSend(channel_name(), base::ToSeconds(effects().Now() - posted_at));
   if (result.ok) return OnAnswer(part, claim_offset, result.response);
   OnNoAnswer(part, claim_offset, result.failure);

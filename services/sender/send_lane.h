@@ -18,6 +18,7 @@
 #include "services/sender/ledger_tail.h"
 #include "services/sender/metrics.h"
 #include "services/sender/rate_limiter.h"
+#include "services/sender/send_slots.h"
 
 namespace sender {
 
@@ -39,6 +40,7 @@ struct LaneContext {
   LedgerTail* ledger = nullptr;
   RateLimiter* limiter = nullptr;
   AccountGate* gate = nullptr;
+  std::shared_ptr<SendSlots> slots;
   const Metrics* metrics = nullptr;
   std::shared_ptr<Lease> lease;
   LaneOptions options;
@@ -99,6 +101,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
     std::optional<std::size_t> reserved_part;           // has its place at the rate limiter:
     base::MonotonicTime reserved_for;                   // then
     base::MonotonicTime not_before;                     // back-off after a refusal
+    SendSlots::Slot slot;                               // from CLAIM to the answer
     std::shared_ptr<const account::Account> posted_as;  // with the token that the last POST carried
     std::optional<std::size_t> unposted_claim;          // claimed in this life and not posted: may be claimed again
     std::int64_t claim_term = 0;                        // of the last claim made here

@@ -18,7 +18,10 @@ SenderCore::SenderCore(const CoreOptions& options, Effects* effects, Ports ports
       metrics_(metrics),
       limiter_(options.rate_buckets_max),
       gate_(options.probe_interval),
+      slots_(std::make_shared<SendSlots>(options.sends_in_flight_max)),
       forgot_at_(effects->Now()) {}
+
+SenderCore::~SenderCore() { slots_->Close(); }
 
 LedgerTail& SenderCore::TailOf(std::int32_t partition) {
   auto& tail = tails_[partition];
@@ -36,6 +39,7 @@ void SenderCore::OnAssigned(std::int32_t partition, std::shared_ptr<Lease> lease
   context.ledger = &TailOf(partition);
   context.limiter = &limiter_;
   context.gate = &gate_;
+  context.slots = slots_;
   context.metrics = metrics_;
   context.lease = std::move(lease);
   context.options = options_.lane;

@@ -14,6 +14,7 @@ namespace sender {
 struct CoreOptions {
   LaneOptions lane;
   base::Duration probe_interval = std::chrono::seconds(30);  // one try this often for an account that cannot send
+  std::size_t sends_in_flight_max = 64;                      // claimed and not answered
   std::size_t rate_buckets_max = 100000;                     // of each kind
   std::size_t settled_detail_max = 8192;                     // settled turns a ledger partition remembers in full
 };
@@ -32,6 +33,9 @@ class SenderCore {
   };
 
   SenderCore(const CoreOptions& options, Effects* effects, Ports ports, const Metrics* metrics);
+
+  // Lanes that callbacks still hold may outlive it; `effects` and `metrics` must outlive them.
+  ~SenderCore();
 
   // `lease` is set to revoked by whoever learns first that the partition is gone.
   void OnAssigned(std::int32_t partition, std::shared_ptr<Lease> lease);
@@ -57,6 +61,7 @@ class SenderCore {
   const Metrics* const metrics_;
   RateLimiter limiter_;
   AccountGate gate_;
+  const std::shared_ptr<SendSlots> slots_;
   std::map<std::int32_t, std::unique_ptr<LedgerTail>> tails_;  // of every partition ever assigned here
   std::map<std::int32_t, std::shared_ptr<PartitionSender>> partitions_;
   std::int64_t takeovers_ = 0;

@@ -117,6 +117,7 @@ class RandomLife {
   void SetKnobs() {
     world_.append_failure_rate = static_cast<double>(rng_() % 3) * 0.05;
     world_.delay_max = milliseconds(5 + rng_() % 200);
+    if (rng_() % 2 == 0) world_.options.sends_in_flight_max = 1;
     world_.client_delay_max = rng_() % 2 == 0 ? base::Duration(milliseconds(10)) : base::Duration(seconds(8));
     world_.account.turn_deadline_s = 100000;  // refusals end one day: giving up is tested elsewhere
     world_.graph = [this](int) {

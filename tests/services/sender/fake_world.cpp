@@ -219,7 +219,7 @@ World::World(std::uint64_t seed) : rng_(seed) {
   account.user_burst_max = 1000;
 }
 
-World::~World() = default;
+World::~World() { events_.clear(); }  // they hold lanes, which refer to their process
 
 Process& World::StartOwner() {
   processes_.push_back(std::make_unique<Process>(this, static_cast<int>(processes_.size()), options));

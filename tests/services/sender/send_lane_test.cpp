@@ -95,6 +95,25 @@ TEST_F(SendLaneTest, OneSlowUserDoesNotHoldUpAnother) {
   EXPECT_GE(world_.now, base::MonotonicTime(seconds(12))) << "two waits of 6 s";
 }
 
+TEST_F(SendLaneTest, NoMoreIsClaimedThanCanBePostedAndAllAreServedInTurn) {
+  world_.options.sends_in_flight_max = 2;
+  world_.StartOwner();
+  for (int user = 0; user < 30; ++user) world_.Say("u" + std::to_string(user), "t" + std::to_string(user), "hello");
+  std::size_t claimed_max = 0;
+  ASSERT_TRUE(world_.RunUntil([&] {
+    std::map<std::string, int> claimed;
+    for (const auto& record : world_.Ledger()) {
+      if (record.has_claim()) ++claimed[record.claim().reply_id()];
+      if (record.has_sent()) claimed.erase(record.sent().reply_id());
+    }
+    claimed_max = std::max(claimed_max, claimed.size());
+    return world_.AllDone();
+  }));
+  EXPECT_EQ(world_.shown.size(), 30u);
+  EXPECT_LE(claimed_max, 4u) << "two under way, and two answered whose SENT is not in the log yet";
+  EXPECT_EQ(LedgerShape().find('R'), std::string::npos) << "no claim grew old";
+}
+
 TEST_F(SendLaneTest, ARefusalForNowGivesTheClaimBackAndTriesAgain) {
   GraphDoes({GraphBehaviour::kRefuse, GraphBehaviour::kUnreachable});
   world_.StartOwner();
