@@ -14,7 +14,7 @@
 
 namespace http {
 
-// Limits of the untrusted side. Defaults are those of ecosystem.md 1.3.
+// Limits of the untrusted side. Defaults are those of docs/decisions/0002-http-stack.md.
 struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 0;    // 0: any free port, see Server::port()
@@ -47,7 +47,7 @@ using Responder = std::function<void(Response)>;
 using Handler = std::function<void(Request, Responder)>;
 
 // HTTP/1.1 server with keep-alive and pipelining. Beast parses; a policy check behind it refuses what Beast lets
-// through (unknown transfer codings, a missing Host, obs-fold, repeated Content-Length): ecosystem.md 1.3.
+// through (unknown transfer codings, a missing Host, obs-fold, repeated Content-Length): docs/decisions/0002-http-stack.md.
 //
 // HEAD is answered by the route of GET, without the body. An unknown path is 404, a known one with another method 405.
 // `Expect: 100-continue` is answered before the body is read; HTTP/1.0 connections are closed after their answer. What

@@ -31,10 +31,15 @@ void StatusConsumer::OnAssigned(const bus::TopicPartition& partition, std::int64
 }
 
 void StatusConsumer::OnRevoked(const bus::TopicPartition& partition, bool) {
-  std::lock_guard lock(mutex_);
-  held_.erase(partition);
-  paused_.erase(partition);
-  std::erase_if(in_flight_, [&](const auto& entry) { return entry.first.first == partition; });
+  std::set<bus::TopicPartition> resume;
+  {
+    std::lock_guard lock(mutex_);
+    held_.erase(partition);
+    paused_.erase(partition);
+    std::erase_if(in_flight_, [&](const auto& entry) { return entry.first.first == partition; });
+    resume = TakeResumable();
+  }
+  for (const bus::TopicPartition& paused : resume) consumer_->Resume(paused);
 }
 
 void StatusConsumer::OnRecord(bus::Record record) {
@@ -54,7 +59,7 @@ void StatusConsumer::OnRecord(bus::Record record) {
     metrics_->CountStatus("nothing_named");
     return Finish(*origin);
   }
-  if (Repeats(*entry)) {
+  if (WasTold(*entry)) {
     metrics_->CountStatus("repeated");
     return Finish(*origin);
   }
@@ -68,6 +73,7 @@ void StatusConsumer::Append(std::shared_ptr<const bus::Record> origin, std::shar
   producer_->Produce(ToOutgoing(bus_, bus::PartitionFor(origin->key, partitions_), *entry, trace),
                      [this, origin, entry, attempt](absl::StatusOr<bus::RecordPosition> position) {
                        if (position.ok()) {
+                         Remember(*entry);
                          metrics_->CountStatus("evidence");
                          return Finish(*origin);
                        }
@@ -108,21 +114,34 @@ void StatusConsumer::Finish(const bus::Record& record) {
   {
     std::lock_guard lock(mutex_);
     in_flight_.erase({PlaceOf(record), record.offset});
-    if (in_flight_.size() <= kInFlightMax / 2) resume.swap(paused_);
+    resume = TakeResumable();
   }
   for (const bus::TopicPartition& partition : resume) consumer_->Resume(partition);
 }
 
-bool StatusConsumer::Repeats(const LedgerEntry& entry) {
-  const std::string told = base::JoinLengthPrefixed({entry.key, std::to_string(entry.record.evidence().state())});
+std::set<bus::TopicPartition> StatusConsumer::TakeResumable() {
+  std::set<bus::TopicPartition> resumable;
+  if (in_flight_.size() <= kInFlightMax / 2) resumable.swap(paused_);
+  return resumable;
+}
+
+std::string StatusConsumer::NameOf(const LedgerEntry& entry) {
+  return base::JoinLengthPrefixed({entry.key, std::to_string(entry.record.evidence().state())});
+}
+
+bool StatusConsumer::WasTold(const LedgerEntry& entry) const {
   std::lock_guard lock(mutex_);
-  if (!repeats_.insert(told).second) return true;
-  repeats_by_age_.push_back(told);
-  if (repeats_by_age_.size() > kRepeatsMax) {
-    repeats_.erase(repeats_by_age_.front());
-    repeats_by_age_.pop_front();
+  return told_.contains(NameOf(entry));
+}
+
+void StatusConsumer::Remember(const LedgerEntry& entry) {
+  std::lock_guard lock(mutex_);
+  if (!told_.insert(NameOf(entry)).second) return;
+  told_by_age_.push_back(NameOf(entry));
+  if (told_by_age_.size() > kToldMax) {
+    told_.erase(told_by_age_.front());
+    told_by_age_.pop_front();
   }
-  return false;
 }
 
 bool StatusConsumer::Held(const bus::TopicPartition& partition) const {

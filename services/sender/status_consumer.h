@@ -46,13 +46,18 @@ class StatusConsumer final : public bus::ConsumerHandler {
 
  private:
   static constexpr std::size_t kInFlightMax = 2000;
-  static constexpr std::size_t kRepeatsMax = 65536;
+  static constexpr std::size_t kToldMax = 65536;
 
   void Append(std::shared_ptr<const bus::Record> origin, std::shared_ptr<const LedgerEntry> entry, int attempt);
   void Refuse(std::shared_ptr<const bus::Record> origin, bus::DeadLetterReason reason, int attempt);
   void Begin(const bus::Record& record);
   void Finish(const bus::Record& record);
-  bool Repeats(const LedgerEntry& entry);
+  std::set<bus::TopicPartition> TakeResumable();  // REQUIRES: mutex_ is held
+
+  // The same evidence again tells nothing new. Remembered once the log has it: what was only tried must be tried again.
+  static std::string NameOf(const LedgerEntry& entry);
+  bool WasTold(const LedgerEntry& entry) const;
+  void Remember(const LedgerEntry& entry);
   bool Held(const bus::TopicPartition& partition) const;
 
   const bus::BusOptions bus_;
@@ -68,8 +73,8 @@ class StatusConsumer final : public bus::ConsumerHandler {
   std::set<bus::TopicPartition> paused_;                                                   // protected by mutex_
   std::map<std::pair<bus::TopicPartition, std::int64_t>, base::MonotonicTime> in_flight_;  // protected by mutex_; since
   base::MonotonicTime stale_read_at_{};       // protected by mutex_; a record that had waited was read
-  absl::flat_hash_set<std::string> repeats_;  // protected by mutex_
-  std::deque<std::string> repeats_by_age_;    // protected by mutex_
+  absl::flat_hash_set<std::string> told_;     // protected by mutex_
+  std::deque<std::string> told_by_age_;       // protected by mutex_
 };
 
 }  // namespace sender

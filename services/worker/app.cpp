@@ -111,6 +111,8 @@ void App::RegisterGauges() {
   runner_.metrics().AddRefresh([this] {
     std::lock_guard lock(parts_mutex_);
     if (engine_ != nullptr) metrics_.engine.Refresh(*engine_);
+    const telemetry::Counter& failures = metrics_.accounts_reload_failures;
+    failures.Increment(static_cast<double>(accounts_->reload_failures()) - failures.Value());
   });
 }
 

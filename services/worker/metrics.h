@@ -30,6 +30,7 @@ struct Metrics {
   telemetry::Counter completion_tokens;
   telemetry::Gauge lanes_waiting;
   telemetry::Gauge lanes_running;
+  telemetry::Counter accounts_reload_failures;
   EngineMetrics engine;
 };
 

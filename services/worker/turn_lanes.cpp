@@ -57,12 +57,14 @@ void TurnLanes::DropWaiting(const bus::TopicPartition& partition) {
       --waiting_count_;
       return true;
     });
-    if (lane.waiting.empty() && lane.in_ready) {
-      std::erase(ready_, it->first);
-      lane.in_ready = false;
-    }
+    if (lane.waiting.empty()) lane.in_ready = false;
     it = lane.waiting.empty() && !lane.running ? lanes_.erase(it) : std::next(it);
   }
+  // One walk for all: a full window has thousands of lanes.
+  std::erase_if(ready_, [this](const std::string& key) {
+    const auto lane = lanes_.find(key);
+    return lane == lanes_.end() || !lane->second.in_ready;
+  });
 }
 
 std::size_t TurnLanes::InWindow(const bus::TopicPartition& partition) const {

@@ -1,7 +1,6 @@
 #include "services/worker/turn_run.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <utility>
 
@@ -20,16 +19,11 @@ using mesh::bus::v1::Reply;
 using mesh::bus::v1::Turn;
 
 constexpr std::string_view kService = "worker";
-constexpr std::string_view kGenerationHeader = "mesh-generation";  // set by `meshctl dead-letter requeue`
 constexpr base::Duration kRetryInitial = std::chrono::milliseconds(100);
 constexpr base::Duration kRetryMax = std::chrono::seconds(5);
 
-std::uint32_t GenerationOf(const bus::Record& record) {
-  const std::string_view text = bus::FindHeader(record.headers, kGenerationHeader);
-  std::uint32_t generation = 0;
-  std::from_chars(text.data(), text.data() + text.size(), generation);
-  return generation;
-}
+// What session will say again however often it is asked: the request itself, or what is stored, is unusable.
+bool IsPermanent(const absl::Status& status) { return absl::IsInvalidArgument(status) || absl::IsDataLoss(status); }
 
 mesh::bus::v1::FinishReason ToProto(engine::FinishReason reason) {
   switch (reason) {
@@ -59,7 +53,6 @@ TurnRun::TurnRun(const TurnContext& context, std::shared_ptr<TurnTask> task, std
     : context_(context),
       task_(std::move(task)),
       on_done_(std::move(on_done)),
-      started_(context.clock->Now()),
       trace_(bus::TraceOf(task_->record.headers).NewChild()) {}
 
 template <typename Arg>
@@ -101,7 +94,7 @@ void TurnRun::Decode() {
     account_ = nullptr;
     return GiveUp(bus::DeadLetterReason::kUnknownAccount, "account is not in accounts.yaml");
   }
-  generation_ = GenerationOf(record);
+  generation_ = bus::GenerationOf(record.headers);
   LoadContext();
 }
 
@@ -115,7 +108,7 @@ void TurnRun::LoadContext() {
 }
 
 void TurnRun::OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> response) {
-  if (absl::IsInvalidArgument(response.status())) {
+  if (IsPermanent(response.status())) {
     return GiveUp(bus::DeadLetterReason::kRefused, std::string(response.status().message()));
   }
   if (!response.ok()) return RetryLater(&TurnRun::LoadContext, "session", response.status());
@@ -123,8 +116,16 @@ void TurnRun::OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> r
   // A requeued dead letter was "done" by its notice; its new generation is to be answered all the same.
   if (response->done() && generation_ == 0) return Finish("already_done", /*completed=*/true);
   loaded_ = *std::move(response);
+  answering_since_ = context_.clock->Now();
   context_.metrics->queue_seconds.Observe(base::ToSeconds(context_.clock->Now() - task_->read_at));
+  if (turn_.text().empty() && !account_->unsupported_text.empty()) return AnswerUnsupported();
   Generate();
+}
+
+void TurnRun::AnswerUnsupported() {
+  reply_.set_kind(mesh::bus::v1::REPLY_KIND_ANSWER);
+  reply_.set_text(account_->unsupported_text);
+  WriteReply();
 }
 
 void TurnRun::Generate() {
@@ -211,7 +212,7 @@ void TurnRun::Project() {
 void TurnRun::OnProjected(absl::StatusOr<mesh::session::v1::AppendTurnResponse> response) {
   if (!response.ok()) {
     // What session refuses for good must not hold the lane: the log has the reply, and history is only its projection.
-    if (!absl::IsInvalidArgument(response.status())) {
+    if (!IsPermanent(response.status())) {
       return RetryLater(&TurnRun::Project, "session", response.status());
     }
     telemetry::Log(telemetry::LogLevel::kError, "projection_refused", trace_,
@@ -265,7 +266,7 @@ void TurnRun::Finish(std::string_view outcome, bool completed) {
 
 engine::GenerationRequest TurnRun::BuildRequest() const {
   engine::GenerationRequest request = BuildGenerationRequest(*account_, turn_, loaded_);
-  request.deadline = started_ + std::chrono::seconds(account_->turn_deadline_s);
+  request.deadline = answering_since_ + std::chrono::seconds(account_->turn_deadline_s);
   return request;
 }
 
@@ -276,7 +277,7 @@ session::Client::CallOptions TurnRun::SessionCall() const {
 }
 
 bool TurnRun::DeadlinePassed() const {
-  return context_.clock->Now() >= started_ + std::chrono::seconds(account_->turn_deadline_s);
+  return context_.clock->Now() >= answering_since_ + std::chrono::seconds(account_->turn_deadline_s);
 }
 
 void TurnRun::RetryLater(Step step, std::string_view peer, const absl::Status& why) {

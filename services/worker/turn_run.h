@@ -67,6 +67,7 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   void Decode();
   void LoadContext();
   void OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> response);
+  void AnswerUnsupported();
   void Generate();
   void OnGenerated(absl::StatusOr<engine::GenerationResult> result);
   void WriteReply();
@@ -91,13 +92,14 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   const TurnContext context_;
   const std::shared_ptr<TurnTask> task_;
   std::function<void(bool completed)> on_done_;
-  const base::MonotonicTime started_;
   telemetry::TraceContext trace_;
 
   mesh::bus::v1::Turn turn_;
   std::shared_ptr<const account::AccountBook> book_;  // keeps account_ alive across a reload
   const account::Account* account_ = nullptr;
   mesh::session::v1::LoadContextResponse loaded_;
+  // When the context was there: the turn deadline counts from then, so that waiting for session never uses it up.
+  base::MonotonicTime answering_since_{};
   mesh::bus::v1::Reply reply_;
   std::int64_t reply_offset_ = -1;
   std::uint32_t generation_ = 0;

@@ -276,7 +276,7 @@ TEST_F(PoolTest, ScriptIsLoadedAgainAfterTheServerForgotIt) {
   EXPECT_NE(std::string(status.message()).find("failing"), std::string::npos) << "names the script";
 }
 
-// Goal: the ACL that docs promise is enough (reliability.md A19: no EVAL).
+// Goal: the ACL that docs promise is enough: no EVAL.
 TEST_F(PoolTest, ScriptsNeedNoRightToEval) {
   const harness::TempDir dir;
   Operator({"ACL", "SETUSER", "mesh", "on", ">secret", "~mesh:*", "+@all", "-eval", "-@admin", "-@dangerous"});
