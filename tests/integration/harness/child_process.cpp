@@ -95,7 +95,13 @@ void ChildProcess::Signal(int signal) {
   if (!exit_status_) kill(pid_, signal);
 }
 
-void ChildProcess::Pause() { Signal(SIGSTOP); }
+void ChildProcess::Pause() {
+  Signal(SIGSTOP);
+  if (exit_status_) return;
+  // Threads on other cores go on until the kernel has stopped each of them; only then may the test go on.
+  siginfo_t stopped{};
+  waitid(P_PID, static_cast<id_t>(pid_), &stopped, WSTOPPED | WEXITED | WNOWAIT);
+}
 void ChildProcess::Resume() { Signal(SIGCONT); }
 
 void ChildProcess::Kill() {
