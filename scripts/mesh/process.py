@@ -61,14 +61,17 @@ class Process:
         self.name, self.command, self.log, self.stop_s = name, [str(c) for c in command], log, stop_s
         self.environment = {**os.environ, **(environment or {})}
         self.child = None
+        self.started_at = 0.0
+        self.restarts = 0  # in a row, each soon after the last
 
     def start(self):
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        if self.log.exists():
+        if self.child is None and self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
+        self.started_at = time.monotonic()
         if shutil.which(self.command[0]) is None:
             raise StartError(f"{self.command[0]} is missing. Run: make build")
-        with self.log.open("wb") as output:
+        with self.log.open("ab") as output:  # a restart keeps what its predecessor said last
             self.child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                           preexec_fn=die_with_parent, env=self.environment)
 

@@ -18,7 +18,8 @@ import stores
 from process import Ports, Process, StartError, http_ready
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-RESTARTS_MAX = 20
+RESTARTS_MAX = 10  # of one process, in a row
+QUIET_S = 30  # a process that lived this long starts counting anew
 DEFAULT_PORTS = {"kafka": 9092, "kafka controller": 9093, "redis": 6379, "fake Graph API": 8090, "session": 50051,
                  "gateway": 8080, "gateway admin": 9100, "worker admin": 9101, "session admin": 9102,
                  "sender admin": 9103, "exporter admin": 9104}
@@ -42,7 +43,6 @@ class Mesh:
         self.ports = Ports()
         self.port = {name: self.ports.choose(name, default) for name, default in DEFAULT_PORTS.items()}
         self.running = []
-        self.restarts = 0
         self.stopping = False
 
     def url(self, name):
@@ -146,11 +146,12 @@ class Mesh:
                     continue
                 print(f"{process.name} ended with code {process.exit_code()}; the end of {self.display(process.log)}:\n"
                       f"{process.log_end()}", flush=True)
-                self.restarts += 1
-                if self.restarts > RESTARTS_MAX:
-                    raise StartError(f"{RESTARTS_MAX} restarts: giving up")
+                lived_s = time.monotonic() - process.started_at
+                process.restarts = 1 if lived_s > QUIET_S else process.restarts + 1
+                if process.restarts > RESTARTS_MAX:
+                    raise StartError(f"{process.name} ended {RESTARTS_MAX} times in a row soon after its start: giving up")
                 print(f"starting {process.name} again", flush=True)
-                time.sleep(min(0.5 * self.restarts, 5))
+                time.sleep(min(0.25 * process.restarts, 3))
                 process.start()
 
     def stop(self):
@@ -182,6 +183,7 @@ def main():
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, request_stop)
+    signal.signal(signal.SIGINT, request_stop)  # also where a shell started this with SIGINT ignored
     code = 0
     try:
         lock = lock_run_dir(options.run_dir)

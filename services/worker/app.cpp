@@ -58,6 +58,8 @@ absl::Status App::Start() {
                             .accounts = accounts_.get(),
                             .metrics = &metrics_,
                             .clock = &base::Clock::Real(),
+                            .session_fails = &session_fails_,
+                            .development_only = options_.engine_kind == "echo",
                             .bus = options_.bus};
   intake_ = std::make_unique<TurnIntake>(context, options_.window_records_max);
   RegisterGauges();
@@ -151,6 +153,7 @@ absl::Status App::ready() const {
   if (!joined_) return absl::UnavailableError("waiting for the broker: topics not checked yet");
   if (absl::Status status = consumer_->broker_status(); !status.ok()) return status;
   if (!session_->connected()) return absl::UnavailableError(absl::StrCat("session is away: ", options_.session_target));
+  if (session_fails_) return absl::UnavailableError("turns wait for session: it is away, or its Redis is");
   return absl::OkStatus();
 }
 

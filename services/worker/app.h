@@ -45,6 +45,7 @@ class App {
   app::Runner& runner_;
   Metrics metrics_;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> session_fails_{false};
   std::unique_ptr<account::AccountFile> accounts_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<session::Client> session_;

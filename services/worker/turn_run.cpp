@@ -94,6 +94,9 @@ void TurnRun::Decode() {
     account_ = nullptr;
     return GiveUp(bus::DeadLetterReason::kUnknownAccount, "account is not in accounts.yaml");
   }
+  if (context_.development_only && !account_->development) {
+    return GiveUp(bus::DeadLetterReason::kRefused, "the echo engine answers development accounts only");
+  }
   generation_ = bus::GenerationOf(record.headers);
   LoadContext();
 }
@@ -112,6 +115,7 @@ void TurnRun::OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> r
     return GiveUp(bus::DeadLetterReason::kRefused, std::string(response.status().message()));
   }
   if (!response.ok()) return RetryLater(&TurnRun::LoadContext, "session", response.status());
+  *context_.session_fails = false;
   retries_in_a_row_ = 0;
   // A requeued dead letter was "done" by its notice; its new generation is to be answered all the same.
   if (response->done() && generation_ == 0) return Finish("already_done", /*completed=*/true);
@@ -282,6 +286,7 @@ bool TurnRun::DeadlinePassed() const {
 
 void TurnRun::RetryLater(Step step, std::string_view peer, const absl::Status& why) {
   ++retries_in_a_row_;
+  if (peer == "session") *context_.session_fails = true;
   context_.metrics->CountRetry(peer);
   // The first and then every 20th: an outage of minutes with thousands of lanes must not fill the log.
   if (retries_in_a_row_ % 20 == 1) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -32,6 +33,9 @@ struct TurnContext {
   const account::AccountFile* accounts = nullptr;
   const Metrics* metrics = nullptr;
   const base::Clock* clock = nullptr;
+  // Whether the last call of session failed, so that turns wait; for /readyz.
+  std::atomic<bool>* session_fails = nullptr;
+  bool development_only = false;  // the echo engine: a real account that appears later is refused
   bus::BusOptions bus;
 };
 
