@@ -72,9 +72,9 @@ class StatusConsumer final : public bus::ConsumerHandler {
   std::set<bus::TopicPartition> held_;                                                     // protected by mutex_
   std::set<bus::TopicPartition> paused_;                                                   // protected by mutex_
   std::map<std::pair<bus::TopicPartition, std::int64_t>, base::MonotonicTime> in_flight_;  // protected by mutex_; since
-  base::MonotonicTime stale_read_at_{};       // protected by mutex_; a record that had waited was read
-  absl::flat_hash_set<std::string> told_;     // protected by mutex_
-  std::deque<std::string> told_by_age_;       // protected by mutex_
+  base::MonotonicTime stale_read_at_{};    // protected by mutex_; a record that had waited was read
+  absl::flat_hash_set<std::string> told_;  // protected by mutex_
+  std::deque<std::string> told_by_age_;    // protected by mutex_
 };
 
 }  // namespace sender

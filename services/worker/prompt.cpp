@@ -18,6 +18,16 @@ std::uint64_t SeedOf(const mesh::bus::v1::Turn& turn) {
   return seed;
 }
 
+// Two messages of the user in a row, where the answer between them was never seen, become one: some chat templates
+// insist on alternation.
+void AppendUserMessage(engine::GenerationRequest& request, const std::string& text) {
+  if (!request.messages.empty() && request.messages.back().role == engine::Role::kUser) {
+    request.messages.back().content += "\n" + text;
+  } else {
+    request.messages.push_back({engine::Role::kUser, text});
+  }
+}
+
 }  // namespace
 
 std::string UserText(const mesh::bus::v1::Turn& turn) {
@@ -42,11 +52,11 @@ engine::GenerationRequest BuildGenerationRequest(const account::Account& account
   request.tenant = account.tenant;
   if (!account.system_prompt.empty()) request.messages.push_back({engine::Role::kSystem, account.system_prompt});
   for (const mesh::session::v1::HistoryTurn& past : loaded.history()) {
-    request.messages.push_back({engine::Role::kUser, past.user_text()});
+    AppendUserMessage(request, past.user_text());
     // A reply that failed or was superseded comes without text: the user never saw it.
     if (!past.reply_text().empty()) request.messages.push_back({engine::Role::kAssistant, past.reply_text()});
   }
-  request.messages.push_back({engine::Role::kUser, UserText(turn)});
+  AppendUserMessage(request, UserText(turn));
   request.tokens_max = account.answer_tokens_max;
   request.sampling.temperature = static_cast<float>(account.temperature);
   request.sampling.top_p = static_cast<float>(account.top_p);

@@ -31,6 +31,14 @@ TEST(PromptTest, MessagesAreSystemPromptThenHistoryThenTheNewMessage) {
   EXPECT_EQ(request.messages[3].content, "How are you?");
 }
 
+TEST(PromptTest, WhatWasNeverAnsweredJoinsTheNextMessage) {
+  mesh::session::v1::LoadContextResponse loaded;
+  loaded.add_history()->set_user_text("Are you there?");  // its reply was not seen
+  const engine::GenerationRequest request = BuildGenerationRequest(account::Account{}, TextTurn("Hello?"), loaded);
+  ASSERT_EQ(request.messages.size(), 1u);
+  EXPECT_EQ(request.messages[0].content, "Are you there?\nHello?");
+}
+
 TEST(PromptTest, AnEmptySystemPromptIsNoMessage) {
   const engine::GenerationRequest request = BuildGenerationRequest(account::Account{}, TextTurn("Hi"), {});
   ASSERT_EQ(request.messages.size(), 1u);
