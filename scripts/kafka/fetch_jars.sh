@@ -21,7 +21,8 @@ if ! mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DincludeScope=ru
   exit 1
 fi
 if ! compgen -G "$folder/kafka_2.13-*.jar" >/dev/null; then
-  echo "fetch_jars: Maven reported success, but there is no broker in $folder. Remove the folder and run the same command again." >&2
+  echo "fetch_jars: Maven reported success, but there is no broker in $folder." \
+    "Remove the folder and run the same command again." >&2
   exit 1
 fi
 echo "$wanted" >"$stamp"
