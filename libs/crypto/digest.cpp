@@ -5,7 +5,10 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#include <cerrno>
+#include <fstream>
 #include <memory>
+#include <vector>
 
 #include "libs/base/check.h"
 
@@ -27,6 +30,12 @@ EVP_MAC* HmacAlgorithm() {
   return algorithm;
 }
 
+constexpr std::size_t kFilePieceBytes = 1 << 20;
+
+struct DigestContextFree {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+
 struct MacContextFree {
   void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
 };
@@ -44,6 +53,25 @@ Sha256Digest Sha256(std::string_view bytes) {
   unsigned int size = 0;
   CHECK(EVP_Digest(Unsigned(bytes), bytes.size(), digest.data(), &size, Sha256Algorithm(), nullptr) == 1);
   CHECK(size == digest.size());
+  return digest;
+}
+
+absl::StatusOr<Sha256Digest> Sha256File(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return errno == EACCES ? absl::PermissionDeniedError(path + ": not readable")
+                           : absl::NotFoundError(path + ": no such file");
+  }
+  const std::unique_ptr<EVP_MD_CTX, DigestContextFree> context(EVP_MD_CTX_new());
+  CHECK(context != nullptr && EVP_DigestInit_ex2(context.get(), Sha256Algorithm(), nullptr) == 1);
+  std::vector<char> piece(kFilePieceBytes);
+  while (file) {
+    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    CHECK(EVP_DigestUpdate(context.get(), piece.data(), static_cast<std::size_t>(file.gcount())) == 1);
+  }
+  if (file.bad()) return absl::InternalError(path + ": reading failed");
+  Sha256Digest digest;
+  CHECK(EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1);
   return digest;
 }
 

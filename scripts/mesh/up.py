@@ -103,7 +103,11 @@ class Mesh:
         model = self.options.model or self.run_dir / "models/SmolLM2-135M-Instruct.Q4_1.gguf"
         if not model.exists():
             raise StartError(f"the model file {model} is missing. Run: make model")
-        return [f"--model={model}", f"--threads={self.options.threads}"]
+        flags = [f"--model={model}", f"--threads={self.options.threads}"]
+        pin = model.with_suffix(".sha256")  # written by fetch_model.py after checking the pinned digest
+        if pin.exists():
+            flags.append(f"--model-sha256={pin.read_text().strip()}")
+        return flags
 
     def write_meshctl_config(self, accounts_file):
         lines = {"gateway_url": self.url("gateway"), "graph_url": self.url("fake Graph API"), "accounts": accounts_file,

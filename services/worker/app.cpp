@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/hex.h"
 #include "libs/bus/topics.h"
+#include "libs/crypto/digest.h"
 #include "libs/engine/make_engine.h"
 #include "libs/telemetry/log.h"
 
@@ -37,6 +39,7 @@ absl::Status App::Start() {
   if (!accounts.ok()) return accounts.status();
   accounts_ = *std::move(accounts);
   if (absl::Status status = CheckAccounts(); !status.ok()) return status;
+  if (absl::Status status = CheckModelFile(); !status.ok()) return status;
 
   absl::StatusOr<std::unique_ptr<engine::Engine>> engine = engine::MakeEngine(EngineOptionsOf(options_));
   if (!engine.ok()) return engine.status();
@@ -79,6 +82,17 @@ absl::Status App::CheckAccounts() const {
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status App::CheckModelFile() const {
+  if (options_.model_sha256.empty() || options_.engine_kind == "echo") return absl::OkStatus();
+  const absl::StatusOr<crypto::Sha256Digest> digest = crypto::Sha256File(options_.engine.model_path);
+  if (!digest.ok()) return digest.status();
+  const std::string found = base::ToHex(crypto::AsBytes(*digest));
+  if (found == options_.model_sha256) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(options_.engine.model_path,
+                                          " is not the file that --model-sha256 names: its SHA-256 is ", found,
+                                          ". Fetch it again (make model), or correct the option"));
 }
 
 void App::JoinGroupWhenPossible() {

@@ -38,6 +38,7 @@ class App {
 
  private:
   absl::Status CheckAccounts() const;
+  absl::Status CheckModelFile() const;
   void JoinGroupWhenPossible();
   void RegisterGauges();
 

@@ -11,6 +11,10 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
               "is not marked `development: true`.",
        .choices = {"llm", "echo"}});
   table.Add("model", &engine.model_path, {.doc = "GGUF file of the model (llm only)."});
+  table.Add(
+      "model-sha256", &options->model_sha256,
+      {.doc = "SHA-256 that the model file must have, in hex; the worker refuses another file. Empty: only the file's "
+              "structure is checked, which cannot see an altered weight."});
   table.Add("threads", &engine.threads,
             {.doc = "Threads of the forward pass; 0: one a core.", .unit = "threads", .min = 0, .max = 256});
   table.Add("kv-blocks", &engine.kv_blocks,

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -83,6 +85,17 @@ TEST(ConstantTimeEqualsTest, SeesEverySingleBitFlip) {
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
     EXPECT_FALSE(ConstantTimeEquals(digest, flipped)) << "bit " << bit;
   }
+}
+
+TEST(Sha256FileTest, EqualsTheDigestOfTheBytesAndNamesAMissingFile) {
+  const std::string path = testing::TempDir() + "/sha256_file_test";
+  const std::string bytes(3'000'000, 'x');  // more than one piece
+  std::ofstream(path, std::ios::binary) << bytes;
+  const absl::StatusOr<Sha256Digest> digest = Sha256File(path);
+  std::remove(path.c_str());
+  ASSERT_TRUE(digest.ok()) << digest.status();
+  EXPECT_EQ(*digest, Sha256(bytes));
+  EXPECT_TRUE(absl::IsNotFound(Sha256File(path).status()));
 }
 
 }  // namespace
