@@ -1,6 +1,5 @@
 // Runs a fuzz target without a fuzzing engine, as a regression test: every file of the corpus folders given as
-// arguments, then a bounded number of mutations of them from a fixed seed. `make fuzz` runs the same targets under
-// libFuzzer.
+// arguments, then a bounded number of mutations of them from a fixed seed.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
