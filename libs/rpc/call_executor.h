@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <thread>
@@ -22,9 +23,13 @@ class CallExecutor {
   // False when the queue is full; then `work` was not taken.
   [[nodiscard]] bool TryRun(std::function<void()> work);
   std::size_t waiting() const { return queue_.size(); }
+  bool alive() const;  // a thread turned, idle or between two calls, within the last 10 s
 
  private:
+  void Run();
+
   base::BoundedQueue<std::function<void()>> queue_;
+  std::atomic<std::int64_t> last_turn_ms_;
   std::vector<std::thread> threads_;
 };
 

@@ -69,6 +69,8 @@ absl::StatusOr<std::unique_ptr<App>> App::Start(const Options& options, telemetr
 }
 
 std::uint16_t App::port() const { return rep_->server->port(); }
+bool App::alive() const { return rep_->executor->alive(); }
+
 absl::Status App::Ready() const { return rep_->pool->status(); }
 void App::Drain(base::MonotonicTime deadline) { rep_->server->Drain(deadline); }
 

@@ -24,6 +24,7 @@ class App {
   App& operator=(const App&) = delete;
 
   std::uint16_t port() const;
+  bool alive() const;          // the threads that handle calls turn
   absl::Status Ready() const;  // OK when Redis serves; else what is wrong with it
   void Drain(base::MonotonicTime deadline);
 

@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
     if (status.ok()) service = *std::move(started);
   }
   if (status.ok()) {
-    status = runner.StartAdmin({.alive = [] { return true; }, .ready = [&] { return service->Ready(); }});
+    status = runner.StartAdmin({.alive = [&] { return service->alive(); }, .ready = [&] { return service->Ready(); }});
   }
   if (!status.ok()) return runner.StartFailed(status);
   const auto drain_time = std::chrono::seconds(options.common.drain_deadline_s);
