@@ -37,7 +37,8 @@ absl::StatusOr<std::vector<TopicPartition>> PartitionsOf(const BusOptions& bus, 
   if (!counts.ok()) return counts.status();
   const auto count = counts->find(topic);
   if (count == counts->end()) {
-    return absl::NotFoundError(base::StrCat("no topic ", topic, " at ", bus.brokers, "; is --topic-prefix right?"));
+    return absl::NotFoundError(base::StrCat("no topic ", topic, " at ", bus.brokers,
+                                            "; no service has created it yet, or --kafka-topic-prefix is another"));
   }
   std::vector<TopicPartition> partitions;
   for (std::int32_t partition = 0; partition < count->second; ++partition) partitions.push_back({topic, partition});

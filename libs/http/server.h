@@ -47,7 +47,8 @@ using Responder = std::function<void(Response)>;
 using Handler = std::function<void(Request, Responder)>;
 
 // HTTP/1.1 server with keep-alive and pipelining. Beast parses; a policy check behind it refuses what Beast lets
-// through (unknown transfer codings, a missing Host, obs-fold, repeated Content-Length): docs/decisions/0002-http-stack.md.
+// through (unknown transfer codings, a missing Host, obs-fold, repeated Content-Length):
+// docs/decisions/0002-http-stack.md.
 //
 // HEAD is answered by the route of GET, without the body. An unknown path is 404, a known one with another method 405.
 // `Expect: 100-continue` is answered before the body is read; HTTP/1.0 connections are closed after their answer. What

@@ -102,7 +102,8 @@ class Mesh:
             return ["--engine=echo"]
         model = self.options.model or self.run_dir / "models/SmolLM2-135M-Instruct.Q4_1.gguf"
         if not model.exists():
-            raise StartError(f"the model file {model} is missing. Run: make model")
+            raise StartError(f"there is no file {model}, named by --model" if self.options.model else
+                             f"the model file {model} is missing. Run: make model")
         flags = [f"--model={model}", f"--threads={self.options.threads}"]
         pin = model.with_suffix(".sha256")  # written by fetch_model.py after checking the pinned digest
         if pin.exists():
