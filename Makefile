@@ -4,6 +4,12 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 RUN_DIR ?= .run
 BUILD := build
+CMAKE_FLAGS :=
+# `make ... CUDA=1`: the device kernels for a card, in build/cuda; without it they are built for the emulator.
+ifeq ($(CUDA),1)
+BUILD := build/cuda
+CMAKE_FLAGS := -DMESH_CUDA=ON
+endif
 
 .PHONY: help
 help: ## this list
@@ -21,12 +27,16 @@ kafka: deps ## bring the broker's jars (Apache Kafka 4.4) into .run/kafka/libs
 model: deps ## bring the default model (98 MB) into .run/models
 	@python3 scripts/fetch_model.py $(RUN_DIR)/models
 
-$(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json | deps
-	@cmake --preset release >$(BUILD).log 2>&1 || { tail -n 30 $(BUILD).log; exit 1; }
-	@mv $(BUILD).log $(BUILD)/configure.log
+.PHONY: cuda-toolkit
+cuda-toolkit: deps ## bring nvcc and the CUDA libraries into .run/cuda, where no toolkit is installed
+	@scripts/cuda/fetch_toolkit.sh $(RUN_DIR)/cuda
+
+$(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json | deps $(if $(filter 1,$(CUDA)),cuda-toolkit)
+	@mkdir -p $(BUILD)
+	@cmake --preset release -B $(BUILD) $(CMAKE_FLAGS) >$(BUILD)/configure.log 2>&1 || { tail -n 30 $(BUILD)/configure.log; exit 1; }
 
 .PHONY: build
-build: deps $(BUILD)/build.ninja ## build everything; binaries in build/bin
+build: deps $(BUILD)/build.ninja ## build everything; binaries in build/bin (CUDA=1: build/cuda/bin)
 	@cmake --build $(BUILD) -j$(JOBS)
 
 .PHONY: binaries

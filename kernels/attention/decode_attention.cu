@@ -1,0 +1,1 @@
+#include "kernels/attention/decode_attention_gpu.h"

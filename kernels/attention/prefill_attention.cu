@@ -1,0 +1,1 @@
+#include "kernels/attention/prefill_attention_gpu.h"

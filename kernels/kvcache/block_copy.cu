@@ -1,0 +1,1 @@
+#include "kernels/kvcache/paged_kv_gpu.h"

@@ -1,0 +1,1 @@
+#include "kernels/norm/rms_norm_gpu.h"

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/primitives/gpu/float_formats.h"
+#include "kernels/primitives/gpu/launch_result.h"
+
+namespace kernels::gpu {
+
+// x[r] += delta[r], if there is a delta; y[r][i] = x[r][i] / sqrt(mean over j of x[r][j]^2 + eps) * weight[i], rounded
+// to BF16, or to FP8 with one scale a row. The residual stream x stays in F32: thirty layers of BF16 sums would cost
+// more of the answer's likelihood than everything else in the pass.
+//   x         : [rows][width] in place; row r of y comes from row row_ids[r] of x when row_ids is given (the rows that
+//               sample), which then must be distinct
+//   delta     : [rows][width] or nullptr
+//   weight    : [width]
+//   y_bf16    : [rows][width], or nullptr
+//   y_fp8     : [rows][width] with y_scales [rows], or nullptr: y = y_fp8 * scale, scale = max |y| / 448
+// Exactly one of y_bf16 and y_fp8. REQUIRES: width a multiple of 8, up to 32,768; 16-byte aligned pointers.
+struct RmsNorm {
+  float* x;
+  const Bf16* delta;
+  const float* weight;
+  float eps;
+  std::int32_t rows, width;
+  const std::int32_t* row_ids;
+  Bf16* y_bf16;
+  Fp8* y_fp8;
+  float* y_scales;
+};
+LaunchResult RunRmsNorm(const RmsNorm& norm, Stream stream);
+
+}  // namespace kernels::gpu

@@ -1,0 +1,1 @@
+#include "kernels/primitives/silu_gate_gpu.h"

@@ -1,0 +1,1 @@
+#include "kernels/quant/repack_gpu.h"

@@ -1,0 +1,7 @@
+#include "kernels/primitives/gpu/bench.h"
+
+namespace kernels::gpu {
+
+void BenchRopeStore(Bench&) {}
+
+}  // namespace kernels::gpu

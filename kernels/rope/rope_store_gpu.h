@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/kvcache/paged_kv_gpu.h"
+#include "kernels/primitives/gpu/float_formats.h"
+#include "kernels/primitives/gpu/launch_result.h"
+
+namespace kernels::gpu {
+
+// Rotates the queries in place and writes the rotated keys and the values of every row into its sequence's blocks: one
+// pass over the output of the QKV product (kernels/rope/rope.h has the formula; neighbouring pairs).
+//   qkv   : [rows][(heads + 2 kv_heads) * head_dim], Q then K then V
+//   table : [positions][2][head_dim] as FillRopeTable makes it
+// REQUIRES: positions within the table and within the sequence's blocks; 16-byte aligned pointers.
+struct RopeStore {
+  Bf16* qkv;
+  std::int32_t heads;
+  const float* table;
+  std::int32_t table_positions;
+  StepRows rows;
+  const std::int32_t* sequence_of_row;  // [rows]
+  PagedKv kv;
+};
+LaunchResult RunRopeStore(const RopeStore& rope, Stream stream);
+
+}  // namespace kernels::gpu

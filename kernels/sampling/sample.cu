@@ -1,0 +1,1 @@
+#include "kernels/sampling/sample_gpu.h"

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <random>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "kernels/primitives/gpu/float_formats.h"
+#include "kernels/primitives/gpu/runtime.h"
+
+namespace kernels::gpu {
+
+#define ASSERT_LAUNCHED(call)                                              \
+  do {                                                                     \
+    const ::kernels::gpu::LaunchResult launched_ = (call);                 \
+    ASSERT_TRUE(launched_.ok()) << #call << ": " << launched_.message();   \
+  } while (false)
+#define EXPECT_REFUSED(call) EXPECT_EQ((call).code(), ::kernels::gpu::LaunchResult::Code::kRefused)
+
+// An array in device memory of exactly the given size, so that the address sanitizer (on the emulator) or
+// compute-sanitizer (on a card) sees the first byte beyond it.
+template <typename T>
+class DeviceArray {
+ public:
+  explicit DeviceArray(std::size_t count) : count_(count) {
+    const LaunchResult result = Allocate(&memory_, count * sizeof(T));
+    EXPECT_TRUE(result.ok()) << result.message();
+    EXPECT_TRUE(Fill(memory_, 0xFF, count * sizeof(T), nullptr).ok());  // NaN: what is read unwritten shows
+  }
+  explicit DeviceArray(const std::vector<T>& values) : DeviceArray(values.size()) {
+    EXPECT_TRUE(CopyToDevice(memory_, values.data(), count_ * sizeof(T), nullptr).ok());
+    EXPECT_TRUE(Synchronize(Stream{nullptr}).ok());
+  }
+  ~DeviceArray() { Free(memory_); }
+  DeviceArray(const DeviceArray&) = delete;
+  DeviceArray& operator=(const DeviceArray&) = delete;
+
+  T* get() const { return static_cast<T*>(memory_); }
+  std::size_t count() const { return count_; }
+
+  // Waits for the default stream.
+  std::vector<T> Read() const {
+    std::vector<T> values(count_);
+    EXPECT_TRUE(CopyToHost(values.data(), memory_, count_ * sizeof(T), nullptr).ok());
+    const LaunchResult result = Synchronize(Stream{nullptr});
+    EXPECT_TRUE(result.ok()) << result.message();
+    return values;
+  }
+
+ private:
+  void* memory_ = nullptr;
+  std::size_t count_;
+};
+
+// Runs on a card or on the emulator, whichever the build links. Sizes are small: the emulator runs about ten million
+// simple instructions a second.
+class GpuTest : public testing::Test {
+ protected:
+  std::vector<float> Random(std::size_t count, float scale = 1.0F) {
+    std::normal_distribution<float> normal(0.0F, scale);
+    std::vector<float> values(count);
+    for (float& value : values) value = normal(rng_);
+    return values;
+  }
+  static std::vector<Bf16> ToBf16s(std::span<const float> values) {
+    std::vector<Bf16> result;
+    for (float value : values) result.push_back(ToBf16(value));
+    return result;
+  }
+  static std::vector<float> ToFloats(std::span<const Bf16> values) {
+    std::vector<float> result;
+    for (Bf16 value : values) result.push_back(ToFloat(value));
+    return result;
+  }
+
+  std::mt19937 rng_{20240501};
+};
+
+}  // namespace kernels::gpu

@@ -1,0 +1,1 @@
+#include "tests/kernels/gpu/gpu_test.h"
