@@ -86,7 +86,8 @@ inline void WidenRows(const Gemm& gemm, std::int64_t n, std::int64_t n_end, std:
 // level and are used at once.
 inline constexpr std::int64_t kFewRows = 16;
 inline constexpr std::int64_t kFewRowsColumns = 8;
-inline constexpr std::int64_t kFewRowsPiece = 768;   // values of k
+inline constexpr std::int64_t kFewRowsPiece = 768;  // values of k
+static_assert(kFewRowsPiece % kSuperBlockValues == 0, "pieces hold whole blocks of every format");
 inline constexpr std::int64_t kFewRowsStride = 784;  // not 768: rows 4 KiB apart would delay loads after stores
 
 template <class S>

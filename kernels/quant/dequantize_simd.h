@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "kernels/quant/weight_format.h"
+#include "kernels/quant/dequantize.h"
 
 namespace kernels {
 
@@ -50,6 +50,13 @@ inline void DequantizeRow(WeightFormat format, const std::uint8_t* row, std::int
         const auto d = S::Set1Half(row);
         for (int i = 0; i < kQuantBlockValues; i += S::kLanes) S::Store(out + i, S::Mul(S::LoadI8(row + 2 + i), d));
       }
+      return;
+    case WeightFormat::kQ5_0:
+    case WeightFormat::kQ5_1:
+    case WeightFormat::kQ4_K:
+    case WeightFormat::kQ5_K:
+    case WeightFormat::kQ6_K:
+      DequantizeRowRef(format, row, values, out);  // readable, not yet fast
       return;
     default:
       DequantizePlain<S>(format, row, values, out);

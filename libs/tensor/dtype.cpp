@@ -95,8 +95,18 @@ BlockLayout LayoutOf(DType dtype) {
       return {.values = 32, .bytes = 18};
     case DType::kQ4_1:
       return {.values = 32, .bytes = 20};
+    case DType::kQ5_0:
+      return {.values = 32, .bytes = 22};
+    case DType::kQ5_1:
+      return {.values = 32, .bytes = 24};
     case DType::kQ8_0:
       return {.values = 32, .bytes = 34};
+    case DType::kQ4_K:
+      return {.values = 256, .bytes = 144};
+    case DType::kQ5_K:
+      return {.values = 256, .bytes = 176};
+    case DType::kQ6_K:
+      return {.values = 256, .bytes = 210};
   }
   base::CheckFailed("a DType", __FILE__, __LINE__, "not made by DTypeFromGguf");
 }
@@ -110,13 +120,18 @@ absl::StatusOr<DType> DTypeFromGguf(std::uint32_t number) {
     case DType::kBF16:
     case DType::kQ4_0:
     case DType::kQ4_1:
+    case DType::kQ5_0:
+    case DType::kQ5_1:
     case DType::kQ8_0:
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+    case DType::kQ6_K:
       return static_cast<DType>(number);
   }
   return absl::FailedPreconditionError(
       base::StrCat("type ", NameInSpecification(number), " (", number,
-                   ") is not supported; convert the model to F32, F16, BF16, Q8_0, Q4_0 "
-                   "or Q4_1"));
+                   ") is not supported; convert the model to F32, F16, BF16, Q8_0, Q6_K, "
+                   "Q5_K, Q4_K, Q5_0, Q5_1, Q4_0 or Q4_1"));
 }
 
 absl::StatusOr<std::uint64_t> RowBytes(DType dtype, std::uint64_t cols) {

@@ -47,12 +47,20 @@ class GemmTest : public KernelTest {
 INSTANTIATE_TEST_SUITE_P(Targets, GemmTest, testing::ValuesIn(kCpuTargets), TargetName);
 
 TEST_P(GemmTest, QuantisedFormatsEqualTheReferenceOverOddSizes) {
-  for (WeightFormat format : {WeightFormat::kQ4_0, WeightFormat::kQ4_1, WeightFormat::kQ8_0}) {
+  for (WeightFormat format :
+       {WeightFormat::kQ4_0, WeightFormat::kQ4_1, WeightFormat::kQ5_0, WeightFormat::kQ5_1, WeightFormat::kQ8_0}) {
     for (std::int64_t m : {1, 2, 5, 16, 17, 22, 25}) {
       for (std::int64_t n : {1, 4, 17, 40}) CheckShape(format, m, n, /*k=*/96, /*accumulate=*/m % 2 == 0);
     }
     CheckShape(format, 3, 16, 1600, false);
     CheckShape(format, 19, 9, 1600, true);
+  }
+}
+
+TEST_P(GemmTest, SuperBlockFormatsEqualTheReferenceAcrossPieces) {
+  for (WeightFormat format : {WeightFormat::kQ4_K, WeightFormat::kQ5_K, WeightFormat::kQ6_K}) {
+    CheckShape(format, 3, 17, 1024, false);
+    CheckShape(format, 19, 9, 256, true);
   }
 }
 

@@ -49,11 +49,17 @@ class KernelTest : public testing::TestWithParam<CpuTarget> {
       return row;
     }
     for (std::uint8_t& byte : row) byte = static_cast<std::uint8_t>(rng_());
-    const auto block_bytes = static_cast<std::size_t>(RowBytes(format, kQuantBlockValues));
+    const bool super_block = BlockOf(format).values == kSuperBlockValues;  // with integer scales under the F16 one
+    const bool has_offset = format == WeightFormat::kQ4_1 || format == WeightFormat::kQ5_1;
+    const auto block_bytes = static_cast<std::size_t>(BlockOf(format).bytes);
     for (std::size_t block = 0; block < row.size(); block += block_bytes) {
-      const std::uint16_t scale = FloatToHalf(0.05F * Random(1)[0]), offset = FloatToHalf(Random(1)[0]);
-      __builtin_memcpy(row.data() + block, &scale, 2);
-      if (format == WeightFormat::kQ4_1) __builtin_memcpy(row.data() + block + 2, &offset, 2);
+      const float spread = super_block ? 0.05F / 32 : 0.05F;
+      const std::uint16_t scale = FloatToHalf(spread * Random(1)[0]);
+      const std::uint16_t offset = FloatToHalf((has_offset ? 1.0F : spread) * Random(1)[0]);
+      __builtin_memcpy(row.data() + block + (format == WeightFormat::kQ6_K ? 208 : 0), &scale, 2);
+      if (has_offset || (super_block && format != WeightFormat::kQ6_K)) {
+        __builtin_memcpy(row.data() + block + 2, &offset, 2);
+      }
     }
     return row;
   }

@@ -41,8 +41,11 @@ std::vector<float> LastLogits(LlamaModel& model, const std::vector<std::int32_t>
 
 TEST(LlamaModelTest, EqualsThePlainForwardPassInEveryFormatAndOnEveryTarget) {
   for (tensor::DType dtype : {tensor::DType::kF32, tensor::DType::kF16, tensor::DType::kBF16, tensor::DType::kQ8_0,
-                              tensor::DType::kQ4_0, tensor::DType::kQ4_1}) {
-    const auto file = ParseTiny({.dtype = dtype, .tied = dtype != tensor::DType::kQ8_0});
+                              tensor::DType::kQ4_0, tensor::DType::kQ4_1, tensor::DType::kQ5_0, tensor::DType::kQ5_1,
+                              tensor::DType::kQ4_K, tensor::DType::kQ5_K, tensor::DType::kQ6_K}) {
+    TinyLlama tiny{.dtype = dtype, .tied = dtype != tensor::DType::kQ8_0};
+    if (tensor::LayoutOf(dtype).values == 256) tiny.width = tiny.ffn_width = 256;  // rows are whole super-blocks
+    const auto file = ParseTiny(tiny);
     ASSERT_NE(file, nullptr);
     std::mt19937 rng(3);
     const std::vector<std::int32_t> tokens = RandomTokens(rng, 37, 83);

@@ -48,6 +48,16 @@ class PlainForward {
           return kernels::WeightFormat::kQ8_0;
         case tensor::DType::kQ4_0:
           return kernels::WeightFormat::kQ4_0;
+        case tensor::DType::kQ5_0:
+          return kernels::WeightFormat::kQ5_0;
+        case tensor::DType::kQ5_1:
+          return kernels::WeightFormat::kQ5_1;
+        case tensor::DType::kQ4_K:
+          return kernels::WeightFormat::kQ4_K;
+        case tensor::DType::kQ5_K:
+          return kernels::WeightFormat::kQ5_K;
+        case tensor::DType::kQ6_K:
+          return kernels::WeightFormat::kQ6_K;
         default:
           return kernels::WeightFormat::kQ4_1;
       }

@@ -76,6 +76,29 @@ struct TinyLlama {
   }
 
  private:
+  // Spread of random payloads in units of the block's F16 scale, and the offset that centres them, 0 for formats
+  // without.
+  static std::pair<float, float> ScaleOf(tensor::DType dtype) {
+    switch (dtype) {
+      case tensor::DType::kQ8_0:
+        return {74.0F, 0.0F};
+      case tensor::DType::kQ4_1:
+        return {4.6F, -7.5F};
+      case tensor::DType::kQ5_0:
+        return {9.2F, 0.0F};
+      case tensor::DType::kQ5_1:
+        return {9.2F, -15.5F};
+      case tensor::DType::kQ4_K:
+        return {4.6F * 64, 7.5F};
+      case tensor::DType::kQ5_K:
+        return {9.2F * 64, 15.5F};
+      case tensor::DType::kQ6_K:
+        return {18.5F * 74, 0.0F};
+      default:
+        return {4.6F, 0.0F};
+    }
+  }
+
   std::vector<Entry> Tensors() const {
     const std::uint64_t head_dim = width / heads, kv_width = head_dim * kv_heads;
     std::vector<Entry> tensors = {{"token_embd.weight", {width, vocabulary}, tensor::DType::kF16},
@@ -120,14 +143,15 @@ struct TinyLlama {
       default:
         break;
     }
-    // Quantised: random payload; the scale gives the spread, and Q4_1's offset centres its nibbles.
+    // Quantised: random payload; the scale gives the spread, and the offset (dmin in the K formats) centres it.
     for (char& byte : data) byte = static_cast<char>(rng());
     const float spread = 1.0F / std::sqrt(static_cast<float>(width));
-    const float scale = entry.dtype == tensor::DType::kQ8_0 ? spread / 74.0F : spread / 4.6F;
+    const auto [divisor, offset] = ScaleOf(entry.dtype);
+    const float scale = spread / divisor;
     const tensor::BlockLayout layout = tensor::LayoutOf(entry.dtype);
     for (std::size_t block = 0; block < data.size(); block += layout.bytes) {
-      put(block, kernels::FloatToHalf(scale));
-      if (entry.dtype == tensor::DType::kQ4_1) put(block + 2, kernels::FloatToHalf(-7.5F * scale));
+      put(block + (entry.dtype == tensor::DType::kQ6_K ? 208 : 0), kernels::FloatToHalf(scale));
+      if (offset != 0.0F) put(block + 2, kernels::FloatToHalf(offset * scale));
     }
     return data;
   }

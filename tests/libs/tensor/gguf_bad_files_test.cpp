@@ -151,7 +151,7 @@ void AddTensorEntries(Files& files) {
   files.push_back({"dimension count of all ones", "4294967295 dimensions",
                    GgufBuilder().Header(1, 0).Text("t").Put<std::uint32_t>(0xFFFFFFFF).Data(99, 'x').bytes()});
   files.push_back({"a dimension of 0", "dimension of 0", OneTensor("t", {4, 0}, 0, 0)});
-  for (const std::uint32_t type : {4U, 6U, 12U, 14U, 24U, 31U, 40U, 0x7FFFFFFFU, 0xFFFFFFFFU}) {
+  for (const std::uint32_t type : {4U, 9U, 10U, 15U, 24U, 31U, 40U, 0x7FFFFFFFU, 0xFFFFFFFFU}) {
     files.push_back({"tensor type " + std::to_string(type), "tensor \"t\": type", OneTensor("t", {32}, type, 0),
                      absl::StatusCode::kFailedPrecondition});
   }
