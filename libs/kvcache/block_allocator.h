@@ -30,6 +30,7 @@ class BlockAllocator {
   void Share(BlockId block);    // adds a reader.   REQUIRES: `block` is held
   void Release(BlockId block);  // removes a reader; the last one frees it. REQUIRES: held
 
+  std::uint32_t references(BlockId block) const { return ref_counts_[static_cast<std::uint32_t>(block)]; }  // 0: free
   std::uint32_t blocks_free() const { return static_cast<std::uint32_t>(free_.size()); }
   std::uint32_t blocks_total() const { return static_cast<std::uint32_t>(ref_counts_.size()); }
 
