@@ -37,7 +37,15 @@ struct LaunchShape {
   bool overlap = false;
 };
 
-#if !defined(GPU_EMULATOR)
+#if defined(GPU_EMULATOR)
+
+template <typename... Parameters, typename... Arguments>
+LaunchResult Launch(void (*kernel)(Parameters...), const LaunchShape& shape, Stream stream, Arguments&&... arguments) {
+  return emulator::Launch(kernel, {shape.grid, shape.block, shape.shared_bytes}, stream,
+                          std::tuple<Parameters...>(static_cast<Parameters>(std::forward<Arguments>(arguments))...));
+}
+
+#else
 
 inline LaunchResult ResultOf(cudaError_t error) {
   return error == cudaSuccess ? LaunchResult::Ok() : LaunchResult::Failed(cudaGetErrorString(error));

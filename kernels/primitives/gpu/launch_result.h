@@ -1,10 +1,12 @@
 #pragma once
 
+struct CUstream_st;  // CUDA's, in the global namespace
+
 namespace kernels::gpu {
 
 // A queue of device work, in order. The same type as CUDA's cudaStream_t, declared here so that callers need no CUDA
 // header; nullptr is the default stream.
-using Stream = struct CUstream_st*;
+using Stream = ::CUstream_st*;
 
 // What a launcher or a call of the device runtime returns. Launchers only enqueue: a fault of the kernel itself is
 // reported by a later call (see Synchronize in runtime.h).

@@ -5,6 +5,9 @@
 
 #include "kernels/primitives/gpu/launch_result.h"
 
+struct CUevent_st;  // CUDA's, as CUstream_st
+struct CUgraphExec_st;
+
 namespace kernels::gpu {
 
 // The device's memory, streams, events and graphs behind plain functions, so that the code above the kernels needs no
@@ -47,7 +50,7 @@ LaunchResult CopyToHost(void* host, const void* device, std::size_t bytes, Strea
 LaunchResult CopyOnDevice(void* to, const void* from, std::size_t bytes, Stream stream);
 LaunchResult Fill(void* device, std::uint8_t byte, std::size_t bytes, Stream stream);
 
-using Event = struct CUevent_st*;
+using Event = ::CUevent_st*;
 LaunchResult CreateEvent(Event* event, bool timing = false);
 void DestroyEvent(Event event);
 LaunchResult Record(Event event, Stream stream);
@@ -58,7 +61,7 @@ LaunchResult ElapsedSeconds(Event from, Event to, double* seconds);  // both mad
 
 // A captured sequence of launches and copies, started as one. Between BeginCapture and EndCapture nothing that is
 // enqueued on the stream runs; arguments are taken as they are, so pointers must stay valid.
-using Graph = struct CUgraphExec_st*;
+using Graph = ::CUgraphExec_st*;
 LaunchResult BeginCapture(Stream stream);
 LaunchResult EndCapture(Stream stream, Graph* graph);
 LaunchResult StartGraph(Graph graph, Stream stream);
