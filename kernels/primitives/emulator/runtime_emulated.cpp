@@ -95,6 +95,10 @@ LaunchResult Submit(Stream stream, std::function<LaunchResult()> work) {
 
 namespace {
 
+// All the same memory; as many as a tensor-parallel group may have.
+constexpr std::int32_t kDevices = 8;
+constexpr LaunchResult kNoSuchDevice = LaunchResult::NoDevice("no such card: the emulator has the devices 0 to 7");
+
 LaunchResult WhileCapturing() { return LaunchResult::Failed("operation not permitted when stream is capturing"); }
 
 LaunchResult Unlost() { return emulator::DeviceLost() ? LaunchResult::Failed(emulator::kLost) : LaunchResult::Ok(); }
@@ -102,7 +106,7 @@ LaunchResult Unlost() { return emulator::DeviceLost() ? LaunchResult::Failed(emu
 }  // namespace
 
 LaunchResult FindDevice(std::int32_t ordinal, DeviceInfo* info) {
-  if (ordinal != 0) return LaunchResult::NoDevice("no such card: the emulator is device 0 alone");
+  if (ordinal < 0 || ordinal >= kDevices) return kNoSuchDevice;
   emulator::Memory& memory = emulator::DeviceMemory();
   const std::lock_guard lock(memory.mutex);
   const std::int64_t machine = std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);
@@ -119,12 +123,12 @@ LaunchResult FindDevice(std::int32_t ordinal, DeviceInfo* info) {
 }
 
 LaunchResult DeviceCount(std::int32_t* count) {
-  *count = 1;
+  *count = kDevices;
   return LaunchResult::Ok();
 }
 
 LaunchResult SetDevice(std::int32_t ordinal) {
-  return ordinal == 0 ? LaunchResult::Ok() : LaunchResult::NoDevice("no such card: the emulator is device 0 alone");
+  return ordinal >= 0 && ordinal < kDevices ? LaunchResult::Ok() : kNoSuchDevice;
 }
 
 LaunchResult Allocate(void** memory, std::size_t bytes) {
