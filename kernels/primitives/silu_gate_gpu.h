@@ -20,4 +20,9 @@ struct SiluGate {
 };
 LaunchResult RunSiluGate(const SiluGate& gate, Stream stream);
 
+// With that many chunks of eight values a thread (1, 2, 4; 7 for FP8); the benchmark tries the alternatives to the
+// default. No result depends on it.
+std::int32_t DefaultChunksOfThread(const SiluGate& gate);
+LaunchResult RunSiluGate(const SiluGate& gate, std::int32_t chunks_of_thread, Stream stream);
+
 }  // namespace kernels::gpu

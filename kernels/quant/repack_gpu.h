@@ -9,8 +9,9 @@
 namespace kernels::gpu {
 
 // Turns rows of a GGUF file, as they lie there (quant/weight_format.h), into a matrix of the device, on the device.
-//   file : [n][RowBytes(from, k)] in device memory
-//   data, scales : RepackedBytes
+//   file : [n][RowBytes(from, k)] in device memory, aligned to 16 bytes for F32, F16 and BF16, to 2 for the others
+//   data, scales : RepackedBytes, aligned to 16 bytes
+// REQUIRES: k a multiple of 32, and whole blocks of `from`. NaN stays NaN, in its own place alone.
 struct Repack {
   const std::uint8_t* file;
   WeightFormat from;
@@ -29,7 +30,8 @@ LaunchResult RunRepack(const Repack& repack, Stream stream);
 
 // x[r] = row token_ids[r] of the embedding, widened to F32. A negative id names a token that the host does not know yet:
 // -1 - i is previous_picks[i], what sampling picked in the step before.
-//   embedding : [rows_total][RowBytes(format, width)] in device memory, as in the file
+//   embedding : [rows_total][RowBytes(format, width)] in device memory, as in the file, and aligned as for Repack
+// REQUIRES: width a multiple of 8; x aligned to 16 bytes. An id that is no row's reads row 0.
 struct EmbedRows {
   const std::uint8_t* embedding;
   WeightFormat format;

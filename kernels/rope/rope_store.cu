@@ -1,1 +1,152 @@
 #include "kernels/rope/rope_store_gpu.h"
+
+#include "kernels/primitives/gpu/device.h"
+#include "kernels/primitives/gpu/rows.h"
+
+namespace kernels::gpu {
+namespace {
+
+constexpr int kChunk = 8;  // values: 16 bytes of qkv, four pairs
+constexpr int kThreadsMax = 256;
+constexpr int kHeadsMax = 16384;  // of Q, K and V; offsets within a row and a block stay within 32 bits
+
+// What the rows' arrays say about one row.
+struct Place {
+  int position;
+  std::int64_t slot;  // of the first head's values in the pool, in values; negative: nowhere
+};
+
+__device__ __forceinline__ Place FindPlace(const RopeStore& rope, int row) {
+  const int position = rope.rows.positions[row];
+  const int sequence = rope.sequence_of_row[row];
+  const PagedKv& kv = rope.kv;
+  // A position outside the table is a fault of the caller; to leave the row alone costs nothing and spares the pool.
+  if (position < 0 || position >= rope.table_positions) return {-1, -1};
+  const std::uint32_t block = rope.rows.block_ids[rope.rows.block_begin[sequence] + position / kv.block_size];
+  if (block >= static_cast<std::uint32_t>(kv.blocks_total)) return {position, -1};
+  const std::int64_t first_slot = std::int64_t{block} * kv.kv_heads * kv.block_size;
+  return {position, (first_slot + position % kv.block_size) * kv.head_dim};
+}
+
+// Cosines and sines of the four pairs of a chunk, the same in every head. The table has each twice (rope/rope.h), so
+// one of a pair is enough.
+struct Angles {
+  float cosine[kChunk / 2], sine[kChunk / 2];
+};
+__device__ __forceinline__ Angles LoadAngles(const RopeStore& rope, int position, int chunk) {
+  const int head_dim = rope.kv.head_dim;
+  const float* row = rope.table + std::int64_t{position} * 2 * head_dim + chunk * kChunk;
+  const auto* own = reinterpret_cast<const float4*>(row);
+  const auto* neighbour = reinterpret_cast<const float4*>(row + head_dim);
+  const float4 own0 = own[0], own1 = own[1], neighbour0 = neighbour[0], neighbour1 = neighbour[1];
+  return {{own0.x, own0.z, own1.x, own1.z}, {neighbour0.y, neighbour0.w, neighbour1.y, neighbour1.w}};
+}
+
+__device__ __forceinline__ void Rotate(float (&values)[kChunk], const Angles& angles) {
+#pragma unroll
+  for (int i = 0; i < kChunk / 2; ++i) {
+    const float even = values[2 * i], odd = values[2 * i + 1];
+    values[2 * i] = even * angles.cosine[i] - odd * angles.sine[i];
+    values[2 * i + 1] = odd * angles.cosine[i] + even * angles.sine[i];
+  }
+}
+
+template <bool kFp8>
+__device__ __forceinline__ void StoreKv(void* pool, std::int64_t index, const float (&values)[kChunk], float inverse) {
+  if constexpr (kFp8) {
+    *reinterpret_cast<uint2*>(static_cast<Fp8*>(pool) + index) = PackFp8(values, inverse);
+  } else {
+    *reinterpret_cast<uint4*>(static_cast<Bf16*>(pool) + index) = PackBf16(values);
+  }
+}
+
+// One row a block; block (head_dim / 8, heads of a pass). A thread has one chunk of every blockDim.y-th head, so its
+// angles serve all of its heads, and the loads of kHeads heads are under way at once. Heads count on through Q, K and
+// V.
+template <int kHeads, bool kFp8>
+__global__ void __launch_bounds__(kThreadsMax) RopeStoreKernel(RopeStore rope, float k_inverse, float v_inverse) {
+  const PagedKv& kv = rope.kv;
+  const int row = static_cast<int>(blockIdx.x), chunk = static_cast<int>(threadIdx.x);
+  const int heads_of_pass = static_cast<int>(blockDim.y), head_dim = kv.head_dim;
+  const int rotated_heads = rope.heads + kv.kv_heads, heads = rotated_heads + kv.kv_heads;
+  LetNextKernelStart();
+  Place place{};
+  Angles angles{};
+  if (rope.rows_settled) {
+    place = FindPlace(rope, row);
+    if (place.position >= 0) angles = LoadAngles(rope, place.position, chunk);
+  }
+  WaitForPreviousKernel();
+
+  Bf16* qkv = rope.qkv + std::int64_t{row} * heads * head_dim + chunk * kChunk;
+  for (int begin = static_cast<int>(threadIdx.y); begin < heads; begin += kHeads * heads_of_pass) {
+    uint4 loaded[kHeads];
+#pragma unroll
+    for (int i = 0; i < kHeads; ++i) {
+      const int head = begin + i * heads_of_pass;
+      if (head < heads) loaded[i] = __ldcg(reinterpret_cast<const uint4*>(qkv + head * head_dim));
+    }
+    if (!rope.rows_settled && begin < heads_of_pass) {  // after those loads: these wait for one another
+      place = FindPlace(rope, row);
+      if (place.position >= 0) angles = LoadAngles(rope, place.position, chunk);
+    }
+    if (place.position < 0) return;
+#pragma unroll
+    for (int i = 0; i < kHeads; ++i) {
+      const int head = begin + i * heads_of_pass;
+      if (head >= heads) break;
+      float values[kChunk];
+      UnpackBf16(loaded[i], values);
+      if (head < rotated_heads) Rotate(values, angles);
+      if (head < rope.heads) {
+        *reinterpret_cast<uint4*>(qkv + head * head_dim) = PackBf16(values);
+      } else if (place.slot >= 0) {
+        const bool is_key = head < rotated_heads;
+        const int kv_head = head - (is_key ? rope.heads : rotated_heads);
+        const std::int64_t index = place.slot + kv_head * kv.block_size * head_dim + chunk * kChunk;
+        StoreKv<kFp8>(is_key ? kv.k : kv.v, index, values, is_key ? k_inverse : v_inverse);
+      }
+    }
+  }
+}
+
+template <int kHeads>
+LaunchResult LaunchRope(const RopeStore& rope, const LaunchShape& shape, Stream stream) {
+  const PagedKv& kv = rope.kv;
+  const auto kernel = kv.format == KvFormat::kFp8 ? RopeStoreKernel<kHeads, true> : RopeStoreKernel<kHeads, false>;
+  return Launch(kernel, shape, stream, rope, 1.0F / kv.k_scale, 1.0F / kv.v_scale);
+}
+
+bool Aligned(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0; }
+bool Positive(float scale) { return scale > 0.0F && 1.0F / scale > 0.0F; }
+
+}  // namespace
+
+LaunchResult RunRopeStore(const RopeStore& rope, Stream stream) {
+  const PagedKv& kv = rope.kv;
+  GPU_REQUIRE(rope.rows.rows >= 0);
+  GPU_REQUIRE(rope.heads > 0 && kv.kv_heads > 0);
+  const std::int64_t heads = std::int64_t{rope.heads} + 2 * std::int64_t{kv.kv_heads};
+  GPU_REQUIRE(heads <= kHeadsMax);
+  GPU_REQUIRE(kv.head_dim == 64 || kv.head_dim == 96 || kv.head_dim == 128 || kv.head_dim == 256);
+  GPU_REQUIRE(kv.block_size == 16 || kv.block_size == 32 || kv.block_size == 64 || kv.block_size == 128);
+  GPU_REQUIRE(kv.blocks_total > 0 && rope.table_positions > 0);
+  GPU_REQUIRE(kv.format == KvFormat::kBf16 || (Positive(kv.k_scale) && Positive(kv.v_scale)));
+  if (rope.rows.rows == 0) return LaunchResult::Ok();
+  GPU_REQUIRE(rope.qkv != nullptr && rope.table != nullptr && kv.k != nullptr && kv.v != nullptr);
+  GPU_REQUIRE(rope.rows.positions != nullptr && rope.rows.block_begin != nullptr && rope.rows.block_ids != nullptr);
+  GPU_REQUIRE(rope.sequence_of_row != nullptr);
+  GPU_REQUIRE(Aligned(rope.qkv) && Aligned(rope.table) && Aligned(kv.k) && Aligned(kv.v));
+
+  // As many passes as 256 threads need for the row's heads, and no more threads than those passes use.
+  const auto chunks_of_head = static_cast<unsigned>(kv.head_dim / kChunk);
+  const unsigned passes = BlocksFor(heads, kThreadsMax / chunks_of_head);
+  const LaunchShape shape{.grid = dim3(static_cast<unsigned>(rope.rows.rows)),
+                          .block = dim3(chunks_of_head, BlocksFor(heads, passes)),
+                          .overlap = true};
+  if (passes == 1) return LaunchRope<1>(rope, shape, stream);
+  if (passes == 2) return LaunchRope<2>(rope, shape, stream);
+  return LaunchRope<3>(rope, shape, stream);  // more than three passes: several rounds of three
+}
+
+}  // namespace kernels::gpu

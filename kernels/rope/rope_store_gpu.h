@@ -12,7 +12,8 @@ namespace kernels::gpu {
 // pass over the output of the QKV product (kernels/rope/rope.h has the formula; neighbouring pairs).
 //   qkv   : [rows][(heads + 2 kv_heads) * head_dim], Q then K then V
 //   table : [positions][2][head_dim] as FillRopeTable makes it
-// REQUIRES: positions within the table and within the sequence's blocks; 16-byte aligned pointers.
+// REQUIRES: positions within the table and within the sequence's blocks; 16-byte aligned pointers. A row whose position
+// lies outside the table is left alone, and a block id outside the pool gets nothing written.
 struct RopeStore {
   Bf16* qkv;
   std::int32_t heads;
@@ -21,6 +22,9 @@ struct RopeStore {
   StepRows rows;
   const std::int32_t* sequence_of_row;  // [rows]
   PagedKv kv;
+  // The arrays of `rows` and sequence_of_row were complete before the kernel that precedes in the stream started (the
+  // host copied them at the start of the step): they are then read while it still runs. The table always must be.
+  bool rows_settled = false;
 };
 LaunchResult RunRopeStore(const RopeStore& rope, Stream stream);
 

@@ -16,6 +16,11 @@ struct Bf16 {
   std::uint16_t bits;
 };
 
+// IEEE 754 binary16 as bits: sign, 5 bits of exponent, 10 of mantissa; only GGUF files have it.
+struct Fp16 {
+  std::uint16_t bits;
+};
+
 // FP8 E4M3 (OCP 8-bit floating point 1.0, "FN": no infinities, 0x7F and 0xFF are NaN, largest 448).
 struct Fp8 {
   std::uint8_t bits;
@@ -35,6 +40,20 @@ GPU_HOST_DEVICE std::uint32_t FloatToBits(float value) {
 
 GPU_HOST_DEVICE float ToFloat(float value) { return value; }
 GPU_HOST_DEVICE float ToFloat(Bf16 value) { return BitsToFloat(std::uint32_t{value.bits} << 16); }
+
+// Exact.
+GPU_HOST_DEVICE float ToFloat(Fp16 value) {
+#if defined(__CUDA_ARCH__)
+  float wide;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(wide) : "h"(value.bits));
+  return wide;
+#else
+  const std::uint32_t sign = std::uint32_t{value.bits & 0x8000U} << 16, rest = value.bits & 0x7FFFU;
+  if (rest >= 0x7C00U) return BitsToFloat(sign | 0x7F800000U | (rest & 0x3FFU) << 13);  // infinity, NaN
+  // Exponents are 112 apart; the product makes subnormals of binary16 right as well.
+  return BitsToFloat(FloatToBits(BitsToFloat(rest << 13) * 0x1p112F) | sign);
+#endif
+}
 
 // Rounds to nearest, ties to even; NaN stays NaN (quiet).
 GPU_HOST_DEVICE Bf16 ToBf16(float value) {
