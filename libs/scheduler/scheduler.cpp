@@ -142,6 +142,7 @@ bool Scheduler::ReserveOrPreempt(Sequence& sequence) {
 void Scheduler::PlanRows(Sequence& sequence, std::int32_t rows) {
   kvcache::StepBatch& batch = step_.batch;
   sequence.planned = rows;
+  CHECK_MSG(sequence.tokens_expected <= 1, "the step before the last was answered");
   for (std::int32_t i = 0; i < rows; ++i) {
     const std::int32_t position = sequence.computed + i;
     batch.token_ids.push_back(sequence.tokens[static_cast<std::size_t>(position)]);
@@ -172,6 +173,7 @@ const Step& Scheduler::BuildStep() {
   // By index, because a preemption shortens running_ behind the sequence that asked.
   for (std::size_t i = 0; i < running_.size(); ++i) {
     Sequence& sequence = *running_[i];
+    if (sequence.awaits_last_token()) continue;
     CHECK_MSG(sequence.tokens_pending() > 0, "the last step's sample got its token");
     if (sequence.tokens_pending() == 1 && ReserveOrPreempt(sequence)) PlanRows(sequence, 1);
   }
@@ -180,7 +182,7 @@ const Step& Scheduler::BuildStep() {
   std::int32_t budget = options_.step_tokens_max - step_.decode_tokens;
   for (Sequence* sequence : running_) {
     if (budget == 0) break;
-    if (sequence->planned > 0) continue;
+    if (sequence->planned > 0 || sequence->awaits_last_token()) continue;
     const std::int32_t rows = std::min(budget, sequence->tokens_pending());
     PlanRows(*sequence, rows);
     budget -= rows;
@@ -199,13 +201,29 @@ void Scheduler::CompleteStep() {
   }
 }
 
-void Scheduler::AppendToken(SequenceId id, std::int32_t token) {
+Sequence& Scheduler::Known(SequenceId id) {
   CHECK(!step_open_);
   const auto entry = sequences_.find(id);
   CHECK(entry != sequences_.end());
-  Sequence& sequence = *entry->second;
-  CHECK(sequence.tokens_pending() == 0 && sequence.tokens_known() < sequence.tokens_end);
-  sequence.tokens.push_back(token);
+  return *entry->second;
+}
+
+void Scheduler::ExpectToken(SequenceId id, std::int32_t sample) {
+  Sequence& sequence = Known(id);
+  CHECK(sample >= 0 && sequence.tokens_pending() == 0 && sequence.tokens_known() < sequence.tokens_end);
+  sequence.tokens.push_back(-1 - sample);
+  ++sequence.tokens_expected;
+}
+
+void Scheduler::ResolveToken(SequenceId id, std::int32_t token) {
+  Sequence& sequence = Known(id);
+  CHECK(token >= 0 && sequence.tokens_expected > 0);
+  sequence.tokens[sequence.tokens.size() - static_cast<std::size_t>(sequence.tokens_expected--)] = token;
+}
+
+void Scheduler::AppendToken(SequenceId id, std::int32_t token) {
+  ExpectToken(id, 0);
+  ResolveToken(id, token);
 }
 
 SchedulerCounts Scheduler::counts() const {

@@ -47,6 +47,14 @@ struct SchedulerCounts {
 //
 //   Enqueue ... ; loop { TakeExpired; BuildStep; <run>; CompleteStep; for each sample: AppendToken or Remove }
 //
+// On a device the next step is built while the last one runs, before its tokens are known:
+//
+//   loop { BuildStep; <start>; CompleteStep; for each sample: ExpectToken;
+//          <wait for the step before>; for each of its samples: ResolveToken or Remove }
+//
+// What a step in flight may still read or write is safe, because the device runs steps in order: blocks given back are
+// written again by later steps alone.
+//
 // Policy
 //  - Admission: tenants in turn. A sequence is admitted when its known tokens fit the free blocks with one block spare
 //    for each running sequence, so that a newcomer is not thrown out at the next block boundary. Head of line waits: a
@@ -79,14 +87,19 @@ class Scheduler {
   std::vector<SequenceId> TakeExpired(base::MonotonicTime now);
 
   // Plans the next step; an empty batch when there is nothing to do. REQUIRES: the last step's samples all got their
-  // AppendToken or Remove.
+  // AppendToken, ExpectToken or Remove, and those of the step before it their ResolveToken or Remove.
   const Step& BuildStep();
 
-  // The step built last was run: its rows' K/V are in the blocks.
+  // The step built last was run, or started: its rows' K/V are in the blocks before any later step's rows read them.
   void CompleteStep();
 
   // The next token of a sequence in samples. REQUIRES: known id, fewer than tokens_max generated.
   void AppendToken(SequenceId id, std::int32_t token);
+
+  // The same in two calls, for a token that is not known yet: sample number `sample` of the step completed last. The
+  // next step names it by the token id -1 - sample. A sequence that expects its tokens_max-th token gets no more rows.
+  void ExpectToken(SequenceId id, std::int32_t sample);
+  void ResolveToken(SequenceId id, std::int32_t token);  // the oldest expected one. REQUIRES: known id, token >= 0
 
   SchedulerCounts counts() const;
   const SchedulerOptions& options() const { return options_; }
@@ -98,6 +111,7 @@ class Scheduler {
   explicit Scheduler(const SchedulerOptions& options);
 
   void Admit();
+  Sequence& Known(SequenceId id);
   Sequence* NextToAdmit() const;
   bool ReserveOrPreempt(Sequence& sequence);
   void Preempt(Sequence* victim);

@@ -33,11 +33,14 @@ struct Sequence {
 
   std::int32_t tokens_known() const { return static_cast<std::int32_t>(tokens.size()); }
   std::int32_t tokens_pending() const { return tokens_known() - computed; }
+  // All that it may generate has been asked for: no more rows, only the answer to the last of them is missing.
+  bool awaits_last_token() const { return tokens_known() == tokens_end; }
 
   const SequenceId id;
   const std::string tenant;
   std::vector<std::int32_t> tokens;  // prompt, then what was generated; a preempted sequence recomputes all of them
   const std::int32_t tokens_end;     // tokens.size() never passes this
+  std::int32_t tokens_expected = 0;  // the last of `tokens` that are not known yet: negative, see ExpectToken
   const base::MonotonicTime deadline;
   kvcache::BlockTable blocks;
   std::int32_t computed = 0;  // positions [0, computed) have their K/V in `blocks`

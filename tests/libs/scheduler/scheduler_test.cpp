@@ -168,6 +168,34 @@ TEST(SchedulerTest, YoungestIsPreemptedAndResumesWithTheSameTokens) {
   EXPECT_EQ(resumed.batch.token_ids[4], 7);
 }
 
+// A step that is planned while the one before still runs names the missing tokens by their samples.
+TEST(SchedulerTest, ExpectedTokensAreNamedBySampleAndResolvedInOrder) {
+  auto scheduler = MakeScheduler(SmallOptions());
+  ASSERT_TRUE(scheduler->Enqueue(Make(1, 2, 3)).ok());
+  ASSERT_TRUE(scheduler->Enqueue(Make(2, 2, 9)).ok());
+  const auto start = [&] {
+    Step step = scheduler->BuildStep();
+    scheduler->CompleteStep();
+    for (std::size_t i = 0; i < step.samples.size(); ++i) {
+      scheduler->ExpectToken(step.samples[i], static_cast<std::int32_t>(i));
+    }
+    return step;
+  };
+  start();
+  EXPECT_EQ(start().batch.token_ids, (std::vector<std::int32_t>{-1, -2}));
+  scheduler->ResolveToken(SequenceId(1), 70);
+  scheduler->ResolveToken(SequenceId(2), 80);
+  EXPECT_EQ(start().batch.token_ids, (std::vector<std::int32_t>{-1, -2}));
+  scheduler->ResolveToken(SequenceId(1), 71);
+  scheduler->ResolveToken(SequenceId(2), 81);
+  // The third and last token of sequence 1 is on its way: nothing is left to compute for it.
+  EXPECT_EQ(start().members, (std::vector<SequenceId>{SequenceId(2)}));
+  ASSERT_TRUE(scheduler->Remove(SequenceId(1)));
+  scheduler->ResolveToken(SequenceId(2), 82);
+  EXPECT_EQ(start().batch.token_ids, (std::vector<std::int32_t>{-1}));
+  scheduler->CheckInvariantsForTest();
+}
+
 TEST(SchedulerTest, ForgettingToAnswerASampleIsABug) {
   auto scheduler = MakeScheduler(SmallOptions());
   ASSERT_TRUE(scheduler->Enqueue(Make(1, 1, 4)).ok());
