@@ -26,12 +26,10 @@ TEST_F(EmulatorTest, SumsABlock) {
   std::vector<float> x(512);
   std::iota(x.begin(), x.end(), 0.0F);
   DeviceArray<float> in(x), out(2);
-  for (const std::uint64_t seed : {0U, 1U, 2U, 3U}) {
-    emulator::SetScheduleSeed(seed);
+  ForEachSchedule([&] {
     ASSERT_LAUNCHED(Launch(SumBlocks, {.grid = 2, .block = 256}, nullptr, in.get(), out.get()));
     EXPECT_EQ(out.Read(), (std::vector<float>{255 * 128, 255 * 128 + 65536}));
-  }
-  emulator::SetScheduleSeed(0);
+  });
 }
 
 // One warp: D [16][8] += A [16][16] B [16][8], A by ldmatrix, B row-major by the transposed ldmatrix, two of its four

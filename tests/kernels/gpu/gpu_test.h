@@ -5,11 +5,15 @@
 #include <cstdint>
 #include <random>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "kernels/primitives/gpu/float_formats.h"
 #include "kernels/primitives/gpu/runtime.h"
+#if defined(GPU_EMULATOR)
+#include "kernels/primitives/emulator/emulator.h"
+#endif
 
 namespace kernels::gpu {
 
@@ -54,6 +58,23 @@ class DeviceArray {
   void* memory_ = nullptr;
   std::size_t count_;
 };
+
+// Runs the body under several orders of threads and blocks (emulator.h: SetScheduleSeed); once on a card. A kernel that
+// misses a barrier or a wait gives other results under one of them: compare the bits with those of the first run.
+template <typename Body>
+void ForEachSchedule(Body body) {
+#if defined(GPU_EMULATOR)
+  const std::uint64_t before = emulator::ScheduleSeed();
+  for (const std::uint64_t seed : {0U, 1U, 2U, 3U}) {
+    SCOPED_TRACE("schedule seed " + std::to_string(seed));
+    emulator::SetScheduleSeed(seed);
+    body();
+  }
+  emulator::SetScheduleSeed(before);
+#else
+  body();
+#endif
+}
 
 // Runs on a card or on the emulator, whichever the build links. Sizes are small: the emulator runs about ten million
 // simple instructions a second.
