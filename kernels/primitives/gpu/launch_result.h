@@ -29,7 +29,8 @@ class [[nodiscard]] LaunchResult {
 
   constexpr bool ok() const { return code_ == Code::kOk; }
   constexpr Code code() const { return code_; }
-  constexpr const char* message() const { return message_; }  // static storage
+  // Static storage; where it holds figures, a buffer of the calling thread that its next such message overwrites.
+  constexpr const char* message() const { return message_; }
 
  private:
   constexpr LaunchResult(Code code, const char* message) : code_(code), message_(message) {}

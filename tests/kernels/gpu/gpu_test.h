@@ -33,6 +33,7 @@ class DeviceArray {
     const LaunchResult result = Allocate(&memory_, count * sizeof(T));
     EXPECT_TRUE(result.ok()) << result.message();
     EXPECT_TRUE(Fill(memory_, 0xFF, count * sizeof(T), nullptr).ok());  // NaN: what is read unwritten shows
+    EXPECT_TRUE(Synchronize(Stream{nullptr}).ok());                     // other streams don't wait for the default one
   }
   explicit DeviceArray(const std::vector<T>& values) : DeviceArray(values.size()) {
     EXPECT_TRUE(CopyToDevice(memory_, values.data(), count_ * sizeof(T), nullptr).ok());
