@@ -49,6 +49,7 @@ function(mesh_gpu_library name)
     list(APPEND objects ${object})
   endforeach()
   mesh_library(${name} SRCS ${ARG_CUDA_SRCS} DEPS ${ARG_DEPS} mesh_cuda_toolkit)
+  target_compile_definitions(mesh_${name} PRIVATE MESH_CUDA_HOME="${MESH_CUDA_HOME}")  # where libraries are looked for last
   target_sources(mesh_${name} PRIVATE ${objects})
   set_source_files_properties(${objects} PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
 endfunction()

@@ -1,1 +1,38 @@
-#include "kernels/gemm/gemm_gpu.h"
+#include "kernels/gemm/few_rows_gemm.h"
+
+#include <algorithm>
+
+#include "kernels/gemm/few_rows_kernel.cuh"
+
+namespace kernels::gpu {
+
+FewRowsPlan PlanFewRows(const Gemm& gemm, const GemmContext& context) {
+  const std::int32_t of_class = FewRowsClassOf(gemm.m);
+  FewRowsPlan plan{.variant = 0, .splits = 1};
+  const FewRowsCut& cut = kFewRowsCuts[of_class][plan.variant];
+  const std::int64_t rows = std::int64_t{16} * cut.row_tiles * cut.row_warps, columns = std::int64_t{8} << of_class;
+  const std::int64_t cells = std::int64_t{BlocksFor(gemm.w.n, rows)} * BlocksFor(gemm.m, columns);
+  const std::int64_t step = std::int64_t{cut.segments} * 64 / (gemm.w.format == MatrixFormat::kFp8 ? 1 : 2);
+  const std::int64_t steps = std::max<std::int64_t>(1, gemm.w.k / (step * cut.inner_warps));  // of each inner warp
+
+  // Enough blocks that their rings together hold what the memory has under way, 56 KiB on each multiprocessor; each
+  // split costs partial sums, written and read, so no more than that, and none for which a warp would make fewer steps
+  // than its ring has stages.
+  const std::int64_t ring_kib =
+      std::int64_t{cut.stages} * cut.row_tiles * cut.segments * cut.row_warps * cut.inner_warps;
+  const std::int64_t wanted = context.multiprocessors * 56 / ring_kib;
+  const std::int64_t most = std::clamp<std::int64_t>(steps / cut.stages, 1, kFewRowsSplitsMax);
+  while (cells * plan.splits < wanted && plan.splits < most) ++plan.splits;
+  const std::int64_t bytes = cells * plan.splits * std::min<std::int64_t>(gemm.m, columns) * rows * 4;
+  if (cells > kGemmCounters || bytes > static_cast<std::int64_t>(kGemmScratchBytes)) plan.splits = 1;
+  return plan;
+}
+
+LaunchResult RunFewRowsGemm(const Gemm& gemm, const FewRowsPlan& plan, GemmContext* context, Stream stream) {
+  GPU_REQUIRE(plan.splits >= 1);
+  if (gemm.w.format == MatrixFormat::kFp8) return RunFewRowsGemmFp8(gemm, plan, context, stream);
+  GPU_REQUIRE(gemm.w.format == MatrixFormat::kBf16);
+  return LaunchFewRowsClass<Bf16, Bf16>(gemm, plan, context, stream);
+}
+
+}  // namespace kernels::gpu

@@ -1,1 +1,87 @@
 #include "kernels/gemm/gemm_gpu.h"
+
+#include "kernels/gemm/few_rows_gemm.h"
+#include "kernels/gemm/gemm_context.h"
+#include "kernels/gemm/quant_gemm.h"
+#include "kernels/primitives/gpu/device.h"
+#if !defined(GPU_EMULATOR)
+#include "kernels/gemm/cublas_lt.h"
+#endif
+
+namespace kernels::gpu {
+namespace {
+
+bool Aligned16(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0; }
+
+LaunchResult CheckInputs(const Gemm& gemm) {
+  const Matrix& w = gemm.w;
+  GPU_REQUIRE(w.data != nullptr && Aligned16(w.data) && Aligned16(w.scales));
+  GPU_REQUIRE((gemm.x_bf16 != nullptr) != (gemm.x_fp8 != nullptr));
+  GPU_REQUIRE(Aligned16(gemm.x_bf16) && Aligned16(gemm.x_fp8));
+  GPU_REQUIRE(gemm.x_fp8 == nullptr || (w.format == MatrixFormat::kFp8 && gemm.x_scales != nullptr));
+  GPU_REQUIRE(w.format == MatrixFormat::kBf16 ? w.scales == nullptr
+                                              : w.format != MatrixFormat::kFp8 || w.scales != nullptr);
+  return LaunchResult::Ok();
+}
+
+LaunchResult CheckOutput(const Gemm& gemm) {
+  GPU_REQUIRE((gemm.y_f32 != nullptr) != (gemm.y_bf16 != nullptr));
+  GPU_REQUIRE(Aligned16(gemm.y_f32) && Aligned16(gemm.y_bf16));
+  GPU_REQUIRE(gemm.y_stride >= gemm.w.n && gemm.y_stride % (gemm.y_f32 != nullptr ? 4 : 8) == 0);
+  GPU_REQUIRE(!gemm.accumulate || gemm.y_f32 != nullptr);
+  return LaunchResult::Ok();
+}
+
+}  // namespace
+
+LaunchResult MakeGemmContext(void* workspace, GemmContext** context) {
+  GPU_REQUIRE(workspace != nullptr && reinterpret_cast<std::uintptr_t>(workspace) % 256 == 0);
+  auto* counters = static_cast<std::uint32_t*>(workspace);
+  GemmContext made{.counters = counters,
+                   .scratch = reinterpret_cast<float*>(counters + kGemmCounters),
+                   .multiprocessors = 132,
+                   .library = nullptr,
+                   .library_missing = "the emulator has none"};
+#if !defined(GPU_EMULATOR)
+  int device = 0;
+  GPU_RETURN_IF_ERROR(ResultOf(cudaGetDevice(&device)));
+  GPU_RETURN_IF_ERROR(ResultOf(cudaDeviceGetAttribute(&made.multiprocessors, cudaDevAttrMultiProcessorCount, device)));
+  const LaunchResult opened = OpenCublasLt(&made.library);
+  if (!opened.ok() && opened.code() != LaunchResult::Code::kRefused) return opened;
+  made.library_missing = opened.ok() ? nullptr : opened.message();
+#endif
+  *context = new GemmContext(made);
+  return LaunchResult::Ok();
+}
+
+void DestroyGemmContext(GemmContext* context) {
+  if (context == nullptr) return;
+#if !defined(GPU_EMULATOR)
+  if (context->library != nullptr) CloseCublasLt(context->library);
+#endif
+  delete context;
+}
+
+const char* GemmLibraryMissing(const GemmContext* context) { return context->library_missing; }
+
+LaunchResult RunGemm(const Gemm& gemm, GemmContext* context, Stream stream) {
+  GPU_REQUIRE(context != nullptr);
+  GPU_REQUIRE(gemm.m >= 0 && gemm.w.n >= 0 && gemm.w.k > 0);
+  if (gemm.m == 0 || gemm.w.n == 0) return LaunchResult::Ok();
+  GPU_REQUIRE(gemm.w.k % 32 == 0 && gemm.w.n % 8 == 0);
+  GPU_RETURN_IF_ERROR(CheckInputs(gemm));
+  GPU_RETURN_IF_ERROR(CheckOutput(gemm));
+  if (gemm.w.format != MatrixFormat::kBf16 && gemm.w.format != MatrixFormat::kFp8) {
+    return RunQuantGemm(gemm, context, stream);
+  }
+#if !defined(GPU_EMULATOR)
+  const bool same_formats = (gemm.w.format == MatrixFormat::kFp8) == (gemm.x_fp8 != nullptr);
+  if (gemm.m > kGemmFewRows && context->library != nullptr && same_formats) {
+    const LaunchResult result = RunCublasLt(context->library, gemm, context->scratch, kGemmScratchBytes, stream);
+    if (result.code() != LaunchResult::Code::kRefused) return result;  // else: no algorithm of the library's
+  }
+#endif
+  return RunFewRowsGemm(gemm, PlanFewRows(gemm, *context), context, stream);
+}
+
+}  // namespace kernels::gpu

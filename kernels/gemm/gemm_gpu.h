@@ -32,7 +32,8 @@ struct Matrix {
 //   y     : [m][y_stride], the first n of each row, F32 or BF16: exactly one of the two
 // Up to kGemmFewRows rows run on kernels of our own, bound by reading the weights once; more rows of BF16 and FP8 run on
 // cuBLASLt; more rows of a quantised format are widened tile by tile in the kernel.
-// REQUIRES: k a multiple of 32, n of 8; 16-byte aligned pointers and rows.
+// REQUIRES: k a multiple of 32, n of 8; 16-byte aligned pointers and rows. What wrote the weights and their scales has
+// ended before the product is enqueued (Synchronize): kernels start to read weights while the preceding kernel still runs.
 //
 // Determinism: for a given number of rows bucket (1, 2, 4, 8, 16, 32, 64, more) results do not depend on the other rows;
 // between buckets they may differ in the last bits, because sums are cut differently.
@@ -58,6 +59,8 @@ inline constexpr std::size_t kGemmWorkspaceBytes = std::size_t{64} << 20;
 class GemmContext;
 LaunchResult MakeGemmContext(void* workspace, GemmContext** context);
 void DestroyGemmContext(GemmContext* context);
+// nullptr: products of many rows run on cuBLASLt. Otherwise why it can't be had; they run on slower kernels of our own.
+const char* GemmLibraryMissing(const GemmContext* context);
 
 LaunchResult RunGemm(const Gemm& gemm, GemmContext* context, Stream stream);
 

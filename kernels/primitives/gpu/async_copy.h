@@ -20,6 +20,18 @@ __device__ __forceinline__ void CopyAsync16(void* shared, const void* global, bo
 #endif
 }
 
+// The same for a stream of which the next lane or the next copy takes the rest of the 128-byte line: asks the L2 cache to
+// fetch the line whole.
+__device__ __forceinline__ void CopyAsync16OfLine(void* shared, const void* global, bool take = true) {
+#if defined(GPU_EMULATOR)
+  emulator::CopyAsync16(shared, global, take);
+#else
+  const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
+  const int bytes = take ? 16 : 0;
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(bytes) : "memory");
+#endif
+}
+
 __device__ __forceinline__ void CopyAsyncCommit() {
 #if defined(GPU_EMULATOR)
   emulator::CopyAsyncCommit();
