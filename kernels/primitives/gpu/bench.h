@@ -14,7 +14,14 @@ namespace kernels::gpu {
 // launch nor the L2 cache flatters, and one table. Every figure is stated beside its limit.
 class Bench {
  public:
+  // Prints the card and measures its copy. Like the other functions it throws when the device fails; Run catches.
   explicit Bench(const DeviceInfo& device, Stream stream, bool quick);
+  ~Bench();
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  // Runs one benchmark and frees what it used; false, with a line on stderr, when it failed.
+  bool Run(std::string_view name, const std::function<void(Bench&)>& benchmark);
 
   // Bytes read plus bytes written a second by a device-to-device copy of 2 GiB, measured once.
   double copy_bytes_per_second() const { return copy_bytes_per_second_; }
@@ -33,15 +40,17 @@ class Bench {
   // several times the L2 cache: i runs through 0 .. calls - 1 within one captured graph, which is replayed.
   double Time(const std::function<LaunchResult(int i)>& body, int calls = 20);
 
-  // One row of the table: `bytes` that had to be moved and `flops` that had to be done at least; 0 where it says nothing.
+  // One row of the table, printed at once: `bytes` that had to be moved and `flops` that had to be done at least; 0 where it says nothing.
   // `peer_seconds` > 0: a library's time for the same work.
   void Row(std::string_view op, std::string_view shape, double seconds, double bytes, double flops,
            std::string_view peer = "", double peer_seconds = 0);
 
-  // All rows so far, as JSON lines.
+  // The card and all rows so far, as JSON lines.
   std::string Json() const;
 
  private:
+  void* Reserve(std::int64_t bytes);
+
   DeviceInfo device_;
   Stream stream_;
   bool quick_;

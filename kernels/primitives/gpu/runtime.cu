@@ -63,6 +63,7 @@ LaunchResult ReadProperties(std::int32_t ordinal, DeviceInfo* info) {
   info->shared_bytes_max = static_cast<std::int32_t>(properties.sharedMemPerBlockOptin);
   info->l2_bytes = properties.l2CacheSize;
   info->memory_bytes = static_cast<std::int64_t>(properties.totalGlobalMem);
+  GPU_RETURN_IF_ERROR(Checked(cudaDeviceGetAttribute(&info->sm_clock_khz, cudaDevAttrClockRate, ordinal)));
   GPU_RETURN_IF_ERROR(Checked(cudaDriverGetVersion(&info->driver_version)));
   GPU_RETURN_IF_ERROR(Checked(cudaRuntimeGetVersion(&info->runtime_version)));
   if (info->capability < kCapabilityMin) {

@@ -23,6 +23,7 @@ struct DeviceInfo {
   std::int64_t memory_bytes, memory_free_bytes;
   std::int64_t l2_bytes;
   std::int32_t driver_version, runtime_version;  // major * 1000 + minor * 10
+  std::int32_t sm_clock_khz;                     // the highest; 0: unknown
   bool emulated;
 };
 
