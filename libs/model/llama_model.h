@@ -31,7 +31,7 @@ struct LlamaOptions {
   std::int32_t samples_max = 32;      // logit rows of a step
   std::int32_t positions_max = 8192;  // positions of a sequence; beyond them there is no rotary table
   kvcache::KvDtype kv_dtype = kvcache::KvDtype::kF16;
-  Activations activations = Activations::kInt8;
+  Activations activations = Activations::kF32;
   const kernels::CpuKernels* kernels = nullptr;  // nullptr: the best for this machine
 };
 
