@@ -316,6 +316,7 @@ struct Computer {
       WgmmaPin(scores);
       ReleaseKeys();
       Weigh(tile, shape, key_tile, factor);
+      WgmmaHoldWait(softmax.sum[0] + softmax.sum[1]);
       WgmmaWait<0>();
       WgmmaPin(out);
       ReleaseValues();

@@ -58,8 +58,11 @@ __device__ __forceinline__ bool MbarrierTryWait(Mbarrier* barrier, unsigned pari
 #endif
 }
 
+// A wait that would never end ends the kernel with an error instead of holding the card for ever.
 __device__ __forceinline__ void MbarrierWait(Mbarrier* barrier, unsigned parity) {
-  while (!MbarrierTryWait(barrier, parity)) {
+  constexpr unsigned kTries = 1U << 26;  // seconds; a wait is microseconds
+  for (unsigned tries = 0; !MbarrierTryWait(barrier, parity); ++tries) {
+    if (tries > kTries) __trap();
   }
 }
 

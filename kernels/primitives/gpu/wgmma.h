@@ -67,6 +67,15 @@ __device__ __forceinline__ void WgmmaWait() {
 #endif
 }
 
+// Keeps the next wait behind the arithmetic that `value` comes from; REQUIRES: value is not negative. ptxas moves a
+// wait up as far as registers allow, ahead of what was meant to run under the products, but not across a branch: this
+// is one that is never taken.
+__device__ __forceinline__ void WgmmaHoldWait([[maybe_unused]] float value) {
+#if !defined(GPU_EMULATOR)
+  if (value < 0.0F) asm volatile("nanosleep.u32 0;" ::: "memory");
+#endif
+}
+
 // Keeps the compiler from moving uses of D across the place of the call: it does not know that the wait concerns them.
 template <int kTiles>
 __device__ __forceinline__ void WgmmaPin([[maybe_unused]] float (&d)[kTiles][4]) {
