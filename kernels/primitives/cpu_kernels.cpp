@@ -1,7 +1,5 @@
 #include "kernels/primitives/cpu_kernels.h"
 
-#include <initializer_list>
-
 #include "kernels/primitives/cpu_kernels_targets.h"
 
 namespace kernels {
@@ -11,21 +9,12 @@ constexpr CpuKernels kReferenceKernels{
     .name = "reference",
     .dequantize_row = &DequantizeRowRef,
     .gemm_columns = &GemmColumnsRef,
-    .quantize_row = &QuantizeRowRef,
-    .packed_gemm_panel = &PackedGemmPanelRef,
     .rms_norm = &RmsNormRef,
     .rope_row = &RopeRowRef,
     .swiglu = &SwiGluRef,
     .store_kv = &StoreKvRef,
     .paged_attention = &PagedAttentionRef,
 };
-
-#if defined(__x86_64__)
-bool HasAvx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-#endif
 
 }  // namespace
 
@@ -41,9 +30,10 @@ const CpuKernels* CpuKernelsFor(CpuTarget target) {
                  ? &kAvx2Kernels
                  : nullptr;
     case CpuTarget::kAvx512:
-      return HasAvx512() ? &kAvx512Kernels : nullptr;
-    case CpuTarget::kAvx512Vnni:
-      return HasAvx512() && __builtin_cpu_supports("avx512vnni") ? &kAvx512VnniKernels : nullptr;
+      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
+                 ? &kAvx512Kernels
+                 : nullptr;
 #endif
     default:
       return nullptr;
@@ -51,9 +41,8 @@ const CpuKernels* CpuKernelsFor(CpuTarget target) {
 }
 
 const CpuKernels& BestCpuKernels() {
-  for (const CpuTarget target : {CpuTarget::kAvx512Vnni, CpuTarget::kAvx512, CpuTarget::kAvx2}) {
-    if (const CpuKernels* kernels = CpuKernelsFor(target)) return *kernels;
-  }
+  if (const CpuKernels* kernels = CpuKernelsFor(CpuTarget::kAvx512)) return *kernels;
+  if (const CpuKernels* kernels = CpuKernelsFor(CpuTarget::kAvx2)) return *kernels;
   return kPortableKernels;
 }
 

@@ -2,6 +2,7 @@
 #include "kernels/primitives/gpu/rows.h"
 #include "kernels/quant/dequantize_gpu.h"
 #include "kernels/quant/repack_gpu.h"
+#include "kernels/quant/repack_quant.h"
 
 namespace kernels::gpu {
 namespace {
@@ -67,7 +68,7 @@ RepackedBytes BytesOfMatrix(MatrixFormat to, std::int32_t n, std::int32_t k) {
     case MatrixFormat::kQ4_0:
     case MatrixFormat::kQ4_1:
     case MatrixFormat::kQ4_K:
-      break;
+      return BytesOfQuantMatrix(to, n, k);
   }
   return {0, 0};
 }
@@ -88,7 +89,7 @@ LaunchResult RunRepack(const Repack& repack, Stream stream) {
     case MatrixFormat::kQ4_0:
     case MatrixFormat::kQ4_1:
     case MatrixFormat::kQ4_K:
-      break;
+      return RunRepackQuant(repack, stream);
   }
   return LaunchResult::Refused("requires a matrix format that repacking knows");
 }

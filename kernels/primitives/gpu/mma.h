@@ -9,7 +9,8 @@ namespace kernels::gpu {
 //   A [16][16] row-major, 16-bit: a[0] = (group, 2 pair), a[1] = (group + 8, 2 pair), a[2] = (group, 2 pair + 8),
 //                                 a[3] = (group + 8, 2 pair + 8), each with its right neighbour in the high half
 //   B [16][8], 16-bit:            b[0] = rows 2 pair, 2 pair + 1 of column group; b[1] = rows 2 pair + 8, + 9
-//   D [16][8], F32:               d[0], d[1] = (group, 2 pair), (group, 2 pair + 1); d[2], d[3] = the same of row group + 8
+//   D [16][8], F32:               d[0], d[1] = (group, 2 pair), (group, 2 pair + 1); d[2], d[3] = the same of row group
+//   + 8
 //
 // D += A B, products exact, sums in F32.
 __device__ __forceinline__ void MmaBf16(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
@@ -21,6 +22,22 @@ __device__ __forceinline__ void MmaBf16(float (&d)[4], const std::uint32_t (&a)[
       "{%0, %1, %2, %3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#endif
+}
+
+// d = a b + start; the starting values may serve several products without being copied.
+__device__ __forceinline__ void MmaBf16From(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],
+                                            const float (&start)[4]) {
+#if defined(GPU_EMULATOR)
+  for (int i = 0; i < 4; ++i) d[i] = start[i];
+  emulator::MmaBf16(d, a, b);
+#else
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%10, %11, %12, %13};"
+      : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "f"(start[0]), "f"(start[1]), "f"(start[2]),
+        "f"(start[3]));
 #endif
 }
 

@@ -1,0 +1,470 @@
+#pragma once
+
+#include <algorithm>
+
+#include "kernels/gemm/quant_plan.h"
+#include "kernels/primitives/gpu/async_copy.h"
+#include "kernels/primitives/gpu/device.h"
+#include "kernels/primitives/gpu/mma.h"
+#include "kernels/primitives/gpu/nibbles.h"
+#include "kernels/quant/quant_layout.h"
+
+namespace kernels::gpu {
+
+// Products with the quantised formats: one kernel for 1 to 64 rows of x, and for more in chunks of 64.
+//
+// What bounds it. At 4.2 TB/s each of 132 multiprocessors receives 17 bytes a cycle: a cell of 32 x 32 weights (576
+// bytes of Q4_0) every 33 cycles, in which its four schedulers issue 132 instructions. Multiplying nibble by nibble in
+// F32 would take 32 fused multiply-adds and 16 conversions' worth of logic for each of 32 lanes and row of x; tensor
+// cores take four instructions for eight rows of x, mostly zeros when there is one, and what remains is unpacking: 28
+// instructions (3 rotations and 4 LOP3 for 8 nibbles), 4 matrix instructions, 8 or 16 multiply-adds for scales, 8 for
+// scales' widening, 5 loads, the copies and the loop: about 60 to 70, half of the budget. For nine to sixteen rows of x
+// about 25 more.
+//
+// Numbers. A nibble q becomes the BF16 number 16 + q by bits alone: 16 is 0x4180, and q stands in the upper four bits
+// of its mantissa (256 + 16 q for the second plane of Q8_0). The products with x are exact, their sum over 32 values of
+// k is formed in F32 by two instructions (four for Q8_0), and the constants are taken out with the sum of the same 32
+// values of x: as the accumulator's starting value for the formats without minima, together with the minimum for those
+// with. Then the F32 scale of the block multiplies. Nothing is rounded but F32 sums. The constant 16 and not the
+// customary 128 keeps what cancels small.
+//
+// Weights go through a ring of asynchronous copies in shared memory; a lane reads what it copied, so their layout is
+// free of bank conflicts, and the ring is started before WaitForPreviousKernel. x takes two slots beside it.
+template <MatrixFormat kOfFormat, int kOfTiles>
+struct QuantShape {
+  static constexpr MatrixFormat kFormat = kOfFormat;
+  static constexpr int kTiles = kOfTiles;  // of eight rows of x
+  static constexpr int kPlanes = PlanesOf(kFormat);
+  static constexpr int kStageCells = QuantStageCells(kFormat), kStageCellsLog2 = kStageCells == 4 ? 2 : 1;
+  static constexpr int kScaleBytes = CellScaleBytes(kFormat);
+  static constexpr int kDataBytes = kStageCells * kPlanes * kCellPlaneBytes;
+  static constexpr int kSuperScaleBytes = kFormat == MatrixFormat::kQ4_K ? 128 : 0;
+  static constexpr int kStageBytes = kDataBytes + kStageCells * kScaleBytes + kSuperScaleBytes;  // of a warp
+  static constexpr int kStages = 4;
+  static constexpr int kRingBytes = kStages * kQuantWarps * kStageBytes;
+  static constexpr int kThreads = kQuantWarps * kWarpLanes;
+  static constexpr int kSumStride = 8 * kTiles;  // floats; sums of x of a cell
+  static constexpr int kInputPieces = QuantInputPieces(8 * kTiles);
+  static constexpr bool kHasMinima = kFormat == MatrixFormat::kQ4_1 || kFormat == MatrixFormat::kQ4_K;
+  // Sums of x in shared memory are multiplied with this: with minus what the operand has too much, or, where minima are
+  // subtracted too, not at all.
+  static constexpr float kSumFactor = kHasMinima ? 1.0F : kFormat == MatrixFormat::kQ8_0 ? -400.0F : -24.0F;
+  static constexpr int kCellsTogether = kTiles == 8 ? 1 : kStageCells;  // unrolled; registers are the limit
+  static constexpr int kBlocksTogether = kTiles <= 2 ? 2 : 1;  // on a multiprocessor: this kernel's and the next one's
+};
+
+constexpr int QuantInputBytes(int columns, int step_cells) { return step_cells * columns * 64; }  // of a slot
+
+// Rows of the block's sums in shared memory; the four more spread what a warp stores at once over all banks.
+constexpr int QuantOutStride(int row_warps) { return row_warps * kCell + 4; }
+
+template <typename Shape>
+unsigned QuantSharedBytes(const QuantPlan& plan) {
+  const int inner_warps = kQuantWarps / plan.row_warps, step_cells = inner_warps * Shape::kStageCells;
+  const int loop = Shape::kRingBytes + 2 * QuantInputBytes(plan.columns, step_cells) +
+                   2 * step_cells * Shape::kSumStride * static_cast<int>(sizeof(float)) + 16;
+  const int sums = inner_warps * plan.columns * QuantOutStride(plan.row_warps) * static_cast<int>(sizeof(float));
+  return static_cast<unsigned>(std::max(loop, sums));
+}
+
+// Grid: (blocks of row_warps cells of rows, splits of k, chunks of 64 rows of x).
+struct QuantProblem {
+  const std::uint8_t *data, *scales;  // quant/quant_layout.h
+  const Bf16* x;                      // [m][k]
+  float* y_f32;                       // [m][y_stride], one of the two
+  Bf16* y_bf16;                       // [m][y_stride]
+  float* partials;                    // [chunks][row blocks][splits][columns][rows of a block], for splits > 1
+  std::uint32_t* counters;            // [chunks][row blocks], zero before and after
+  std::int32_t m, n, k, y_stride;
+  std::int32_t columns, row_warps_log2;  // of the plan
+  bool accumulate;
+};
+
+// Four pairs of nibbles as four registers of BF16 pairs, each `base` plus the nibble's worth.
+__device__ __forceinline__ void UnpackNibbles(std::uint32_t word, std::uint32_t base, std::uint32_t (&operand)[4]) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const std::uint32_t turned = i == 0 ? word : __funnelshift_r(word, word, 4U * static_cast<unsigned>(i));
+    operand[i] = NibblePairToBf16(turned, base);
+  }
+}
+
+__device__ __forceinline__ float LowHalf(std::uint32_t packed) {
+  return ToFloat(Fp16{static_cast<std::uint16_t>(packed & 0xFFFFU)});
+}
+__device__ __forceinline__ float HighHalf(std::uint32_t packed) {
+  return ToFloat(Fp16{static_cast<std::uint16_t>(packed >> 16)});
+}
+
+// What a lane needs of a stage's scales: for its four rows group + 8 * entry of a cell, value = scale * q + offset.
+template <typename Shape>
+struct QuantScales {
+  float scale[4], offset[4];  // the offset less 16 times the scale, which the operand has too much; only with minima
+  // Q4_K alone: the scales above the six bits, and those times -2^23.
+  float super_scale[4], super_minimum[4], scale_shift[4], minimum_shift[4];
+
+  // `scales`: those of the stage; once a stage.
+  __device__ __forceinline__ void StartStage(const unsigned char* scales, int group) {
+    if constexpr (Shape::kFormat == MatrixFormat::kQ4_K) {
+      const uint4 pairs = reinterpret_cast<const uint4*>(scales + Shape::kStageCells * Shape::kScaleBytes)[group];
+      const std::uint32_t words[4] = {pairs.x, pairs.y, pairs.z, pairs.w};
+#pragma unroll
+      for (int entry = 0; entry < 4; ++entry) {
+        super_scale[entry] = LowHalf(words[entry]);
+        super_minimum[entry] = -HighHalf(words[entry]);
+        scale_shift[entry] = super_scale[entry] * -8388608.0F;
+        minimum_shift[entry] = super_minimum[entry] * -8388608.0F;
+      }
+    }
+  }
+
+  __device__ __forceinline__ void Load(const unsigned char* scales, int cell, int group) {
+    const unsigned char* of_cell = scales + cell * Shape::kScaleBytes;
+    if constexpr (Shape::kFormat == MatrixFormat::kQ4_1) {
+      const uint4 pairs = reinterpret_cast<const uint4*>(of_cell)[group];
+      const std::uint32_t words[4] = {pairs.x, pairs.y, pairs.z, pairs.w};
+#pragma unroll
+      for (int entry = 0; entry < 4; ++entry) {
+        scale[entry] = LowHalf(words[entry]);
+        offset[entry] = fmaf(-16.0F, scale[entry], HighHalf(words[entry]));
+      }
+    } else if constexpr (Shape::kFormat == MatrixFormat::kQ4_K) {
+      const uint2 bytes = reinterpret_cast<const uint2*>(of_cell)[group];
+#pragma unroll
+      for (int entry = 0; entry < 4; ++entry) {
+        scale[entry] = fmaf(Shifted(bytes.x, entry), super_scale[entry], scale_shift[entry]);
+        const float minimum = fmaf(Shifted(bytes.y, entry), super_minimum[entry], minimum_shift[entry]);
+        offset[entry] = fmaf(-16.0F, scale[entry], minimum);
+      }
+    } else {
+      const uint2 halves = reinterpret_cast<const uint2*>(of_cell)[group];
+      scale[0] = LowHalf(halves.x), scale[1] = HighHalf(halves.x);
+      scale[2] = LowHalf(halves.y), scale[3] = HighHalf(halves.y);
+    }
+  }
+
+ private:
+  // 2^23 + byte `index` of `bytes`: behind 0x4B0000 it is the end of a mantissa. The product with a scale less 2^23
+  // times the scale is then exact, being rounded once.
+  static __device__ __forceinline__ float Shifted(std::uint32_t bytes, int index) {
+    return BitsToFloat(__byte_perm(bytes, 0x4B000000U, 0x7440U | static_cast<unsigned>(index)));
+  }
+};
+
+// What one thread holds. All that depends on the plan is a power of two.
+template <typename Shape>
+struct QuantThread {
+  const QuantProblem& problem;
+  unsigned char* shared;
+  int thread, warp, lane, group, pair;
+  int row_warp, inner_warp, inner_warps, step_cells;
+  int columns;  // of the plan; known to the compiler but for a single tile
+  int cells_k;  // of the matrix
+  bool has_rows;
+  const std::uint8_t *data, *scales;  // the lane's first 16 bytes of the warp's first cell of k
+  int first_x, rows_x;                // rows of x: the chunk's first, and how many it has
+  const Bf16* x;                      // this thread's first piece of the first step
+  int x_row, x_piece, x_rows_apart;   // a thread carries the piece x_piece of rows x_row, x_row + x_rows_apart, ...
+  uint4 carried[Shape::kInputPieces];
+  float sums[2][Shape::kTiles][4];  // [tile of 16 weight rows][tile of 8 rows of x]
+
+  __device__ __forceinline__ QuantThread(const QuantProblem& of, unsigned char* shared_bytes)
+      : problem(of), shared(shared_bytes), thread(static_cast<int>(threadIdx.x)) {
+    warp = thread / kWarpLanes, lane = thread % kWarpLanes, group = lane / 4, pair = lane % 4;
+    row_warp = warp & ((1 << problem.row_warps_log2) - 1), inner_warp = warp >> problem.row_warps_log2;
+    inner_warps = kQuantWarps >> problem.row_warps_log2, step_cells = inner_warps * Shape::kStageCells;
+    columns = Shape::kTiles == 1 ? problem.columns : 8 * Shape::kTiles;
+    cells_k = problem.k / kCell;
+    const std::int64_t cell_row = (std::int64_t{blockIdx.x} << problem.row_warps_log2) + row_warp;
+    has_rows = cell_row < CellsOf(problem.n);
+    data = problem.data + cell_row * cells_k * (Shape::kPlanes * kCellPlaneBytes) + lane * 16;
+    scales = problem.scales + lane * 16;
+    scales += Shape::kFormat == MatrixFormat::kQ4_K ? cell_row * (cells_k / kQ4KRecordCells) * kQ4KRecordBytes
+                                                    : cell_row * cells_k * Shape::kScaleBytes;
+    first_x = static_cast<int>(blockIdx.z) * kQuantColumnsMax;
+    rows_x = min(problem.m - first_x, columns);
+    const int pieces_log2 = 2 + Shape::kStageCellsLog2 + 3 - problem.row_warps_log2;  // of a row of x in a step
+    x_row = thread >> pieces_log2, x_piece = thread & ((1 << pieces_log2) - 1);
+    x_rows_apart = Shape::kThreads >> pieces_log2;
+    x = problem.x + (std::int64_t{first_x} + x_row) * problem.k + x_piece * 8;
+#pragma unroll
+    for (auto& tiles : sums) {
+#pragma unroll
+      for (auto& tile : tiles) tile[0] = tile[1] = tile[2] = tile[3] = 0.0F;
+    }
+  }
+
+  __device__ __forceinline__ int FirstCell(int step) const {
+    return step * step_cells + inner_warp * Shape::kStageCells;
+  }
+  __device__ __forceinline__ unsigned char* Stage(int stage) const {
+    return shared + (stage * kQuantWarps + warp) * Shape::kStageBytes;
+  }
+  __device__ __forceinline__ unsigned char* InputSlot(int slot) const {
+    return shared + Shape::kRingBytes + slot * QuantInputBytes(columns, step_cells);
+  }
+  __device__ __forceinline__ float* SumSlot(int slot) const {
+    return reinterpret_cast<float*>(InputSlot(2)) + slot * step_cells * Shape::kSumStride;
+  }
+  // 16 bytes of zeros: x of the columns that do not exist.
+  __device__ __forceinline__ unsigned char* Zeros() const { return reinterpret_cast<unsigned char*>(SumSlot(2)); }
+
+  // Asks for the warp's stage of a step; zeros beyond the end of k.
+  __device__ __forceinline__ void CopyWeights(int step, int stage) {
+    const int cell = FirstCell(step);
+    if (!has_rows || cell >= cells_k) return;
+    constexpr int kCellBytes = Shape::kPlanes * kCellPlaneBytes;
+    constexpr int kPieces = Shape::kStageCells * Shape::kPlanes;  // of 512 bytes
+    const std::uint8_t* from = data + std::int64_t{cell} * kCellBytes;
+    unsigned char* to = Stage(stage) + lane * 16;
+#pragma unroll
+    for (int piece = 0; piece < kPieces; ++piece) {
+      CopyAsync16(to + piece * kCellPlaneBytes, from + piece * kCellPlaneBytes,
+                  cell + piece / Shape::kPlanes < cells_k);
+    }
+    CopyScales(cell, to + Shape::kDataBytes);
+  }
+
+  __device__ __forceinline__ void CopyScales(int cell, unsigned char* to) {
+    if constexpr (Shape::kFormat == MatrixFormat::kQ4_K) {
+      const std::uint8_t* record = scales + std::int64_t{cell / kQ4KRecordCells} * kQ4KRecordBytes;
+      constexpr int kLanes = Shape::kStageCells * Shape::kScaleBytes / 16;
+      // The lanes beyond those of the six bits take the scales above them, behind the record's eight cells.
+      const int offset = lane < kLanes ? cell % kQ4KRecordCells * Shape::kScaleBytes
+                                       : (kQ4KRecordCells - Shape::kStageCells) * Shape::kScaleBytes;
+      if (lane < kLanes + Shape::kSuperScaleBytes / 16) CopyAsync16(to, record + offset);
+    } else {
+      constexpr int kLanesOfCell = Shape::kScaleBytes / 16;
+      if (lane < Shape::kStageCells * kLanesOfCell) {
+        CopyAsync16(to, scales + std::int64_t{cell} * Shape::kScaleBytes, cell + lane / kLanesOfCell < cells_k);
+      }
+    }
+  }
+
+  // Reads the thread's pieces of a step's x into registers; zeros beyond the rows and the end of k.
+  __device__ __forceinline__ void LoadInput(int step) {
+    const int at = step * step_cells * kCell;
+    const bool is_inside = at + x_piece * 8 < problem.k;
+#pragma unroll
+    for (int i = 0; i < Shape::kInputPieces; ++i) {
+      carried[i] = make_uint4(0, 0, 0, 0);
+      if (is_inside && x_row + i * x_rows_apart < rows_x) {
+        carried[i] = *reinterpret_cast<const uint4*>(x + std::int64_t{i * x_rows_apart} * problem.k + at);
+      }
+    }
+  }
+
+  // Puts them down, [cell][row of x][four pieces], and the sum of each row's 32 values of a cell, [cell][row of x].
+  __device__ __forceinline__ void StoreInput(int slot) {
+    const int cell = x_piece / 4;
+    auto* to = reinterpret_cast<uint4*>(InputSlot(slot)) + (cell * columns + x_row) * 4 + x_piece % 4;
+    float* sum_to = SumSlot(slot) + cell * Shape::kSumStride + x_row;
+    const int rows_left = columns - __shfl_sync(kAllLanes, x_row, 0);  // the same in the whole warp
+#pragma unroll
+    for (int i = 0; i < Shape::kInputPieces; ++i) {
+      if (i * x_rows_apart >= rows_left) break;
+      const uint4 eight = carried[i];
+      float sum = (LowBf16(eight.x) + HighBf16(eight.x)) + (LowBf16(eight.y) + HighBf16(eight.y));
+      sum += (LowBf16(eight.z) + HighBf16(eight.z)) + (LowBf16(eight.w) + HighBf16(eight.w));
+      sum += __shfl_xor_sync(kAllLanes, sum, 1);
+      sum += __shfl_xor_sync(kAllLanes, sum, 2);
+      if (x_row + i * x_rows_apart < columns) {
+        to[i * x_rows_apart * 4] = eight;
+        if (pair == 0) sum_to[i * x_rows_apart] = sum * Shape::kSumFactor;
+      }
+    }
+  }
+
+  // sums += the warp's stage times the step's x.
+  __device__ __forceinline__ void Multiply(int step, int stage, int slot) {
+    if (!has_rows || FirstCell(step) >= cells_k) return;
+    const unsigned char* weights = Stage(stage) + lane * 16;
+    const unsigned char* scale_bytes = Stage(stage) + Shape::kDataBytes;
+    const int first = inner_warp * Shape::kStageCells;
+    const bool has_column = Shape::kTiles > 1 || group < columns;
+    const unsigned char* of_cell = has_column ? InputSlot(slot) + first * columns * 64 + lane * 16 : Zeros();
+    const int cells_apart = has_column ? columns * 64 : 0;
+    const float* x_sums = SumSlot(slot) + first * Shape::kSumStride + 2 * pair;
+    QuantScales<Shape> of_rows;
+    of_rows.StartStage(scale_bytes, group);
+#pragma unroll(Shape::kCellsTogether)
+    for (int cell = 0; cell < Shape::kStageCells; ++cell, of_cell += cells_apart) {
+      std::uint32_t operands[Shape::kPlanes][4][4];
+#pragma unroll
+      for (int plane = 0; plane < Shape::kPlanes; ++plane) {
+        const uint4 words =
+            *reinterpret_cast<const uint4*>(weights + (cell * Shape::kPlanes + plane) * kCellPlaneBytes);
+        const std::uint32_t base = plane == 0 ? kBf16Pair16 : kBf16Pair256;
+        UnpackNibbles(words.x, base, operands[plane][0]);
+        UnpackNibbles(words.y, base, operands[plane][1]);
+        UnpackNibbles(words.z, base, operands[plane][2]);
+        UnpackNibbles(words.w, base, operands[plane][3]);
+      }
+      of_rows.Load(scale_bytes, cell, group);
+#pragma unroll
+      for (int tile = 0; tile < Shape::kTiles; ++tile) {
+        const uint4 of_x = *reinterpret_cast<const uint4*>(of_cell + tile * kWarpLanes * 16);
+        const float2 pair_sums = *reinterpret_cast<const float2*>(x_sums + cell * Shape::kSumStride + 8 * tile);
+        MultiplyCell(operands, of_x, pair_sums, of_rows, tile);
+      }
+    }
+  }
+
+  // Two tiles of weight rows, two instructions along k (twice for two planes), then scales and offsets.
+  __device__ __forceinline__ void MultiplyCell(const std::uint32_t (&operands)[Shape::kPlanes][4][4], const uint4& of_x,
+                                               const float2& x_sums, const QuantScales<Shape>& scales, int tile) {
+    const std::uint32_t x_low[2] = {of_x.x, of_x.y}, x_high[2] = {of_x.z, of_x.w};
+    float start[4] = {0.0F, 0.0F, 0.0F, 0.0F};
+    if constexpr (!Shape::kHasMinima) start[0] = start[2] = x_sums.x, start[1] = start[3] = x_sums.y;
+#pragma unroll
+    for (int rows = 0; rows < 2; ++rows) {
+      float product[4];
+      MmaBf16From(product, operands[0][2 * rows], x_low, start);
+      MmaBf16(product, operands[0][2 * rows + 1], x_high);
+      if constexpr (Shape::kPlanes == 2) {
+        MmaBf16(product, operands[1][2 * rows], x_low);
+        MmaBf16(product, operands[1][2 * rows + 1], x_high);
+      }
+      float(&to)[4] = sums[rows][tile];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int entry = 2 * rows + i / 2;
+        to[i] = fmaf(scales.scale[entry], product[i], to[i]);
+        if constexpr (Shape::kHasMinima) to[i] = fmaf(scales.offset[entry], i % 2 == 0 ? x_sums.x : x_sums.y, to[i]);
+      }
+    }
+  }
+
+  // [inner warp][row of x][weight row of the block], where the ring was.
+  __device__ __forceinline__ void StoreSums() {
+    auto* to = reinterpret_cast<float*>(shared);
+    const int stride = QuantOutStride(1 << problem.row_warps_log2);
+#pragma unroll
+    for (int rows = 0; rows < 2; ++rows) {
+#pragma unroll
+      for (int tile = 0; tile < Shape::kTiles; ++tile) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          const int column = 8 * tile + 2 * pair + i % 2, row = row_warp * kCell + 16 * rows + group + i / 2 * 8;
+          if (column < columns) to[(inner_warp * columns + column) * stride + row] = sums[rows][tile][i];
+        }
+      }
+    }
+  }
+
+  __device__ __forceinline__ void StoreOutput(int column, int row_of_block, float value) {
+    const std::int64_t row = (std::int64_t{blockIdx.x} * kCell << problem.row_warps_log2) + row_of_block;
+    if (column >= rows_x || row >= problem.n) return;
+    const std::int64_t at = (std::int64_t{first_x} + column) * problem.y_stride + row;
+    if (problem.y_bf16 != nullptr) {
+      problem.y_bf16[at] = ToBf16(value);
+    } else {
+      problem.y_f32[at] = problem.accumulate ? problem.y_f32[at] + value : value;
+    }
+  }
+
+  // Adds up what the inner warps and then what the splits have, each in its order; the last split to arrive does it.
+  __device__ __forceinline__ void Finish() {
+    const int rows_log2 = 5 + problem.row_warps_log2, row_mask = (1 << rows_log2) - 1;
+    const int stride = QuantOutStride(1 << problem.row_warps_log2);
+    const int items = columns << rows_log2, splits = static_cast<int>(gridDim.y);
+    const auto* from = reinterpret_cast<const float*>(shared);
+    const std::int64_t counter = std::int64_t{blockIdx.z} * gridDim.x + blockIdx.x;
+    float* partials = problem.partials + counter * splits * items;
+    for (int item = thread; item < items; item += Shape::kThreads) {
+      const int column = item >> rows_log2, row = item & row_mask;
+      float sum = 0.0F;
+      for (int i = 0; i < inner_warps; ++i) sum += from[(i * columns + column) * stride + row];
+      if (splits == 1) {
+        StoreOutput(column, row, sum);
+      } else {
+        partials[static_cast<int>(blockIdx.y) * items + item] = sum;
+      }
+    }
+    if (splits == 1) return;
+    __threadfence();
+    GPU_SHARED bool is_last;
+    __syncthreads();
+    if (thread == 0) is_last = atomicAdd(problem.counters + counter, 1U) == static_cast<unsigned>(splits) - 1;
+    __syncthreads();
+    if (!is_last) return;
+    __threadfence();
+    for (int item = thread; item < items; item += Shape::kThreads) {
+      float sum = 0.0F;
+      for (int split = 0; split < splits; ++split) sum += __ldcg(partials + split * items + item);
+      StoreOutput(item >> rows_log2, item & row_mask, sum);
+    }
+    if (thread == 0) problem.counters[counter] = 0;
+  }
+};
+
+template <typename Shape>
+__global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocksTogether) QuantGemmKernel(QuantProblem problem) {
+  LetNextKernelStart();
+  QuantThread<Shape> state(problem, DynamicShared());
+  const int steps = (state.cells_k + state.step_cells - 1) / state.step_cells;
+  const int split = static_cast<int>(blockIdx.y), splits = static_cast<int>(gridDim.y);
+  const int first = static_cast<int>(std::int64_t{steps} * split / splits);
+  const int last = static_cast<int>(std::int64_t{steps} * (split + 1) / splits);
+#pragma unroll
+  for (int stage = 0; stage < Shape::kStages - 1; ++stage) {
+    if (first + stage < last) state.CopyWeights(first + stage, stage);
+    CopyAsyncCommit();
+  }
+  if (state.thread == 0) *reinterpret_cast<uint4*>(state.Zeros()) = make_uint4(0, 0, 0, 0);
+  WaitForPreviousKernel();
+  state.LoadInput(first);
+  state.StoreInput(0);
+  for (int step = first; step < last; ++step) {
+    const int index = step - first;
+    CopyAsyncWait<Shape::kStages - 2>();
+    __syncthreads();  // the stage and its x are there, and the stage and the slot before them are free
+    const int ahead = step + Shape::kStages - 1;
+    if (ahead < last) state.CopyWeights(ahead, (index + Shape::kStages - 1) % Shape::kStages);
+    CopyAsyncCommit();
+    if (step + 1 < last) state.LoadInput(step + 1);
+    state.Multiply(step, index % Shape::kStages, index % 2);
+    if (step + 1 < last) state.StoreInput((index + 1) % 2);
+  }
+  __syncthreads();
+  state.StoreSums();
+  __syncthreads();
+  state.Finish();
+}
+
+template <MatrixFormat kFormat, int kTiles>
+LaunchResult LaunchQuantGemm(const QuantProblem& problem, const QuantPlan& plan, Stream stream) {
+  using Shape = QuantShape<kFormat, kTiles>;
+  const std::int64_t cells = CellsOf(problem.n);
+  const LaunchShape shape{.grid = dim3(BlocksFor(cells, plan.row_warps), static_cast<unsigned>(plan.splits),
+                                       BlocksFor(problem.m, kQuantColumnsMax)),
+                          .block = dim3(Shape::kThreads),
+                          .shared_bytes = QuantSharedBytes<Shape>(plan),
+                          .overlap = true};
+  return Launch(QuantGemmKernel<Shape>, shape, stream, problem);
+}
+
+template <int kTiles>
+LaunchResult LaunchQuantGemm(MatrixFormat format, const QuantProblem& problem, const QuantPlan& plan, Stream stream) {
+  switch (format) {
+    case MatrixFormat::kQ8_0:
+      return LaunchQuantGemm<MatrixFormat::kQ8_0, kTiles>(problem, plan, stream);
+    case MatrixFormat::kQ4_0:
+      return LaunchQuantGemm<MatrixFormat::kQ4_0, kTiles>(problem, plan, stream);
+    case MatrixFormat::kQ4_1:
+      return LaunchQuantGemm<MatrixFormat::kQ4_1, kTiles>(problem, plan, stream);
+    case MatrixFormat::kQ4_K:
+      return LaunchQuantGemm<MatrixFormat::kQ4_K, kTiles>(problem, plan, stream);
+    case MatrixFormat::kBf16:
+    case MatrixFormat::kFp8:
+      break;
+  }
+  return LaunchResult::Refused("requires a quantised matrix format");
+}
+
+// By tiles of eight rows of x; two files, so that they compile beside each other.
+LaunchResult LaunchQuantGemmFew(MatrixFormat format, const QuantProblem& problem, const QuantPlan& plan, Stream stream);
+LaunchResult LaunchQuantGemmMany(MatrixFormat format, const QuantProblem& problem, const QuantPlan& plan,
+                                 Stream stream);
+
+}  // namespace kernels::gpu
