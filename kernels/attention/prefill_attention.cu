@@ -1,10 +1,14 @@
 #include "kernels/attention/prefill_attention_gpu.h"
+#include "kernels/attention/prefill_attention_hopper.h"
 #include "kernels/attention/prefill_tile.h"
 #include "kernels/primitives/gpu/async_copy.h"
 #include "kernels/primitives/gpu/device.h"
 #include "kernels/primitives/gpu/mma.h"
 
 namespace kernels::gpu {
+
+// What kBest means on a card of capability 9.0, where the shape allows it; kWarp turns the warpgroup kernels off.
+constexpr PrefillVariant kBestOnHopper = PrefillVariant::kWarpgroupPingPong;
 
 namespace {
 
@@ -342,9 +346,11 @@ LaunchResult CheckShape(const PrefillAttention& a) {
 LaunchResult RunPrefillAttention(const PrefillAttention& attention, Stream stream) {
   GPU_RETURN_IF_ERROR(CheckShape(attention));
   if (attention.rows.rows == 0 || attention.rows.sequences == 0 || attention.chunk_max == 0) return LaunchResult::Ok();
-  const PrefillVariant variant = attention.variant;
-  GPU_REQUIRE(variant == PrefillVariant::kBest || variant == PrefillVariant::kWarp);
-  return RunWarpMma(attention, stream);
+  PrefillVariant variant = attention.variant;
+  if (variant == PrefillVariant::kBest) variant = HopperPrefillRuns(attention) ? kBestOnHopper : PrefillVariant::kWarp;
+  if (variant == PrefillVariant::kWarp) return RunWarpMma(attention, stream);
+  GPU_REQUIRE(HopperPrefillRuns(attention));
+  return RunHopperPrefill(attention, /*ping_pong=*/variant == PrefillVariant::kWarpgroupPingPong, stream);
 }
 
 }  // namespace kernels::gpu

@@ -1,5 +1,7 @@
 #include "kernels/primitives/cpu_kernels.h"
 
+#include <initializer_list>
+
 #include "kernels/primitives/cpu_kernels_targets.h"
 
 namespace kernels {
@@ -9,12 +11,21 @@ constexpr CpuKernels kReferenceKernels{
     .name = "reference",
     .dequantize_row = &DequantizeRowRef,
     .gemm_columns = &GemmColumnsRef,
+    .quantize_row = &QuantizeRowRef,
+    .packed_gemm_panel = &PackedGemmPanelRef,
     .rms_norm = &RmsNormRef,
     .rope_row = &RopeRowRef,
     .swiglu = &SwiGluRef,
     .store_kv = &StoreKvRef,
     .paged_attention = &PagedAttentionRef,
 };
+
+#if defined(__x86_64__)
+bool HasAvx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
 
 }  // namespace
 
@@ -30,10 +41,9 @@ const CpuKernels* CpuKernelsFor(CpuTarget target) {
                  ? &kAvx2Kernels
                  : nullptr;
     case CpuTarget::kAvx512:
-      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
-                 ? &kAvx512Kernels
-                 : nullptr;
+      return HasAvx512() ? &kAvx512Kernels : nullptr;
+    case CpuTarget::kAvx512Vnni:
+      return HasAvx512() && __builtin_cpu_supports("avx512vnni") ? &kAvx512VnniKernels : nullptr;
 #endif
     default:
       return nullptr;
@@ -41,8 +51,9 @@ const CpuKernels* CpuKernelsFor(CpuTarget target) {
 }
 
 const CpuKernels& BestCpuKernels() {
-  if (const CpuKernels* kernels = CpuKernelsFor(CpuTarget::kAvx512)) return *kernels;
-  if (const CpuKernels* kernels = CpuKernelsFor(CpuTarget::kAvx2)) return *kernels;
+  for (const CpuTarget target : {CpuTarget::kAvx512Vnni, CpuTarget::kAvx512, CpuTarget::kAvx2}) {
+    if (const CpuKernels* kernels = CpuKernelsFor(target)) return *kernels;
+  }
   return kPortableKernels;
 }
 

@@ -2,29 +2,34 @@
 
 #include "kernels/attention/paged_attention.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/gemm/packed_gemm.h"
 #include "kernels/kvcache/paged_kv.h"
 #include "kernels/norm/rms_norm.h"
 #include "kernels/primitives/swiglu.h"
 #include "kernels/quant/dequantize.h"
+#include "kernels/quant/quantize_rows.h"
 #include "kernels/rope/rope.h"
 
 namespace kernels {
 
 // The instruction sets that the vector kernels are compiled for, each in one source file with its own compiler flags.
 enum class CpuTarget {
-  kReference,  // the plain references; slow, in double where that helps
-  kPortable,   // 128-bit vectors that every machine has
-  kAvx2,       // AVX2, FMA, F16C (Haswell, 2013)
-  kAvx512,     // AVX-512 F, BW, DQ, VL (Skylake-SP, 2017)
+  kReference,   // the plain references; slow, in double where that helps
+  kPortable,    // 128-bit vectors that every machine has
+  kAvx2,        // AVX2, FMA, F16C (Haswell, 2013)
+  kAvx512,      // AVX-512 F, BW, DQ, VL (Skylake-SP, 2017)
+  kAvx512Vnni,  // the same with VNNI (Cascade Lake, 2019)
 };
 inline constexpr CpuTarget kCpuTargets[] = {CpuTarget::kReference, CpuTarget::kPortable, CpuTarget::kAvx2,
-                                            CpuTarget::kAvx512};
+                                            CpuTarget::kAvx512, CpuTarget::kAvx512Vnni};
 
 // One target's kernels. Results of different targets differ in the last bits; one process uses one target throughout.
 struct CpuKernels {
   const char* name;
   DequantizeRowFn* dequantize_row;
   GemmColumnsFn* gemm_columns;
+  QuantizeRowFn* quantize_row;
+  PackedGemmPanelFn* packed_gemm_panel;
   RmsNormFn* rms_norm;
   RopeRowFn* rope_row;
   SwiGluFn* swiglu;

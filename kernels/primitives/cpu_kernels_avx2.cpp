@@ -8,12 +8,15 @@ namespace {
 
 struct Avx2 {
   using F32 = __m256;
+  using I32 = __m256i;
+  using Bytes = __m256i;
   struct Pair {
     F32 first, second;
   };
   static constexpr int kLanes = 8;
   static constexpr int kGemmRows = 3;         // 3 x 4 accumulators, 1 weight and 3 activations of 16 registers
   static constexpr int kFewRowsTogether = 1;  // 1 x 8 accumulators
+  static constexpr std::int64_t kRows = 8;    // of a panel of packed weights: half of it
 
   static F32 Zero() { return _mm256_setzero_ps(); }
   static F32 Set1(float v) { return _mm256_set1_ps(v); }
@@ -84,6 +87,37 @@ struct Avx2 {
       Store(out + i, Fma(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(low)), scale, offset));
       Store(out + i + 16, Fma(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(high)), scale, offset));
     }
+  }
+
+  // Packed weights (quant/packed_weights.h) and rounded activations; addresses are aligned.
+  static Bytes LoadBytes(const std::uint8_t* p) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(p)); }
+  static Bytes LowNibbles(Bytes v) { return _mm256_and_si256(v, _mm256_set1_epi8(0xF)); }
+  static Bytes HighNibbles(Bytes v) { return _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(0xF)); }
+  static F32 LoadHalves(const std::uint8_t* p) {
+    return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  static F32 LoadFloats(const std::uint8_t* p) { return _mm256_load_ps(reinterpret_cast<const float*>(p)); }
+  static I32 ZeroI32() { return _mm256_setzero_si256(); }
+  // sum += the four products of each row.
+  template <bool k4Bits>
+  static I32 Dot(I32 sum, Bytes w, const std::int8_t* x) {
+    std::int32_t four;
+    __builtin_memcpy(&four, x, sizeof(four));
+    const __m256i x4 = _mm256_set1_epi32(four), ones = _mm256_set1_epi16(1);
+    if constexpr (k4Bits) {
+      return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x4), ones));
+    } else {  // two products of full bytes would saturate 16 bits: the top bit is multiplied apart
+      const __m256i low = _mm256_and_si256(w, _mm256_set1_epi8(0x7F)),
+                    top = _mm256_andnot_si256(_mm256_set1_epi8(0x7F), w);
+      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(low, x4), ones));
+      return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(top, x4), ones));
+    }
+  }
+  static F32 ToFloat(I32 v) { return _mm256_cvtepi32_ps(v); }
+  static void StoreI8(std::int8_t* p, F32 v) {  // whole numbers within [-127, 127], or NaN
+    const __m256i wide = _mm256_cvtps_epi32(v);
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
   }
 
  private:

@@ -12,9 +12,11 @@ struct Portable {
     F32 first, second;
   };
   using I32 = std::int32_t __attribute__((vector_size(16)));
+  using Bytes = std::uint8_t __attribute__((vector_size(16)));
   static constexpr int kLanes = 4;
   static constexpr int kGemmRows = 2;
   static constexpr int kFewRowsTogether = 1;  // 1 x 8 accumulators
+  static constexpr std::int64_t kRows = 4;    // of a panel of packed weights: a quarter of it
 
   static F32 Zero() { return F32{}; }
   static F32 Set1(float v) { return F32{v, v, v, v}; }
@@ -87,6 +89,38 @@ struct Portable {
       Store(out + i, Fma(Widen([&](int lane) { return nibbles[i + lane] & 0x0f; }), scale, offset));
       Store(out + i + 16, Fma(Widen([&](int lane) { return nibbles[i + lane] >> 4; }), scale, offset));
     }
+  }
+
+  // Packed weights (quant/packed_weights.h) and rounded activations.
+  static Bytes LoadBytes(const std::uint8_t* p) {
+    Bytes v;
+    __builtin_memcpy(&v, p, sizeof(v));
+    return v;
+  }
+  static Bytes LowNibbles(Bytes v) { return v & 0xF; }
+  static Bytes HighNibbles(Bytes v) { return v >> 4; }
+  static F32 LoadHalves(const std::uint8_t* p) {
+    std::uint16_t halves[4];
+    __builtin_memcpy(halves, p, sizeof(halves));
+    return LoadF16(halves);
+  }
+  static F32 LoadFloats(const std::uint8_t* p) {
+    F32 v;
+    __builtin_memcpy(&v, p, sizeof(v));
+    return v;
+  }
+  static I32 ZeroI32() { return I32{}; }
+  // sum += the four products of each row.
+  template <bool k4Bits>
+  static I32 Dot(I32 sum, Bytes w, const std::int8_t* x) {
+    for (int row = 0; row < 4; ++row) {
+      for (int j = 0; j < 4; ++j) sum[row] += w[4 * row + j] * x[j];
+    }
+    return sum;
+  }
+  static F32 ToFloat(I32 v) { return __builtin_convertvector(v, F32); }
+  static void StoreI8(std::int8_t* p, F32 v) {  // whole numbers within [-127, 127], or NaN
+    for (int i = 0; i < kLanes; ++i) p[i] = static_cast<std::int8_t>(v[i] >= -127.0F && v[i] <= 127.0F ? v[i] : 0.0F);
   }
 
  private:

@@ -7,5 +7,6 @@ namespace kernels {
 extern const CpuKernels kPortableKernels;
 extern const CpuKernels kAvx2Kernels;
 extern const CpuKernels kAvx512Kernels;
+extern const CpuKernels kAvx512VnniKernels;
 
 }  // namespace kernels

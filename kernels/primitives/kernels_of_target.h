@@ -2,11 +2,13 @@
 
 #include "kernels/attention/paged_attention_simd.h"
 #include "kernels/gemm/gemm_simd.h"
+#include "kernels/gemm/packed_gemm_simd.h"
 #include "kernels/kvcache/store_kv_simd.h"
 #include "kernels/norm/rms_norm_simd.h"
 #include "kernels/primitives/cpu_kernels.h"
 #include "kernels/primitives/swiglu_simd.h"
 #include "kernels/quant/dequantize_simd.h"
+#include "kernels/quant/quantize_rows_simd.h"
 #include "kernels/rope/rope_simd.h"
 
 namespace kernels {
@@ -19,6 +21,8 @@ constexpr CpuKernels KernelsOfTarget(const char* name) {
       .name = name,
       .dequantize_row = &DequantizeRow<S>,
       .gemm_columns = &GemmColumns<S>,
+      .quantize_row = &QuantizeRow<S>,
+      .packed_gemm_panel = &PackedGemmPanel<S>,
       .rms_norm = &RmsNorm<S>,
       .rope_row = &RopeRow<S>,
       .swiglu = &SwiGlu<S>,

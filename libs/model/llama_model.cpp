@@ -12,32 +12,6 @@
 namespace model {
 namespace {
 
-// Fewer rows than this are not worth the launch of a row-wise kernel on several threads.
-constexpr std::int64_t kRowsPerTask = 8;
-
-std::int64_t Tiles(const kernels::Gemm& gemm) { return (gemm.n + kernels::kGemmTileRows - 1) / kernels::kGemmTileRows; }
-
-// y = W x for `rows` rows.
-kernels::Gemm Product(const WeightMatrix& w, const float* x, std::int64_t rows, float* y, std::int64_t y_stride) {
-  return {.w = w.data,
-          .format = w.format,
-          .n = w.rows,
-          .k = w.cols,
-          .x = x,
-          .m = rows,
-          .x_stride = w.cols,
-          .y = y,
-          .y_stride = y_stride,
-          .accumulate = false};
-}
-
-// y += W x.
-kernels::Gemm ProductAdded(const WeightMatrix& w, const float* x, std::int64_t rows, float* y) {
-  kernels::Gemm gemm = Product(w, x, rows, y, w.rows);
-  gemm.accumulate = true;
-  return gemm;
-}
-
 absl::Status CheckOptions(const LlamaOptions& options) {
   const struct {
     const char* name;
@@ -90,38 +64,27 @@ LlamaModel::LlamaModel(std::shared_ptr<const tensor::GgufFile> file, const Llama
       kernels_(options.kernels != nullptr ? *options.kernels : kernels::BestCpuKernels()),
       pool_(std::move(pool)),
       threads_(options.threads),
+      products_(kernels_, threads_, std::max(options.rows_max, options.samples_max),
+                std::max({config.width, config.q_width(), config.ffn_width})),
       rope_table_(std::int64_t{options.positions_max} * 2 * config.head_dim),
       x_(std::int64_t{options.rows_max} * config.width),
-      normed_(std::int64_t{options.rows_max} * config.width),
       qkv_(std::int64_t{options.rows_max} * (config.q_width() + 2 * config.kv_width())),
       attended_(std::int64_t{options.rows_max} * config.q_width()),
       gate_up_(std::int64_t{options.rows_max} * 2 * config.ffn_width),
       logits_(std::int64_t{options.samples_max} * config.vocabulary),
-      scratch_(options.threads *
-               kernels::GemmScratchFloats(std::max({config.width, config.q_width(), config.ffn_width}))),
-      scratch_floats_(kernels::GemmScratchFloats(std::max({config.width, config.q_width(), config.ffn_width}))),
       sequence_of_row_(static_cast<std::size_t>(options.rows_max)) {
   kernels::FillRopeTable(options.positions_max, config.head_dim, config.rope_freq_base, rope_table_.data());
-}
-
-template <typename Body>
-void LlamaModel::ForRows(std::int64_t rows, const Body& body) {
-  const std::int64_t tasks = (rows + kRowsPerTask - 1) / kRowsPerTask;
-  threads_.Run(tasks,
-               [&](std::int64_t task, int) { body(task * kRowsPerTask, std::min(rows, (task + 1) * kRowsPerTask)); });
-}
-
-// All tiles of all products in one launch: the small ones (K, V) would leave threads idle on their own.
-void LlamaModel::RunGemms(std::span<const kernels::Gemm> gemms) {
-  std::int64_t tiles = 0;
-  for (const kernels::Gemm& gemm : gemms) tiles += Tiles(gemm);
-  threads_.Run(tiles, [&](std::int64_t tile, int thread) {
-    const kernels::Gemm* gemm = gemms.data();
-    while (tile >= Tiles(*gemm)) tile -= Tiles(*gemm++);
-    const std::int64_t begin = tile * kernels::kGemmTileRows;
-    kernels_.gemm_columns(*gemm, begin, std::min(gemm->n, begin + kernels::kGemmTileRows),
-                          scratch_.data() + thread * scratch_floats_);
-  });
+  const bool pack = options.activations == Activations::kInt8;
+  for (const LlamaLayer& layer : weights_.layers) {
+    layers_.push_back({.q = products_.Prepare(layer.q, pack),
+                       .k = products_.Prepare(layer.k, pack),
+                       .v = products_.Prepare(layer.v, pack),
+                       .attention_output = products_.Prepare(layer.attention_output, pack),
+                       .gate = products_.Prepare(layer.gate, pack),
+                       .up = products_.Prepare(layer.up, pack),
+                       .down = products_.Prepare(layer.down, pack)});
+  }
+  output_ = products_.Prepare(weights_.output, pack);
 }
 
 void LlamaModel::CheckBatch(const kvcache::StepBatch& batch) const {
@@ -148,7 +111,7 @@ void LlamaModel::ForwardStep(const kvcache::StepBatch& batch) {
   Embed(batch);
   for (std::int32_t layer = 0; layer < config_.layers; ++layer) {
     Attention(batch, layer);
-    FeedForward(weights_.layers[static_cast<std::size_t>(layer)], batch.rows());
+    FeedForward(layer, batch.rows());
   }
   Logits(batch);
 }
@@ -172,22 +135,23 @@ kernels::PagedKv LlamaModel::LayerKv(std::int32_t layer) const {
           .head_dim = config_.head_dim};
 }
 
+void LlamaModel::Norm(std::int64_t row, const std::vector<float>& weight, float* to) const {
+  kernels_.rms_norm(x_.data() + row * config_.width, weight.data(), config_.rms_epsilon, 1, config_.width, to);
+}
+
 // x += W_o attention(rope(W_q n), rope(W_k n), W_v n), n = norm(x)
 void LlamaModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer_index) {
-  const LlamaLayer& layer = weights_.layers[static_cast<std::size_t>(layer_index)];
+  const LayerProducts& layer = layers_[static_cast<std::size_t>(layer_index)];
+  const std::vector<float>& norm = weights_.layers[static_cast<std::size_t>(layer_index)].attention_norm;
   const std::int64_t rows = batch.rows();
   const std::int64_t width = config_.width, q_width = config_.q_width(), kv_width = config_.kv_width();
   const std::int64_t qkv_width = q_width + 2 * kv_width;
-  ForRows(rows, [&](std::int64_t begin, std::int64_t end) {
-    kernels_.rms_norm(x_.data() + begin * width, layer.attention_norm.data(), config_.rms_epsilon, end - begin, width,
-                      normed_.data() + begin * width);
-  });
-  const std::array<kernels::Gemm, 3> qkv{
-      Product(layer.q, normed_.data(), rows, qkv_.data(), qkv_width),
-      Product(layer.k, normed_.data(), rows, qkv_.data() + q_width, qkv_width),
-      Product(layer.v, normed_.data(), rows, qkv_.data() + q_width + kv_width, qkv_width),
-  };
-  RunGemms(qkv);
+  const std::array<MatrixProducts::Product, 3> qkv{{
+      {&layer.q, qkv_.data(), qkv_width, false},
+      {&layer.k, qkv_.data() + q_width, qkv_width, false},
+      {&layer.v, qkv_.data() + q_width + kv_width, qkv_width, false},
+  }};
+  products_.Run(qkv, rows, [&](std::int64_t row, float* to) { Norm(row, norm, to); });
 
   const kernels::PagedKv kv = LayerKv(layer_index);
   const auto blocks_of_row = [&](std::int64_t row) {
@@ -195,8 +159,9 @@ void LlamaModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer_i
     return batch.block_ids.data() + batch.block_begin[sequence];
   };
   // Keys and values of all rows are stored before any row attends: later rows of a chunk see the earlier ones.
-  ForRows(rows, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
+  constexpr std::int64_t kTogether = MatrixProducts::kRowsPerTask;
+  threads_.Run((rows + kTogether - 1) / kTogether, [&](std::int64_t task, int) {
+    for (std::int64_t row = task * kTogether; row < std::min(rows, (task + 1) * kTogether); ++row) {
       float* q = qkv_.data() + row * qkv_width;
       const std::int64_t position = batch.positions[static_cast<std::size_t>(row)];
       const float* angles = rope_table_.data() + position * 2 * config_.head_dim;
@@ -217,41 +182,34 @@ void LlamaModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer_i
                               .scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim))},
                              qkv_.data() + row * qkv_width + offset, attended_.data() + row * q_width + offset);
   });
-  const kernels::Gemm output = ProductAdded(layer.attention_output, attended_.data(), rows, x_.data());
-  RunGemms({&output, 1});
+  const MatrixProducts::Product output{&layer.attention_output, x_.data(), width, true};
+  products_.Run({&output, 1}, rows, [&](std::int64_t row, float* to) {
+    std::memcpy(to, attended_.data() + row * q_width, static_cast<std::size_t>(q_width) * sizeof(float));
+  });
 }
 
 // x += W_down swiglu(W_gate n, W_up n), n = norm(x)
-void LlamaModel::FeedForward(const LlamaLayer& layer, std::int64_t rows) {
-  const std::int64_t width = config_.width, ffn_width = config_.ffn_width;
-  ForRows(rows, [&](std::int64_t begin, std::int64_t end) {
-    kernels_.rms_norm(x_.data() + begin * width, layer.ffn_norm.data(), config_.rms_epsilon, end - begin, width,
-                      normed_.data() + begin * width);
-  });
+void LlamaModel::FeedForward(std::int32_t layer_index, std::int64_t rows) {
+  const LayerProducts& layer = layers_[static_cast<std::size_t>(layer_index)];
+  const std::vector<float>& norm = weights_.layers[static_cast<std::size_t>(layer_index)].ffn_norm;
+  const std::int64_t ffn_width = config_.ffn_width;
   float* gate = gate_up_.data();
   float* up = gate + rows * ffn_width;
-  const std::array<kernels::Gemm, 2> gate_up{Product(layer.gate, normed_.data(), rows, gate, ffn_width),
-                                             Product(layer.up, normed_.data(), rows, up, ffn_width)};
-  RunGemms(gate_up);
-  ForRows(rows, [&](std::int64_t begin, std::int64_t end) {
-    kernels_.swiglu(gate + begin * ffn_width, up + begin * ffn_width, (end - begin) * ffn_width,
-                    gate + begin * ffn_width);
+  const std::array<MatrixProducts::Product, 2> gate_up{
+      {{&layer.gate, gate, ffn_width, false}, {&layer.up, up, ffn_width, false}}};
+  products_.Run(gate_up, rows, [&](std::int64_t row, float* to) { Norm(row, norm, to); });
+  const MatrixProducts::Product down{&layer.down, x_.data(), config_.width, true};
+  products_.Run({&down, 1}, rows, [&](std::int64_t row, float* to) {
+    kernels_.swiglu(gate + row * ffn_width, up + row * ffn_width, ffn_width, to);
   });
-  const kernels::Gemm down = ProductAdded(layer.down, gate, rows, x_.data());
-  RunGemms({&down, 1});
 }
 
 // Only for the rows that sample: the output matrix is the largest of all.
 void LlamaModel::Logits(const kvcache::StepBatch& batch) {
-  const std::int64_t width = config_.width;
-  for (std::int64_t sample = 0; sample < batch.samples(); ++sample) {
-    const std::int64_t row = batch.logit_rows[static_cast<std::size_t>(sample)];
-    kernels_.rms_norm(x_.data() + row * width, weights_.output_norm.data(), config_.rms_epsilon, 1, width,
-                      normed_.data() + sample * width);
-  }
-  const kernels::Gemm logits =
-      Product(weights_.output, normed_.data(), batch.samples(), logits_.data(), config_.vocabulary);
-  if (batch.samples() > 0) RunGemms({&logits, 1});
+  const MatrixProducts::Product logits{&output_, logits_.data(), config_.vocabulary, false};
+  products_.Run({&logits, 1}, batch.samples(), [&](std::int64_t sample, float* to) {
+    Norm(batch.logit_rows[static_cast<std::size_t>(sample)], weights_.output_norm, to);
+  });
 }
 
 std::span<const float> LlamaModel::logits(std::int32_t sample) const {

@@ -6,17 +6,22 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "kernels/gemm/gemm.h"
 #include "kernels/primitives/cpu_kernels.h"
 #include "kernels/primitives/thread_pool.h"
 #include "libs/kvcache/kv_pool.h"
 #include "libs/kvcache/step_batch.h"
 #include "libs/model/internal/aligned_floats.h"
+#include "libs/model/internal/matrix_products.h"
 #include "libs/model/llama_config.h"
 #include "libs/model/llama_weights.h"
 #include "libs/tensor/gguf.h"
 
 namespace model {
+
+// How the inputs of matrix products are rounded. kInt8: to 8 bits with a scale for 32 values, for weights of a
+// quantised format, which are packed at load; several times faster (docs/performance/cpu.md has what it costs in
+// perplexity). kF32: not at all.
+enum class Activations { kF32, kInt8 };
 
 struct LlamaOptions {
   int threads = 1;                    // of the forward pass, the caller among them
@@ -26,6 +31,7 @@ struct LlamaOptions {
   std::int32_t samples_max = 32;      // logit rows of a step
   std::int32_t positions_max = 8192;  // positions of a sequence; beyond them there is no rotary table
   kvcache::KvDtype kv_dtype = kvcache::KvDtype::kF16;
+  Activations activations = Activations::kF32;
   const kernels::CpuKernels* kernels = nullptr;  // nullptr: the best for this machine
 };
 
@@ -57,17 +63,19 @@ class LlamaModel {
   LlamaModel(std::shared_ptr<const tensor::GgufFile> file, const LlamaOptions& options, const LlamaConfig& config,
              LlamaWeights weights, kvcache::KvPool pool);
 
+  // The matrices of a layer as products want them.
+  struct LayerProducts {
+    ProductMatrix q, k, v, attention_output, gate, up, down;
+  };
+
   void CheckBatch(const kvcache::StepBatch& batch) const;
   void Embed(const kvcache::StepBatch& batch);
   void Attention(const kvcache::StepBatch& batch, std::int32_t layer);
-  void FeedForward(const LlamaLayer& layer, std::int64_t rows);
+  void FeedForward(std::int32_t layer, std::int64_t rows);
   void Logits(const kvcache::StepBatch& batch);
 
   kernels::PagedKv LayerKv(std::int32_t layer) const;
-  void RunGemms(std::span<const kernels::Gemm> gemms);
-  // Calls body(begin, end) for ranges that cover [0, rows), on several threads when it is worth a launch.
-  template <typename Body>
-  void ForRows(std::int64_t rows, const Body& body);
+  void Norm(std::int64_t row, const std::vector<float>& weight, float* to) const;
 
   const std::shared_ptr<const tensor::GgufFile> file_;
   const LlamaOptions options_;
@@ -76,17 +84,17 @@ class LlamaModel {
   const kernels::CpuKernels& kernels_;
   const kvcache::KvPool pool_;
   kernels::ThreadPool threads_;
+  MatrixProducts products_;
+  std::vector<LayerProducts> layers_;  // [layers]
+  ProductMatrix output_;
 
   AlignedFloats rope_table_;  // [positions_max][2][head_dim]
   // Of a step. The residual stream x collects what each layer adds.
-  AlignedFloats x_;         // [rows_max][width]
-  AlignedFloats normed_;    // [rows_max][width]
-  AlignedFloats qkv_;       // [rows_max][q_width + 2 * kv_width]
-  AlignedFloats attended_;  // [rows_max][q_width]
-  AlignedFloats gate_up_;   // [rows_max][2 * ffn_width]
-  AlignedFloats logits_;    // [samples_max][vocabulary]
-  AlignedFloats scratch_;   // [threads][GemmScratchFloats of the widest matrix]
-  std::int64_t scratch_floats_;
+  AlignedFloats x_;                            // [rows_max][width]
+  AlignedFloats qkv_;                          // [rows_max][q_width + 2 * kv_width]
+  AlignedFloats attended_;                     // [rows_max][q_width]
+  AlignedFloats gate_up_;                      // [2][rows_max][ffn_width]
+  AlignedFloats logits_;                       // [samples_max][vocabulary]
   std::vector<std::int32_t> sequence_of_row_;  // [rows_max]
 };
 

@@ -78,6 +78,8 @@ inline std::string TargetName(const testing::TestParamInfo<CpuTarget>& info) {
       return "Avx2";
     case CpuTarget::kAvx512:
       return "Avx512";
+    case CpuTarget::kAvx512Vnni:
+      return "Avx512Vnni";
   }
   return "Unknown";
 }

@@ -295,7 +295,9 @@ TEST_P(PrefillAttentionTest, NaNStaysInItsSequence) {
   ExpectSameBits(layer, Run(layer, sequences), 20, alone);
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, PrefillAttentionTest, testing::Values(PrefillVariant::kBest, PrefillVariant::kWarp),
+INSTANTIATE_TEST_SUITE_P(Variants, PrefillAttentionTest,
+                         testing::Values(PrefillVariant::kBest, PrefillVariant::kWarp, PrefillVariant::kWarpgroup,
+                                         PrefillVariant::kWarpgroupPingPong),
                          [](const auto& variant) {
                            switch (variant.param) {
                              case PrefillVariant::kBest:

@@ -26,7 +26,13 @@ std::unique_ptr<LlamaModel> Load(const std::shared_ptr<const tensor::GgufFile>& 
 }
 
 LlamaOptions SmallOptions() {
-  return {.threads = 2, .blocks_total = 40, .block_size = 4, .rows_max = 24, .samples_max = 8, .positions_max = 160};
+  return {.threads = 2,
+          .blocks_total = 40,
+          .block_size = 4,
+          .rows_max = 24,
+          .samples_max = 8,
+          .positions_max = 160,
+          .activations = Activations::kF32};
 }
 
 // Logits after the last of `tokens`.

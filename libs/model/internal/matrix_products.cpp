@@ -1,0 +1,97 @@
+#include "libs/model/internal/matrix_products.h"
+
+#include <algorithm>
+#include <new>
+
+namespace model {
+namespace {
+
+constexpr std::size_t kCacheLine = 64;
+
+// Bytes on a cache line. Throws std::bad_alloc.
+template <typename T>
+std::unique_ptr<T[], void (*)(void*)> AlignedBytes(std::int64_t bytes) {
+  const std::size_t rounded = (static_cast<std::size_t>(bytes) + kCacheLine) / kCacheLine * kCacheLine;
+  auto* memory = static_cast<T*>(std::aligned_alloc(kCacheLine, rounded));
+  if (memory == nullptr) throw std::bad_alloc();
+  return {memory, &std::free};
+}
+
+// Work that a thread takes at once. A panel of a small matrix is a few kilobytes, too little to be worth a counter.
+std::int64_t Tiles(const ProductMatrix& matrix) { return kernels::PanelsFor(matrix.file.rows); }
+
+}  // namespace
+
+MatrixProducts::MatrixProducts(const kernels::CpuKernels& kernels, kernels::ThreadPool& threads, std::int64_t rows_max,
+                               std::int64_t columns_max)
+    : kernels_(kernels),
+      threads_(threads),
+      scratch_floats_(kernels::GemmScratchFloats(columns_max)),
+      input_(rows_max * columns_max),
+      values_(AlignedBytes<std::int8_t>(kernels::QuantizedValues(rows_max, columns_max))),
+      scales_(kernels::QuantizedScales(rows_max, columns_max) + 1),
+      scratch_(threads.threads() * scratch_floats_) {}
+
+ProductMatrix MatrixProducts::Prepare(const WeightMatrix& matrix, bool pack) {
+  ProductMatrix prepared{.file = matrix};
+  if (!pack || !kernels::CanPack(matrix.format) || matrix.cols % kernels::kQuantBlockValues != 0) return prepared;
+  prepared.layout = kernels::LayoutOfPacked(matrix.format);
+  const std::int64_t panels = kernels::PanelsFor(matrix.rows);
+  const std::int64_t panel_bytes = kernels::PackedPanelBytes(prepared.layout, matrix.cols);
+  const std::int64_t row_bytes = kernels::RowBytes(matrix.format, matrix.cols);
+  prepared.packed = AlignedBytes<std::uint8_t>(panels * panel_bytes);
+  threads_.Run(panels, [&](std::int64_t panel, int) {
+    const std::int64_t row = panel * kernels::kPanelRows;
+    kernels::PackPanel(matrix.format, matrix.data + row * row_bytes, matrix.rows - row, matrix.cols,
+                       prepared.packed.get() + panel * panel_bytes);
+  });
+  return prepared;
+}
+
+void MatrixProducts::Multiply(std::span<const Product> products, const kernels::QuantizedRows& rounded) {
+  std::int64_t tiles = 0;
+  for (const Product& product : products) tiles += Tiles(*product.w);
+  // About eight tasks a thread: few enough for the counter, enough to even out what the machine takes away.
+  const std::int64_t together = std::max<std::int64_t>(1, tiles / (8 * threads_.threads()));
+  threads_.Run((tiles + together - 1) / together, [&](std::int64_t task, int thread) {
+    const std::int64_t end = std::min(tiles, (task + 1) * together);
+    for (std::int64_t i = task * together; i < end; ++i) {
+      std::int64_t tile = i;
+      const Product* product = products.data();
+      while (tile >= Tiles(*product->w)) tile -= Tiles(*product++->w);
+      MultiplyTile(*product, tile, rounded, thread);
+    }
+  });
+}
+
+void MatrixProducts::MultiplyTile(const Product& product, std::int64_t tile, const kernels::QuantizedRows& rounded,
+                                  int thread) {
+  const WeightMatrix& w = product.w->file;
+  if (product.w->packed != nullptr) {
+    kernels_.packed_gemm_panel({.w = product.w->packed.get(),
+                                .layout = product.w->layout,
+                                .n = w.rows,
+                                .x = rounded,
+                                .y = product.y,
+                                .y_stride = product.y_stride,
+                                .accumulate = product.accumulate},
+                               tile);
+    return;
+  }
+  static_assert(kernels::kPanelRows == kernels::kGemmTileRows, "one count of tiles serves both");
+  const std::int64_t begin = tile * kernels::kGemmTileRows;
+  kernels_.gemm_columns({.w = w.data,
+                         .format = w.format,
+                         .n = w.rows,
+                         .k = w.cols,
+                         .x = input_.data(),
+                         .m = rounded.rows,
+                         .x_stride = w.cols,
+                         .y = product.y,
+                         .y_stride = product.y_stride,
+                         .accumulate = product.accumulate},
+                        begin, std::min(w.rows, begin + kernels::kGemmTileRows),
+                        scratch_.data() + thread * scratch_floats_);
+}
+
+}  // namespace model
