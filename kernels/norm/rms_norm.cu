@@ -21,23 +21,23 @@ template <int kTeam, int kChunks>
 struct Row {
   float4 values[kChunks];
 
-  // x (+= delta), with all loads under way before the first is used; zeros beyond the width.
-  __device__ __forceinline__ void Load(const float* x, const Bf16* delta, int thread, int chunks) {
+  // x (+= delta), with all loads under way before the first is used: the compiler would spread them between the
+  // additions to spare registers, but moves none across a __syncwarp. `x` and `delta` point to the thread's first
+  // chunk, of which `rest` chunks remain to the row's end; zeros beyond it.
+  template <bool kDelta>
+  __device__ __forceinline__ void Load(const float4* x, const uint2* delta, int rest) {
+    constexpr int kBatch = kChunks > 4 && kTeam == 1024 ? 2 : kChunks;  // of deltas under way
 #pragma unroll
-    for (int i = 0; i < kChunks; ++i) {
-      const int chunk = thread + i * kTeam;
-      values[i] = chunk < chunks ? __ldcg(reinterpret_cast<const float4*>(x) + chunk) : float4{};
-    }
-    if (delta == nullptr) return;
-    constexpr int kBatch = kChunks > 4 && kTeam == 1024 ? 4 : kChunks;  // of loads under way
+    for (int i = 0; i < kChunks; ++i) values[i] = i * kTeam < rest ? __ldcg(x + i * kTeam) : float4{};
 #pragma unroll
-    for (int first = 0; first < kChunks; first += kBatch) {
+    for (int first = 0; kDelta && first < kChunks; first += kBatch) {
       uint2 packed[kBatch];
 #pragma unroll
       for (int i = 0; i < kBatch; ++i) {
-        const int chunk = thread + (first + i) * kTeam;
-        packed[i] = chunk < chunks ? __ldcs(reinterpret_cast<const uint2*>(delta) + chunk) : uint2{};
+        const int at = (first + i) * kTeam;
+        packed[i] = at < rest ? __ldcs(delta + at) : uint2{};
       }
+      __syncwarp();
 #pragma unroll
       for (int i = 0; i < kBatch; ++i) {
         float4& value = values[first + i];
@@ -46,15 +46,13 @@ struct Row {
         value.z += LowBf16(packed[i].y);
         value.w += HighBf16(packed[i].y);
       }
-      if constexpr (kBatch < kChunks) __syncwarp();  // the compiler moves no load across it
     }
   }
 
-  __device__ __forceinline__ void Store(float* x, int thread, int chunks) const {
+  __device__ __forceinline__ void Store(float4* x, int rest) const {
 #pragma unroll
     for (int i = 0; i < kChunks; ++i) {
-      const int chunk = thread + i * kTeam;
-      if (chunk < chunks) reinterpret_cast<float4*>(x)[chunk] = values[i];
+      if (i * kTeam < rest) x[i * kTeam] = values[i];
     }
   }
 
@@ -80,12 +78,9 @@ struct Row {
 };
 
 template <int kTeam, int kChunks>
-__device__ __forceinline__ void LoadWeight(Row<kTeam, kChunks>& weight, const float* from, int thread, int chunks) {
+__device__ __forceinline__ void LoadWeight(Row<kTeam, kChunks>& weight, const float4* from, int rest) {
 #pragma unroll
-  for (int i = 0; i < kChunks; ++i) {
-    const int chunk = thread + i * kTeam;
-    weight.values[i] = chunk < chunks ? reinterpret_cast<const float4*>(from)[chunk] : float4{};
-  }
+  for (int i = 0; i < kChunks; ++i) weight.values[i] = i * kTeam < rest ? from[i * kTeam] : float4{};
 }
 
 // The widest rows fill the registers of their threads: the weight then waits in L1, and is read where it is used.
@@ -95,25 +90,22 @@ constexpr bool KeepsWeight() {
 }
 
 // One row, from the loads to the stores. `weight` is unused unless it is kept; `reduction` goes over the kTeam threads.
-template <int kTeam, int kChunks, bool kFp8, typename Reduction>
+template <int kTeam, int kChunks, bool kDelta, bool kFp8, typename Reduction>
 __device__ __forceinline__ void NormRow(const RmsNorm& norm, int row, int thread, const Row<kTeam, kChunks>& weight,
                                         Reduction& reduction) {
-  const int chunks = norm.width / kChunk;
-  const std::int64_t source = norm.row_ids != nullptr ? norm.row_ids[row] : row;
-  float* x = norm.x + source * norm.width;
-  const Bf16* delta = norm.delta != nullptr ? norm.delta + source * norm.width : nullptr;
-
+  const std::int64_t chunks = norm.width / kChunk, source = norm.row_ids != nullptr ? norm.row_ids[row] : row;
+  const int rest = static_cast<int>(chunks) - thread;
+  float4* x = reinterpret_cast<float4*>(norm.x) + source * chunks + thread;
   Row<kTeam, kChunks> own;
-  own.Load(x, delta, thread, chunks);
-  if (delta != nullptr) own.Store(x, thread, chunks);
+  own.template Load<kDelta>(x, reinterpret_cast<const uint2*>(norm.delta) + source * chunks + thread, rest);
+  if constexpr (kDelta) own.Store(x, rest);
   const float mean = reduction.Sum(own.SumOfSquares()) / static_cast<float>(norm.width);
   const float factor = 1.0F / sqrtf(mean + norm.eps);
 #pragma unroll
   for (int i = 0; i < kChunks; ++i) {
     float4 w = weight.values[i];
     if constexpr (!KeepsWeight<kTeam, kChunks>()) {
-      const int chunk = thread + i * kTeam;
-      w = chunk < chunks ? reinterpret_cast<const float4*>(norm.weight)[chunk] : float4{};
+      w = i * kTeam < rest ? reinterpret_cast<const float4*>(norm.weight)[thread + i * kTeam] : float4{};
       if (i % 2 == 1) __syncwarp();  // keeps the compiler from holding all of these loads at once
     }
     own.values[i].x *= factor * w.x;
@@ -126,17 +118,16 @@ __device__ __forceinline__ void NormRow(const RmsNorm& norm, int row, int thread
     scale = Fp8ScaleOf(reduction.Max(own.Largest()));
     if (thread == 0) norm.y_scales[row] = scale.scale;
   }
+  const std::int64_t first = row * chunks + thread;
 #pragma unroll
   for (int i = 0; i < kChunks; ++i) {
-    const int chunk = thread + i * kTeam;
     const float4 y = own.values[i];
-    if (chunk >= chunks) break;
+    if (i * kTeam >= rest) break;
     if constexpr (kFp8) {
-      reinterpret_cast<std::uint32_t*>(norm.y_fp8 + std::int64_t{row} * norm.width)[chunk] =
+      (reinterpret_cast<std::uint32_t*>(norm.y_fp8) + first)[i * kTeam] =
           PackFp8(y.x * scale.inverse, y.y * scale.inverse, y.z * scale.inverse, y.w * scale.inverse);
     } else {
-      reinterpret_cast<uint2*>(norm.y_bf16 + std::int64_t{row} * norm.width)[chunk] =
-          make_uint2(PackBf16(y.x, y.y), PackBf16(y.z, y.w));
+      (reinterpret_cast<uint2*>(norm.y_bf16) + first)[i * kTeam] = make_uint2(PackBf16(y.x, y.y), PackBf16(y.z, y.w));
     }
   }
 }
@@ -148,7 +139,7 @@ struct WarpReduction {
 
 // The weight does not depend on the kernel before, so it is fetched while that one still runs; it then stays in
 // registers for all rows of the block.
-template <int kTeam, int kChunks, bool kFp8>
+template <int kTeam, int kChunks, bool kDelta, bool kFp8>
 __global__ void __launch_bounds__(kTeam == kWarpLanes ? kWarpLanes * kRowsOfWarpBlock : kTeam)
     RmsNormKernel(RmsNorm norm) {
   constexpr int kRowsOfBlock = kTeam == kWarpLanes ? kRowsOfWarpBlock : 1;
@@ -156,11 +147,13 @@ __global__ void __launch_bounds__(kTeam == kWarpLanes ? kWarpLanes * kRowsOfWarp
   const int stride = static_cast<int>(gridDim.x) * kRowsOfBlock;
   LetNextKernelStart();
   Row<kTeam, kChunks> weight;
-  if constexpr (KeepsWeight<kTeam, kChunks>()) LoadWeight(weight, norm.weight, thread, norm.width / kChunk);
+  if constexpr (KeepsWeight<kTeam, kChunks>()) {
+    LoadWeight(weight, reinterpret_cast<const float4*>(norm.weight) + thread, norm.width / kChunk - thread);
+  }
   WaitForPreviousKernel();
   const auto norm_rows = [&](auto& reduction) {
     for (std::int64_t row = std::int64_t{blockIdx.x} * kRowsOfBlock + team; row < norm.rows; row += stride) {
-      NormRow<kTeam, kChunks, kFp8>(norm, static_cast<int>(row), thread, weight, reduction);
+      NormRow<kTeam, kChunks, kDelta, kFp8>(norm, static_cast<int>(row), thread, weight, reduction);
     }
   };
   if constexpr (kTeam == kWarpLanes) {
@@ -179,8 +172,14 @@ LaunchResult LaunchCut(const RmsNorm& norm, int rows_of_team, Stream stream) {
   const LaunchShape shape{.grid = dim3(BlocksFor(norm.rows, std::int64_t{kRowsOfBlock} * rows_of_team)),
                           .block = dim3(kTeam * kRowsOfBlock),
                           .overlap = true};
-  if (norm.y_fp8 != nullptr) return Launch(RmsNormKernel<kTeam, kChunks, true>, shape, stream, norm);
-  return Launch(RmsNormKernel<kTeam, kChunks, false>, shape, stream, norm);
+  if (norm.delta == nullptr) {
+    const auto kernel = norm.y_fp8 != nullptr ? RmsNormKernel<kTeam, kChunks, false, true>
+                                              : RmsNormKernel<kTeam, kChunks, false, false>;
+    return Launch(kernel, shape, stream, norm);
+  }
+  const auto kernel =
+      norm.y_fp8 != nullptr ? RmsNormKernel<kTeam, kChunks, true, true> : RmsNormKernel<kTeam, kChunks, true, false>;
+  return Launch(kernel, shape, stream, norm);
 }
 
 bool Aligned(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0; }

@@ -20,23 +20,25 @@ __device__ __forceinline__ void SiluChunk(const uint4& gate, const uint4& up, fl
   for (int i = 0; i < kChunk; ++i) y[i] = SiluTimes(gates[i], ups[i]);
 }
 
-// The chunks of one row that a thread holds: first, first + stride, ...; all loads are under way before the first is
-// used. Read once: nothing uses gate_up again.
+// The chunks of one row that a thread holds: every `stride`-th from its first, to which the pointers point and from
+// which `rest` remain to the row's end. All loads are under way before the first is used: the compiler would spread
+// them between the uses to spare registers, but moves none across a __syncwarp. Nothing uses gate_up again.
 template <int kChunks>
 struct Loaded {
   uint4 gate[kChunks], up[kChunks];
 
-  __device__ __forceinline__ void Load(const Bf16* row, int width, int first, int stride, int chunks) {
-    const auto* gates = reinterpret_cast<const uint4*>(row);
-    const auto* ups = reinterpret_cast<const uint4*>(row + width);
+  __device__ __forceinline__ void Load(const uint4* gates, const uint4* ups, int stride, int rest) {
 #pragma unroll
     for (int i = 0; i < kChunks; ++i) {
-      const int chunk = first + i * stride;
-      gate[i] = chunk < chunks ? __ldcs(gates + chunk) : uint4{};
-      up[i] = chunk < chunks ? __ldcs(ups + chunk) : uint4{};
+      gate[i] = i * stride < rest ? __ldcs(gates + i * stride) : uint4{};
+      up[i] = i * stride < rest ? __ldcs(ups + i * stride) : uint4{};
     }
   }
 };
+
+__device__ __forceinline__ const uint4* GatesOf(const SiluGate& gate, int row) {
+  return reinterpret_cast<const uint4*>(gate.gate_up) + std::int64_t{row} * 2 * (gate.width / kChunk);
+}
 
 // BF16: every chunk on its own. A row is cut into `tiles` of blockDim.x * kChunks chunks, one a block.
 template <int kChunks>
@@ -47,15 +49,15 @@ __global__ void __launch_bounds__(256) SiluBf16Kernel(SiluGate gate, int tiles) 
   LetNextKernelStart();
   WaitForPreviousKernel();
   Loaded<kChunks> loaded;
-  loaded.Load(gate.gate_up + std::int64_t{row} * 2 * gate.width, gate.width, first, threads, chunks);
-  auto* y = reinterpret_cast<uint4*>(gate.y_bf16 + std::int64_t{row} * gate.width);
+  const uint4* gates = GatesOf(gate, row) + first;
+  loaded.Load(gates, gates + chunks, threads, chunks - first);
+  auto* y = reinterpret_cast<uint4*>(gate.y_bf16) + std::int64_t{row} * chunks + first;
 #pragma unroll
   for (int i = 0; i < kChunks; ++i) {
-    const int chunk = first + i * threads;
-    if (chunk >= chunks) break;
+    if (i * threads >= chunks - first) break;
     float values[kChunk];
     SiluChunk(loaded.gate[i], loaded.up[i], values);
-    y[chunk] = PackBf16(values);
+    y[i * threads] = PackBf16(values);
   }
 }
 
@@ -75,7 +77,8 @@ __global__ void __launch_bounds__(kThreadsMax) SiluFp8Kernel(SiluGate gate) {
   LetNextKernelStart();
   WaitForPreviousKernel();
   Loaded<kChunks> loaded;
-  loaded.Load(gate.gate_up + std::int64_t{row} * 2 * gate.width, gate.width, thread, threads, chunks);
+  const uint4* gates = GatesOf(gate, row) + thread;
+  loaded.Load(gates, gates + chunks, threads, chunks - thread);
   float values[kChunks][kChunk], largest = 0.0F;
 #pragma unroll
   for (int i = 0; i < kChunks; ++i) {
@@ -84,11 +87,10 @@ __global__ void __launch_bounds__(kThreadsMax) SiluFp8Kernel(SiluGate gate) {
   }
   const Fp8Scale scale = Fp8ScaleOf(reduction.Max(largest));
   if (thread == 0) gate.y_scales[row] = scale.scale;
-  auto* y = reinterpret_cast<uint2*>(gate.y_fp8 + std::int64_t{row} * gate.width);
+  auto* y = reinterpret_cast<uint2*>(gate.y_fp8) + std::int64_t{row} * chunks + thread;
 #pragma unroll
   for (int i = 0; i < kChunks; ++i) {
-    const int chunk = thread + i * threads;
-    if (chunk < chunks) y[chunk] = PackFp8(values[i], scale.inverse);
+    if (i * threads < chunks - thread) y[i * threads] = PackFp8(values[i], scale.inverse);
   }
 }
 
@@ -98,8 +100,7 @@ __global__ void __launch_bounds__(1024) SiluFp8WideKernel(SiluGate gate) {
   BlockReduction reduction(scratch);
   const int row = static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
   const int threads = static_cast<int>(blockDim.x), chunks = gate.width / kChunk;
-  const auto* gates = reinterpret_cast<const uint4*>(gate.gate_up + std::int64_t{row} * 2 * gate.width);
-  const uint4* ups = gates + chunks;
+  const uint4 *gates = GatesOf(gate, row), *ups = gates + chunks;
   LetNextKernelStart();
   WaitForPreviousKernel();
   float values[kChunk], largest = 0.0F;
@@ -144,9 +145,8 @@ bool Aligned(const void* pointer) { return reinterpret_cast<std::uintptr_t>(poin
 }  // namespace
 
 std::int32_t DefaultChunksOfThread(const SiluGate& gate) {
-  if (gate.y_fp8 == nullptr) return 1;
-  if (gate.width <= 2048) return 1;
-  return gate.width <= 8192 ? 2 : 4;
+  if (gate.y_fp8 == nullptr || gate.width <= 4096) return 1;
+  return gate.width <= 16384 ? 2 : 4;  // two need 32 registers, so that 2,048 threads share a multiprocessor
 }
 
 LaunchResult RunSiluGate(const SiluGate& gate, std::int32_t chunks_of_thread, Stream stream) {

@@ -40,11 +40,11 @@ void TimeShape(Bench& bench, std::int32_t rows, std::int32_t width, bool fp8,
 
 void BenchSiluGate(Bench& bench) {
   TimeShape(bench, 4096, 14336, /*fp8=*/false, {2, 4});
-  TimeShape(bench, 4096, 14336, /*fp8=*/true, {2, 7});
+  TimeShape(bench, 4096, 14336, /*fp8=*/true, {4, 7});
   TimeShape(bench, 4096, 1536, /*fp8=*/false, {});
   for (const std::int32_t rows : {1, 16, 64}) {
     TimeShape(bench, rows, 14336, /*fp8=*/false, {2});
-    TimeShape(bench, rows, 14336, /*fp8=*/true, {2});
+    TimeShape(bench, rows, 14336, /*fp8=*/true, {4});
     TimeShape(bench, rows, 1536, /*fp8=*/false, {});
   }
 }

@@ -10,44 +10,53 @@ constexpr int kChunk = 8;  // values: 16 bytes of qkv, four pairs
 constexpr int kThreadsMax = 256;
 constexpr int kHeadsMax = 16384;  // of Q, K and V; offsets within a row and a block stay within 32 bits
 
-// What the rows' arrays say about one row.
-struct Place {
-  int position;
-  std::int64_t slot;  // of the first head's values in the pool, in values; negative: nowhere
-};
-
-__device__ __forceinline__ Place FindPlace(const RopeStore& rope, int row) {
-  const int position = rope.rows.positions[row];
-  const int sequence = rope.sequence_of_row[row];
-  const PagedKv& kv = rope.kv;
-  // A position outside the table is a fault of the caller; to leave the row alone costs nothing and spares the pool.
-  if (position < 0 || position >= rope.table_positions) return {-1, -1};
-  const std::uint32_t block = rope.rows.block_ids[rope.rows.block_begin[sequence] + position / kv.block_size];
-  if (block >= static_cast<std::uint32_t>(kv.blocks_total)) return {position, -1};
-  const std::int64_t first_slot = std::int64_t{block} * kv.kv_heads * kv.block_size;
-  return {position, (first_slot + position % kv.block_size) * kv.head_dim};
-}
-
-// Cosines and sines of the four pairs of a chunk, the same in every head. The table has each twice (rope/rope.h), so
-// one of a pair is enough.
+// What multiplies the values of a chunk and what multiplies their neighbours (rope/rope.h), the same in every head. The
+// table has each cosine and each sine twice; both copies are used, so that they are loaded 16 bytes at a time.
 struct Angles {
-  float cosine[kChunk / 2], sine[kChunk / 2];
+  float4 own[2], neighbour[2];
 };
 __device__ __forceinline__ Angles LoadAngles(const RopeStore& rope, int position, int chunk) {
   const int head_dim = rope.kv.head_dim;
   const float* row = rope.table + std::int64_t{position} * 2 * head_dim + chunk * kChunk;
   const auto* own = reinterpret_cast<const float4*>(row);
   const auto* neighbour = reinterpret_cast<const float4*>(row + head_dim);
-  const float4 own0 = own[0], own1 = own[1], neighbour0 = neighbour[0], neighbour1 = neighbour[1];
-  return {{own0.x, own0.z, own1.x, own1.z}, {neighbour0.y, neighbour0.w, neighbour1.y, neighbour1.w}};
+  return {{__ldg(own), __ldg(own + 1)}, {__ldg(neighbour), __ldg(neighbour + 1)}};
 }
 
+// What the rows' arrays say about one row. A position outside the table or a block outside the pool is a fault of the
+// caller; passing over it costs nothing and spares other memory.
+struct Place {
+  bool known;         // the position is in the table
+  std::int64_t slot;  // of the first head's values in the pool, in values; negative: nowhere
+  Angles angles;
+};
+// The angles come before the block: both wait for the position, the block for one more array.
+__device__ __forceinline__ Place FindPlace(const RopeStore& rope, int row, int chunk) {
+  const PagedKv& kv = rope.kv;
+  const int position = rope.rows.positions[row], sequence = rope.sequence_of_row[row];
+  Place place;
+  place.known = position >= 0 && position < rope.table_positions;
+  const int read = place.known ? position : 0;  // no branch: the arrays' loads shall not wait for the table's
+  place.angles = LoadAngles(rope, read, chunk);
+  const std::uint32_t block = rope.rows.block_ids[rope.rows.block_begin[sequence] + read / kv.block_size];
+  const std::int64_t first_slot = std::int64_t{block} * kv.kv_heads * kv.block_size;
+  place.slot =
+      block < static_cast<std::uint32_t>(kv.blocks_total) ? (first_slot + read % kv.block_size) * kv.head_dim : -1;
+  return place;
+}
+
+__device__ __forceinline__ void RotatePair(float& even, float& odd, float own_even, float own_odd, float neighbour_even,
+                                           float neighbour_odd) {
+  const float rotated = even * own_even + odd * neighbour_even;
+  odd = odd * own_odd + even * neighbour_odd;
+  even = rotated;
+}
 __device__ __forceinline__ void Rotate(float (&values)[kChunk], const Angles& angles) {
 #pragma unroll
-  for (int i = 0; i < kChunk / 2; ++i) {
-    const float even = values[2 * i], odd = values[2 * i + 1];
-    values[2 * i] = even * angles.cosine[i] - odd * angles.sine[i];
-    values[2 * i + 1] = odd * angles.cosine[i] + even * angles.sine[i];
+  for (int i = 0; i < 2; ++i) {
+    const float4 own = angles.own[i], neighbour = angles.neighbour[i];
+    RotatePair(values[4 * i], values[4 * i + 1], own.x, own.y, neighbour.x, neighbour.y);
+    RotatePair(values[4 * i + 2], values[4 * i + 3], own.z, own.w, neighbour.z, neighbour.w);
   }
 }
 
@@ -71,11 +80,7 @@ __global__ void __launch_bounds__(kThreadsMax) RopeStoreKernel(RopeStore rope, f
   const int rotated_heads = rope.heads + kv.kv_heads, heads = rotated_heads + kv.kv_heads;
   LetNextKernelStart();
   Place place{};
-  Angles angles{};
-  if (rope.rows_settled) {
-    place = FindPlace(rope, row);
-    if (place.position >= 0) angles = LoadAngles(rope, place.position, chunk);
-  }
+  if (rope.rows_settled) place = FindPlace(rope, row, chunk);
   WaitForPreviousKernel();
 
   Bf16* qkv = rope.qkv + std::int64_t{row} * heads * head_dim + chunk * kChunk;
@@ -86,18 +91,16 @@ __global__ void __launch_bounds__(kThreadsMax) RopeStoreKernel(RopeStore rope, f
       const int head = begin + i * heads_of_pass;
       if (head < heads) loaded[i] = __ldcg(reinterpret_cast<const uint4*>(qkv + head * head_dim));
     }
-    if (!rope.rows_settled && begin < heads_of_pass) {  // after those loads: these wait for one another
-      place = FindPlace(rope, row);
-      if (place.position >= 0) angles = LoadAngles(rope, place.position, chunk);
-    }
-    if (place.position < 0) return;
+    // Behind those loads, because these wait for one another.
+    if (!rope.rows_settled && begin < heads_of_pass) place = FindPlace(rope, row, chunk);
+    if (!place.known) return;
 #pragma unroll
     for (int i = 0; i < kHeads; ++i) {
       const int head = begin + i * heads_of_pass;
       if (head >= heads) break;
       float values[kChunk];
       UnpackBf16(loaded[i], values);
-      if (head < rotated_heads) Rotate(values, angles);
+      if (head < rotated_heads) Rotate(values, place.angles);
       if (head < rope.heads) {
         *reinterpret_cast<uint4*>(qkv + head * head_dim) = PackBf16(values);
       } else if (place.slot >= 0) {
