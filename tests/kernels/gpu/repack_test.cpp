@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <ostream>
 #include <string>
 
 #include "kernels/quant/dequantize.h"
@@ -16,6 +17,7 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 struct Named {
   WeightFormat format;
   const char* name;
+  friend std::ostream& operator<<(std::ostream& out, const Named& named) { return out << named.name; }
 };
 constexpr Named kFormats[] = {
     {WeightFormat::kF32, "F32"},   {WeightFormat::kF16, "F16"},   {WeightFormat::kBF16, "BF16"},
