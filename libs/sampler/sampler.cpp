@@ -82,6 +82,12 @@ void KeepMinP(std::vector<Candidate>& candidates, float min_p) {
   std::erase_if(candidates, [&](const Candidate& candidate) { return candidate.weight < static_cast<double>(min_p); });
 }
 
+// The cuts leave the candidates in an order that only their algorithms know.
+void OrderByToken(std::vector<Candidate>& candidates) {
+  std::sort(candidates.begin(), candidates.end(),
+            [](const Candidate& a, const Candidate& b) { return a.token < b.token; });
+}
+
 }  // namespace
 
 Sampler::Sampler(const SamplerOptions& options, std::span<const std::int32_t> prompt, std::int32_t vocabulary)
@@ -139,6 +145,7 @@ std::int32_t Sampler::Draw(std::span<const float> logits, float best, SamplerScr
   KeepTopK(candidates, options_.top_k);
   KeepTopP(candidates, options_.top_p);
   KeepMinP(candidates, options_.min_p);
+  if (options_.top_k != 0 || options_.top_p < 1.0F) OrderByToken(candidates);
 
   double left = Uniform(options_.seed, drawn_) * TotalWeight(candidates);
   for (const Candidate& candidate : candidates) {

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
+#include <random>
 
 #include "libs/sampler/philox.h"
 
@@ -130,6 +133,47 @@ TEST(SamplerTest, RepetitionPenaltyCountsPromptAndAnswer) {
   Sampler sampler(options, {}, 2);
   EXPECT_EQ(*sampler.Sample(Logits{4.0F, 3.0F}, scratch), 0);
   EXPECT_EQ(*sampler.Sample(Logits{4.0F, 3.0F}, scratch), 1);
+}
+
+// Goal: the token is a function of the kept set alone, not of the order in which a cut's algorithm leaves it.
+// Method: random logits; the kept tokens are found by plain sorting, and the draw walks them by ascending token id.
+TEST(SamplerTest, DrawWalksTheKeptTokensByAscendingId) {
+  std::mt19937 rng(/*seed=*/7);
+  std::normal_distribution<float> normal(0.0F, 2.0F);
+  SamplerScratch scratch;
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    Logits logits(200);
+    for (float& logit : logits) logit = normal(rng);
+    const auto top_k = static_cast<std::int32_t>(rng() % 60);
+    const float top_p = seed % 3 == 0 ? 1.0F : 0.3F + 0.002F * static_cast<float>(seed);
+
+    std::vector<std::int32_t> ids(logits.size());
+    std::iota(ids.begin(), ids.end(), 0);
+    const auto weight = [&](std::int32_t id) { return std::exp(double{logits[static_cast<std::size_t>(id)]}); };
+    std::sort(ids.begin(), ids.end(), [&](std::int32_t a, std::int32_t b) { return weight(a) > weight(b); });
+    if (top_k > 0) ids.resize(static_cast<std::size_t>(top_k));
+    const auto total = [&] {
+      return std::accumulate(ids.begin(), ids.end(), 0.0, [&](double sum, std::int32_t id) { return sum + weight(id); });
+    };
+    if (top_p < 1.0F) {
+      const double wanted = double{top_p} * total();
+      std::size_t kept = 0;
+      for (double reached = 0.0; kept < ids.size() && reached < wanted;) reached += weight(ids[kept++]);
+      ids.resize(kept);
+    }
+    std::sort(ids.begin(), ids.end());
+    double left = Uniform(seed, 0) * total();
+    std::int32_t expected = ids.back();
+    for (std::int32_t id : ids) {
+      left -= weight(id);
+      if (left < 0.0) {
+        expected = id;
+        break;
+      }
+    }
+    Sampler sampler({.temperature = 1.0F, .top_k = top_k, .top_p = top_p, .seed = seed}, {}, 200);
+    ASSERT_EQ(*sampler.Sample(logits, scratch), expected) << "seed " << seed;
+  }
 }
 
 TEST(SamplerTest, SameSeedSameTokensWhateverElseIsSampled) {

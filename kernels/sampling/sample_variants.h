@@ -1,0 +1,18 @@
+#pragma once
+
+#include "kernels/sampling/sample_gpu.h"
+
+namespace kernels::gpu {
+
+// How the rows are cut for the card: blocks of `threads` (256 or 512), each of which reads `vectors` (2, 4 or 8) times
+// four logits a thread. For benchmarks and tests; RunSample chooses by itself.
+struct SampleVariant {
+  std::int32_t threads, vectors;
+};
+LaunchResult RunSampleVariant(const Sample& sample, const SampleVariant& variant, Stream stream);
+std::int64_t SampleVariantWorkspaceBytes(std::int32_t rows_max, std::int32_t vocabulary, const SampleVariant& variant);
+
+// What RunSample takes.
+SampleVariant ChooseSampleVariant(std::int32_t rows, std::int32_t vocabulary);
+
+}  // namespace kernels::gpu
