@@ -181,12 +181,13 @@ __device__ __forceinline__ int DrawCut(Row row, const SampleParams& params, cons
     source.raw = !enough;
   }
   if (top_k) {
-    const Cut cut = FindCut<kThreads, kAligned>(row, source, {false, params.top_k, 0.0}, Binning::ByDepth());
+    const Cut cut = FindCut<kThreads, kAligned>(row, source, {false, params.top_k, 0.0, 0.0}, Binning::ByDepth());
     row.cut = cut.worst;
     if (cut.mass >= 0.0) weight = cut.mass;
   }
   if (top_p) {
-    row.cut = FindCut<kThreads, kAligned>(row, source, {true, 0, top_p_share * weight}, Binning::ByDepth()).worst;
+    row.cut =
+        FindCut<kThreads, kAligned>(row, source, {true, 0, top_p_share * weight, weight}, Binning::ByDepth()).worst;
   }
   return PickInOrder<kThreads, kAligned>(row, source, {share, false, false, params.min_p, 0});
 }
@@ -203,8 +204,8 @@ __device__ __forceinline__ void WriteLogprobs(const Sample& sample, int row_inde
     row.scale = kLog2E;
     row.cut = CandidateOf(-kFloatMax, INT_MAX);
     if (totals.level > -kInfinity && source.count < wanted) source.raw = true;
-    const Binning all = Binning::ByKey(KeyOf(CandidateOf(row.best, 0)), KeyOf(row.cut));
-    row.cut = FindCut<kThreads, kAligned>(row, source, {false, wanted, 0.0}, all).worst;
+    const Binning all = Binning::ByKeys(KeyOf(CandidateOf(row.best, 0)), KeyOf(row.cut));
+    row.cut = FindCut<kThreads, kAligned>(row, source, {false, wanted, 0.0, 0.0}, all).worst;
     found = Collect<kThreads, kAligned>(row, source, Binning::One(), 0).count_in;
     Sort<kThreads>(found);
   }

@@ -212,27 +212,27 @@ __device__ __noinline__ int PickInOrder(const Row row, const Source source, cons
   return pick;
 }
 
-// Maps candidates to bins, better ones to smaller: by the depth below the best in powers of two of the weight, 256 bins
-// an octave of (depth + 1/8), or by a range of keys. -1: better than the range; kBins: beyond it.
+// Maps candidates to bins, better ones to smaller: all to bin 0; by the depth below the best, in powers of two of the
+// weight, 256 bins an octave of (depth + 1/8); or by a range of keys. -1: better than the range; kBins: beyond it.
 struct Binning {
-  bool by_key;
+  enum class Kind { kOne, kDepth, kKeys };
+  Kind kind;
   std::uint32_t key_first;
   int shift;
 
   static constexpr int kDepthFirst = 0x3E000000 >> 15;  // 1/8
 
-  __device__ static Binning ByDepth() { return {false, 0, 0}; }
-  __device__ static Binning One() {
-    return {true, 0, 31};
-  }  // of all candidates: those of numbers have keys below 2^32 - 2^23
-  __device__ static Binning ByKey(std::uint32_t key_first, std::uint32_t key_last) {
+  __device__ static Binning One() { return {Kind::kOne, 0, 0}; }
+  __device__ static Binning ByDepth() { return {Kind::kDepth, 0, 0}; }
+  __device__ static Binning ByKeys(std::uint32_t key_first, std::uint32_t key_last) {
     int shift = 0;
     while ((key_last - key_first) >> shift >= static_cast<std::uint32_t>(kBins)) ++shift;
-    return {true, key_first, shift};
+    return {Kind::kKeys, key_first, shift};
   }
 
   __device__ __forceinline__ int BinOf(const Row& row, float logit, Candidate candidate) const {
-    if (by_key) {
+    if (kind == Kind::kOne) return 0;
+    if (kind == Kind::kKeys) {
       if (KeyOf(candidate) < key_first) return -1;
       return static_cast<int>(min((KeyOf(candidate) - key_first) >> shift, static_cast<std::uint32_t>(kBins)));
     }
@@ -242,7 +242,7 @@ struct Binning {
 
   // The weight of a candidate in the middle of a bin.
   __device__ __forceinline__ float WeightOf(const Row& row, int bin) const {
-    if (by_key) {
+    if (kind == Kind::kKeys) {
       const std::uint64_t middle = key_first + (std::uint64_t(bin) << shift) + ((std::uint64_t{1} << shift) >> 1);
       return row.Weight(LogitOfKey(static_cast<std::uint32_t>(min(middle, static_cast<std::uint64_t>(0xFF7FFFFFU)))));
     }
@@ -309,7 +309,7 @@ __device__ __noinline__ Collected Collect(const Row row, const Source source, co
 struct Wanted {
   bool by_mass;
   int count;
-  double mass;
+  double mass, mass_of_all;
 };
 
 struct Cut {
@@ -354,16 +354,11 @@ __device__ __noinline__ Cut CutAmongSorted(const Row row, const Collected collec
   return cut;
 }
 
-// Counts the candidates in each bin, and guesses the one in which `wanted` is reached: exactly when by count, and
-// within a bin or so by mass, where the middle of a bin stands for its members. kBins: all together don't reach it.
+// Counts the candidates in each bin. All threads call.
 template <int kThreads, bool kAligned>
-__device__ __noinline__ int GuessBin(const Row row, const Source source, const Binning binning, const Wanted wanted,
-                                     double mass_above, int count_above) {
+__device__ __noinline__ void CountBins(const Row row, const Source source, const Binning binning) {
   auto& shared = Shared<kThreads>();
-  constexpr int kEach = kBins / kThreads;
-  static_assert(kBins % kThreads == 0);
   for (int bin = Thread(); bin < kBins; bin += kThreads) shared.bins[bin] = 0;
-  if (Thread() == 0) shared.first = kBins;
   __syncthreads();
   Visit<kThreads, kAligned>(
       row, source,
@@ -373,68 +368,83 @@ __device__ __noinline__ int GuessBin(const Row row, const Source source, const B
       },
       [] {});
   __syncthreads();
+}
+
+// The bin in first .. end - 1 at which the running count reaches `target`, kBins: none. Or, by mass, at which the
+// running weight reaches the share `target` of that of first .. end - 1, as far as the middle of a bin can stand for
+// its members; -1: all are empty. All threads call.
+template <int kThreads>
+__device__ __noinline__ int FindBin(const Row row, const Binning binning, int first, int end, bool by_mass,
+                                    double target) {
+  auto& shared = Shared<kThreads>();
+  constexpr int kEach = kBins / kThreads;
+  static_assert(kBins % kThreads == 0);
+  const int my_first = max(Thread() * kEach, first), my_end = min((Thread() + 1) * kEach, end);
   const auto part_of = [&](int bin) {
     const auto count = static_cast<double>(shared.bins[bin]);
-    return wanted.by_mass && count > 0.0 ? count * static_cast<double>(binning.WeightOf(row, bin)) : count;
+    return by_mass && count > 0.0 ? count * static_cast<double>(binning.WeightOf(row, bin)) : count;
   };
   double part = 0.0;
-  for (int i = 0; i < kEach; ++i) part += part_of(Thread() * kEach + i);
-  const double target = wanted.by_mass ? wanted.mass - mass_above : wanted.count - count_above;
-  double reached = BlockPrefix<kThreads>(part, shared.scan_mass).before;
-  if (part > 0.0 && reached + part >= target) {
-    int not_empty = kBins;
-    for (int bin = Thread() * kEach; bin < (Thread() + 1) * kEach && (not_empty == kBins || reached < target); ++bin) {
+  int not_empty = -1;
+  for (int bin = my_first; bin < my_end; ++bin) {
+    part += part_of(bin);
+    not_empty = shared.bins[bin] != 0 ? bin : not_empty;
+  }
+  if (Thread() == 0) {
+    shared.first = kBins;
+    shared.last = -1;
+  }
+  const Prefix<double> prefix = BlockPrefix<kThreads>(part, shared.scan_mass);
+  if (by_mass) target *= prefix.total;
+  if (not_empty >= 0) atomicMax(&shared.last, not_empty);
+  if (not_empty >= 0 && prefix.before + part >= target) {
+    double reached = prefix.before;
+    int found = not_empty;
+    for (int bin = my_first; bin < my_end; ++bin) {
       if (shared.bins[bin] == 0) continue;
-      not_empty = bin;
       reached += part_of(bin);
+      if (reached < target) continue;
+      found = bin;
+      break;
     }
-    atomicMin(&shared.first, not_empty);
+    atomicMin(&shared.first, found);
   }
   __syncthreads();
-  const int guess = shared.first;
+  const int found = shared.first < kBins || !by_mass ? shared.first : shared.last;
   __syncthreads();
-  return guess;
+  return found;
 }
 
-// The nearest bin that is not empty, before (-1: none) or behind (kBins: none) the given one.
-template <int kThreads>
-__device__ __forceinline__ int BinBeside(int bin, bool before) {
-  auto& shared = Shared<kThreads>();
-  if (Thread() == 0) shared.first = before ? -1 : kBins;
-  __syncthreads();
-  for (int other = Thread(); other < kBins; other += kThreads) {
-    if (shared.bins[other] == 0) continue;
-    if (before && other < bin) atomicMax(&shared.first, other);
-    if (!before && other > bin) atomicMin(&shared.first, other);
-  }
-  __syncthreads();
-  const int beside = shared.first;
-  __syncthreads();
-  return beside;
-}
-
-// Passes over the row with finer and finer bins until those that the cut goes through can be sorted. All threads call.
+// Passes over the row with finer and finer bins until those that the cut goes through can be sorted. The counts tell in
+// which bin a cut by count lies; of a cut by mass they give a good guess, which the pass that collects the bin proves
+// or narrows down. All threads call.
 template <int kThreads, bool kAligned>
 __device__ __noinline__ Cut CutInRow(const Row row, const Source source, const Wanted wanted, Binning binning) {
-  Collected collected{0.0, 0.0, 0, 0, 0, 0};
+  Collected collected{0.0, wanted.mass_of_all, 0, 0, 0, 0};
   for (int level = 0; level < 6; ++level) {  // a level divides the range of keys by 2,560: 4 would do
-    int bin = GuessBin<kThreads, kAligned>(row, source, binning, wanted, collected.mass_above, collected.count_above);
-    if (bin == kBins) {
-      if (!wanted.by_mass) return {row.cut, -1.0};
-      bin = BinBeside<kThreads>(kBins, true);
-    }
-    bool moved_up = false, moved_down = false;
-    for (int pass = 0; pass < kBins; ++pass) {
+    CountBins<kThreads, kAligned>(row, source, binning);
+    if (!wanted.by_mass) {
+      const int bin = FindBin<kThreads>(row, binning, 0, kBins, false, wanted.count - collected.count_above);
+      if (bin == kBins) return {row.cut, -1.0};
       collected = Collect<kThreads, kAligned>(row, source, binning, bin);
-      if (!wanted.by_mass) break;
-      const bool up = !moved_down && collected.mass_above >= wanted.mass;
-      const bool down = !moved_up && collected.mass_above + collected.mass_in < wanted.mass;
-      if (!down && !up) break;
-      const int beside = BinBeside<kThreads>(bin, up);
-      if (beside < 0 || beside == kBins) break;
-      bin = beside;
-      moved_down = moved_down || down;
-      moved_up = moved_up || up;
+    } else {
+      int first = 0, end = kBins;  // where the bin is
+      double mass_first = collected.mass_above, mass_end = mass_first + collected.mass_in;
+      while (true) {
+        const double share = fmin(fmax((wanted.mass - mass_first) / (mass_end - mass_first), 0.0), 1.0);
+        const int bin = FindBin<kThreads>(row, binning, first, end, true, share);
+        if (bin < 0) break;  // between two bins, by rounding: either will do
+        collected = Collect<kThreads, kAligned>(row, source, binning, bin);
+        if (collected.mass_above >= wanted.mass) {
+          end = bin;
+          mass_end = collected.mass_above;
+        } else if (collected.mass_above + collected.mass_in < wanted.mass) {
+          first = bin + 1;
+          mass_first = collected.mass_above + collected.mass_in;
+        } else {
+          break;
+        }
+      }
     }
     if (collected.count_in <= kCandidatesMax) break;
     if (collected.key_min == collected.key_max) {  // so many equals: the first ones of them, by token id
@@ -446,7 +456,7 @@ __device__ __noinline__ Cut CutInRow(const Row row, const Source source, const W
       return {static_cast<Candidate>(collected.key_min) << 32 | static_cast<std::uint32_t>(token),
               collected.mass_above + kept * weight};
     }
-    binning = Binning::ByKey(collected.key_min, collected.key_max);
+    binning = Binning::ByKeys(collected.key_min, collected.key_max);
   }
   return CutAmongSorted<kThreads>(row, collected, wanted);
 }
