@@ -10,7 +10,7 @@ namespace kernels::gpu {
 
 // Turns rows of a GGUF file, as they lie there (quant/weight_format.h), into a matrix of the device, on the device.
 //   file : [n][RowBytes(from, k)] in device memory, aligned to 16 bytes for F32, F16 and BF16, to 2 for the others
-//   data, scales : RepackedBytes, aligned to 16 bytes
+//   data, scales : RepackedBytes, aligned to 16 bytes; kBf16 and kFp8 row-major, the others as in quant/quant_layout.h
 // REQUIRES: k a multiple of 32, and whole blocks of `from`. NaN stays NaN, in its own place alone.
 struct Repack {
   const std::uint8_t* file;
