@@ -48,8 +48,8 @@ function(mesh_gpu_library name)
       DEPENDS ${source} DEPFILE ${object}.d COMMENT "Building CUDA object ${source}.o" VERBATIM)
     list(APPEND objects ${object})
   endforeach()
-  mesh_library(${name} SRCS ${ARG_CUDA_SRCS} DEPS ${ARG_DEPS} mesh_cuda_toolkit)
-  target_compile_definitions(mesh_${name} PRIVATE MESH_CUDA_HOME="${MESH_CUDA_HOME}")  # where libraries are looked for last
-  target_sources(mesh_${name} PRIVATE ${objects})
   set_source_files_properties(${objects} PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
+  mesh_library(${name} SRCS ${ARG_CUDA_SRCS} ${objects} DEPS ${ARG_DEPS} mesh_cuda_toolkit)
+  set_target_properties(mesh_${name} PROPERTIES LINKER_LANGUAGE CXX)  # there may be objects alone
+  target_compile_definitions(mesh_${name} PRIVATE MESH_CUDA_HOME="${MESH_CUDA_HOME}")  # where libraries are looked for last
 endfunction()
