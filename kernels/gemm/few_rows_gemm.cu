@@ -2,18 +2,17 @@
 
 #include <algorithm>
 
-#include "kernels/gemm/few_rows_kernel.cuh"
+#include "kernels/gemm/few_rows_launch.cuh"
 
 namespace kernels::gpu {
 
-FewRowsPlan PlanFewRows(const Gemm& gemm, const GemmContext& context) {
+std::int32_t SplitsOfFewRows(const Gemm& gemm, const GemmContext& context, std::int32_t variant) {
   const std::int32_t of_class = FewRowsClassOf(gemm.m);
-  FewRowsPlan plan{.variant = 0, .splits = 1};
-  const FewRowsCut& cut = kFewRowsCuts[of_class][plan.variant];
+  const FewRowsCut& cut = kFewRowsCuts[of_class][variant];
   const std::int64_t rows = std::int64_t{16} * cut.row_tiles * cut.row_warps, columns = std::int64_t{8} << of_class;
   const std::int64_t cells = std::int64_t{BlocksFor(gemm.w.n, rows)} * BlocksFor(gemm.m, columns);
   const std::int64_t step = std::int64_t{cut.segments} * 64 / (gemm.w.format == MatrixFormat::kFp8 ? 1 : 2);
-  const std::int64_t steps = std::max<std::int64_t>(1, gemm.w.k / (step * cut.inner_warps));  // of each inner warp
+  const std::int64_t steps = gemm.w.k / (step * cut.inner_warps);  // of each inner warp, in all splits together
 
   // Enough blocks that their rings together hold what the memory has under way, 56 KiB on each multiprocessor; each
   // split costs partial sums, written and read, so no more than that, and none for which a warp would make fewer steps
@@ -22,10 +21,14 @@ FewRowsPlan PlanFewRows(const Gemm& gemm, const GemmContext& context) {
       std::int64_t{cut.stages} * cut.row_tiles * cut.segments * cut.row_warps * cut.inner_warps;
   const std::int64_t wanted = context.multiprocessors * 56 / ring_kib;
   const std::int64_t most = std::clamp<std::int64_t>(steps / cut.stages, 1, kFewRowsSplitsMax);
-  while (cells * plan.splits < wanted && plan.splits < most) ++plan.splits;
-  const std::int64_t bytes = cells * plan.splits * std::min<std::int64_t>(gemm.m, columns) * rows * 4;
-  if (cells > kGemmCounters || bytes > static_cast<std::int64_t>(kGemmScratchBytes)) plan.splits = 1;
-  return plan;
+  const std::int64_t splits = std::clamp<std::int64_t>((wanted + cells - 1) / cells, 1, most);
+  const std::int64_t bytes = cells * splits * std::min<std::int64_t>(gemm.m, columns) * rows * 4;
+  const bool fits = cells <= kGemmCounters && bytes <= static_cast<std::int64_t>(kGemmScratchBytes);
+  return fits ? static_cast<std::int32_t>(splits) : 1;
+}
+
+FewRowsPlan PlanFewRows(const Gemm& gemm, const GemmContext& context) {
+  return {.variant = 0, .splits = SplitsOfFewRows(gemm, context, 0)};
 }
 
 LaunchResult RunFewRowsGemm(const Gemm& gemm, const FewRowsPlan& plan, GemmContext* context, Stream stream) {

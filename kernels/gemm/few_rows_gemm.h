@@ -19,13 +19,14 @@ struct FewRowsCut {
 };
 
 // By the number of rows of x: up to 8, 16, 32, 64. The cut matters to speed alone; which is best depends on the card's
-// bandwidth and on the shape, so there are some to choose from and the benchmark (gemm_bench.cpp) times them all.
-inline constexpr std::int32_t kFewRowsClasses = 4, kFewRowsVariants = 3;
+// bandwidth and on the shape, so there are some to choose from; the first of a class is what runs, and the benchmark
+// (gemm_bench.cpp) times them all.
+inline constexpr std::int32_t kFewRowsClasses = 4, kFewRowsVariants = 4;
 inline constexpr FewRowsCut kFewRowsCuts[kFewRowsClasses][kFewRowsVariants] = {
-    {{1, 1, 4, 4, 2}, {2, 1, 4, 4, 2}, {1, 1, 8, 4, 2}},
-    {{4, 1, 4, 4, 1}, {2, 1, 4, 4, 2}, {1, 4, 2, 4, 2}},
-    {{2, 4, 1, 4, 2}, {2, 2, 2, 4, 2}, {4, 1, 4, 3, 1}},
-    {{2, 4, 1, 4, 2}, {2, 4, 2, 4, 1}, {2, 2, 2, 3, 2}},
+    {{1, 1, 4, 6, 2}, {1, 1, 4, 4, 2}, {2, 1, 4, 4, 2}, {1, 1, 8, 4, 2}},
+    {{4, 1, 4, 4, 1}, {2, 1, 4, 4, 2}, {1, 4, 2, 4, 2}, {2, 2, 2, 5, 2}},
+    {{2, 4, 1, 4, 2}, {2, 2, 2, 4, 2}, {4, 1, 4, 3, 1}, {2, 4, 2, 5, 1}},
+    {{2, 4, 1, 4, 2}, {2, 4, 2, 4, 1}, {2, 2, 2, 3, 2}, {4, 4, 1, 5, 1}},
 };
 constexpr std::int32_t FewRowsClassOf(std::int32_t m) { return m <= 8 ? 0 : m <= 16 ? 1 : m <= 32 ? 2 : 3; }
 
@@ -38,6 +39,8 @@ inline constexpr std::int32_t kFewRowsSplitsMax = 16;
 
 // REQUIRES of the following: a product that RunGemm has checked, its matrix kBf16 or kFp8.
 FewRowsPlan PlanFewRows(const Gemm& gemm, const GemmContext& context);
+// The splits that suit a variant.
+std::int32_t SplitsOfFewRows(const Gemm& gemm, const GemmContext& context, std::int32_t variant);
 // Refuses a plan whose partial sums do not fit the context's scratch.
 LaunchResult RunFewRowsGemm(const Gemm& gemm, const FewRowsPlan& plan, GemmContext* context, Stream stream);
 // The part of it for FP8 matrices, in a source of its own.

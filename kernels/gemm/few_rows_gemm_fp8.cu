@@ -1,4 +1,4 @@
-#include "kernels/gemm/few_rows_kernel.cuh"
+#include "kernels/gemm/few_rows_launch.cuh"
 
 namespace kernels::gpu {
 

@@ -28,6 +28,7 @@ struct FewRowsShape {
   static constexpr FewRowsCut kCut = kFewRowsCuts[kClass][kVariant];
   static constexpr int kRowTiles = kCut.row_tiles, kRowWarps = kCut.row_warps, kInnerWarps = kCut.inner_warps;
   static constexpr int kStages = kCut.stages, kSegments = kCut.segments;
+  static constexpr int kAhead = kStages - 1;  // steps that are under way while one is multiplied
   static constexpr int kColumnTiles = 1 << kClass, kColumns = 8 * kColumnTiles;  // rows of x, in tiles of 8
   static constexpr int kWarps = kRowWarps * kInnerWarps, kThreads = kWarps * kWarpLanes;
   static constexpr int kBlockRows = 16 * kRowTiles * kRowWarps;  // weight rows
@@ -44,8 +45,9 @@ struct FewRowsShape {
   // cut of 256 threads would spill registers for it.
   static constexpr int kBlocksMin = kThreads * kRowTiles * kColumnTiles >= 4096 ? 1 : 2;
 
-  static constexpr int kWeightStageBytes = 2 * kRowTiles * kSegments * 512;    // of a warp
-  static constexpr int kInputSlots = kColumnTiles * kSegments * kInputPieces;  // of an inner warp
+  static constexpr int kWeightStageBytes = 2 * kRowTiles * kSegments * 512;            // of a warp
+  static constexpr int kInputSlots = kColumnTiles * kSegments * kInputPieces;          // of an inner warp
+  static constexpr int kInputSlotsOfWarp = (kInputSlots + kRowWarps - 1) / kRowWarps;  // that a warp brings in
   static constexpr int kSumStride = kBlockRows + 4;  // floats; conflict-free for what lanes of one instruction store
 
   // Up to 8 rows of x take only the room that they need.
@@ -67,6 +69,8 @@ struct FewRowsProblem {
   float* y_f32;                     // [m][y_stride], one of the two
   Bf16* y_bf16;
   std::int32_t m, n, k, y_stride, columns;  // columns: of a chunk, at most kColumns
+  std::int32_t split_steps;                 // of each split,
+  std::int32_t split_steps_more;            // and one more of so many
   bool accumulate;
   float* partials;          // [tiles][chunks][splits][columns][kBlockRows], for splits > 1
   std::uint32_t* counters;  // [tiles][chunks]
@@ -116,14 +120,12 @@ struct FewRowsThread {
     lane = static_cast<int>(threadIdx.x) % kWarpLanes, group = lane / 4, pair = lane % 4;
     row_warp = warp % Shape::kRowWarps, inner_warp = warp / Shape::kRowWarps;
     const int chunk = static_cast<int>(blockIdx.x), split = static_cast<int>(blockIdx.y);
-    const int splits = static_cast<int>(gridDim.y);
     columns = min(problem.m - chunk * Shape::kColumns, Shape::kColumns);
     const int first_row = static_cast<int>(blockIdx.z) * Shape::kBlockRows + row_warp * 16 * Shape::kRowTiles;
     rows_left = problem.n - first_row;
     k = problem.k;
-    const int steps = (problem.k + Shape::kStepValues - 1) / Shape::kStepValues;
-    const int first_step = static_cast<int>(std::int64_t{steps} * split / splits);
-    const int last_step = static_cast<int>(std::int64_t{steps} * (split + 1) / splits);
+    const int first_step = split * problem.split_steps + min(split, problem.split_steps_more);
+    const int last_step = first_step + problem.split_steps + (split < problem.split_steps_more ? 1 : 0);
     // Inner warps take turns step by step: together they read rows in longer runs than each in a part of its own.
     const int first = (first_step + inner_warp) * Shape::kStepValues + pair * Shape::kPieceValues;
     inner_left = min(problem.k, last_step * Shape::kStepValues) - first;
@@ -162,20 +164,45 @@ struct FewRowsThread {
     }
   }
 
-  __device__ __forceinline__ void CopyInputs(int step, int stage) {
+  // Calls visit(index, offset in the stage, piece of x, whether it exists) for each piece that this lane brings in for
+  // a step. A lane's pieces of x are at pair * kPieceValues and on, like its weights.
+  template <typename Visit>
+  __device__ __forceinline__ void ForInputs(int step, Visit visit) {
     const int offset = step * (Shape::kInnerWarps * Shape::kStepValues);
-    unsigned char* to = input_ring + stage * (Shape::kInnerWarps * input_stage_bytes);
     if (Shape::kColumnTiles == 1 && group >= columns) return;
 #pragma unroll
-    for (int first = 0; first < Shape::kInputSlots; first += Shape::kRowWarps) {
-      const int slot = first + row_warp;
+    for (int index = 0; index < Shape::kInputSlotsOfWarp; ++index) {
+      const int slot = index * Shape::kRowWarps + row_warp;
       if (Shape::kInputSlots % Shape::kRowWarps != 0 && slot >= Shape::kInputSlots) break;
       const int piece = slot % Shape::kInputPieces, segment = slot / Shape::kInputPieces % Shape::kSegments;
       const int tile = slot / (Shape::kInputPieces * Shape::kSegments);
       const int at = offset + segment * Shape::kSegmentValues;
-      // A lane's pieces of x are pair * kPieceValues and on, like its weights.
-      CopyAsync16(to + slot * input_slot_bytes, x + tile * (8 * k) + at + piece * Shape::kInputValues,
-                  8 * tile + group < columns && at < inner_left);
+      visit(index, slot * input_slot_bytes, x + tile * (8 * k) + at + piece * Shape::kInputValues,
+            8 * tile + group < columns && at < inner_left);
+    }
+  }
+
+  __device__ __forceinline__ void CopyInputs(int step, int stage) {
+    unsigned char* to = input_ring + stage * (Shape::kInnerWarps * input_stage_bytes);
+    ForInputs(step, [to](int, int slot, const Input* from, bool take) { CopyAsync16(to + slot, from, take); });
+  }
+
+  // The first kAhead steps' x, through registers: groups of asynchronous copies end in their order, so that copies of x
+  // behind those of the weights would hold up the first step until the weights of all of these steps are here.
+  __device__ __forceinline__ void LoadFirstInputs() {
+    uint4 values[Shape::kAhead][Shape::kInputSlotsOfWarp];
+#pragma unroll
+    for (int step = 0; step < Shape::kAhead; ++step) {
+      ForInputs(step, [&](int index, int, const Input* from, bool take) {
+        values[step][index] = take ? __ldcg(reinterpret_cast<const uint4*>(from)) : uint4{0, 0, 0, 0};
+      });
+    }
+#pragma unroll
+    for (int step = 0; step < Shape::kAhead; ++step) {
+      unsigned char* to = input_ring + step * (Shape::kInnerWarps * input_stage_bytes);
+      ForInputs(step, [&](int index, int slot, const Input*, bool) {
+        *reinterpret_cast<uint4*>(to + slot) = values[step][index];
+      });
     }
   }
 
@@ -253,13 +280,13 @@ struct FewRowsThread {
 
 // Scales and stores four neighbours of a row of y.
 template <typename Shape>
-__device__ __forceinline__ void StoreOutput(const FewRowsProblem<Shape>& problem, int row, int column, float4 sum) {
+__device__ __forceinline__ void StoreOutput(const FewRowsProblem<Shape>& problem, int row, int column, float4 scales,
+                                            float4 sum) {
   if (column >= problem.n) return;
-  if (problem.w_scales != nullptr) {
-    const float4 scales = *reinterpret_cast<const float4*>(problem.w_scales + column);
+  if constexpr (std::is_same_v<typename Shape::Weight, Fp8>) {
     sum.x *= scales.x, sum.y *= scales.y, sum.z *= scales.z, sum.w *= scales.w;
   }
-  if (problem.x_scales != nullptr) {
+  if constexpr (std::is_same_v<typename Shape::Input, Fp8>) {
     const float scale = problem.x_scales[row];
     sum.x *= scale, sum.y *= scale, sum.z *= scale, sum.w *= scale;
   }
@@ -277,84 +304,110 @@ __device__ __forceinline__ void StoreOutput(const FewRowsProblem<Shape>& problem
   *y = sum;
 }
 
-// Sum of `count` arrays of which `first` points to the same four floats of the first, in their order.
-__device__ __forceinline__ float4 SumOf(const float* first, int count, std::int64_t stride) {
-  float4 sum = {0.0F, 0.0F, 0.0F, 0.0F};
-#pragma unroll 4
-  for (int i = 0; i < count; ++i) {
-    const float4 part = *reinterpret_cast<const float4*>(first + i * stride);
-    sum.x += part.x, sum.y += part.y, sum.z += part.z, sum.w += part.w;
-  }
-  return sum;
-}
-
 // True in every thread of the block that arrives last of the `splits` that share a tile; what the others wrote before
 // is then visible.
 //   flag : shared memory, free once every thread is here
 __device__ __forceinline__ bool IsLastSplit(std::uint32_t* counter, std::uint32_t* flag) {
-  __threadfence();
   __syncthreads();
-  if (threadIdx.x == 0) {
+  if (threadIdx.x == 0) {  // what the block wrote before the barrier is published, and seen, through its first thread
+    __threadfence();
     const bool last = atomicAdd(counter, 1U) == gridDim.y - 1;
+    __threadfence();
     if (last) *counter = 0;  // as it was found, for the next product
     *flag = last ? 1 : 0;
   }
   __syncthreads();
-  __threadfence();
   return *flag != 0;
 }
 
+// Which four neighbours of y a thread stores, in rows kRowsApart apart; the same ones whichever row, so that it can
+// read their scales long before it needs them.
 template <typename Shape>
-__device__ __forceinline__ void AddUpAndStore(const FewRowsProblem<Shape>& problem, int columns, float* sums) {
-  constexpr int kFours = Shape::kBlockRows / 4;
-  const int first_row = static_cast<int>(blockIdx.x) * Shape::kColumns;
-  const int first_column = static_cast<int>(blockIdx.z) * Shape::kBlockRows;
-  const std::int64_t tile = std::int64_t{blockIdx.z} * gridDim.x + blockIdx.x;
-  const std::int64_t part = std::int64_t{problem.columns} * Shape::kBlockRows;  // floats of one split
-  float* partials = problem.partials + tile * gridDim.y * part;
-  for (int i = static_cast<int>(threadIdx.x); i < columns * kFours; i += Shape::kThreads) {
-    const int row = i / kFours, column = i % kFours * 4;
-    const float4 sum = SumOf(sums + row * Shape::kSumStride + column, Shape::kInnerWarps, columns * Shape::kSumStride);
-    if (gridDim.y == 1) {
-      StoreOutput(problem, first_row + row, first_column + column, sum);
-    } else {
-      *reinterpret_cast<float4*>(partials + blockIdx.y * part + row * Shape::kBlockRows + column) = sum;
+struct FewRowsOutput {
+  static constexpr int kFours = Shape::kBlockRows / 4, kRowsApart = Shape::kThreads / kFours;
+  static_assert(Shape::kThreads % kFours == 0);
+  int row, in_block, column;  // the first row; the first column, in the block's and in y
+  float4 scales;              // of the weights; unused for BF16
+
+  __device__ __forceinline__ explicit FewRowsOutput(const FewRowsProblem<Shape>& problem) {
+    row = static_cast<int>(threadIdx.x) / kFours;
+    in_block = static_cast<int>(threadIdx.x) % kFours * 4;
+    column = static_cast<int>(blockIdx.z) * Shape::kBlockRows + in_block;
+    scales = {1.0F, 1.0F, 1.0F, 1.0F};
+    if (std::is_same_v<typename Shape::Weight, Fp8> && column < problem.n) {
+      scales = *reinterpret_cast<const float4*>(problem.w_scales + column);
     }
   }
-  if (gridDim.y == 1 || !IsLastSplit(problem.counters + tile, reinterpret_cast<std::uint32_t*>(sums))) return;
-  for (int i = static_cast<int>(threadIdx.x); i < columns * kFours; i += Shape::kThreads) {
-    const int row = i / kFours, column = i % kFours * 4;
-    const float4 sum = SumOf(partials + row * Shape::kBlockRows + column, static_cast<int>(gridDim.y), part);
-    StoreOutput(problem, first_row + row, first_column + column, sum);
+
+  // Adds up `count` parts of this thread's rows, always in their order, and calls store(row, sum) for each row.
+  //   parts : this thread's column of row 0 of the first part; rows and parts are so many floats apart
+  // Several rows at once: the last block of a split waits for the L2 cache, and the more of it is under way the better.
+  template <typename Store>
+  __device__ __forceinline__ void AddUp(const float* parts, int row_stride, int count, std::int64_t part_stride,
+                                        int columns, Store store) const {
+    constexpr int kBatch = std::clamp(Shape::kColumns / kRowsApart, 1, 4);
+    for (int first = row; first < columns; first += kBatch * kRowsApart) {
+      float4 sums[kBatch] = {};
+#pragma unroll 4
+      for (int part = 0; part < count; ++part) {
+#pragma unroll
+        for (int i = 0; i < kBatch; ++i) {
+          const int r = first + i * kRowsApart;
+          if (r >= columns) continue;
+          const float4 one = *reinterpret_cast<const float4*>(parts + part * part_stride + r * row_stride);
+          sums[i].x += one.x, sums[i].y += one.y, sums[i].z += one.z, sums[i].w += one.w;
+        }
+      }
+#pragma unroll
+      for (int i = 0; i < kBatch; ++i) {
+        const int r = first + i * kRowsApart;
+        if (r < columns) store(r, sums[i]);
+      }
+    }
   }
-}
+
+  // sums: [kInnerWarps][columns][kSumStride] in shared memory
+  __device__ __forceinline__ void AddUpAndStore(const FewRowsProblem<Shape>& problem, int columns, float* sums) const {
+    const int first_row = static_cast<int>(blockIdx.x) * Shape::kColumns;
+    const auto store_output = [&](int r, float4 sum) { StoreOutput(problem, first_row + r, column, scales, sum); };
+    if (gridDim.y == 1) {
+      AddUp(sums + in_block, Shape::kSumStride, Shape::kInnerWarps, columns * Shape::kSumStride, columns, store_output);
+      return;
+    }
+    const std::int64_t tile = std::int64_t{blockIdx.z} * gridDim.x + blockIdx.x;
+    const std::int64_t part = std::int64_t{problem.columns} * Shape::kBlockRows;  // floats of one split
+    float* partials = problem.partials + tile * gridDim.y * part + in_block;
+    AddUp(sums + in_block, Shape::kSumStride, Shape::kInnerWarps, columns * Shape::kSumStride, columns,
+          [&](int r, float4 sum) {
+            *reinterpret_cast<float4*>(partials + blockIdx.y * part + r * Shape::kBlockRows) = sum;
+          });
+    if (!IsLastSplit(problem.counters + tile, reinterpret_cast<std::uint32_t*>(sums))) return;
+    AddUp(partials, Shape::kBlockRows, static_cast<int>(gridDim.y), part, columns, store_output);
+  }
+};
 
 template <typename Shape>
 __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocksMin) FewRowsKernel(FewRowsProblem<Shape> problem) {
   LetNextKernelStart();
   unsigned char* shared = DynamicShared();
   FewRowsThread<Shape> thread(problem, shared);
-  constexpr int kAhead = Shape::kStages - 1;
+  const FewRowsOutput<Shape> output(problem);
 #pragma unroll
-  for (int step = 0; step < kAhead; ++step) {
+  for (int step = 0; step < Shape::kAhead; ++step) {
     thread.CopyWeights(step, step);
     CopyAsyncCommit();
   }
   WaitForPreviousKernel();
-#pragma unroll
-  for (int step = 0; step < kAhead; ++step) {
-    thread.CopyInputs(step, step);
-    CopyAsyncCommit();
-  }
+  thread.LoadFirstInputs();
   const int steps = thread.Steps();
-  int stage = 0, stage_ahead = kAhead;
+  int stage = 0, stage_ahead = Shape::kAhead;
   for (int step = 0; step < steps; ++step) {
-    // 2 * kAhead + step groups are under way; those of this step are done when all but the last kAhead - 1 are.
-    CopyAsyncWait<kAhead - 1>();
+    // kAhead + step groups are under way; that of this step is done when all but the last kAhead - 1 are.
+    CopyAsyncWait<Shape::kAhead - 1>();
     if constexpr (Shape::kRowWarps > 1) __syncthreads();
     // The stage that was multiplied in the step before is free.
-    thread.CopyWeights(step + kAhead, stage_ahead);
-    thread.CopyInputs(step + kAhead, stage_ahead);
+    thread.CopyWeights(step + Shape::kAhead, stage_ahead);
+    thread.CopyInputs(step + Shape::kAhead, stage_ahead);
     CopyAsyncCommit();
     thread.Multiply(stage);
     stage = stage + 1 == Shape::kStages ? 0 : stage + 1;
@@ -365,69 +418,7 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocksMin) FewRowsKer
   auto* sums = reinterpret_cast<float*>(shared);
   thread.StoreSums(sums);
   __syncthreads();
-  AddUpAndStore(problem, thread.columns, sums);
-}
-
-template <typename Weight, typename Input, int kClass, int kVariant>
-LaunchResult LaunchFewRows(const Gemm& gemm, std::int32_t splits, GemmContext* context, Stream stream) {
-  using Shape = FewRowsShape<Weight, Input, kClass, kVariant>;
-  FewRowsProblem<Shape> problem{};
-  problem.w = static_cast<const Weight*>(gemm.w.data);
-  problem.w_scales = static_cast<const float*>(gemm.w.scales);
-  if constexpr (std::is_same_v<Input, Fp8>) {
-    problem.x = gemm.x_fp8;
-    problem.x_scales = gemm.x_scales;
-  } else {
-    problem.x = gemm.x_bf16;
-  }
-  problem.y_f32 = gemm.y_f32, problem.y_bf16 = gemm.y_bf16;
-  problem.m = gemm.m, problem.n = gemm.w.n, problem.k = gemm.w.k, problem.y_stride = gemm.y_stride;
-  problem.columns = std::min(gemm.m, Shape::kColumns);
-  problem.accumulate = gemm.accumulate;
-  problem.partials = context->scratch, problem.counters = context->counters;
-  const unsigned chunks = BlocksFor(gemm.m, Shape::kColumns), tiles = BlocksFor(gemm.w.n, Shape::kBlockRows);
-  GPU_REQUIRE(tiles <= 65535);
-  if (splits > 1) {
-    const std::int64_t cells = std::int64_t{chunks} * tiles;
-    GPU_REQUIRE(splits <= kFewRowsSplitsMax && cells <= kGemmCounters);
-    const std::int64_t bytes = cells * splits * problem.columns * Shape::kBlockRows * std::int64_t{sizeof(float)};
-    GPU_REQUIRE(bytes <= static_cast<std::int64_t>(kGemmScratchBytes));
-  }
-  const LaunchShape shape = {.grid = {chunks, static_cast<unsigned>(splits), tiles},
-                             .block = {Shape::kThreads},
-                             .shared_bytes = Shape::SharedBytes(problem.columns),
-                             .overlap = true};
-  return Launch(FewRowsKernel<Shape>, shape, stream, problem);
-}
-
-template <typename Weight, typename Input, int kClass>
-LaunchResult LaunchFewRowsVariant(const Gemm& gemm, const FewRowsPlan& plan, GemmContext* context, Stream stream) {
-  static_assert(kFewRowsVariants == 3);
-  switch (plan.variant) {
-    case 0:
-      return LaunchFewRows<Weight, Input, kClass, 0>(gemm, plan.splits, context, stream);
-    case 1:
-      return LaunchFewRows<Weight, Input, kClass, 1>(gemm, plan.splits, context, stream);
-    case 2:
-      return LaunchFewRows<Weight, Input, kClass, 2>(gemm, plan.splits, context, stream);
-    default:
-      return LaunchResult::Refused("no such cut of a product of few rows");
-  }
-}
-
-template <typename Weight, typename Input>
-LaunchResult LaunchFewRowsClass(const Gemm& gemm, const FewRowsPlan& plan, GemmContext* context, Stream stream) {
-  static_assert(kFewRowsClasses == 4);
-  switch (FewRowsClassOf(gemm.m)) {
-    case 0:
-      return LaunchFewRowsVariant<Weight, Input, 0>(gemm, plan, context, stream);
-    case 1:
-      return LaunchFewRowsVariant<Weight, Input, 1>(gemm, plan, context, stream);
-    case 2:
-      return LaunchFewRowsVariant<Weight, Input, 2>(gemm, plan, context, stream);
-    default:
-      return LaunchFewRowsVariant<Weight, Input, 3>(gemm, plan, context, stream);
-  }
+  output.AddUpAndStore(problem, thread.columns, sums);
 }
 
 }  // namespace kernels::gpu

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
-#include <tuple>
+#include <string>
 
 #include "kernels/gemm/few_rows_gemm.h"
 #include "tests/kernels/gpu/gpu_test.h"
@@ -207,12 +207,13 @@ TEST_F(GemmTest, LeavesAloneWhatIsBeyondTheRows) {
 TEST_F(GemmTest, EveryCutAndSplitMatchesDouble) {
   for (const Formats formats : kAllFormats) {
     for (const std::int32_t m : {3, 13, 26, 50}) {
-      const auto product = Make(formats, m, 136, 416);
+      const auto product = Make(formats, m, 72, 416);
       for (std::int32_t variant = 0; variant < kFewRowsVariants; ++variant) {
         for (const std::int32_t splits : {1, 3, 16}) {
+          SCOPED_TRACE("variant " + std::to_string(variant) + ", splits " + std::to_string(splits));
           const std::vector<float> y = Run(*product, {variant, splits});
           Check(*product, y);
-          if (splits == 3) {
+          if (splits == 3 && formats == Formats::kBf16) {
             EXPECT_EQ(std::memcmp(Run(*product, {variant, splits}).data(), y.data(), y.size() * sizeof(float)), 0);
           }
         }
