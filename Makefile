@@ -58,7 +58,7 @@ test-unit: build model ## unit tests only
 # Unit tests whose whole code is ours or header-only: gRPC, librdkafka and Protobuf are not instrumented, and ThreadSanitizer
 # would report what it cannot see.
 ASAN_TESTS := account_test app_test base_test bus_test channel_test chat_template_test config_test crypto_test engine_test \
-  gateway_test http_test identity_test json_test kernels_test kvcache_test model_test sampler_test scheduler_test \
+  gateway_test http_test identity_test json_test kernels_gpu_test kernels_test kvcache_test model_test sampler_test scheduler_test \
   sender_test telemetry_test tensor_test tokenizer_test unicode_test worker_test \
   chat_template_fuzz gguf_fuzz offset_map_fuzz signature_fuzz splitter_fuzz tokenizer_fuzz webhook_fuzz
 TSAN_TESTS := base_test engine_test http_test kernels_test model_test scheduler_test telemetry_test
@@ -74,11 +74,25 @@ sanitize-asan sanitize-tsan: sanitize-%: deps
 	@cmake --build $(BUILD)/$* -j$(JOBS) --target $(SANITIZED_TESTS)
 	@ctest --test-dir $(BUILD)/$* --output-on-failure -j$(JOBS) -R '^($(subst $(eval ) ,|,$(strip $(SANITIZED_TESTS))))$$'
 
+# What of a CUDA=1 build differs from the plain one.
+.PHONY: cuda
+cuda: ## compile the device kernels for cards (no card needed): sm_80, sm_90a, sm_100, in build/cuda
+	@$(MAKE) --no-print-directory CUDA=1 cuda-build
+
+.PHONY: cuda-build
+cuda-build: deps $(BUILD)/build.ninja
+	@cmake --build $(BUILD) -j$(JOBS) --target gpu_bench kernels_gpu_test worker
+
+.PHONY: test-cuda
+test-cuda: cuda ## tests of the device kernels on this machine's card
+	@build/cuda/bin/gpu_bench --card
+	@ctest --test-dir build/cuda --output-on-failure -L gpu
+
 .PHONY: docs
 docs: build ## write docs/CONFIGURATION.md anew from the option tables
 	@$(BUILD)/bin/config_doc >docs/CONFIGURATION.md
 
-SOURCES = $(shell git ls-files '*.cpp' '*.h')
+SOURCES = $(shell git ls-files '*.cpp' '*.cu' '*.h')
 .PHONY: format
 format: ## clang-format all sources
 	@command -v clang-format >/dev/null || { echo "format: install clang-format (apt-get install clang-format)"; exit 1; }

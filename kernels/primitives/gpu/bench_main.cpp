@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -30,6 +31,7 @@ constexpr const char* kHelp = R"(gpu_bench: times the device kernels on the card
   --only=NAME[,NAME]  these benchmarks alone
   --quick             fewer sizes and repetitions: seconds in all
   --json=FILE         also write the rows as JSON lines
+  --card              print which card is found, and nothing else
   --help              this text
 
 Columns: us = median of one call, in a replayed graph; GB/s = bytes that had to be moved; % copy = those beside what a
@@ -44,7 +46,7 @@ Examples
 
 struct Options {
   std::string only, json;
-  bool quick = false, help = false, valid = true;
+  bool quick = false, card = false, help = false, valid = true;
 };
 
 bool KnownNames(std::string_view names) {
@@ -69,6 +71,8 @@ Options Parse(int argc, char** argv) {
     const std::string_view argument = argv[i];
     if (argument == "--quick") {
       options.quick = true;
+    } else if (argument == "--card") {
+      options.card = true;
     } else if (argument == "--help") {
       options.help = true;
     } else if (argument.starts_with("--only=")) {
@@ -118,6 +122,10 @@ int main(int argc, char** argv) {
   }
   if (device.emulated) {
     std::puts("gpu_bench: benchmarks need a card, and this build has the emulator: make build CUDA=1");
+    return EXIT_SUCCESS;
+  }
+  if (options.card) {
+    std::printf("card      %s, compute capability %d.%d\n", device.name, device.capability / 10, device.capability % 10);
     return EXIT_SUCCESS;
   }
   try {
