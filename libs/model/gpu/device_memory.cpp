@@ -1,0 +1,52 @@
+#include "libs/model/gpu/device_memory.h"
+
+#include "libs/base/str_cat.h"
+
+namespace model {
+
+namespace gpu = kernels::gpu;
+
+absl::Status ToStatus(const gpu::LaunchResult& result, std::string_view what) {
+  switch (result.code()) {
+    case gpu::LaunchResult::Code::kOk:
+      return absl::OkStatus();
+    case gpu::LaunchResult::Code::kNoMemory:
+      return absl::ResourceExhaustedError(
+          base::StrCat("no memory on the device for ", what, ": ", result.message(),
+                       "; lower kv_blocks, step_tokens_max or sequences_max, or choose smaller weights"));
+    case gpu::LaunchResult::Code::kNoDevice:
+      return absl::FailedPreconditionError(
+          base::StrCat("no usable device: ", result.message(), "; --device=cpu runs without one"));
+    case gpu::LaunchResult::Code::kRefused:
+      return absl::InternalError(base::StrCat(what, " was refused: ", result.message()));
+    case gpu::LaunchResult::Code::kFailed:
+      return absl::InternalError(base::StrCat("the device failed, ", what, ": ", result.message()));
+  }
+  return absl::InternalError("unknown result of a device call");
+}
+
+absl::StatusOr<DeviceMemory> AllocateDevice(std::size_t bytes, std::string_view what) {
+  void* memory = nullptr;
+  RETURN_IF_DEVICE_ERROR(gpu::Allocate(&memory, bytes), base::StrCat(what, " (", bytes >> 20, " MiB)"));
+  return DeviceMemory(memory);
+}
+
+absl::StatusOr<PinnedMemory> AllocatePinned(std::size_t bytes, std::string_view what) {
+  void* memory = nullptr;
+  RETURN_IF_DEVICE_ERROR(gpu::AllocatePinned(&memory, bytes), base::StrCat(what, " (", bytes >> 20, " MiB, pinned)"));
+  return PinnedMemory(memory);
+}
+
+absl::StatusOr<DeviceStream> MakeStream() {
+  gpu::Stream stream = nullptr;
+  RETURN_IF_DEVICE_ERROR(gpu::CreateStream(&stream), "a stream");
+  return DeviceStream(stream);
+}
+
+absl::StatusOr<DeviceEvent> MakeEvent(bool timing) {
+  gpu::Event event = nullptr;
+  RETURN_IF_DEVICE_ERROR(gpu::CreateEvent(&event, timing), "an event");
+  return DeviceEvent(event);
+}
+
+}  // namespace model
