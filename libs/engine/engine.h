@@ -77,7 +77,7 @@ struct EngineStats {
   std::int64_t prefill_tokens_total = 0;  // prompt tokens processed, those of resumed sequences again
   std::int64_t decode_tokens_total = 0;   // tokens processed one at a time after the prompt
   std::int64_t steps_total = 0;
-  double step_seconds_total = 0;  // time inside steps: forward pass and sampling
+  double step_seconds_total = 0;  // time in which a step was running: forward pass and sampling
   std::int64_t preemptions_total = 0;
   std::int64_t sequences_done_total = 0;    // callbacks with a result, whatever its finish reason
   std::int64_t sequences_failed_total = 0;  // callbacks with an error
@@ -107,6 +107,7 @@ class Engine {
 
   virtual std::int32_t context_tokens_max() const = 0;
   virtual std::string model_name() const = 0;
+  virtual std::string device_name() const = 0;  // "cpu", or the card with its driver and how its memory is used
 
   virtual EngineStats stats() const = 0;
 

@@ -11,6 +11,7 @@
 namespace engine {
 namespace {
 
+constexpr std::int32_t kKvBlocksDefault = 512;
 constexpr base::Duration kEchoStepTimeMax = std::chrono::seconds(10);
 
 absl::StatusOr<std::unique_ptr<Generator>> MakeEcho(const EngineOptions& options) {
@@ -23,10 +24,14 @@ absl::StatusOr<std::unique_ptr<Generator>> MakeEcho(const EngineOptions& options
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
+absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& asked) {
+  EngineOptions options = asked;
+  const bool on_card = options.kind == EngineKind::kLlm && options.device == "cuda";
+  if (options.kv_blocks == 0 && !on_card) options.kv_blocks = kKvBlocksDefault;
   absl::StatusOr<std::unique_ptr<Generator>> generator =
       options.kind == EngineKind::kEcho ? MakeEcho(options) : LlmGenerator::Load(options);
   if (!generator.ok()) return generator.status();
+  if (options.kv_blocks == 0) options.kv_blocks = (*generator)->kv_blocks();
   return BatchEngine::Create(options, *std::move(generator));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,17 +21,30 @@ struct EngineOptions {
   EngineKind kind = EngineKind::kLlm;
   std::string model_path;               // GGUF file; kLlm only
   std::int32_t threads = 0;             // of the forward pass, [1, 256]; 0: one a core
-  std::int32_t kv_blocks = 512;         // KV blocks in the pool, all in memory at worst
+  std::int32_t kv_blocks = 0;           // KV blocks in the pool; 0: 512, and on a card as many as its memory takes
   std::int32_t block_size = 16;         // tokens in a block, [1, 256]
   std::int32_t sequences_max = 32;      // running at once, [1, 4096]
   std::int32_t queue_max = 256;         // accepted beyond sequences_max; further submissions get ResourceExhausted
   std::int32_t step_tokens_max = 256;   // rows of one step, [sequences_max, 65536]; more: faster prefill, longer ITL
   std::int32_t context_tokens_max = 0;  // prompt and answer of a sequence; 0: as much as model and pool allow
   base::Duration echo_step_time{};      // kEcho only: how long a step takes, [0, 10 s]
+
+  // kLlm only: where the forward pass runs. "cpu"; "cuda": a card, in a build for it; "emulator": the device kernels on
+  // the CPU, thousands of times slower, in a build without CUDA, for tests.
+  std::string device = "cpu";
+  std::int32_t device_ordinal = 0;  // which card
+  std::string weights = "file";     // on a device: "file": as in the file, "bf16" or "fp8"
+  std::string kv = "bf16";          // on a device: "bf16" or "fp8"
+  // Told now and then while a device loads the weights, on the thread that makes the engine.
+  std::function<void(std::int64_t bytes_done, std::int64_t bytes_total)> on_load{};
+  // The device failed and nothing will run on it in this process any more. Called on the engine's thread before any
+  // sequence is told, so that who ends the process here loses no turn. Unset: every sequence fails with Internal.
+  std::function<void(const absl::Status&)> on_device_lost{};
 };
 
 // InvalidArgument: an option, by name. NotFound, PermissionDenied, DataLoss, FailedPrecondition, Unimplemented: the
-// model file, with the reason. ResourceExhausted: no memory for the KV pool (kv_blocks).
+// model file, with the reason. FailedPrecondition also: no usable card, says what was found. ResourceExhausted: no
+// memory for the KV pool (kv_blocks), or on the device.
 absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options);
 
 }  // namespace engine

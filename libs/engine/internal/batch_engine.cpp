@@ -53,6 +53,7 @@ BatchEngine::BatchEngine(const EngineOptions& options, std::unique_ptr<Generator
                          std::unique_ptr<scheduler::Scheduler> scheduler, std::int32_t context_tokens_max)
     : block_size_(options.block_size),
       context_tokens_max_(context_tokens_max),
+      on_device_lost_(options.on_device_lost),
       generator_(std::move(generator)),
       inbox_(static_cast<std::size_t>(options.queue_max) + static_cast<std::size_t>(options.sequences_max)),
       last_tick_ns_(Now().time_since_epoch().count()),
@@ -142,7 +143,7 @@ void BatchEngine::Tick() { last_tick_ns_.store(Now().time_since_epoch().count())
 void BatchEngine::Run() {
   for (;;) {
     const base::MonotonicTime now = Now();
-    Inbox::Mail mail = inbox_.Take(sequences_.empty() ? now + kIdleTick : now);
+    Inbox::Mail mail = inbox_.Take(sequences_.empty() && flights_.empty() ? now + kIdleTick : now);
     Tick();
     const bool stop = mail.stop;
     TakeMail(std::move(mail));
@@ -152,6 +153,7 @@ void BatchEngine::Run() {
     PublishAndDeliver();
   }
   while (!sequences_.empty()) Finish(sequences_.begin()->first, FinishReason::kCancelled);
+  while (!flights_.empty()) EndStep();
   PublishAndDeliver();
 }
 
@@ -184,29 +186,65 @@ void BatchEngine::ExpireLate() {
 }
 
 void BatchEngine::RunStep() {
+  const bool started = StartStep();
+  if (started && flights_.size() < generator_->steps_in_flight_max())
+    return;  // room for one more before the first ends
+  if (!flights_.empty()) EndStep();
+}
+
+// False: there was nothing to start, or it could not be started.
+bool BatchEngine::StartStep() {
   const scheduler::Step& step = scheduler_->BuildStep();
-  if (step.batch.rows() == 0) return;
+  if (step.batch.rows() == 0) return false;
   const base::MonotonicTime began = Now();
   for (scheduler::SequenceId id : step.started) sequences_.at(id.value()).first_step = began;
+  sampling_.clear();
+  for (scheduler::SequenceId id : step.samples) sampling_.push_back(sequences_.at(id.value()).generation.get());
 
-  const absl::Status status = generator_->Forward(step.batch);
+  const absl::Status status = generator_->StartStep(step.batch, sampling_);
   scheduler_->CompleteStep();
+  if (!status.ok()) {
+    FailMembers(step.members, status);
+    return false;
+  }
+  for (std::size_t i = 0; i < step.samples.size(); ++i) {
+    scheduler_->ExpectToken(step.samples[i], static_cast<std::int32_t>(i));
+  }
   totals_.prefill_tokens_total += step.prefill_tokens;
   totals_.decode_tokens_total += step.decode_tokens;
   ++totals_.steps_total;
+  flights_.push_back({step.samples, step.members, began});
+  return true;
+}
+
+void BatchEngine::EndStep() {
+  const absl::Status status = generator_->EndStep();
+  const Flight flight = std::move(flights_.front());
+  flights_.pop_front();
   if (status.ok()) {
-    PickTokens(step.samples);
+    PickTokens(flight.samples);
   } else {
-    for (scheduler::SequenceId id : step.members) Fail(id.value(), status);
+    FailMembers(flight.members, status);
   }
-  totals_.step_seconds_total += base::ToSeconds(Now() - began);
+  const base::MonotonicTime now = Now();
+  totals_.step_seconds_total += base::ToSeconds(now - std::max(flight.began, last_ended_));
+  last_ended_ = now;
   Tick();
+}
+
+void BatchEngine::FailMembers(const std::vector<scheduler::SequenceId>& members, const absl::Status& status) {
+  if (generator_->device_lost() && on_device_lost_) on_device_lost_(status);
+  for (scheduler::SequenceId id : members) {
+    if (sequences_.contains(id.value())) Fail(id.value(), status);
+  }
 }
 
 void BatchEngine::PickTokens(const std::vector<scheduler::SequenceId>& samples) {
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const std::uint64_t id = samples[i].value();
-    Running& running = sequences_.at(id);
+    const auto entry = sequences_.find(id);
+    if (entry == sequences_.end()) continue;  // ended while this step was on its way
+    Running& running = entry->second;
     absl::StatusOr<Generation::Next> next = running.generation->PickToken(static_cast<std::int32_t>(i));
     if (!next.ok()) {
       Fail(id, next.status());
@@ -220,7 +258,7 @@ void BatchEngine::PickTokens(const std::vector<scheduler::SequenceId>& samples) 
     } else if (result.completion_tokens >= running.tokens_max) {
       Finish(id, FinishReason::kLength);
     } else {
-      scheduler_->AppendToken(samples[i], next->token);
+      scheduler_->ResolveToken(samples[i], next->token);
     }
   }
 }

@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -21,7 +23,12 @@ namespace engine {
 // the tokens. Which model answers is the generator's affair.
 //
 //   Submit (any thread): check -> render and tokenise -> inbox
-//   loop thread:         inbox -> scheduler -> Forward -> PickToken for each sample -> publish stats -> callbacks
+//   loop thread:         inbox -> scheduler -> StartStep -> EndStep -> PickToken for each sample -> publish ->
+//   callbacks
+//
+// A generator on a device takes a second step before the first has ended, so that the device never waits for this
+// thread: the loop then starts step n + 1 with the tokens of step n unknown, and ends step n. A sequence whose answer
+// ends at n has one row too many in n + 1; its pick is dropped.
 //
 // A sequence that fails (its logits are not finite, its step could not run) ends alone, with an error to its callback.
 class BatchEngine final : public Engine {
@@ -36,6 +43,7 @@ class BatchEngine final : public Engine {
   std::int32_t CountTokens(std::string_view text) const override;
   std::int32_t context_tokens_max() const override { return context_tokens_max_; }
   std::string model_name() const override { return generator_->model_name(); }
+  std::string device_name() const override { return generator_->device_name(); }
   EngineStats stats() const override;
   bool alive() const override;
 
@@ -52,6 +60,10 @@ class BatchEngine final : public Engine {
     ResultCallback on_done;
     absl::StatusOr<GenerationResult> result;
   };
+  struct Flight {  // a step that was started and not ended
+    std::vector<scheduler::SequenceId> samples, members;
+    base::MonotonicTime began;
+  };
   struct Published {
     EngineStats stats;
     std::int64_t blocks_promised = 0;    // to sequences that the scheduler knows
@@ -66,7 +78,10 @@ class BatchEngine final : public Engine {
   void TakeMail(Inbox::Mail mail);
   void ExpireLate();
   void RunStep();
+  bool StartStep();
+  void EndStep();
   void PickTokens(const std::vector<scheduler::SequenceId>& samples);
+  void FailMembers(const std::vector<scheduler::SequenceId>& members, const absl::Status& status);
   void Finish(std::uint64_t id, FinishReason reason);
   void Fail(std::uint64_t id, absl::Status status);
   Running Forget(std::uint64_t id);
@@ -76,6 +91,7 @@ class BatchEngine final : public Engine {
   // Constant after construction.
   const std::int32_t block_size_;
   const std::int32_t context_tokens_max_;
+  const std::function<void(const absl::Status&)> on_device_lost_;
   const std::unique_ptr<Generator> generator_;  // const methods from any thread, the rest on the loop thread
 
   Inbox inbox_;  // has its own synchronisation
@@ -87,6 +103,9 @@ class BatchEngine final : public Engine {
   // Loop thread only.
   std::unique_ptr<scheduler::Scheduler> scheduler_;
   absl::flat_hash_map<std::uint64_t, Running> sequences_;  // every sequence that the scheduler knows
+  std::deque<Flight> flights_;                             // oldest first; at most the generator's steps_in_flight_max
+  base::MonotonicTime last_ended_{};                       // when the last step ended
+  std::vector<Generation*> sampling_;                      // of the step being started
   std::vector<Due> due_;
   EngineStats totals_;
   std::int64_t blocks_taken_ = 0;  // of submissions taken from the inbox since the last publication

@@ -74,7 +74,7 @@ absl::StatusOr<Generator::Prepared> EchoGenerator::Prepare(const GenerationReque
   return prepared;
 }
 
-absl::Status EchoGenerator::Forward(const kvcache::StepBatch& /*batch*/) {
+absl::Status EchoGenerator::StartStep(const kvcache::StepBatch& /*batch*/, std::span<Generation* const> /*samples*/) {
   if (step_time_ > base::Duration{}) std::this_thread::sleep_for(step_time_);
   return absl::OkStatus();
 }

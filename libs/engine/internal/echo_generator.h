@@ -17,11 +17,13 @@ class EchoGenerator final : public Generator {
   explicit EchoGenerator(base::Duration step_time) : step_time_(step_time) {}
 
   absl::StatusOr<Prepared> Prepare(const GenerationRequest& request) const override;
-  absl::Status Forward(const kvcache::StepBatch& batch) override;
+  absl::Status StartStep(const kvcache::StepBatch& batch, std::span<Generation* const> samples) override;
+  absl::Status EndStep() override { return absl::OkStatus(); }
   std::int32_t CountTokens(std::string_view text) const override;
   std::int32_t vocabulary_size() const override;
   std::int32_t context_tokens_max() const override { return 1 << 20; }  // the KV pool is what limits
   std::string model_name() const override { return "echo"; }
+  std::string device_name() const override { return "none"; }
 
  private:
   const base::Duration step_time_;

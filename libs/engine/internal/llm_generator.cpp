@@ -1,11 +1,11 @@
 #include "libs/engine/internal/llm_generator.h"
 
-#include <algorithm>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "libs/engine/internal/device_backend.h"
+#include "libs/engine/internal/host_backend.h"
 #include "libs/sampler/stop_matcher.h"
 #include "libs/tensor/gguf.h"
 #include "libs/tokenizer/detokenizer.h"
@@ -32,12 +32,6 @@ std::string NameOf(std::string_view path) {
   return std::string(path);
 }
 
-// One a core, but no more than the kernels' pool takes.
-std::int32_t ThreadsOr(std::int32_t threads) {
-  if (threads != 0) return threads;
-  return static_cast<std::int32_t>(std::clamp(std::thread::hardware_concurrency(), 1U, 256U));
-}
-
 absl::Status WithPath(const absl::Status& status, const std::string& path) {
   return absl::Status(status.code(), absl::StrCat("model file ", path, ": ", status.message()));
 }
@@ -48,19 +42,14 @@ class LlmGenerator::LlmGeneration final : public Generation {
  public:
   LlmGeneration(const LlmGenerator& owner, const GenerationRequest& request, std::span<const std::int32_t> prompt)
       : owner_(owner),
-        sampler_({.temperature = request.sampling.temperature,
-                  .top_k = request.sampling.top_k,
-                  .top_p = request.sampling.top_p,
-                  .min_p = request.sampling.min_p,
-                  .repetition_penalty = request.sampling.repetition_penalty,
-                  .seed = request.sampling.seed},
-                 prompt, owner.vocabulary_size()),
+        choice_(owner.backend_->NewChoice(request.sampling, prompt)),
         detokenizer_(owner.codec_->tokenizer()),
         stops_(request.stop) {}
 
+  TokenChoice* choice() const { return choice_.get(); }
+
   absl::StatusOr<Next> PickToken(std::int32_t sample) override {
-    const auto logits = owner_.model_->logits(sample).first(static_cast<std::size_t>(owner_.vocabulary_size()));
-    const absl::StatusOr<std::int32_t> token = sampler_.Sample(logits, owner_.scratch_);
+    const absl::StatusOr<std::int32_t> token = owner_.backend_->Pick(sample, *choice_);
     if (!token.ok()) return token.status();
     if (owner_.codec_->tokenizer().IsEndOfGeneration(*token)) {
       return Next{.token = *token, .ended = FinishReason::kEndOfTurn, .counts = false};
@@ -81,18 +70,21 @@ class LlmGenerator::LlmGeneration final : public Generation {
 
  private:
   const LlmGenerator& owner_;
-  sampler::Sampler sampler_;
+  const std::unique_ptr<TokenChoice> choice_;
   tokenizer::Detokenizer detokenizer_;
   sampler::StopMatcher stops_;
   bool stopped_ = false;
   std::string text_;
 };
 
-LlmGenerator::LlmGenerator(std::string name, std::unique_ptr<const model::ChatCodec> codec,
-                           std::unique_ptr<model::LlamaModel> model)
-    : name_(std::move(name)), codec_(std::move(codec)), model_(std::move(model)) {}
+LlmGenerator::LlmGenerator(std::string name, std::int32_t context_tokens, std::unique_ptr<const model::ChatCodec> codec,
+                           std::unique_ptr<StepBackend> backend)
+    : name_(std::move(name)), context_tokens_(context_tokens), codec_(std::move(codec)), backend_(std::move(backend)) {}
 
 absl::StatusOr<std::unique_ptr<Generator>> LlmGenerator::Load(const EngineOptions& options) {
+  if (options.device != "cpu") {
+    if (absl::Status status = DeviceBackend::Check(options); !status.ok()) return status;
+  }
   absl::StatusOr<std::unique_ptr<tensor::GgufFile>> opened = tensor::GgufFile::Open(options.model_path);
   if (!opened.ok()) return opened.status();  // names the path
   const std::shared_ptr<const tensor::GgufFile> file = *std::move(opened);
@@ -108,19 +100,14 @@ absl::StatusOr<std::unique_ptr<Generator>> LlmGenerator::Load(const EngineOption
                                                                config->vocabulary, " rows")),
                     options.model_path);
   }
-  // No sequence is longer than the pool or the model's context, so no more positions need a rotary table.
-  const std::int64_t pool_tokens = std::int64_t{options.kv_blocks} * options.block_size;
-  const std::int64_t positions = std::clamp<std::int64_t>(pool_tokens, 1, config->context_tokens);
-  auto model = model::LlamaModel::Load(file, {.threads = ThreadsOr(options.threads),
-                                              .blocks_total = options.kv_blocks,
-                                              .block_size = options.block_size,
-                                              .rows_max = options.step_tokens_max,
-                                              .samples_max = options.sequences_max,
-                                              .positions_max = static_cast<std::int32_t>(positions)});
-  if (model.status().code() == absl::StatusCode::kFailedPrecondition)
-    return WithPath(model.status(), options.model_path);
-  if (!model.ok()) return model.status();  // an option, or no memory
-  return std::unique_ptr<Generator>(new LlmGenerator(NameOf(options.model_path), *std::move(codec), *std::move(model)));
+  auto backend =
+      options.device == "cpu" ? HostBackend::Load(file, options, tokens) : DeviceBackend::Load(*file, options, tokens);
+  if (backend.status().code() == absl::StatusCode::kFailedPrecondition) {
+    return WithPath(backend.status(), options.model_path);
+  }
+  if (!backend.ok()) return backend.status();  // an option, or no memory
+  return std::unique_ptr<Generator>(
+      new LlmGenerator(NameOf(options.model_path), config->context_tokens, *std::move(codec), *std::move(backend)));
 }
 
 absl::StatusOr<Generator::Prepared> LlmGenerator::Prepare(const GenerationRequest& request) const {
@@ -135,9 +122,10 @@ absl::StatusOr<Generator::Prepared> LlmGenerator::Prepare(const GenerationReques
   return prepared;
 }
 
-absl::Status LlmGenerator::Forward(const kvcache::StepBatch& batch) {
-  model_->ForwardStep(batch);
-  return absl::OkStatus();
+absl::Status LlmGenerator::StartStep(const kvcache::StepBatch& batch, std::span<Generation* const> samples) {
+  choices_.clear();
+  for (Generation* generation : samples) choices_.push_back(static_cast<LlmGeneration*>(generation)->choice());
+  return backend_->StartStep(batch, choices_);
 }
 
 std::int32_t LlmGenerator::CountTokens(std::string_view text) const {

@@ -1,4 +1,5 @@
 // generate --model=FILE --prompt=TEXT [--tokens=64] [--threads=0] [--temperature=0] [--seed=0]
+//          [--device=cpu|cuda|emulator] [--weights=file|bf16|fp8] [--kv=bf16|fp8]
 // Answers one prompt through the whole engine and says how fast. A developer's tool; it takes part in no service.
 #include <chrono>
 #include <cstdio>
@@ -34,6 +35,12 @@ bool Parse(int argc, char** argv, Arguments& out) {
       out.request.tokens_max = std::atoi(value.c_str());
     } else if (name == "--threads") {
       out.options.threads = std::atoi(value.c_str());
+    } else if (name == "--device") {
+      out.options.device = value;
+    } else if (name == "--weights") {
+      out.options.weights = value;
+    } else if (name == "--kv") {
+      out.options.kv = value;
     } else if (name == "--temperature") {
       out.request.sampling.temperature = std::strtof(value.c_str(), nullptr);
     } else if (name == "--seed") {
@@ -57,13 +64,14 @@ int Fail(const absl::Status& status) {
 int main(int argc, char** argv) {
   Arguments arguments;
   if (!Parse(argc, argv, arguments)) {
-    std::fprintf(
-        stderr,
-        "usage: generate --model=FILE --prompt=TEXT [--tokens=64] [--threads=0] [--temperature=0] [--seed=0]\n");
+    std::fprintf(stderr,
+                 "usage: generate --model=FILE --prompt=TEXT [--tokens=64] [--threads=0] [--temperature=0] [--seed=0]\n"
+                 "                [--device=cpu|cuda|emulator] [--weights=file|bf16|fp8] [--kv=bf16|fp8]\n");
     return 2;
   }
   auto engine = engine::MakeEngine(arguments.options);
   if (!engine.ok()) return Fail(engine.status());
+  std::fprintf(stderr, "%s on %s\n", (*engine)->model_name().c_str(), (*engine)->device_name().c_str());
 
   std::promise<absl::StatusOr<engine::GenerationResult>> done;
   const auto id =

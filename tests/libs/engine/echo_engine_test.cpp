@@ -273,7 +273,7 @@ TEST(MakeEngineTest, OptionsOutOfBoundsAreNamed) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
     return std::string(status.message());
   };
-  EXPECT_NE(message_with([](EngineOptions& o) { o.kv_blocks = 0; }).find("kv_blocks"), std::string::npos);
+  EXPECT_NE(message_with([](EngineOptions& o) { o.kv_blocks = -1; }).find("kv_blocks"), std::string::npos);
   EXPECT_NE(message_with([](EngineOptions& o) { o.block_size = -1; }).find("block_size"), std::string::npos);
   EXPECT_NE(message_with([](EngineOptions& o) { o.sequences_max = 0; }).find("sequences_max"), std::string::npos);
   EXPECT_NE(message_with([](EngineOptions& o) { o.queue_max = -1; }).find("queue_max"), std::string::npos);

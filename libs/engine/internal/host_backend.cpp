@@ -1,0 +1,63 @@
+#include "libs/engine/internal/host_backend.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+namespace engine {
+namespace {
+
+struct HostChoice final : TokenChoice {
+  HostChoice(const sampler::SamplerOptions& options, std::span<const std::int32_t> prompt, std::int32_t vocabulary)
+      : sampler(options, prompt, vocabulary) {}
+
+  sampler::Sampler sampler;
+};
+
+// One a core, but no more than the kernels' pool takes.
+std::int32_t ThreadsOr(std::int32_t threads) {
+  if (threads != 0) return threads;
+  return static_cast<std::int32_t>(std::clamp(std::thread::hardware_concurrency(), 1U, 256U));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<StepBackend>> HostBackend::Load(std::shared_ptr<const tensor::GgufFile> file,
+                                                               const EngineOptions& options, std::int32_t vocabulary) {
+  const absl::StatusOr<model::LlamaConfig> config = model::LlamaConfig::FromGguf(*file);
+  if (!config.ok()) return config.status();
+  // No sequence is longer than the pool or the model's context, so no more positions need a rotary table.
+  const std::int64_t pool_tokens = std::int64_t{options.kv_blocks} * options.block_size;
+  const std::int64_t positions = std::clamp<std::int64_t>(pool_tokens, 1, config->context_tokens);
+  auto model = model::LlamaModel::Load(std::move(file), {.threads = ThreadsOr(options.threads),
+                                                         .blocks_total = options.kv_blocks,
+                                                         .block_size = options.block_size,
+                                                         .rows_max = options.step_tokens_max,
+                                                         .samples_max = options.sequences_max,
+                                                         .positions_max = static_cast<std::int32_t>(positions)});
+  if (!model.ok()) return model.status();
+  return std::unique_ptr<StepBackend>(new HostBackend(*std::move(model), vocabulary));
+}
+
+std::unique_ptr<TokenChoice> HostBackend::NewChoice(const SamplingParams& sampling,
+                                                    std::span<const std::int32_t> prompt) {
+  return std::make_unique<HostChoice>(sampler::SamplerOptions{.temperature = sampling.temperature,
+                                                              .top_k = sampling.top_k,
+                                                              .top_p = sampling.top_p,
+                                                              .min_p = sampling.min_p,
+                                                              .repetition_penalty = sampling.repetition_penalty,
+                                                              .seed = sampling.seed},
+                                      prompt, vocabulary_);
+}
+
+absl::Status HostBackend::StartStep(const kvcache::StepBatch& batch, std::span<TokenChoice* const> /*samples*/) {
+  model_->ForwardStep(batch);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::int32_t> HostBackend::Pick(std::int32_t sample, TokenChoice& choice) {
+  const auto logits = model_->logits(sample).first(static_cast<std::size_t>(vocabulary_));
+  return static_cast<HostChoice&>(choice).sampler.Sample(logits, scratch_);
+}
+
+}  // namespace engine
