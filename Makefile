@@ -45,7 +45,7 @@ binaries: deps $(BUILD)/build.ninja
 
 .PHONY: run
 run: binaries kafka model ## build and start the whole mesh on this machine; Ctrl-C stops it
-	@python3 scripts/mesh/up.py --run-dir=$(RUN_DIR) $(RUN_FLAGS)
+	@python3 scripts/mesh/up.py --run-dir=$(RUN_DIR) --bin-dir=$(BUILD)/bin $(if $(filter 1,$(CUDA)),--device=cuda) $(RUN_FLAGS)
 
 .PHONY: test
 test: build kafka model ## unit and integration tests (a broker and a Redis of their own)

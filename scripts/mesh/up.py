@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Starts the whole mesh on this machine and stops it in order on Ctrl-C. `make run` calls it after building.
 
-Usage: scripts/mesh/up.py [--run-dir=.run] [--engine=llm|echo] [--model=FILE] [--threads=N]
+Usage: scripts/mesh/up.py [--run-dir=.run] [--engine=llm|echo] [--model=FILE] [--threads=N] [--device=cpu|cuda]
 Data, logs and secrets stay in the run directory; the next start continues from them.
 """
 import argparse
@@ -32,6 +32,7 @@ def parse_arguments():
     parser.add_argument("--engine", choices=("llm", "echo"), default="llm")
     parser.add_argument("--model", type=pathlib.Path, help="a GGUF file in place of the default model")
     parser.add_argument("--threads", type=int, default=0, help="of the engine; 0: one a core")
+    parser.add_argument("--device", choices=("cpu", "cuda", "emulator"), default="cpu", help="of the engine's forward pass")
     parser.add_argument("--seconds", type=float, help="stop by itself after this time (for tests)")
     return parser.parse_args()
 
@@ -104,7 +105,7 @@ class Mesh:
         if not model.exists():
             raise StartError(f"there is no file {model}, named by --model" if self.options.model else
                              f"the model file {model} is missing. Run: make model")
-        flags = [f"--model={model}", f"--threads={self.options.threads}"]
+        flags = [f"--model={model}", f"--threads={self.options.threads}", f"--device={self.options.device}"]
         pin = model.with_suffix(".sha256")  # written by fetch_model.py after checking the pinned digest
         if pin.exists():
             flags.append(f"--model-sha256={pin.read_text().strip()}")

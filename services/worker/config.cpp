@@ -17,12 +17,15 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
               "structure is checked, which cannot see an altered weight."});
   table.Add("threads", &engine.threads,
             {.doc = "Threads of the forward pass; 0: one a core.", .unit = "threads", .min = 0, .max = 256});
-  table.Add("kv-blocks", &engine.kv_blocks,
-            {.doc = "KV cache blocks. More: more conversations at once, or longer ones.",
-             .unit = "blocks",
-             .min = 1,
-             .max = 1 << 24});
-  table.Add("block-size", &engine.block_size, {.doc = "Tokens in a KV block.", .unit = "tokens", .min = 1, .max = 256});
+  table.Add(
+      "kv-blocks", &engine.kv_blocks,
+      {.doc = "KV cache blocks. More: more conversations at once, or longer ones. 0: 512, and on a card as many as "
+              "its memory takes beside the weights.",
+       .unit = "blocks",
+       .min = 0,
+       .max = 1 << 24});
+  table.Add("block-size", &engine.block_size,
+            {.doc = "Tokens in a KV block; 16, 32, 64 or 128 on a card.", .unit = "tokens", .min = 1, .max = 256});
   table.Add("sequences-max", &engine.sequences_max,
             {.doc = "Sequences that run in one batch.", .unit = "sequences", .min = 1, .max = 4096});
   table.Add("queue-max", &engine.queue_max,
@@ -37,6 +40,20 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
              .unit = "tokens",
              .min = 0,
              .max = 1 << 20});
+  table.Add(
+      "device", &engine.device,
+      {.doc = "Where the forward pass runs. cuda: a card, in a build for it (make build CUDA=1). emulator: the device "
+              "kernels on the CPU, thousands of times slower, in a build without CUDA; for development and tests.",
+       .choices = {"cpu", "cuda", "emulator"}});
+  table.Add("device-ordinal", &engine.device_ordinal,
+            {.doc = "Which card, as the driver numbers them.", .min = 0, .max = 1023});
+  table.Add("weights", &engine.weights,
+            {.doc = "Weights on a card. file: quantised ones as in the file, others BF16. bf16: all widened. fp8: E4M3 "
+                    "with a scale a row; half of bf16's memory and time, a little less exact.",
+             .choices = {"file", "bf16", "fp8"}});
+  table.Add(
+      "kv", &engine.kv,
+      {.doc = "KV cache on a card. fp8 holds twice as many tokens, a little less exact.", .choices = {"bf16", "fp8"}});
   table.Add("echo-step-ms", &options->echo_step_ms,
             {.doc = "How long a step of the echo engine takes.", .unit = "ms", .min = 0, .max = 10000});
 }
@@ -62,6 +79,8 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
              .min = 64,
              .max = 18000});
   table.AddExample("worker --model=SmolLM2-135M-Instruct.Q4_1.gguf --threads=2", "answers with a real model");
+  table.AddExample("worker --model=Llama-3.1-8B-Instruct-Q8_0.gguf --device=cuda --sequences-max=64",
+                   "answers on a card");
   table.AddExample("worker --engine=echo", "answers with the input, for load and fault tests");
 }
 
