@@ -167,14 +167,15 @@ __device__ __forceinline__ int DrawCut(Row row, const SampleParams& params, cons
                                        int vocabulary, double share) {
   const bool top_k = params.top_k > 0 && params.top_k < vocabulary, top_p = params.top_p < 1.0F;
   row.cut = CandidateOf(fmaxf(row.best - kDepthMax / row.scale, -kFloatMax), INT_MAX);
-  double weight = totals.weight;
-  const double top_p_share = static_cast<double>(params.top_p);
+  double weight = totals.weight, weight_of_source = weight;
   if (!source.raw && totals.level > LogitOf(row.cut)) {  // are all that can be kept among the entries?
     bool enough = false;
     if (top_k) {
       enough = params.top_k <= source.count;
     } else if (top_p) {
-      enough = WeightOf<kThreads, kAligned>(row, source) >= top_p_share * weight;
+      const double listed = WeightOf<kThreads, kAligned>(row, source);
+      enough = listed >= static_cast<double>(params.top_p) * weight;
+      weight_of_source = enough ? listed : weight;
     } else {
       enough = row.Weight(totals.level) < params.min_p * 0.999F;
     }
@@ -183,11 +184,11 @@ __device__ __forceinline__ int DrawCut(Row row, const SampleParams& params, cons
   if (top_k) {
     const Cut cut = FindCut<kThreads, kAligned>(row, source, {false, params.top_k, 0.0, 0.0}, Binning::ByDepth());
     row.cut = cut.worst;
-    if (cut.mass >= 0.0) weight = cut.mass;
+    if (cut.mass >= 0.0) weight = weight_of_source = cut.mass;
   }
   if (top_p) {
-    row.cut =
-        FindCut<kThreads, kAligned>(row, source, {true, 0, top_p_share * weight, weight}, Binning::ByDepth()).worst;
+    const Wanted wanted{true, 0, static_cast<double>(params.top_p) * weight, weight_of_source};
+    row.cut = FindCut<kThreads, kAligned>(row, source, wanted, Binning::ByDepth()).worst;
   }
   return PickInOrder<kThreads, kAligned>(row, source, {share, false, false, params.min_p, 0});
 }

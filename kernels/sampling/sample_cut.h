@@ -309,7 +309,7 @@ __device__ __noinline__ Collected Collect(const Row row, const Source source, co
 struct Wanted {
   bool by_mass;
   int count;
-  double mass, mass_of_all;
+  double mass, mass_of_all;  // of all: of the kept candidates of the source
 };
 
 struct Cut {
@@ -415,11 +415,11 @@ __device__ __noinline__ int FindBin(const Row row, const Binning binning, int fi
   return found;
 }
 
-// Passes over the row with finer and finer bins until those that the cut goes through can be sorted. The counts tell in
-// which bin a cut by count lies; of a cut by mass they give a good guess, which the pass that collects the bin proves
-// or narrows down. All threads call.
+// Passes over the source with finer and finer bins until those that the cut goes through can be sorted. The counts tell
+// in which bin a cut by count lies; of a cut by mass they give a good guess, which the pass that collects the bin
+// proves or narrows down. All threads call.
 template <int kThreads, bool kAligned>
-__device__ __noinline__ Cut CutInRow(const Row row, const Source source, const Wanted wanted, Binning binning) {
+__device__ __noinline__ Cut CutInBins(const Row row, const Source source, const Wanted wanted, Binning binning) {
   Collected collected{0.0, wanted.mass_of_all, 0, 0, 0, 0};
   for (int level = 0; level < 6; ++level) {  // a level divides the range of keys by 2,560: 4 would do
     CountBins<kThreads, kAligned>(row, source, binning);
@@ -461,11 +461,16 @@ __device__ __noinline__ Cut CutInRow(const Row row, const Source source, const W
   return CutAmongSorted<kThreads>(row, collected, wanted);
 }
 
+// So few are sorted sooner than counted.
+inline constexpr int kSortedAtOnce = 256;
+
 // Where `wanted` is reached among the kept candidates of the source. All threads call.
 template <int kThreads, bool kAligned>
 __device__ __forceinline__ Cut FindCut(const Row& row, const Source& source, const Wanted& wanted,
                                        const Binning& binning) {
-  if (source.raw) return CutInRow<kThreads, kAligned>(row, source, wanted, binning);
+  if (source.raw || source.count > kSortedAtOnce) {
+    return CutInBins<kThreads, kAligned>(row, source, wanted, binning);
+  }
   const Collected all = Collect<kThreads, kAligned>(row, source, Binning::One(), 0);
   if (!wanted.by_mass && all.count_in <= wanted.count) return {row.cut, -1.0};
   return CutAmongSorted<kThreads>(row, all, wanted);

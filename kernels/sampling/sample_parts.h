@@ -95,22 +95,27 @@ __device__ __forceinline__ RowPlan PlanOf(const Sample& sample, const SamplePara
   plan.cut = plan.sampled && (top_k || params.top_p < 1.0F || params.min_p > 0.0F);
   const int logprobs = sample.logprobs != nullptr ? sample.logprobs_count : 0;
   plan.listed = plan.cut || logprobs > 0;
-  plan.listed_min = max(max(768 / slices, top_k ? params.top_k : 0), max(logprobs, 8));
+  // All lists together: enough for a cut by top-k, and as much as fits into SampleShared::entries for one by weight.
+  plan.listed_min = max(max((top_k ? 512 : 1152) / slices, top_k ? params.top_k : 0), max(logprobs, 8));
   plan.listed_min = min(plan.listed_min, 192);
   // Finite even for a denormal temperature: infinity times a difference of 0 is NaN.
   plan.scale = plan.sampled ? fminf(kLog2E / params.temperature, 1e38F) : kLog2E;
   return plan;
 }
 
-// Logits [token, token + 4) of a row; -infinity from `end` on. Past L1, which doesn't see what another block changed.
+// Four logits of a row. Past L1, which doesn't see what another block changed.
+__device__ __forceinline__ void LoadAligned(const float* logits, float (&four)[4]) {
+  const float4 loaded = __ldcg(reinterpret_cast<const float4*>(logits));
+  four[0] = loaded.x;
+  four[1] = loaded.y;
+  four[2] = loaded.z;
+  four[3] = loaded.w;
+}
+// The same for [token, token + 4), wherever the row begins; -infinity from `end` on.
 template <bool kAligned>
 __device__ __forceinline__ void LoadFour(const float* logits, int token, int end, float (&four)[4]) {
   if (kAligned && token + 4 <= end) {
-    const float4 loaded = __ldcg(reinterpret_cast<const float4*>(logits + token));
-    four[0] = loaded.x;
-    four[1] = loaded.y;
-    four[2] = loaded.z;
-    four[3] = loaded.w;
+    LoadAligned(logits + token, four);
     return;
   }
 #pragma unroll

@@ -149,9 +149,14 @@ __device__ __forceinline__ void RunSlice(const Sample& sample, int row, const Sl
   auto& shared = Shared<kThreads>();
   float* logits = sample.logits + static_cast<std::int64_t>(row) * sample.stride;
   float values[kVectors][4];
+  if (kAligned && slice.end - slice.begin == slice.kTokens) {  // no branch between the loads
 #pragma unroll
-  for (int vector = 0; vector < kVectors; ++vector) {
-    LoadFour<kAligned>(logits, slice.TokenAt(vector), slice.end, values[vector]);
+    for (int vector = 0; vector < kVectors; ++vector) LoadAligned(logits + slice.TokenAt(vector), values[vector]);
+  } else {
+#pragma unroll
+    for (int vector = 0; vector < kVectors; ++vector) {
+      LoadFour<kAligned>(logits, slice.TokenAt(vector), slice.end, values[vector]);
+    }
   }
   const float penalty = sample.params[row].repetition_penalty;
   const std::uint32_t* seen = sample.seen != nullptr ? sample.seen[row] : nullptr;
