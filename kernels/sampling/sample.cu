@@ -76,8 +76,8 @@ __device__ __noinline__ Totals Join(const SliceRecord* records, int slices, floa
   for (int i = 0; i < kEach; ++i) {
     if (mine[i].best == -kInfinity) continue;
     if (mine[i].best == totals.best) atomicMin(&shared.first, mine[i].best_token);
-    weight += static_cast<double>(mine[i].weight * exp2f((mine[i].best - totals.best) * scale));
-    weight_plain += static_cast<double>(mine[i].weight_plain * exp2f((mine[i].best - totals.best) * kLog2E));
+    weight += static_cast<double>(mine[i].weight * Exp2((mine[i].best - totals.best) * scale));
+    weight_plain += static_cast<double>(mine[i].weight_plain * Exp2((mine[i].best - totals.best) * kLog2E));
     listed += max(mine[i].listed, 0);
   }
   overflow = __syncthreads_or(overflow ? 1 : 0) != 0;
@@ -100,7 +100,7 @@ __device__ __noinline__ Totals Join(const SliceRecord* records, int slices, floa
 #pragma unroll
     for (int i = 0; i < kEach; ++i) {
       if (mine[i].best == -kInfinity) continue;
-      const auto here = static_cast<double>(mine[i].weight * exp2f((mine[i].best - totals.best) * scale));
+      const auto here = static_cast<double>(mine[i].weight * Exp2((mine[i].best - totals.best) * scale));
       if (here <= 0.0) continue;
       shared.last = first + i;
       shared.chosen_mass = left;
@@ -109,13 +109,13 @@ __device__ __noinline__ Totals Join(const SliceRecord* records, int slices, floa
     }
   }
   __syncthreads();
-  totals.drawn_slice = shared.last;
+  totals.drawn_slice = max(shared.last, 0);
   totals.drawn_weight = shared.chosen_mass;
   __syncthreads();
   return totals;
 }
 
-// Brings the listed tokens of at least `level` into shared.entries, by token id; returns how many, or -1 when they are
+// Brings the listed tokens of at least `level` into shared.entries; returns how many, or -1 when they are
 // more than fit. All threads call.
 template <int kThreads>
 __device__ __noinline__ int Gather(const Candidate* lists, int slices, int listed, float level) {
@@ -181,14 +181,27 @@ __device__ __forceinline__ int DrawCut(Row row, const SampleParams& params, cons
     }
     source.raw = !enough;
   }
-  if (top_k) {
-    const Cut cut = FindCut<kThreads, kAligned>(row, source, {false, params.top_k, 0.0, 0.0}, Binning::ByDepth());
+  Collected sorted{};
+  const bool few = !source.raw && source.count <= kSortedAtOnce;
+  if (few && (top_k || top_p)) {
+    sorted = Collect<kThreads, kAligned>(row, source, Binning::One(), 0);
+    Sort<kThreads>(sorted.count_in);
+  }
+  if (top_k && few && sorted.count_in <= params.top_k) {
+    weight = weight_of_source = sorted.mass_in;
+  } else if (top_k) {
+    const Wanted wanted{false, params.top_k, 0.0, 0.0};
+    const Cut cut = few ? CutAmongSorted<kThreads>(row, sorted, wanted)
+                        : CutInBins<kThreads, kAligned>(row, source, wanted, Binning::ByDepth());
     row.cut = cut.worst;
     if (cut.mass >= 0.0) weight = weight_of_source = cut.mass;
+    sorted.count_in = params.top_k;
   }
   if (top_p) {
     const Wanted wanted{true, 0, static_cast<double>(params.top_p) * weight, weight_of_source};
-    row.cut = FindCut<kThreads, kAligned>(row, source, wanted, Binning::ByDepth()).worst;
+    const Cut cut = few ? CutAmongSorted<kThreads>(row, sorted, wanted)
+                        : CutInBins<kThreads, kAligned>(row, source, wanted, Binning::ByDepth());
+    row.cut = cut.worst;
   }
   return PickInOrder<kThreads, kAligned>(row, source, {share, false, false, params.min_p, 0});
 }
@@ -205,8 +218,10 @@ __device__ __forceinline__ void WriteLogprobs(const Sample& sample, int row_inde
     row.scale = kLog2E;
     row.cut = CandidateOf(-kFloatMax, INT_MAX);
     if (totals.level > -kInfinity && source.count < wanted) source.raw = true;
-    const Binning all = Binning::ByKeys(KeyOf(CandidateOf(row.best, 0)), KeyOf(row.cut));
-    row.cut = FindCut<kThreads, kAligned>(row, source, {false, wanted, 0.0, 0.0}, all).worst;
+    if (source.raw || source.count > kSortedAtOnce) {
+      const Binning all = Binning::ByKeys(KeyOf(CandidateOf(row.best, 0)), KeyOf(row.cut));
+      row.cut = CutInBins<kThreads, kAligned>(row, source, {false, wanted, 0.0, 0.0}, all).worst;
+    }
     found = Collect<kThreads, kAligned>(row, source, Binning::One(), 0).count_in;
     Sort<kThreads>(found);
   }
@@ -259,7 +274,7 @@ __device__ __noinline__ void FinishRow(const Sample& sample, int row_index, int 
 
 template <int kThreads, int kVectors, bool kAligned>
 __global__ void __launch_bounds__(kThreads, 1024 / kThreads)
-    SampleKernel(Sample sample, Workspace workspace, int slices) {
+    SampleKernel(const __grid_constant__ Sample sample, const Workspace workspace, const int slices) {
   auto& shared = Shared<kThreads>();
   constexpr int kTokens = Slice<kThreads, kVectors>::kTokens;
   const int row = static_cast<int>(blockIdx.x) / slices, index = static_cast<int>(blockIdx.x) % slices;
@@ -268,18 +283,20 @@ __global__ void __launch_bounds__(kThreads, 1024 / kThreads)
   Candidate* lists = workspace.lists + row_records * kListMax;
 
   WaitForPreviousKernel();
-  const RowPlan plan = PlanOf(sample, sample.params[row], slices);
   const Slice<kThreads, kVectors> slice{index * kTokens, min((index + 1) * kTokens, sample.vocabulary)};
-  RunSlice<kThreads, kVectors, kAligned>(sample, row, slice, plan, records + index,
+  RunSlice<kThreads, kVectors, kAligned>(sample, row, slice, slices, records + index,
                                          lists + static_cast<std::int64_t>(index) * kListMax);
 
-  __threadfence();
   __syncthreads();
-  if (Thread() == 0) shared.finishes = atomicAdd(workspace.counters + row, 1U) == static_cast<unsigned>(slices) - 1U;
+  if (Thread() == 0) {  // its fence stands for the block's writes, which the barrier has put before it
+    __threadfence();
+    const unsigned done = atomicAdd(workspace.counters + row, 1U);
+    __threadfence();
+    shared.finishes = done == static_cast<unsigned>(slices) - 1U;
+    if (shared.finishes) workspace.counters[row] = 0;
+  }
   __syncthreads();
   if (!shared.finishes) return;
-  __threadfence();
-  if (Thread() == 0) workspace.counters[row] = 0;
   FinishRow<kThreads, kAligned>(sample, row, slices, kTokens, records, lists);
 }
 

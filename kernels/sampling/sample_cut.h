@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/primitives/gpu/exp2.h"
 #include "kernels/sampling/sample_parts.h"
 
 // The second half of sampling: one block looks at the candidates of a row, finds where top-k and top-p cut, and draws.
@@ -17,7 +18,7 @@ struct Row {
   float best, scale;
   Candidate cut;  // the worst candidate that is kept
 
-  __device__ __forceinline__ float Weight(float logit) const { return exp2f((logit - best) * scale); }
+  __device__ __forceinline__ float Weight(float logit) const { return Exp2((logit - best) * scale); }
 };
 
 // Tokens that a warp reads at once: 4 vectors a lane, and the next 4 on their way.
@@ -72,7 +73,7 @@ __device__ __forceinline__ void Visit(const Row& row, const Source& source, Each
   flush();
 }
 
-// Orders sorted[0 .. count) best first (bitonic: Batcher 1968). All threads call, after a barrier.
+// Makes sorted[0 .. count) ascend, which is best first (bitonic: Batcher 1968). All threads call, after a barrier.
 template <int kThreads>
 __device__ __noinline__ void Sort(int count) {
   auto& shared = Shared<kThreads>();
@@ -178,12 +179,24 @@ __device__ __noinline__ int PickInOrder(const Row row, const Source source, cons
     range.begin = source.begin + segment * segment_tokens;
     range.end = min(range.begin + segment_tokens, source.end);
   }
-  const int count = range.raw ? range.end - range.begin : range.count;
+  int count = range.end - range.begin;
+  if (!range.raw) {  // the kept entries, ordered by token: with the halves of the number exchanged
+    if (Thread() == 0) shared.count = 0;
+    __syncthreads();
+    for (int i = Thread(); i < range.count; i += kThreads) {
+      const Candidate candidate = shared.entries[i];
+      if (candidate > row.cut || weight(LogitOf(candidate), candidate) <= 0.0F) continue;
+      shared.sorted[atomicAdd(&shared.count, 1)] = candidate << 32 | candidate >> 32;
+    }
+    __syncthreads();
+    count = shared.count;
+    Sort<kThreads>(count);
+  }
   const int each = (count + kThreads - 1) / kThreads;
   const int first = min(Thread() * each, count), end = min(first + each, count);
   const auto weight_at = [&](int i, int& token) {
-    const Candidate candidate =
-        range.raw ? CandidateOf(__ldcg(row.logits + range.begin + i), range.begin + i) : shared.entries[i];
+    const Candidate candidate = range.raw ? CandidateOf(__ldcg(row.logits + range.begin + i), range.begin + i)
+                                          : shared.sorted[i] << 32 | shared.sorted[i] >> 32;
     token = TokenOf(candidate);
     return candidate <= row.cut ? static_cast<double>(weight(LogitOf(candidate), candidate)) : 0.0;
   };
@@ -246,7 +259,7 @@ struct Binning {
       const std::uint64_t middle = key_first + (std::uint64_t(bin) << shift) + ((std::uint64_t{1} << shift) >> 1);
       return row.Weight(LogitOfKey(static_cast<std::uint32_t>(min(middle, static_cast<std::uint64_t>(0xFF7FFFFFU)))));
     }
-    return exp2f(0.125F - BitsToFloat((static_cast<std::uint32_t>(bin + kDepthFirst) << 15) + (1U << 14)));
+    return Exp2(0.125F - BitsToFloat((static_cast<std::uint32_t>(bin + kDepthFirst) << 15) + (1U << 14)));
   }
 };
 
@@ -317,12 +330,11 @@ struct Cut {
   double mass;      // of the kept; negative: all candidates together are not so many, and all are kept
 };
 
-// sorted[0 .. collected.count_in) in any order: orders it, and cuts where `wanted` is reached. All threads call.
+// Where `wanted` is reached in the bin, which stands in sorted[0 .. collected.count_in). All threads call.
 template <int kThreads>
 __device__ __noinline__ Cut CutAmongSorted(const Row row, const Collected collected, const Wanted wanted) {
   auto& shared = Shared<kThreads>();
   const int count = min(collected.count_in, kCandidatesMax);
-  Sort<kThreads>(count);
   const int each = (count + kThreads - 1) / kThreads;
   const int first = min(Thread() * each, count), end = min(first + each, count);
   double part = 0.0;
@@ -458,22 +470,8 @@ __device__ __noinline__ Cut CutInBins(const Row row, const Source source, const 
     }
     binning = Binning::ByKeys(collected.key_min, collected.key_max);
   }
+  Sort<kThreads>(min(collected.count_in, kCandidatesMax));
   return CutAmongSorted<kThreads>(row, collected, wanted);
-}
-
-// So few are sorted sooner than counted.
-inline constexpr int kSortedAtOnce = 256;
-
-// Where `wanted` is reached among the kept candidates of the source. All threads call.
-template <int kThreads, bool kAligned>
-__device__ __forceinline__ Cut FindCut(const Row& row, const Source& source, const Wanted& wanted,
-                                       const Binning& binning) {
-  if (source.raw || source.count > kSortedAtOnce) {
-    return CutInBins<kThreads, kAligned>(row, source, wanted, binning);
-  }
-  const Collected all = Collect<kThreads, kAligned>(row, source, Binning::One(), 0);
-  if (!wanted.by_mass && all.count_in <= wanted.count) return {row.cut, -1.0};
-  return CutAmongSorted<kThreads>(row, all, wanted);
 }
 
 }  // namespace kernels::gpu::sampling

@@ -11,6 +11,7 @@ namespace kernels::gpu::sampling {
 
 inline constexpr int kListMax = 512;         // tokens that one slice hands on
 inline constexpr int kCandidatesMax = 2048;  // tokens that are sorted at once
+inline constexpr int kSortedAtOnce = 256;    // so few are sorted sooner than counted
 inline constexpr int kBins = 2560;
 inline constexpr int kSlicesMax = 512;  // of a row
 inline constexpr int kRowsMax = 16384;  // of a launch
@@ -78,7 +79,7 @@ static_assert(sizeof(SliceRecord) == 32);
 struct Workspace {
   unsigned* counters;  // [kRowsMax] slices that are done; always that many, so that launches of other sizes find zeros
   SliceRecord* records;  // [rows][slices]
-  Candidate* lists;      // [rows][slices][kListMax], ascending token id
+  Candidate* lists;      // [rows][slices][kListMax]
 };
 
 // What a row's parameters ask for.
@@ -95,8 +96,9 @@ __device__ __forceinline__ RowPlan PlanOf(const Sample& sample, const SamplePara
   plan.cut = plan.sampled && (top_k || params.top_p < 1.0F || params.min_p > 0.0F);
   const int logprobs = sample.logprobs != nullptr ? sample.logprobs_count : 0;
   plan.listed = plan.cut || logprobs > 0;
-  // All lists together: enough for a cut by top-k, and as much as fits into SampleShared::entries for one by weight.
-  plan.listed_min = max(max((top_k ? 512 : 1152) / slices, top_k ? params.top_k : 0), max(logprobs, 8));
+  // Any list holds enough for top-k. For a cut by weight alone they are together as much as SampleShared::entries
+  // takes.
+  plan.listed_min = max(top_k ? params.top_k : plan.cut ? 1152 / slices : 0, max(logprobs, 8));
   plan.listed_min = min(plan.listed_min, 192);
   // Finite even for a denormal temperature: infinity times a difference of 0 is NaN.
   plan.scale = plan.sampled ? fminf(kLog2E / params.temperature, 1e38F) : kLog2E;
@@ -154,8 +156,8 @@ __device__ __forceinline__ Prefix<T> BlockPrefix(T value, T* scratch) {
 template <int kThreads>
 struct SampleShared {
   static constexpr int kWarps = kThreads / kWarpLanes;
-  Candidate entries[kCandidatesMax];  // of the slices' lists, ascending token id
-  Candidate sorted[kCandidatesMax];   // best first
+  Candidate entries[kCandidatesMax];  // of the slices' lists
+  Candidate sorted[kCandidatesMax];
   unsigned bins[kBins];
   double segments[kThreads];
   double scan_mass[kWarps];

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/primitives/gpu/exp2.h"
 #include "kernels/sampling/sample_parts.h"
 
 // The first half of sampling: a block reads its slice of a row once, keeps it in registers, and leaves a record and a
@@ -37,13 +38,25 @@ __device__ __forceinline__ void Penalise(const Slice<kThreads, kVectors>& slice,
   }
 }
 
+// The sum of 2^((logit - best) * scale).
 template <int kVectors>
-__device__ __forceinline__ float WeightBelow(const float (&values)[kVectors][4], float best, float scale) {
+__device__ __forceinline__ float WeightOf(const float (&values)[kVectors][4], float best, float scale) {
+  // One fused operation a logit: the product with the best is rounded once for all, and the sum put right by what that
+  // rounding was; unless it is so large that this says nothing.
+  const float of_best = best * scale;
   float sum = 0.0F;
+  if (fabsf(of_best) < 1e6F) {
+#pragma unroll
+    for (int vector = 0; vector < kVectors; ++vector) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) sum += Exp2(fmaf(values[vector][i], scale, -of_best));
+    }
+    return sum * Exp2(-fmaf(best, scale, -of_best));
+  }
 #pragma unroll
   for (int vector = 0; vector < kVectors; ++vector) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) sum += exp2f((values[vector][i] - best) * scale);
+    for (int i = 0; i < 4; ++i) sum += Exp2((values[vector][i] - best) * scale);
   }
   return sum;
 }
@@ -96,56 +109,39 @@ __device__ __forceinline__ float ListLevel(float best, float thread_best, int li
   return shared.level;
 }
 
-// Writes the tokens that reach the level, in ascending order, and returns how many; -1, and writes none, when they are
+// Writes the tokens that reach the level, thread by thread, and returns how many; -1, and writes none, when they are
 // more than kListMax. All threads call.
 template <int kThreads, int kVectors>
 __device__ __forceinline__ int WriteList(const Slice<kThreads, kVectors>& slice, const float (&values)[kVectors][4],
-                                         float level, Candidate* list) {
-  auto& shared = Shared<kThreads>();
-  int mine = 0;
+                                         float thread_best, float level, Candidate* list) {
+  static_assert(kVectors * 4 <= 32);
+  const float finite = fmaxf(level, -kFloatMax);
+  unsigned reach = 0;
+  if (thread_best >= finite) {
+#pragma unroll
+    for (int vector = 0; vector < kVectors; ++vector) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) reach |= values[vector][i] >= finite ? 1U << (vector * 4 + i) : 0U;
+    }
+  }
+  const Prefix<int> prefix = BlockPrefix<kThreads>(__popc(reach), Shared<kThreads>().scan_count);
+  if (prefix.total > kListMax) return -1;
+  if (reach == 0) return prefix.total;
+  Candidate* at = list + prefix.before;
 #pragma unroll
   for (int vector = 0; vector < kVectors; ++vector) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) mine += values[vector][i] >= level && values[vector][i] > -kInfinity ? 1 : 0;
-  }
-  const auto of_warp = static_cast<int>(__reduce_add_sync(kAllLanes, static_cast<unsigned>(mine)));
-  if (WarpLane() == 0) shared.scan_count[WarpOfBlock()] = of_warp;
-  __syncthreads();
-  int at = 0, total = 0;
-  for (int warp = 0; warp < kThreads / kWarpLanes; ++warp) {
-    if (warp == WarpOfBlock()) at = total;
-    total += shared.scan_count[warp];
-  }
-  if (total > kListMax) return -1;
-  const unsigned lanes_before = (1U << WarpLane()) - 1U;
-#pragma unroll
-  for (int vector = 0; vector < kVectors; ++vector) {
-    unsigned reach = 0;
-#pragma unroll
     for (int i = 0; i < 4; ++i) {
-      reach |= values[vector][i] >= level && values[vector][i] > -kInfinity ? 1U << i : 0U;
+      if ((reach >> (vector * 4 + i) & 1U) != 0) *at++ = CandidateOf(values[vector][i], slice.TokenAt(vector) + i);
     }
-    if (__any_sync(kAllLanes, reach != 0) == 0) continue;
-    int before = 0, of_vector = 0;
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const unsigned lanes = __ballot_sync(kAllLanes, (reach >> i & 1U) != 0);
-      before += __popc(lanes & lanes_before);
-      of_vector += __popc(lanes);
-    }
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      if ((reach >> i & 1U) != 0) list[at + before++] = CandidateOf(values[vector][i], slice.TokenAt(vector) + i);
-    }
-    at += of_vector;
   }
-  return total;
+  return prefix.total;
 }
 
 // Reads the slice and writes its record and list. All threads call.
 template <int kThreads, int kVectors, bool kAligned>
 __device__ __forceinline__ void RunSlice(const Sample& sample, int row, const Slice<kThreads, kVectors>& slice,
-                                         const RowPlan& plan, SliceRecord* record, Candidate* list) {
+                                         int slices, SliceRecord* record, Candidate* list) {
   auto& shared = Shared<kThreads>();
   float* logits = sample.logits + static_cast<std::int64_t>(row) * sample.stride;
   float values[kVectors][4];
@@ -158,7 +154,10 @@ __device__ __forceinline__ void RunSlice(const Sample& sample, int row, const Sl
       LoadFour<kAligned>(logits, slice.TokenAt(vector), slice.end, values[vector]);
     }
   }
-  const float penalty = sample.params[row].repetition_penalty;
+  // Only now, so that the logits are on their way while the parameters come.
+  const SampleParams params = sample.params[row];
+  const RowPlan plan = PlanOf(sample, params, slices);
+  const float penalty = params.repetition_penalty;
   const std::uint32_t* seen = sample.seen != nullptr ? sample.seen[row] : nullptr;
   if (penalty != 1.0F && seen != nullptr) Penalise(slice, penalty, seen, logits, values);
 
@@ -190,13 +189,13 @@ __device__ __forceinline__ void RunSlice(const Sample& sample, int row, const Sl
   float weight = 0.0F, weight_plain = 0.0F, level = -kInfinity;
   int listed = 0;
   if (best > -kInfinity) {
-    if (plan.sampled) weight = BlockSum<kThreads>(WeightBelow(values, best, plan.scale), shared.scan_sum);
+    if (plan.sampled) weight = BlockSum<kThreads>(WeightOf(values, best, plan.scale), shared.scan_sum);
     if (sample.logprobs != nullptr) {
-      weight_plain = BlockSum<kThreads>(WeightBelow(values, best, kLog2E), shared.scan_sum);
+      weight_plain = BlockSum<kThreads>(WeightOf(values, best, kLog2E), shared.scan_sum);
     }
     if (plan.listed) {
       level = ListLevel<kThreads>(best, thread_best, plan.listed_min);
-      listed = WriteList(slice, values, level, list);
+      listed = WriteList(slice, values, thread_best, level, list);
     }
   }
   __syncthreads();
