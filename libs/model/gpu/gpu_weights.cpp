@@ -1,11 +1,9 @@
 #include "libs/model/gpu/gpu_weights.h"
 
 #include <algorithm>
-#include <cmath>
-#include <random>
 #include <utility>
 
-#include "kernels/primitives/gpu/float_formats.h"
+#include "kernels/primitives/gpu/random_fill_gpu.h"
 #include "kernels/quant/repack_gpu.h"
 
 namespace model {
@@ -218,16 +216,12 @@ class RandomFiller {
   RandomFiller(GpuWeights& out, gpu::Stream stream) : allocator_(out), stream_(stream) {}
 
   absl::Status Init(std::uint64_t seed) {
-    std::mt19937_64 rng(seed);
-    std::normal_distribution<float> normal(0.0F, 0.02F);
-    std::vector<gpu::Bf16> values(kBlockValues);
-    for (gpu::Bf16& value : values) value = gpu::ToBf16(normal(rng));
     absl::StatusOr<DeviceMemory> block = AllocateDevice(kBlockValues * sizeof(gpu::Bf16), "random weights");
     if (!block.ok()) return block.status();
     block_ = *std::move(block);
-    RETURN_IF_DEVICE_ERROR(gpu::CopyToDevice(block_.get(), values.data(), kBlockValues * sizeof(gpu::Bf16), stream_),
-                           "random weights");
-    RETURN_IF_DEVICE_ERROR(gpu::Synchronize(stream_), "random weights");  // before `values` goes
+    RETURN_IF_DEVICE_ERROR(
+        gpu::FillRandomBf16(static_cast<gpu::Bf16*>(block_.get()), kBlockValues, 0.02F, seed, stream_),
+        "random weights");
     return absl::OkStatus();
   }
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "kernels/primitives/gpu/random_fill_gpu.h"
 #include "kernels/rope/rope.h"
 #include "libs/base/check.h"
 #include "libs/model/gpu/step_shape.h"
@@ -412,6 +413,18 @@ absl::StatusOr<std::vector<float>> LlamaGpuModel::ReadLogits(std::int32_t sample
     logits.insert(logits.end(), row, row + config_.vocabulary);
   }
   return logits;
+}
+
+absl::Status LlamaGpuModel::FillKvForBenchmark() {
+  CHECK(steps_in_flight_ == 0);
+  const std::int64_t bytes = kv_bytes_per_token() * options_.block_size * (std::int64_t{options_.blocks_total} + 1);
+  constexpr std::uint8_t kHalf = 0x30;  // 0.5 in E4M3, where random bytes would hold NaN
+  const LaunchResult filled =
+      options_.kv == GpuKvFormat::kFp8
+          ? gpu::Fill(kv_pool_.get(), kHalf, static_cast<std::size_t>(bytes), compute_.get())
+          : gpu::FillRandomBf16(static_cast<gpu::Bf16*>(kv_pool_.get()), bytes / 2, 1.0F, /*seed=*/1, compute_.get());
+  if (absl::Status status = Told(filled, "filling the KV pool"); !status.ok()) return status;
+  return Told(gpu::Synchronize(compute_.get()), "filling the KV pool");
 }
 
 absl::StatusOr<double> LlamaGpuModel::StepSeconds() {

@@ -93,6 +93,9 @@ class LlamaGpuModel {
   // REQUIRES: no step in flight.
   absl::StatusOr<std::vector<float>> ReadLogits(std::int32_t samples);
 
+  // Fills the whole KV pool with numbers that attention can read, for benchmarks that start in the middle of a context.
+  absl::Status FillKvForBenchmark();
+
   bool device_lost() const { return device_lost_; }
   std::int32_t steps_in_flight() const { return steps_in_flight_; }
   // Device time of the step collected last. REQUIRES: options.timing
