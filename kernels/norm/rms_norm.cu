@@ -97,7 +97,8 @@ __device__ __forceinline__ void NormRow(const RmsNorm& norm, int row, int thread
   const int rest = static_cast<int>(chunks) - thread;
   float4* x = reinterpret_cast<float4*>(norm.x) + source * chunks + thread;
   Row<kTeam, kChunks> own;
-  own.template Load<kDelta>(x, reinterpret_cast<const uint2*>(norm.delta) + source * chunks + thread, rest);
+  const auto* delta = kDelta ? reinterpret_cast<const uint2*>(norm.delta) + source * chunks + thread : nullptr;
+  own.template Load<kDelta>(x, delta, rest);
   if constexpr (kDelta) own.Store(x, rest);
   const float mean = reduction.Sum(own.SumOfSquares()) / static_cast<float>(norm.width);
   const float factor = 1.0F / sqrtf(mean + norm.eps);
