@@ -26,8 +26,10 @@ class GpuSequenceDriver {
                     bool keep_logits)
       : model_(model), scheduler_(scheduler), steps_in_flight_(steps_in_flight), keep_logits_(keep_logits) {}
 
-  void Start(std::uint64_t id, std::vector<std::int32_t> prompt, std::int32_t tokens, const StepSample& sample = {}) {
-    sequences_[id] = {.left = tokens, .sample = sample};
+  // `forced`: goes on with these tokens, whatever is picked.
+  void Start(std::uint64_t id, std::vector<std::int32_t> prompt, std::int32_t tokens, const StepSample& sample = {},
+             std::vector<std::int32_t> forced = {}) {
+    sequences_[id] = {.left = tokens, .sample = sample, .forced = std::move(forced)};
     ASSERT_TRUE(scheduler_.Enqueue({scheduler::SequenceId(id), "tenant", std::move(prompt), tokens, {}}).ok());
   }
 
@@ -69,6 +71,7 @@ class GpuSequenceDriver {
   struct Sequence {
     std::int32_t left = 0;
     StepSample sample;
+    std::vector<std::int32_t> forced;
   };
 
   void End() {
@@ -88,12 +91,13 @@ class GpuSequenceDriver {
         const auto row = logits.begin() + static_cast<std::ptrdiff_t>(i) * vocabulary;
         outcome.logits.emplace_back(row, row + vocabulary);
       }
-      outcome.tokens.push_back((*picks)[i]);
+      const std::vector<std::int32_t>& forced = entry->second.forced;
+      outcome.tokens.push_back(forced.empty() ? (*picks)[i] : forced[outcome.tokens.size()]);
       if (--entry->second.left == 0) {
         scheduler_.Remove(samples[i]);
         sequences_.erase(entry);
       } else {
-        scheduler_.ResolveToken(samples[i], (*picks)[i]);
+        scheduler_.ResolveToken(samples[i], outcome.tokens.back());
       }
     }
   }
