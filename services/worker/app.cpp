@@ -1,7 +1,5 @@
 #include "services/worker/app.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -12,6 +10,7 @@
 #include "libs/crypto/digest.h"
 #include "libs/engine/make_engine.h"
 #include "libs/telemetry/log.h"
+#include "services/worker/device_loss.h"
 #include "services/worker/load_progress.h"
 
 namespace worker {
@@ -20,20 +19,11 @@ namespace {
 constexpr std::string_view kService = "worker";
 constexpr base::Duration kTopicsDeadline = std::chrono::seconds(5);
 constexpr base::Duration kTopicsRetry = std::chrono::seconds(1);
-constexpr int kExitDeviceLost = 70;  // EX_SOFTWARE of sysexits.h
 
 // What may be posted to the loop at once: every record of every window (partitions x window) and a few callbacks for
 // each running turn. Partitions of one topic are at most 1,024 here; the sum is a guard, not a reservation.
 std::size_t LoopBacklogMax(std::int32_t window_records_max) {
   return static_cast<std::size_t>(window_records_max) * 1024 + 65536;
-}
-
-// No call to a lost device works any more, so a fresh process must take over. At once and without a drain: a turn that
-// was told of the failure would be given up, one that was told nothing is read again.
-[[noreturn]] void EndWithoutDevice(const absl::Status& status) {
-  telemetry::LogError("device_lost", {{"error", status.ToString()}, {"exit_code", kExitDeviceLost}});
-  telemetry::FlushLogs();
-  _exit(kExitDeviceLost);
 }
 
 }  // namespace

@@ -79,8 +79,9 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
              .min = 64,
              .max = 18000});
   table.AddExample("worker --model=SmolLM2-135M-Instruct.Q4_1.gguf --threads=2", "answers with a real model");
-  table.AddExample("worker --model=Llama-3.1-8B-Instruct-Q8_0.gguf --device=cuda --sequences-max=64",
-                   "answers on a card");
+  table.AddExample(
+      "worker --model=Llama-3.1-8B-Instruct-Q8_0.gguf --device=cuda --sequences-max=64 --step-tokens-max=2048",
+      "answers on a card");
   table.AddExample("worker --engine=echo", "answers with the input, for load and fault tests");
 }
 

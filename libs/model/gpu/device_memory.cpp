@@ -14,9 +14,12 @@ absl::Status ToStatus(const gpu::LaunchResult& result, std::string_view what) {
       return absl::ResourceExhaustedError(
           base::StrCat("no memory on the device for ", what, ": ", result.message(),
                        "; lower kv_blocks, step_tokens_max or sequences_max, or choose smaller weights"));
-    case gpu::LaunchResult::Code::kNoDevice:
+    case gpu::LaunchResult::Code::kNoDevice: {
+      const std::string_view found = result.message();
+      const bool hinted = found.find("--device=cpu") != std::string_view::npos;
       return absl::FailedPreconditionError(
-          base::StrCat("no usable device: ", result.message(), "; --device=cpu runs without one"));
+          base::StrCat("no usable device: ", found, hinted ? "" : "; --device=cpu runs without one"));
+    }
     case gpu::LaunchResult::Code::kRefused:
       return absl::InternalError(base::StrCat(what, " was refused: ", result.message()));
     case gpu::LaunchResult::Code::kFailed:

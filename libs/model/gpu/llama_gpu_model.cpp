@@ -215,22 +215,26 @@ absl::Status LlamaGpuModel::TakeKvPool() {
 }
 
 // One step of each kind over the padding's block: a fault, or a kernel that refuses the model's shapes, shows now and
-// not at the first turn, and the device has loaded what it needs.
+// not at the first turn, and the device has loaded what it needs. All sequences write the same values there.
 absl::Status LlamaGpuModel::WarmUp() {
-  for (std::int32_t rows : {1, std::min(options_.rows_max, options_.block_size)}) {
-    if (rows > options_.positions_max) continue;
+  const std::int32_t chunk = std::min({options_.rows_max, options_.block_size, options_.positions_max});
+  // The library of large products loads at its first use; the emulator has none.
+  const std::int32_t chunks = device_.emulated ? 1 : std::min(options_.rows_max / chunk, options_.samples_max);
+  for (const auto& [sequences, rows] : {std::pair{1, 1}, std::pair{chunks, chunk}}) {
     kvcache::StepBatch batch;
     batch.Clear();
-    for (std::int32_t row = 0; row < rows; ++row) {
-      batch.token_ids.push_back(0);
-      batch.positions.push_back(row);
+    for (std::int32_t s = 0; s < sequences; ++s) {
+      for (std::int32_t row = 0; row < rows; ++row) {
+        batch.token_ids.push_back(0);
+        batch.positions.push_back(row);
+      }
+      batch.row_begin.push_back(batch.rows());
+      batch.block_ids.push_back(static_cast<std::uint32_t>(options_.blocks_total));
+      batch.block_begin.push_back(s + 1);
+      batch.logit_rows.push_back(batch.rows() - 1);
     }
-    batch.row_begin.push_back(rows);
-    batch.block_begin.push_back(1);
-    batch.block_ids.push_back(static_cast<std::uint32_t>(options_.blocks_total));
-    batch.logit_rows.push_back(rows - 1);
-    const StepSample greedy;
-    if (absl::Status status = Enqueue(batch, {&greedy, 1}); !status.ok()) return status;
+    const std::vector<StepSample> greedy(batch.logit_rows.size());
+    if (absl::Status status = Enqueue(batch, greedy); !status.ok()) return status;
     if (absl::Status status = Collect().status(); !status.ok()) return status;
   }
   return absl::OkStatus();
@@ -382,10 +386,11 @@ LaunchResult LlamaGpuModel::RunOrReplay(const StepPlan& plan) {
     }
     GPU_RETURN_IF_ERROR(gpu::BeginCapture(compute_.get()));
     const LaunchResult captured = Run(plan);
-    const LaunchResult ended = gpu::EndCapture(compute_.get(), &graph);
+    const LaunchResult ended = gpu::EndCapture(compute_.get(), &graph);  // in any case: it ends the stream's capturing
+    DeviceGraph owned(graph);
     GPU_RETURN_IF_ERROR(captured);
     GPU_RETURN_IF_ERROR(ended);
-    graphs_.Put(key, DeviceGraph(graph));
+    graphs_.Put(key, std::move(owned));
   }
   return gpu::StartGraph(graph, compute_.get());
 }

@@ -10,8 +10,8 @@
 
 #include "libs/engine/make_engine.h"
 #include "libs/tensor/gguf.h"
+#include "tests/libs/engine/device_chat_model.h"
 #include "tests/libs/engine/result_collector.h"
-#include "tests/libs/engine/tiny_chat_model.h"
 #if defined(GPU_EMULATOR)
 #include "kernels/primitives/emulator/emulator.h"
 #endif
@@ -24,16 +24,6 @@ constexpr const char* kDevice = "emulator";
 #else
 constexpr const char* kDevice = "cuda";
 #endif
-
-// The chat model in the smallest shape that the kernels take.
-model::TinyLlama DeviceChatModel() {
-  model::TinyLlama tiny = TinyChatModel();
-  tiny.layers = 1;
-  tiny.width = 128;
-  tiny.heads = 2;
-  tiny.kv_heads = 1;
-  return tiny;
-}
 
 EngineOptions OptionsFor(const std::string& path) {
   EngineOptions options;

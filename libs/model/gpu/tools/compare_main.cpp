@@ -204,6 +204,7 @@ absl::StatusOr<Outcome> Compare(model::LlamaGpuModel& device, const std::vector<
 }
 
 absl::Status Run(const Options& options) {
+  if (const auto device = model::LlamaGpuModel::FindDevice(options.ordinal); !device.ok()) return device.status();
   auto opened = tensor::GgufFile::Open(options.model);
   if (!opened.ok()) return opened.status();
   const std::shared_ptr<const tensor::GgufFile> file = *std::move(opened);
