@@ -332,6 +332,27 @@ LaunchResult ThisCard(Card* card) {
 #endif
 }
 
+// The most pieces of a context up to `context_max`; the rule gives fewer where it goes on to longer ones.
+std::int64_t PiecesMax(int context_max, int shortest_shift) {
+  if (shortest_shift != 0) return std::min<std::int64_t>(BlocksFor(context_max, 1 << shortest_shift), kPiecesMax);
+  return std::max(CutContext(std::min(context_max, 1024), 0).pieces,
+                  CutContext(std::min(context_max, 256 * kPiecesMax), 0).pieces);
+}
+
+// How many blocks share at most `pieces`, where `slots` blocks run at a time. Few pieces: a block each, started
+// wherever there is room. Many: as many as run at a time, whose rings go on from piece to piece, and a tail of small
+// ones, of at least a piece a slot.
+std::int64_t ShareOut(const DecodeAttentionTuning& tuning, std::int64_t pieces, std::int64_t slots, DecodeRows* rows) {
+  const bool few = pieces <= 4 * slots;
+  const std::int64_t even = tuning.blocks != 0 ? tuning.blocks : few ? pieces : slots;
+  std::int64_t tail_percent = few ? 0 : std::max<std::int64_t>(10, 100 * slots / pieces);
+  if (tuning.tail_percent >= 0) tail_percent = tuning.tail_percent;
+  const std::int64_t tail = std::clamp<std::int64_t>(pieces * tail_percent / 100, tail_percent != 0 ? 1 : 0, 4 * slots);
+  rows->even_blocks = static_cast<std::int32_t>(even);
+  rows->tail_percent = static_cast<std::int32_t>(tail_percent);
+  return even + tail;
+}
+
 template <KvFormat kFormat, int kHeadDim, int kHeadTiles>
 LaunchResult LaunchDecode(const DecodeAttention& attention, Arguments a, Stream stream) {
   constexpr int kStageBytes = kWarps * TileRing<kFormat, kHeadDim>::kStageBytes;
@@ -351,31 +372,11 @@ LaunchResult LaunchDecode(const DecodeAttention& attention, Arguments a, Stream 
   }
   if (resident(a.stages) == 0) return LaunchResult::Refused("the card has too little shared memory for this head_dim");
 
-  const std::int64_t slots = std::int64_t{card.multiprocessors} * resident(a.stages);
-  const auto pieces_of = [&](int context) {
-    return std::int64_t{CutContext(std::min(context, attention.context_max), a.rows.shortest_piece).pieces};
-  };
-  // The most that contexts up to context_max have: the count falls where the rule goes to longer pieces.
-  const std::int64_t pieces_max =
-      a.rows.shortest_piece != 0
-          ? std::min<std::int64_t>(BlocksFor(attention.context_max, a.rows.shortest_piece), kPiecesMax)
-          : std::max(pieces_of(1024), pieces_of(kPiecesMax * 256));
-  const std::int64_t pieces = pieces_max * a.rows.sequences * a.rows.kv_heads;
-  // Few pieces: a block each, started wherever there is room. Many: resident blocks with long shares, whose rings run
-  // on from piece to piece, and a tail of small ones.
-  const std::int64_t blocks = attention.tuning.blocks != 0 ? attention.tuning.blocks
-                              : pieces <= 4 * slots        ? pieces
-                                                           : slots;
-  const int tail_percent = attention.tuning.tail_percent >= 0 ? attention.tuning.tail_percent
-                           : pieces <= 4 * slots              ? 0
-                                                              : 25;
-  a.rows.even_blocks = static_cast<std::int32_t>(blocks);
-  a.rows.tail_percent = tail_percent;
-  const std::int64_t tail =
-      tail_percent == 0 ? 0 : std::max<std::int64_t>(1, std::min(4 * slots, pieces * tail_percent / 100));
-
+  const std::int64_t pieces =
+      PiecesMax(attention.context_max, a.rows.shortest_shift) * a.rows.sequences * a.rows.kv_heads;
+  const std::int64_t blocks = ShareOut(attention.tuning, pieces, card.multiprocessors * resident(a.stages), &a.rows);
   LaunchShape shape;
-  shape.grid = dim3(static_cast<unsigned>(blocks + tail));
+  shape.grid = dim3(static_cast<unsigned>(blocks));
   shape.block = dim3(kThreads);
   shape.shared_bytes = static_cast<unsigned>(bytes(a.stages));
   shape.overlap = true;
@@ -420,10 +421,12 @@ LaunchResult CheckArguments(const DecodeAttention& attention) {
   GPU_REQUIRE(kv.blocks_total > 0 && attention.context_max > 0);
   GPU_REQUIRE(attention.q_stride % 4 == 0 && attention.q_stride >= std::int64_t{attention.heads} * kv.head_dim);
   GPU_REQUIRE(tuning.stages == 0 || (tuning.stages >= kStagesMin && tuning.stages <= kStagesMax));
-  GPU_REQUIRE(tuning.piece_tokens >= 0 && tuning.piece_tokens <= 1 << 16 && tuning.piece_tokens % kQuantum == 0);
+  GPU_REQUIRE(tuning.piece_tokens == 0 || tuning.piece_tokens >= 1 << kQuantumShift);
+  GPU_REQUIRE(tuning.piece_tokens <= 1 << 16 && (tuning.piece_tokens & (tuning.piece_tokens - 1)) == 0);
   GPU_REQUIRE(tuning.blocks >= 0 && tuning.blocks <= 1 << 20 && tuning.tail_percent <= 100);
   // Shares are counted in 32 bits; the cut at most doubles a context.
-  const std::int64_t quanta = (2 * std::int64_t{attention.context_max} + tuning.piece_tokens) / kQuantum + 2;
+  const std::int64_t quanta =
+      (2 * std::int64_t{attention.context_max} + tuning.piece_tokens) / (1 << kQuantumShift) + 2;
   GPU_REQUIRE(std::int64_t{attention.sequences} * kv.kv_heads <= std::numeric_limits<std::int32_t>::max() / quanta);
   if (attention.sequences == 0) return LaunchResult::Ok();
   GPU_REQUIRE(attention.q != nullptr && Aligned(attention.q, 8) && attention.y != nullptr && Aligned(attention.y, 8));
@@ -448,7 +451,7 @@ LaunchResult RunDecodeAttention(const DecodeAttention& attention, Stream stream)
   a.rows.positions = attention.positions;
   a.rows.sequences = attention.sequences;
   a.rows.kv_heads = kv.kv_heads;
-  a.rows.shortest_piece = attention.tuning.piece_tokens;
+  while (attention.tuning.piece_tokens > 1 << a.rows.shortest_shift) ++a.rows.shortest_shift;
   a.q = attention.q;
   a.k = static_cast<const unsigned char*>(kv.k);
   a.v = static_cast<const unsigned char*>(kv.v);

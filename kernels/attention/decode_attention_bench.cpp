@@ -110,13 +110,13 @@ class DecodeBench {
 };
 
 // What the launcher chooses from, each changed alone.
-void TryTunings(Bench& bench, DecodeBench& decode) {
-  const std::int32_t multiprocessors = bench.device().multiprocessors;
+void TryTunings(DecodeBench& decode, const Case& c) {
   decode.Time("decode_attention stages=2 tail=0", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 0});
-  decode.Time("decode_attention stages=2 tail=10", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 10});
+  decode.Time("decode_attention stages=2 tail=25", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 25});
   decode.Time("decode_attention stages=2 tail=50", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 50});
-  decode.Time("decode_attention stages=2 blocks=12/sm",
-              {.stages = 2, .piece_tokens = 0, .blocks = 12 * multiprocessors, .tail_percent = 0});
+  const std::int32_t each_a_block = c.sequences * c.kv_heads * (c.context + 255) / 256;
+  decode.Time("decode_attention stages=2, a block a piece",
+              {.stages = 2, .piece_tokens = 0, .blocks = each_a_block, .tail_percent = 0});
   decode.Time("decode_attention stages=3", {.stages = 3, .piece_tokens = 0, .blocks = 0, .tail_percent = -1});
   decode.Time("decode_attention stages=4", {.stages = 4, .piece_tokens = 0, .blocks = 0, .tail_percent = -1});
   decode.Time("decode_attention pieces=128", {.stages = 0, .piece_tokens = 128, .blocks = 0, .tail_percent = -1});
@@ -138,7 +138,7 @@ void BenchDecodeAttention(Bench& bench) {
     DecodeBench decode(bench, c);
     decode.Time("decode_attention");
     const bool tune = &c == &cases[0] || (!bench.quick() && (c.context == 2048 || c.format == kFp8));
-    if (tune) TryTunings(bench, decode);
+    if (tune) TryTunings(decode, c);
   }
 }
 

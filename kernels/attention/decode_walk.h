@@ -10,25 +10,27 @@ namespace kernels::gpu {
 // that start within its share of the sum of their lengths, so a share holds as many tokens whatever the contexts are,
 // but for one piece and for the part of a context's last piece that it doesn't fill.
 
-inline constexpr int kQuantum = 128;  // tokens: the unit of a share; every piece is a multiple
+inline constexpr int kQuantumShift = 7;  // the unit of a share: 128 tokens. Every piece is a power of two of them
 inline constexpr int kPiecesMax = 64;
 
 // A context in pieces; the rule is stated in decode_attention_gpu.h. 0 pieces where there is no context.
 struct PieceCut {
-  int piece_tokens, pieces;
+  int shift, pieces;  // a piece has 1 << shift tokens
+
+  GPU_HOST_DEVICE int quanta() const { return 1 << (shift - kQuantumShift); }  // of a piece
 };
-GPU_HOST_DEVICE PieceCut CutContext(int context, int shortest) {
-  int tokens = shortest != 0 ? shortest : context <= 1024 ? 128 : 256;
-  if (context <= 0) return {tokens, 0};
-  while ((context - 1) / tokens >= kPiecesMax) tokens *= 2;
-  return {tokens, (context - 1) / tokens + 1};
+GPU_HOST_DEVICE PieceCut CutContext(int context, int shortest_shift) {
+  int shift = shortest_shift != 0 ? shortest_shift : context <= 1024 ? 7 : 8;
+  if (context <= 0) return {shift, 0};
+  while ((context - 1) >> shift >= kPiecesMax) ++shift;
+  return {shift, ((context - 1) >> shift) + 1};
 }
 
 // What the walk needs of a step.
 struct DecodeRows {
   const std::int32_t* positions;
   std::int32_t sequences, kv_heads;
-  std::int32_t shortest_piece;  // 0: by the rule
+  std::int32_t shortest_shift;  // of a piece; 0: by the rule
   // The first `even_blocks` blocks take equal parts of all but `tail_percent`, the further ones equal parts of that:
   // the hardware starts them as the others end, which evens out multiprocessors of unequal speed.
   std::int32_t even_blocks, tail_percent;
@@ -43,11 +45,11 @@ struct PieceWalk {
 
   __device__ __forceinline__ bool AtEnd() const { return start >= end; }
   // Of the tokens of this piece.
-  __device__ __forceinline__ int FirstToken() const { return piece * cut.piece_tokens; }
-  __device__ __forceinline__ int EndToken() const { return min(context, (piece + 1) * cut.piece_tokens); }
+  __device__ __forceinline__ int FirstToken() const { return piece << cut.shift; }
+  __device__ __forceinline__ int EndToken() const { return min(context, (piece + 1) << cut.shift); }
 
   __device__ __forceinline__ void Next(const DecodeRows& rows) {  // REQUIRES: not at the end
-    start += cut.piece_tokens / kQuantum;
+    start += cut.quanta();
     if (AtEnd() || ++piece < cut.pieces) return;
     piece = 0;
     if (++head < rows.kv_heads) return;
@@ -59,7 +61,7 @@ struct PieceWalk {
   __device__ __forceinline__ void Enter(const DecodeRows& rows, int s) {
     sequence = s;
     context = rows.positions[s] + 1;
-    cut = CutContext(context, rows.shortest_piece);
+    cut = CutContext(context, rows.shortest_shift);
   }
 };
 
@@ -74,8 +76,8 @@ __device__ __forceinline__ int ShareStart(const DecodeRows& rows, int total, int
 // Quanta of one sequence: of all its heads.
 __device__ __forceinline__ int QuantaOf(const DecodeRows& rows, int sequence) {
   if (sequence >= rows.sequences) return 0;
-  const PieceCut cut = CutContext(rows.positions[sequence] + 1, rows.shortest_piece);
-  return cut.pieces * (cut.piece_tokens / kQuantum) * rows.kv_heads;
+  const PieceCut cut = CutContext(rows.positions[sequence] + 1, rows.shortest_shift);
+  return cut.pieces * cut.quanta() * rows.kv_heads;
 }
 
 // The first piece of block `block`; at the end at once where it has none. All lanes of the warp must call.
@@ -117,8 +119,8 @@ __device__ inline PieceWalk FindShare(const DecodeRows& rows, int block, int blo
     before += __shfl_sync(kAllLanes, sum, kWarpLanes - 1);
   }
   // The first piece that starts in the share; it may be that of the next sequence, or none.
-  const int quanta = walk.cut.piece_tokens / kQuantum;
-  const int index = (walk.start - before + quanta - 1) / quanta;  // of the sequence's pieces
+  const int quanta = walk.cut.quanta();
+  const int index = (walk.start - before + quanta - 1) >> (walk.cut.shift - kQuantumShift);  // of the sequence's pieces
   walk.start = before + index * quanta;
   if (walk.AtEnd()) return walk;
   walk.head = index / walk.cut.pieces;

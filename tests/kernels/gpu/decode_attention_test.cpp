@@ -417,7 +417,8 @@ TEST_F(DecodeAttentionTest, RefusesWhatItDoesNotCompute) {
   refused([](DecodeAttention& a) { a.workspace = nullptr; });
   refused([](DecodeAttention& a) { a.tuning.stages = 1; });
   refused([](DecodeAttention& a) { a.tuning.stages = 5; });
-  refused([](DecodeAttention& a) { a.tuning.piece_tokens = 100; });
+  refused([](DecodeAttention& a) { a.tuning.piece_tokens = 64; });
+  refused([](DecodeAttention& a) { a.tuning.piece_tokens = 384; });
   refused([](DecodeAttention& a) { a.tuning.blocks = -1; });
   refused([](DecodeAttention& a) { a.tuning.tail_percent = 101; });
   refused([](DecodeAttention& a) { a.sequences = 1 << 20, a.context_max = std::numeric_limits<std::int32_t>::max(); });
