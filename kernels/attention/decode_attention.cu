@@ -353,6 +353,18 @@ std::int64_t ShareOut(const DecodeAttentionTuning& tuning, std::int64_t pieces, 
   return even + tail;
 }
 
+// All of the on-chip memory that can be is to be shared memory: the driver's own choice may be enough for one block
+// only.
+template <typename Kernel>
+LaunchResult PreferShared([[maybe_unused]] Kernel* kernel) {
+#if defined(GPU_EMULATOR)
+  return LaunchResult::Ok();
+#else
+  return ResultOf(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                                       cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared));
+#endif
+}
+
 template <KvFormat kFormat, int kHeadDim, int kHeadTiles>
 LaunchResult LaunchDecode(const DecodeAttention& attention, Arguments a, Stream stream) {
   constexpr int kStageBytes = kWarps * TileRing<kFormat, kHeadDim>::kStageBytes;
@@ -375,6 +387,7 @@ LaunchResult LaunchDecode(const DecodeAttention& attention, Arguments a, Stream 
   const std::int64_t pieces =
       PiecesMax(attention.context_max, a.rows.shortest_shift) * a.rows.sequences * a.rows.kv_heads;
   const std::int64_t blocks = ShareOut(attention.tuning, pieces, card.multiprocessors * resident(a.stages), &a.rows);
+  GPU_RETURN_IF_ERROR(PreferShared(Decode<kFormat, kHeadDim, kHeadTiles>));
   LaunchShape shape;
   shape.grid = dim3(static_cast<unsigned>(blocks));
   shape.block = dim3(kThreads);

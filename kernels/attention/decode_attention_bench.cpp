@@ -1,9 +1,9 @@
 #include "kernels/attention/decode_attention_gpu.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <numeric>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -16,17 +16,23 @@ struct Case {
   int sequences, context, heads, kv_heads, head_dim;
   KvFormat format;
   bool ragged = false;  // contexts fall evenly from `context` to almost nothing
+  int grid_for = 0;     // context_max; 0: `context`
 };
 
 std::string ToString(const Case& c) {
-  return "batch " + std::to_string(c.sequences) + (c.ragged ? ", ragged to " : ", context ") +
-         std::to_string(c.context) + ", " + std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) + " x " +
-         std::to_string(c.head_dim) + (c.format == KvFormat::kFp8 ? ", FP8" : ", BF16");
+  return std::to_string(c.sequences) + (c.ragged ? " up to " : " x ") + std::to_string(c.context) + ", " +
+         std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) + " heads of " + std::to_string(c.head_dim) +
+         (c.format == KvFormat::kFp8 ? ", FP8" : ", BF16") + (c.grid_for != 0 ? ", wide grid" : "");
 }
 
 template <typename T>
-bool Upload(void* device, const std::vector<T>& values, Stream stream) {
-  return CopyToDevice(device, values.data(), values.size() * sizeof(T), stream).ok() && Synchronize(stream).ok();
+const T* Upload(Bench& bench, const std::vector<T>& values) {
+  const std::size_t bytes = values.size() * sizeof(T);
+  void* device = bench.Zeros(static_cast<std::int64_t>(bytes));
+  if (!CopyToDevice(device, values.data(), bytes, bench.stream()).ok() || !Synchronize(bench.stream()).ok()) {
+    throw std::runtime_error("copy to the device");
+  }
+  return static_cast<const T*>(device);
 }
 
 // One step's arrays, repeated until they are several times the L2 cache, as the layers of a model are.
@@ -55,29 +61,21 @@ class DecodeBench {
     for (int layer = 0; layer < layers_; ++layer) {
       keys_.push_back(RandomPlane(plane_values));
       values_.push_back(RandomPlane(plane_values));
-      ready_ = ready_ && keys_.back() != nullptr && values_.back() != nullptr;
     }
-    const auto array = [&](const auto& values) {
-      void* device = bench.Zeros(static_cast<std::int64_t>(values.size() * sizeof(values[0])));
-      ready_ = ready_ && device != nullptr && Upload(device, values, bench.stream());
-      return device;
-    };
-    attention_.positions = static_cast<const std::int32_t*>(array(positions));
-    attention_.block_begin = static_cast<const std::int32_t*>(array(block_begin));
-    attention_.block_ids = static_cast<const std::uint32_t*>(array(block_ids));
-    attention_.sequences = c.sequences, attention_.heads = c.heads, attention_.context_max = c.context;
+    attention_.positions = Upload(bench, positions);
+    attention_.block_begin = Upload(bench, block_begin);
+    attention_.block_ids = Upload(bench, block_ids);
+    attention_.sequences = c.sequences, attention_.heads = c.heads,
+    attention_.context_max = std::max(c.context, c.grid_for);
     attention_.scale = 0.09F;
     attention_.workspace = bench.Zeros(DecodeAttentionWorkspaceBytes(c.sequences, c.heads, c.head_dim));
     attention_.y = static_cast<Bf16*>(bench.Zeros(std::int64_t{2} * c.sequences * c.heads * c.head_dim));
-    ready_ = ready_ && attention_.q != nullptr && attention_.workspace != nullptr && attention_.y != nullptr;
-    if (!ready_) std::fprintf(stderr, "decode_attention, %s: no memory\n", ToString(c).c_str());
   }
   ~DecodeBench() { bench_.FreeAll(); }
   DecodeBench(const DecodeBench&) = delete;
   DecodeBench& operator=(const DecodeBench&) = delete;
 
   void Time(const std::string& name, const DecodeAttentionTuning& tuning = {}) {
-    if (!ready_) return;
     const double seconds = bench_.Time(
         [&](int i) {
           DecodeAttention attention = attention_;
@@ -105,7 +103,6 @@ class DecodeBench {
   DecodeAttention attention_{};
   int layers_ = 1;
   std::int64_t tokens_ = 0;
-  bool ready_ = true;
   std::vector<void*> keys_, values_;
 };
 
@@ -115,7 +112,7 @@ void TryTunings(DecodeBench& decode, const Case& c) {
   decode.Time("decode_attention stages=2 tail=25", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 25});
   decode.Time("decode_attention stages=2 tail=50", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 50});
   const std::int32_t each_a_block = c.sequences * c.kv_heads * (c.context + 255) / 256;
-  decode.Time("decode_attention stages=2, a block a piece",
+  decode.Time("decode_attention a block a piece",
               {.stages = 2, .piece_tokens = 0, .blocks = each_a_block, .tail_percent = 0});
   decode.Time("decode_attention stages=3", {.stages = 3, .piece_tokens = 0, .blocks = 0, .tail_percent = -1});
   decode.Time("decode_attention stages=4", {.stages = 4, .piece_tokens = 0, .blocks = 0, .tail_percent = -1});
@@ -129,10 +126,19 @@ void BenchDecodeAttention(Bench& bench) {
   constexpr KvFormat kBf16 = KvFormat::kBf16, kFp8 = KvFormat::kFp8;
   // Of a model with 8 billion parameters, and of one with 135 million.
   const Case cases[] = {
-      {64, 4096, 32, 8, 128, kBf16}, {64, 2048, 32, 8, 128, kBf16},       {16, 4096, 32, 8, 128, kBf16},
-      {1, 4096, 32, 8, 128, kBf16},  {16, 32768, 32, 8, 128, kBf16},      {1, 32768, 32, 8, 128, kBf16},
-      {64, 4096, 32, 8, 128, kFp8},  {16, 4096, 32, 8, 128, kFp8},        {64, 4096, 9, 3, 64, kBf16},
-      {64, 2048, 9, 3, 64, kFp8},    {64, 8192, 32, 8, 128, kBf16, true},
+      {64, 4096, 32, 8, 128, kBf16},
+      {64, 2048, 32, 8, 128, kBf16},
+      {16, 4096, 32, 8, 128, kBf16},
+      {1, 4096, 32, 8, 128, kBf16},
+      {16, 32768, 32, 8, 128, kBf16},
+      {1, 32768, 32, 8, 128, kBf16},
+      {64, 4096, 32, 8, 128, kFp8},
+      {16, 4096, 32, 8, 128, kFp8},
+      {64, 4096, 9, 3, 64, kBf16},
+      {64, 2048, 9, 3, 64, kFp8},
+      {64, 8192, 32, 8, 128, kBf16, true},
+      {16, 500, 32, 8, 128, kBf16},
+      {16, 500, 32, 8, 128, kBf16, false, 32768},
   };
   for (const Case& c : cases) {
     DecodeBench decode(bench, c);
