@@ -8,6 +8,7 @@ namespace kernels::gpu {
 
 LaunchResult LaunchQuantGemmFew(MatrixFormat format, const QuantProblem& problem, const QuantPlan& plan,
                                 Stream stream) {
+  if (plan.columns == 1) return LaunchQuantGemm<1, true>(format, problem, plan, stream);
   return plan.columns <= 8 ? LaunchQuantGemm<1>(format, problem, plan, stream)
                            : LaunchQuantGemm<2>(format, problem, plan, stream);
 }
@@ -23,7 +24,7 @@ LaunchResult RunQuantGemm(const Gemm& gemm, const QuantPlan& plan, GemmContext* 
   GPU_REQUIRE(gemm.x_bf16 != nullptr);
   GPU_REQUIRE((gemm.y_f32 != nullptr) != (gemm.y_bf16 != nullptr));
   GPU_REQUIRE(!gemm.accumulate || gemm.y_f32 != nullptr);
-  GPU_REQUIRE(gemm.y_stride >= gemm.w.n);
+  GPU_REQUIRE(gemm.y_stride >= gemm.w.n && gemm.y_stride % 4 == 0);
   GPU_REQUIRE(QuantBucket(gemm.m) == plan.columns && IsPossible(plan, gemm.w.format, gemm.w.k));
   // Partial sums of so many chunks of x fit into the workspace; a product of more runs in several launches.
   const std::int64_t row_blocks = (CellsOf(gemm.w.n) + plan.row_warps - 1) / plan.row_warps;

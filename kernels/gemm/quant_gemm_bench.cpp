@@ -84,7 +84,7 @@ class Products {
       for (const std::int32_t splits : {1, 2, 4, 8}) {
         const QuantPlan plan{.columns = QuantBucket(m), .row_warps = row_warps, .splits = splits};
         const std::int64_t blocks = (CellsOf(shape_.n) + row_warps - 1) / row_warps * splits;
-        if (!IsPossible(plan, format_.format, shape_.k) || blocks < 60 || blocks > 600) continue;
+        if (!IsPossible(plan, format_.format, shape_.k) || blocks < 60 || blocks > 1000) continue;
         Time(m, plan, false);
       }
     }
@@ -112,7 +112,7 @@ void BenchQuantGemm(Bench& bench) {
     for (const Shape& shape : kShapes) {
       Products products(bench, format, shape);
       for (const std::int32_t m : rows) products.TimeDefault(m);
-      const bool is_example = format.format == MatrixFormat::kQ4_K && (shape.n == 28672 || shape.n == shape.k);
+      const bool is_example = format.format == MatrixFormat::kQ4_K;
       if (is_example && !bench.quick()) {
         for (const std::int32_t m : {1, 8, 16}) products.TimeOthers(m);
       }

@@ -14,12 +14,13 @@ namespace kernels::gpu {
 // Products with the quantised formats: one kernel for 1 to 64 rows of x, and for more in chunks of 64.
 //
 // What bounds it. At 4.2 TB/s each of 132 multiprocessors receives 17 bytes a cycle: a cell of 32 x 32 weights (576
-// bytes of Q4_0) every 33 cycles, in which its four schedulers issue 132 instructions. Multiplying nibble by nibble in
-// F32 would take 32 fused multiply-adds and 16 conversions' worth of logic for each of 32 lanes and row of x; tensor
-// cores take four instructions for eight rows of x, mostly zeros when there is one, and what remains is unpacking: 28
-// instructions (3 rotations and 4 LOP3 for 8 nibbles), 4 matrix instructions, 8 or 16 multiply-adds for scales, 8 for
-// scales' widening, 5 loads, the copies and the loop: about 60 to 70, half of the budget. For nine to sixteen rows of x
-// about 25 more.
+// bytes of Q4_0) every 33 cycles, in which its four schedulers issue at most 132 instructions. In F32, nibble by
+// nibble, 32 lanes would need 32 conversions' worth of logic and 32 fused multiply-adds for each row of x. Tensor cores
+// need four instructions for eight rows of x, most of them zeros when there are few; what remains is unpacking: 28
+// instructions (3 rotations and 4 LOP3 for 8 nibbles), 8 or 16 multiply-adds for scales (half of them for a single
+// row), 4 to 24 to widen the scales, 4 loads, and addresses. In all (sm_90a) a cell takes 61 instructions of Q4_0, 69
+// of Q4_1, 82 of Q4_K and 109 of Q8_0 (of 1,088 bytes) for one row of x, 67 to 93 for eight, 84 to 112 for sixteen,
+// plus about 10 for copies and x.
 //
 // Numbers. A nibble q becomes the BF16 number 16 + q by bits alone: 16 is 0x4180, and q stands in the upper four bits
 // of its mantissa (256 + 16 q for the second plane of Q8_0). The products with x are exact, their sum over 32 values of
@@ -30,10 +31,11 @@ namespace kernels::gpu {
 //
 // Weights go through a ring of asynchronous copies in shared memory; a lane reads what it copied, so their layout is
 // free of bank conflicts, and the ring is started before WaitForPreviousKernel. x takes two slots beside it.
-template <MatrixFormat kOfFormat, int kOfTiles>
+template <MatrixFormat kOfFormat, int kOfTiles, bool kOfOne = false>
 struct QuantShape {
   static constexpr MatrixFormat kFormat = kOfFormat;
   static constexpr int kTiles = kOfTiles;  // of eight rows of x
+  static constexpr bool kIsOne = kOfOne;   // a single row of x: seven columns of the tile are not kept up
   static constexpr int kPlanes = PlanesOf(kFormat);
   static constexpr int kStageCells = QuantStageCells(kFormat), kStageCellsLog2 = kStageCells == 4 ? 2 : 1;
   static constexpr int kScaleBytes = CellScaleBytes(kFormat);
@@ -173,7 +175,7 @@ struct QuantThread {
     warp = thread / kWarpLanes, lane = thread % kWarpLanes, group = lane / 4, pair = lane % 4;
     row_warp = warp & ((1 << problem.row_warps_log2) - 1), inner_warp = warp >> problem.row_warps_log2;
     inner_warps = kQuantWarps >> problem.row_warps_log2, step_cells = inner_warps * Shape::kStageCells;
-    columns = Shape::kTiles == 1 ? problem.columns : 8 * Shape::kTiles;
+    columns = Shape::kIsOne ? 1 : Shape::kTiles == 1 ? problem.columns : 8 * Shape::kTiles;
     cells_k = problem.k / kCell;
     const std::int64_t cell_row = (std::int64_t{blockIdx.x} << problem.row_warps_log2) + row_warp;
     has_rows = cell_row < CellsOf(problem.n);
@@ -327,7 +329,7 @@ struct QuantThread {
       }
       float(&to)[4] = sums[rows][tile];
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
+      for (int i = 0; i < 4; i += Shape::kIsOne ? 2 : 1) {
         const int entry = 2 * rows + i / 2;
         to[i] = fmaf(scales.scale[entry], product[i], to[i]);
         if constexpr (Shape::kHasMinima) to[i] = fmaf(scales.offset[entry], i % 2 == 0 ? x_sums.x : x_sums.y, to[i]);
@@ -352,31 +354,36 @@ struct QuantThread {
     }
   }
 
-  __device__ __forceinline__ void StoreOutput(int column, int row_of_block, float value) {
+  // Four weight rows beside each other; n is a multiple of 8.
+  __device__ __forceinline__ void StoreOutput(int column, int row_of_block, float4 four) {
     const std::int64_t row = (std::int64_t{blockIdx.x} * kCell << problem.row_warps_log2) + row_of_block;
     if (column >= rows_x || row >= problem.n) return;
     const std::int64_t at = (std::int64_t{first_x} + column) * problem.y_stride + row;
     if (problem.y_bf16 != nullptr) {
-      problem.y_bf16[at] = ToBf16(value);
-    } else {
-      problem.y_f32[at] = problem.accumulate ? problem.y_f32[at] + value : value;
+      *reinterpret_cast<uint2*>(problem.y_bf16 + at) = make_uint2(PackBf16(four.x, four.y), PackBf16(four.z, four.w));
+      return;
     }
+    auto* to = reinterpret_cast<float4*>(problem.y_f32 + at);
+    *to = problem.accumulate ? Sum(*to, four) : four;
+  }
+  static __device__ __forceinline__ float4 Sum(const float4& a, const float4& b) {
+    return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
   }
 
   // Adds up what the inner warps and then what the splits have, each in its order; the last split to arrive does it.
   __device__ __forceinline__ void Finish() {
-    const int rows_log2 = 5 + problem.row_warps_log2, row_mask = (1 << rows_log2) - 1;
-    const int stride = QuantOutStride(1 << problem.row_warps_log2);
-    const int items = columns << rows_log2, splits = static_cast<int>(gridDim.y);
-    const auto* from = reinterpret_cast<const float*>(shared);
+    const int fours_log2 = 3 + problem.row_warps_log2, mask = (1 << fours_log2) - 1;  // fours of weight rows
+    const int stride = QuantOutStride(1 << problem.row_warps_log2) / 4;
+    const int items = columns << fours_log2, splits = static_cast<int>(gridDim.y);
+    const auto* from = reinterpret_cast<const float4*>(shared);
     const std::int64_t counter = std::int64_t{blockIdx.z} * gridDim.x + blockIdx.x;
-    float* partials = problem.partials + counter * splits * items;
+    float4* partials = reinterpret_cast<float4*>(problem.partials) + counter * splits * items;
     for (int item = thread; item < items; item += Shape::kThreads) {
-      const int column = item >> rows_log2, row = item & row_mask;
-      float sum = 0.0F;
-      for (int i = 0; i < inner_warps; ++i) sum += from[(i * columns + column) * stride + row];
+      const int column = item >> fours_log2, four = item & mask;
+      float4 sum = from[column * stride + four];
+      for (int i = 1; i < inner_warps; ++i) sum = Sum(sum, from[(i * columns + column) * stride + four]);
       if (splits == 1) {
-        StoreOutput(column, row, sum);
+        StoreOutput(column, 4 * four, sum);
       } else {
         partials[static_cast<int>(blockIdx.y) * items + item] = sum;
       }
@@ -390,9 +397,10 @@ struct QuantThread {
     if (!is_last) return;
     __threadfence();
     for (int item = thread; item < items; item += Shape::kThreads) {
-      float sum = 0.0F;
-      for (int split = 0; split < splits; ++split) sum += __ldcg(partials + split * items + item);
-      StoreOutput(item >> rows_log2, item & row_mask, sum);
+      float4 sum = __ldcg(partials + item);
+#pragma unroll 4
+      for (int split = 1; split < splits; ++split) sum = Sum(sum, __ldcg(partials + split * items + item));
+      StoreOutput(item >> fours_log2, 4 * (item & mask), sum);
     }
     if (thread == 0) problem.counters[counter] = 0;
   }
@@ -432,29 +440,27 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocksTogether) Quant
   state.Finish();
 }
 
-template <MatrixFormat kFormat, int kTiles>
+template <typename Shape>
 LaunchResult LaunchQuantGemm(const QuantProblem& problem, const QuantPlan& plan, Stream stream) {
-  using Shape = QuantShape<kFormat, kTiles>;
-  const std::int64_t cells = CellsOf(problem.n);
-  const LaunchShape shape{.grid = dim3(BlocksFor(cells, plan.row_warps), static_cast<unsigned>(plan.splits),
-                                       BlocksFor(problem.m, kQuantColumnsMax)),
+  const LaunchShape shape{.grid = dim3(BlocksFor(CellsOf(problem.n), plan.row_warps),
+                                       static_cast<unsigned>(plan.splits), BlocksFor(problem.m, kQuantColumnsMax)),
                           .block = dim3(Shape::kThreads),
                           .shared_bytes = QuantSharedBytes<Shape>(plan),
                           .overlap = true};
   return Launch(QuantGemmKernel<Shape>, shape, stream, problem);
 }
 
-template <int kTiles>
+template <int kTiles, bool kIsOne = false>
 LaunchResult LaunchQuantGemm(MatrixFormat format, const QuantProblem& problem, const QuantPlan& plan, Stream stream) {
   switch (format) {
     case MatrixFormat::kQ8_0:
-      return LaunchQuantGemm<MatrixFormat::kQ8_0, kTiles>(problem, plan, stream);
+      return LaunchQuantGemm<QuantShape<MatrixFormat::kQ8_0, kTiles, kIsOne>>(problem, plan, stream);
     case MatrixFormat::kQ4_0:
-      return LaunchQuantGemm<MatrixFormat::kQ4_0, kTiles>(problem, plan, stream);
+      return LaunchQuantGemm<QuantShape<MatrixFormat::kQ4_0, kTiles, kIsOne>>(problem, plan, stream);
     case MatrixFormat::kQ4_1:
-      return LaunchQuantGemm<MatrixFormat::kQ4_1, kTiles>(problem, plan, stream);
+      return LaunchQuantGemm<QuantShape<MatrixFormat::kQ4_1, kTiles, kIsOne>>(problem, plan, stream);
     case MatrixFormat::kQ4_K:
-      return LaunchQuantGemm<MatrixFormat::kQ4_K, kTiles>(problem, plan, stream);
+      return LaunchQuantGemm<QuantShape<MatrixFormat::kQ4_K, kTiles, kIsOne>>(problem, plan, stream);
     case MatrixFormat::kBf16:
     case MatrixFormat::kFp8:
       break;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include "kernels/gemm/gemm_gpu.h"
@@ -50,27 +51,30 @@ constexpr std::int32_t QuantBucket(std::int32_t m) {
 // every card, so that results have the same bits everywhere; which of two plans is better hardly depends on them.
 inline double QuantPlanSeconds(const QuantPlan& plan, MatrixFormat format, std::int32_t n, std::int32_t k,
                                std::int32_t chunks) {
-  constexpr std::int64_t kMultiprocessors = 132;
-  constexpr double kL2BytesPerSecond = 5.5e12;
-  // What one multiprocessor can unpack and multiply: about 60 instructions of 32 lanes for a cell of 576 bytes.
-  const double multiprocessor_bytes_per_second = 48e9 / std::max(1, plan.columns / 16);
-  const double split_seconds = 0.6e-6 + 0.05e-6 * plan.splits;  // partial sums out, an arrival counted, partial sums in
-  constexpr double kWaveSeconds = 0.3e-6;                       // a block's first copies and its last sums
-  const double row_blocks = static_cast<double>((CellsOf(n) + plan.row_warps - 1) / plan.row_warps);
-  const double blocks = row_blocks * plan.splits * chunks;
+  constexpr double kMultiprocessors = 132;
+  constexpr double kBytesPerSecond = 5.5e12;    // from L2 to all multiprocessors
+  constexpr double kOwnBytesPerSecond = 48e9;   // to one of them
+  constexpr double kTailBytesPerSecond = 60e9;  // to one alone, at the end
+  constexpr double kStartSeconds = 0.3e-6;      // a block's first copies and its last sums
+  constexpr double kWaveSeconds = 0.1e-6;       // the same where another block of the multiprocessor works meanwhile
+  constexpr double kArrivalSeconds = 0.8e-6;    // to count a split's arrival
+  // Instructions of a warp for a cell, four schedulers of 1.75 GHz that issue in four of five cycles.
+  const double cell_seconds = (55.0 + 3.0 * std::max(8, plan.columns)) / (4 * 1.75e9 * 0.8);
+
+  const double blocks = static_cast<double>((CellsOf(n) + plan.row_warps - 1) / plan.row_warps) * plan.splits * chunks;
+  const double waves = std::ceil(blocks / kMultiprocessors);
   const int steps = (QuantSteps(format, k, plan.row_warps) + plan.splits - 1) / plan.splits;  // of a block
-  const double block_k = std::min(k, steps * kQuantWarps / plan.row_warps * QuantStageCells(format) * kCell);
-  const double row_bytes =
-      static_cast<double>(QuantDataBytes(format, kCell, k) + QuantScaleBytes(format, kCell, k)) / kCell;
-  const double block_rows = plan.row_warps * kCell;
-  double block_bytes = block_rows * row_bytes * block_k / k;            // weights
-  block_bytes += 2.0 * plan.columns * block_k;                          // x
-  if (plan.splits > 1) block_bytes += 8.0 * plan.columns * block_rows;  // partial sums, out and in
-  const double waves =
-      static_cast<double>((static_cast<std::int64_t>(blocks) + kMultiprocessors - 1) / kMultiprocessors);
-  const double shared = blocks * block_bytes / kL2BytesPerSecond;
-  const double own = waves * block_bytes / multiprocessor_bytes_per_second;
-  return std::max(shared, own) + waves * kWaveSeconds + (plan.splits > 1 ? split_seconds : 0.0);
+  const double cells = std::min(k / kCell, steps * (kQuantWarps / plan.row_warps) * QuantStageCells(format));
+  const double cell_bytes = static_cast<double>(QuantDataBytes(format, kCell, k) + QuantScaleBytes(format, kCell, k)) /
+                            static_cast<double>(CellsOf(k));
+  const double sums_bytes = plan.splits > 1 ? 4.0 * plan.columns * plan.row_warps * kCell : 0.0;  // of a block, partial
+  const double block_bytes = plan.row_warps * cells * cell_bytes + 2.0 * plan.columns * cells * kCell + 2 * sums_bytes;
+
+  const double shared = blocks * block_bytes / kBytesPerSecond;
+  const double own = waves * std::max(block_bytes / kOwnBytesPerSecond, plan.row_warps * cells * cell_seconds);
+  // The last block of those that share rows reads what all of them wrote.
+  const double tail = plan.splits > 1 ? kArrivalSeconds + plan.splits * sums_bytes / kTailBytesPerSecond : 0.0;
+  return std::max(shared, own) + kStartSeconds + (waves - 1) * kWaveSeconds + tail;
 }
 
 // Depends on the bucket alone, not on the rows in it: rows get the same bits in any company. Above 64 rows the plan is
