@@ -54,9 +54,13 @@ inline int __syncthreads_or(int predicate) {
 inline int __syncthreads_and(int predicate) {
   return kernels::gpu::emulator::Barrier("__syncthreads_and", 0, 0, predicate == 0) == 0;
 }
+#if defined(__SANITIZE_THREAD__)
+inline void __threadfence() { asm volatile("" ::: "memory"); }  // the sanitizer knows no fences; atomics order for it
+#else
 inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
-inline void __threadfence_block() { std::atomic_thread_fence(std::memory_order_seq_cst); }
-inline void __threadfence_system() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+#endif
+inline void __threadfence_block() { __threadfence(); }
+inline void __threadfence_system() { __threadfence(); }
 inline void __nanosleep(unsigned) { kernels::gpu::emulator::Yield(); }
 [[noreturn]] inline void __trap() { kernels::gpu::emulator::Fail("__trap"); }
 inline long long clock64() { return std::chrono::steady_clock::now().time_since_epoch().count(); }

@@ -6,7 +6,7 @@
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
 #endif
-#if defined(__SANITIZE_THREAD__)
+#if defined(EMULATOR_FINDS_RACES)
 #include <sanitizer/tsan_interface.h>
 #endif
 #if !defined(__x86_64__)
@@ -79,13 +79,13 @@ void Fiber::Start(unsigned char* stack, unsigned number, void (*entry)()) {
   makecontext(context, entry, 0);
   stack_pointer_ = context;
 #endif
-#if defined(__SANITIZE_THREAD__)
+#if defined(EMULATOR_FINDS_RACES)
   thread_sanitizer_ = __tsan_create_fiber(0);
 #endif
 }
 
 void Fiber::Destroy() {
-#if defined(__SANITIZE_THREAD__)
+#if defined(EMULATOR_FINDS_RACES)
   if (stack_ != nullptr) __tsan_destroy_fiber(thread_sanitizer_);
 #endif
 #if !defined(__x86_64__)
@@ -98,9 +98,9 @@ void Fiber::SwitchTo(Fiber& next) {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_start_switch_fiber(&fake_stack_, next.bottom_, next.bytes_);
 #endif
-#if defined(__SANITIZE_THREAD__)
+#if defined(EMULATOR_FINDS_RACES)
   if (stack_ == nullptr) thread_sanitizer_ = __tsan_get_current_fiber();
-  __tsan_switch_to_fiber(next.thread_sanitizer_, 0);
+  __tsan_switch_to_fiber(next.thread_sanitizer_, __tsan_switch_to_fiber_no_sync);  // a switch orders nothing
 #endif
 #if defined(__x86_64__)
   mesh_emulator_switch(&stack_pointer_, next.stack_pointer_);
@@ -135,5 +135,10 @@ bool Fiber::StackWhole() const {
   }
   return true;
 }
+
+#if defined(EMULATOR_FINDS_RACES)
+void Released(void* token) { __tsan_release(token); }
+void Acquired(void* token) { __tsan_acquire(token); }
+#endif
 
 }  // namespace kernels::gpu::emulator

@@ -8,7 +8,7 @@ namespace kernels::gpu::emulator {
 // sanitizers are told. A fiber stays on the operating system's thread that made it.
 class Fiber {
  public:
-#if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
+#if defined(__SANITIZE_ADDRESS__) || defined(EMULATOR_FINDS_RACES) || !defined(__OPTIMIZE__)
   static constexpr std::size_t kStackBytes = 256U << 10;  // frames are several times as large
 #else
   static constexpr std::size_t kStackBytes = 64U << 10;
@@ -36,5 +36,15 @@ class Fiber {
   void* fake_stack_ = nullptr;
   void* thread_sanitizer_ = nullptr;
 };
+
+// For the thread sanitizer, which then finds races between the threads of a block: what happened before Released(token)
+// happened before what follows an Acquired(token) that comes later. Nothing otherwise.
+#if defined(EMULATOR_FINDS_RACES)
+void Released(void* token);
+void Acquired(void* token);
+#else
+inline void Released(void*) {}
+inline void Acquired(void*) {}
+#endif
 
 }  // namespace kernels::gpu::emulator
