@@ -11,7 +11,11 @@ namespace kvcache {
 //
 // A row is one token to process. A sequence's rows are neighbours, with consecutive positions; each row writes the K/V
 // of its own position and attends to positions [0, its own], which its blocks hold.
-// Invariant: the row results depend only on the row's own sequence, never on the other rows (see docs of model::Model).
+// Invariant: the row results depend only on the row's own sequence, never on the other rows; on a device also on how many
+// rows there are (libs/model/gpu/README.md).
+//
+// A negative token id, on a device alone, names a token that the host does not know yet: -1 - i is what sample i of the
+// step before picks.
 struct StepBatch {
   std::vector<std::int32_t> token_ids;    // [rows]
   std::vector<std::int32_t> positions;    // [rows]

@@ -151,11 +151,13 @@ absl::StatusOr<std::int32_t> DeviceBackend::Pick(std::int32_t sample, TokenChoic
 std::string DeviceBackend::device_name() const {
   const kernels::gpu::DeviceInfo& device = model_->device();
   const std::int64_t block_bytes = model_->kv_bytes_per_token() * model_->block_size();
+  const char* missing = model_->library_missing();
   return absl::StrCat(device.name, ", compute capability ", device.capability / 10, ".", device.capability % 10,
                       ", driver ", device.driver_version / 1000, ".", device.driver_version % 1000 / 10, ", ",
                       device.memory_bytes >> 20, " MiB: weights (", weights_, ") ", model_->weight_bytes() >> 20,
                       " MiB, KV (", kv_, ") ", block_bytes * model_->blocks_total() >> 20, " MiB in ",
-                      model_->blocks_total(), " blocks of ", model_->block_size(), " tokens");
+                      model_->blocks_total(), " blocks of ", model_->block_size(),
+                      " tokens; cuBLASLt: ", missing == nullptr ? "yes" : missing);
 }
 
 }  // namespace engine

@@ -109,6 +109,8 @@ class LlamaGpuModel {
   std::int64_t weight_bytes() const { return weights_.matrix_bytes; }  // what a decode step reads at least, of weights
   std::int64_t kv_bytes_per_token() const;
   std::size_t seen_words() const;  // of one bit set
+  // Why products of many rows run on kernels of our own and not on the library's; nullptr: they run on the library's.
+  const char* library_missing() const { return kernels::gpu::GemmLibraryMissing(gemm_.get()); }
   std::size_t graphs() const { return graphs_.size(); }
 
  private:
