@@ -44,6 +44,8 @@ class GraphCache {
     entries_.push_back({key, ++clock_, std::move(graph)});
   }
 
+  void Clear() { entries_.clear(); }
+
   std::size_t size() const { return entries_.size(); }
   bool enabled() const { return graphs_max_ > 0; }
 

@@ -432,6 +432,13 @@ absl::Status LlamaGpuModel::FillKvForBenchmark() {
   return Told(gpu::Synchronize(compute_.get()), "filling the KV pool");
 }
 
+void LlamaGpuModel::RunOnlyForBenchmark(std::optional<StepPart> part) {
+  CHECK(steps_in_flight_ == 0);
+  only_part_ = part;
+  graphs_.Clear();
+  shapes_met_.clear();
+}
+
 absl::StatusOr<double> LlamaGpuModel::StepSeconds() {
   CHECK(options_.timing && steps_collected_ > 0);
   const StepSlot& slot = slots_[(steps_collected_ - 1) % kStepsInFlight];

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "libs/model/gpu/gpu_weights.h"
 #include "libs/model/gpu/graph_cache.h"
 #include "libs/model/gpu/step_buffers.h"
+#include "libs/model/gpu/step_part.h"
 #include "libs/model/gpu/step_slot.h"
 #include "libs/model/llama_config.h"
 #include "libs/tensor/gguf.h"
@@ -96,6 +98,10 @@ class LlamaGpuModel {
   // Fills the whole KV pool with numbers that attention can read, for benchmarks that start in the middle of a context.
   absl::Status FillKvForBenchmark();
 
+  // From now on steps run the launches of one kind alone, on what earlier steps left in the buffers; nullopt: whole
+  // steps. REQUIRES: no step in flight.
+  void RunOnlyForBenchmark(std::optional<StepPart> part);
+
   bool device_lost() const { return device_lost_; }
   std::int32_t steps_in_flight() const { return steps_in_flight_; }
   // Device time of the step collected last. REQUIRES: options.timing
@@ -152,6 +158,7 @@ class LlamaGpuModel {
   kernels::gpu::LaunchResult RunProducts(std::span<const kernels::gpu::Matrix> parts, const ProductInput& x,
                                          std::int32_t rows, kernels::gpu::Bf16* y, std::int32_t y_stride);
   kernels::gpu::LaunchResult RunProductAdded(const kernels::gpu::Matrix& w, const ProductInput& x, std::int32_t rows);
+  bool Runs(StepPart part) const { return !only_part_.has_value() || *only_part_ == part; }
   kernels::gpu::PagedKv LayerKv(std::int32_t layer) const;
   absl::Status Told(const kernels::gpu::LaunchResult& result, const char* what);
 
@@ -177,6 +184,7 @@ class LlamaGpuModel {
   std::uint64_t steps_enqueued_ = 0, steps_collected_ = 0;
   std::int32_t steps_in_flight_ = 0;
   std::int32_t samples_[kStepsInFlight] = {};
+  std::optional<StepPart> only_part_;
   bool device_lost_ = false;
 };
 

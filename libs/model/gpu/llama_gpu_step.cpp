@@ -52,27 +52,31 @@ LaunchResult LlamaGpuModel::Run(const StepPlan& plan) {
   const StepSlot& slot = slots_[index];
   const StepArrays arrays = slot.OnDevice(plan.sizes);
   const gpu::Stream stream = compute_.get();
-  GPU_RETURN_IF_ERROR(
-      gpu::RunEmbedRows({.embedding = weights_.embedding,
-                         .format = weights_.embedding_format,
-                         .rows_total = config_.vocabulary,
-                         .width = config_.width,
-                         .token_ids = arrays.token_ids,
-                         .previous_picks = static_cast<const std::int32_t*>(slots_[1 - index].device_picks.get()),
-                         .rows = plan.sizes.rows,
-                         .x = buffers_.x},
-                        stream));
+  if (Runs(StepPart::kEmbed)) {
+    GPU_RETURN_IF_ERROR(
+        gpu::RunEmbedRows({.embedding = weights_.embedding,
+                           .format = weights_.embedding_format,
+                           .rows_total = config_.vocabulary,
+                           .width = config_.width,
+                           .token_ids = arrays.token_ids,
+                           .previous_picks = static_cast<const std::int32_t*>(slots_[1 - index].device_picks.get()),
+                           .rows = plan.sizes.rows,
+                           .x = buffers_.x},
+                          stream));
+  }
   for (std::int32_t layer = 0; layer < config_.layers; ++layer) {
     GPU_RETURN_IF_ERROR(RunAttention(plan, arrays, layer));
     GPU_RETURN_IF_ERROR(RunFeedForward(plan, weights_.layers[static_cast<std::size_t>(layer)]));
   }
   if (plan.sizes.samples == 0) return LaunchResult::Ok();
   GPU_RETURN_IF_ERROR(RunSampling(plan, arrays));
+  if (!Runs(StepPart::kSample)) return LaunchResult::Ok();
   return gpu::CopyToHost(slot.picks.get(), slot.device_picks.get(),
                          static_cast<std::size_t>(plan.sizes.samples) * sizeof(std::int32_t), stream);
 }
 
 LaunchResult LlamaGpuModel::RunNorm(const float* weight, std::int32_t rows, const std::int32_t* row_ids, bool fp8) {
+  if (!Runs(StepPart::kNorm)) return LaunchResult::Ok();
   return gpu::RunRmsNorm({.x = buffers_.x,
                           .delta = nullptr,
                           .weight = weight,
@@ -128,47 +132,56 @@ LaunchResult LlamaGpuModel::RunAttention(const StepPlan& plan, const StepArrays&
   const gpu::Stream stream = compute_.get();
   GPU_RETURN_IF_ERROR(RunNorm(layer.attention_norm, rows, nullptr, fp8));
   const ProductInput normed = Written(buffers_.normed, buffers_.normed_scales, fp8);
-  GPU_RETURN_IF_ERROR(RunProducts(layer.qkv.all(), normed, rows, buffers_.qkv, qkv_width));
+  if (Runs(StepPart::kQkv)) {
+    GPU_RETURN_IF_ERROR(RunProducts(layer.qkv.all(), normed, rows, buffers_.qkv, qkv_width));
+  }
 
   const gpu::PagedKv kv = LayerKv(layer_index);
-  GPU_RETURN_IF_ERROR(gpu::RunRopeStore({.qkv = buffers_.qkv,
-                                         .heads = config_.heads,
-                                         .table = static_cast<const float*>(rope_table_.get()),
-                                         .table_positions = options_.positions_max,
-                                         .rows = arrays.Rows(plan.sizes),
-                                         .sequence_of_row = arrays.sequence_of_row,
-                                         .kv = kv},
-                                        stream));
+  if (Runs(StepPart::kRope)) {
+    // The step's arrays were on the device before its first kernel.
+    GPU_RETURN_IF_ERROR(gpu::RunRopeStore({.qkv = buffers_.qkv,
+                                           .heads = config_.heads,
+                                           .table = static_cast<const float*>(rope_table_.get()),
+                                           .table_positions = options_.positions_max,
+                                           .rows = arrays.Rows(plan.sizes),
+                                           .sequence_of_row = arrays.sequence_of_row,
+                                           .kv = kv,
+                                           .rows_settled = true},
+                                          stream));
+  }
   const float scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim));
   const std::int32_t decodes = plan.decodes;
-  GPU_RETURN_IF_ERROR(gpu::RunDecodeAttention({.q = buffers_.qkv,
-                                               .q_stride = qkv_width,
-                                               .kv = kv,
-                                               .positions = arrays.positions,
-                                               .block_begin = arrays.block_begin,
-                                               .block_ids = arrays.block_ids,
-                                               .sequences = decodes,
-                                               .heads = config_.heads,
-                                               .context_max = plan.context_max,
-                                               .scale = scale,
-                                               .workspace = buffers_.decode_workspace,
-                                               .y = buffers_.attended},
-                                              stream));
-  const gpu::StepRows chunks{.positions = arrays.positions + decodes,
-                             .row_begin = arrays.prefill_row_begin,
-                             .block_begin = arrays.block_begin + decodes,
-                             .block_ids = arrays.block_ids,
-                             .rows = rows - decodes,
-                             .sequences = plan.sizes.sequences - decodes};
-  GPU_RETURN_IF_ERROR(gpu::RunPrefillAttention({.q = buffers_.qkv + std::int64_t{decodes} * qkv_width,
-                                                .q_stride = qkv_width,
-                                                .kv = kv,
-                                                .rows = chunks,
-                                                .heads = config_.heads,
-                                                .chunk_max = plan.chunk_max,
-                                                .scale = scale,
-                                                .y = buffers_.attended + std::int64_t{decodes} * q_width},
-                                               stream));
+  if (Runs(StepPart::kAttention)) {
+    GPU_RETURN_IF_ERROR(gpu::RunDecodeAttention({.q = buffers_.qkv,
+                                                 .q_stride = qkv_width,
+                                                 .kv = kv,
+                                                 .positions = arrays.positions,
+                                                 .block_begin = arrays.block_begin,
+                                                 .block_ids = arrays.block_ids,
+                                                 .sequences = decodes,
+                                                 .heads = config_.heads,
+                                                 .context_max = plan.context_max,
+                                                 .scale = scale,
+                                                 .workspace = buffers_.decode_workspace,
+                                                 .y = buffers_.attended},
+                                                stream));
+    const gpu::StepRows chunks{.positions = arrays.positions + decodes,
+                               .row_begin = arrays.prefill_row_begin,
+                               .block_begin = arrays.block_begin + decodes,
+                               .block_ids = arrays.block_ids,
+                               .rows = rows - decodes,
+                               .sequences = plan.sizes.sequences - decodes};
+    GPU_RETURN_IF_ERROR(gpu::RunPrefillAttention({.q = buffers_.qkv + std::int64_t{decodes} * qkv_width,
+                                                  .q_stride = qkv_width,
+                                                  .kv = kv,
+                                                  .rows = chunks,
+                                                  .heads = config_.heads,
+                                                  .chunk_max = plan.chunk_max,
+                                                  .scale = scale,
+                                                  .y = buffers_.attended + std::int64_t{decodes} * q_width},
+                                                 stream));
+  }
+  if (!Runs(StepPart::kOutput)) return LaunchResult::Ok();
   return RunProductAdded(layer.attention_output, {.bf16 = buffers_.attended}, rows);
 }
 
@@ -177,15 +190,20 @@ LaunchResult LlamaGpuModel::RunFeedForward(const StepPlan& plan, const GpuLayer&
   const std::int32_t rows = plan.sizes.rows;
   const bool fp8_in = TakesFp8(layer.gate_up.all(), rows), fp8_out = TakesFp8({&layer.down, 1}, rows);
   GPU_RETURN_IF_ERROR(RunNorm(layer.ffn_norm, rows, nullptr, fp8_in));
-  GPU_RETURN_IF_ERROR(RunProducts(layer.gate_up.all(), Written(buffers_.normed, buffers_.normed_scales, fp8_in), rows,
-                                  buffers_.gate_up, 2 * config_.ffn_width));
-  GPU_RETURN_IF_ERROR(gpu::RunSiluGate({.gate_up = buffers_.gate_up,
-                                        .rows = rows,
-                                        .width = config_.ffn_width,
-                                        .y_bf16 = fp8_out ? nullptr : buffers_.gated,
-                                        .y_fp8 = fp8_out ? reinterpret_cast<gpu::Fp8*>(buffers_.gated) : nullptr,
-                                        .y_scales = fp8_out ? buffers_.gated_scales : nullptr},
-                                       compute_.get()));
+  if (Runs(StepPart::kGateUp)) {
+    GPU_RETURN_IF_ERROR(RunProducts(layer.gate_up.all(), Written(buffers_.normed, buffers_.normed_scales, fp8_in), rows,
+                                    buffers_.gate_up, 2 * config_.ffn_width));
+  }
+  if (Runs(StepPart::kSiluGate)) {
+    GPU_RETURN_IF_ERROR(gpu::RunSiluGate({.gate_up = buffers_.gate_up,
+                                          .rows = rows,
+                                          .width = config_.ffn_width,
+                                          .y_bf16 = fp8_out ? nullptr : buffers_.gated,
+                                          .y_fp8 = fp8_out ? reinterpret_cast<gpu::Fp8*>(buffers_.gated) : nullptr,
+                                          .y_scales = fp8_out ? buffers_.gated_scales : nullptr},
+                                         compute_.get()));
+  }
+  if (!Runs(StepPart::kDown)) return LaunchResult::Ok();
   return RunProductAdded(layer.down, Written(buffers_.gated, buffers_.gated_scales, fp8_out), rows);
 }
 
@@ -194,16 +212,19 @@ LaunchResult LlamaGpuModel::RunSampling(const StepPlan& plan, const StepArrays& 
   const std::int32_t samples = plan.sizes.samples;
   const StepSlot& slot = slots_[steps_enqueued_ % kStepsInFlight];
   GPU_RETURN_IF_ERROR(RunNorm(weights_.output_norm, samples, arrays.logit_rows, /*fp8=*/false));
-  GPU_RETURN_IF_ERROR(gpu::RunGemm({.w = weights_.output,
-                                    .x_bf16 = buffers_.normed,
-                                    .x_fp8 = nullptr,
-                                    .x_scales = nullptr,
-                                    .m = samples,
-                                    .y_f32 = buffers_.logits,
-                                    .y_bf16 = nullptr,
-                                    .y_stride = buffers_.logits_stride,
-                                    .accumulate = false},
-                                   gemm_.get(), compute_.get()));
+  if (Runs(StepPart::kLogits)) {
+    GPU_RETURN_IF_ERROR(gpu::RunGemm({.w = weights_.output,
+                                      .x_bf16 = buffers_.normed,
+                                      .x_fp8 = nullptr,
+                                      .x_scales = nullptr,
+                                      .m = samples,
+                                      .y_f32 = buffers_.logits,
+                                      .y_bf16 = nullptr,
+                                      .y_stride = buffers_.logits_stride,
+                                      .accumulate = false},
+                                     gemm_.get(), compute_.get()));
+  }
+  if (!Runs(StepPart::kSample)) return LaunchResult::Ok();
   return gpu::RunSample({.logits = buffers_.logits,
                          .rows = samples,
                          .stride = buffers_.logits_stride,

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <exception>
 #include <fstream>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -28,6 +29,8 @@ constexpr const char* kHelp = R"(gpu_step_bench: whole steps of an 8B Llama with
 decode   one row for each of B sequences near a context of 2,048 tokens, steps one behind the other as the engine runs
          them. ms = device time of a step; % of limit = reading all weights and all K/V once at the speed of a device
          copy, beside that; gap = time between two steps in which the device did nothing; tokens/s from the wall clock
+part     of a decode step: the launches of one kind alone, in all layers. Their sum is more than the step where kernels
+         overlap, or find in the L2 cache what the one before has written
 prefill  one sequence of 2,048 tokens in one step
 )";
 
@@ -116,28 +119,52 @@ class StepBench {
       : plan_(plan), model_(model), bench_(bench), formats_(std::move(formats)) {}
 
   void Decode(std::int32_t sequences) {
-    constexpr int kWarmUp = 6;  // a shape is captured when it comes the second time, once for each slot
-    const std::int32_t first = plan_.context - plan_.steps - kWarmUp;
-    for (int step = 0; step < kWarmUp; ++step) {
-      Start(DecodeBatch(sequences, first + step, step > 0));
-      Require(model_.Collect().status());
-    }
-    double device = 0.0;
-    const double begin = Now();
-    for (std::int32_t step = 0; step < plan_.steps; ++step) {
-      Start(DecodeBatch(sequences, first + kWarmUp + step, true));
-      if (step > 0) device += End();
-    }
-    device += End();
-    const double wall = (Now() - begin) / plan_.steps, busy = device / plan_.steps;
-    const double context = first + kWarmUp + plan_.steps / 2.0;
+    const Measured step = Measure(sequences);
+    const double context = plan_.context - plan_.steps / 2.0;
     const double bytes = static_cast<double>(model_.weight_bytes()) +
                          sequences * context * static_cast<double>(model_.kv_bytes_per_token());
-    const std::string shape = "B=" + std::to_string(sequences) + " context=" + std::to_string(plan_.context);
-    bench_.Row("decode_step " + formats_, shape, busy, bytes, 0);
+    const std::string shape = ShapeOf(sequences);
+    bench_.Row("decode_step " + formats_, shape, step.device, bytes, 0);
     std::printf("    %s %s: %.3f ms, %.0f %% of the limit of %.3f ms; gap between steps %.0f us; %.0f tokens/s\n",
-                formats_.c_str(), shape.c_str(), busy * 1e3, 100 * bytes / bench_.copy_bytes_per_second() / busy,
-                bytes / bench_.copy_bytes_per_second() * 1e3, (wall - busy) * 1e6, sequences / wall);
+                formats_.c_str(), shape.c_str(), step.device * 1e3,
+                100 * bytes / bench_.copy_bytes_per_second() / step.device,
+                bytes / bench_.copy_bytes_per_second() * 1e3, (step.wall - step.device) * 1e6, sequences / step.wall);
+  }
+
+  // Bytes: weights and K/V, which are all that counts.
+  void DecodeParts(std::int32_t sequences) {
+    const model::LlamaConfig& c = plan_.config;
+    const double weight = formats_ == "fp8" ? 1.0 : 2.0, width = c.width;
+    const double layer = weight * width * c.layers;
+    const double kv =
+        sequences * (plan_.context - plan_.steps / 2.0) * static_cast<double>(model_.kv_bytes_per_token());
+    const struct {
+      const char* name;
+      model::StepPart part;
+      int launches;
+      double bytes;
+    } parts[] = {{"embed", model::StepPart::kEmbed, 1, 0},
+                 {"norm", model::StepPart::kNorm, 2 * c.layers + 1, 0},
+                 {"qkv", model::StepPart::kQkv, c.layers, layer * (c.q_width() + 2 * c.kv_width())},
+                 {"rope", model::StepPart::kRope, c.layers, 0},
+                 {"attention", model::StepPart::kAttention, c.layers, kv},
+                 {"output", model::StepPart::kOutput, c.layers, layer * c.q_width()},
+                 {"gate_up", model::StepPart::kGateUp, c.layers, layer * 2 * c.ffn_width},
+                 {"silu_gate", model::StepPart::kSiluGate, c.layers, 0},
+                 {"down", model::StepPart::kDown, c.layers, layer * c.ffn_width},
+                 {"logits", model::StepPart::kLogits, 1, 2 * width * c.vocabulary},
+                 {"sample", model::StepPart::kSample, 1, 0}};
+    double sum = 0.0;
+    for (const auto& part : parts) {
+      model_.RunOnlyForBenchmark(part.part);
+      const double seconds = Measure(sequences).device;
+      sum += seconds;
+      bench_.Row("decode_part " + formats_ + " " + part.name,
+                 ShapeOf(sequences) + " launches=" + std::to_string(part.launches), seconds, part.bytes, 0);
+    }
+    model_.RunOnlyForBenchmark(std::nullopt);
+    std::printf("    %s %s: parts one by one %.3f ms, together %.3f ms\n", formats_.c_str(), ShapeOf(sequences).c_str(),
+                sum * 1e3, Measure(sequences).device * 1e3);
   }
 
   void Prefill() {
@@ -157,6 +184,31 @@ class StepBench {
   }
 
  private:
+  struct Measured {
+    double device, wall;  // seconds of a step
+  };
+
+  std::string ShapeOf(std::int32_t sequences) const {
+    return "B=" + std::to_string(sequences) + " context=" + std::to_string(plan_.context);
+  }
+
+  Measured Measure(std::int32_t sequences) {
+    constexpr int kWarmUp = 6;  // a shape is captured when it comes the second time, once for each slot
+    const std::int32_t first = plan_.context - plan_.steps - kWarmUp;
+    for (int step = 0; step < kWarmUp; ++step) {
+      Start(DecodeBatch(sequences, first + step, step > 0));
+      Require(model_.Collect().status());
+    }
+    double device = 0.0;
+    const double begin = Now();
+    for (std::int32_t step = 0; step < plan_.steps; ++step) {
+      Start(DecodeBatch(sequences, first + kWarmUp + step, true));
+      if (step > 0) device += End();
+    }
+    device += End();
+    return {device / plan_.steps, (Now() - begin) / plan_.steps};
+  }
+
   void AddSequence(kvcache::StepBatch& batch, std::int32_t index, std::int32_t position, std::int32_t rows,
                    bool token_unknown) const {
     const std::int32_t blocks_each = (plan_.context + model_.block_size() - 1) / model_.block_size();
@@ -214,6 +266,7 @@ void RunFormat(const Options& options, const Plan& plan, bool fp8, kernels::gpu:
   std::printf("    %s: ready in %.1f s\n", fp8 ? "fp8" : "bf16", Now() - begin);
   StepBench steps(plan, **model, bench, fp8 ? "fp8" : "bf16");
   for (std::int32_t sequences : plan.batches) steps.Decode(sequences);
+  for (std::int32_t sequences : {plan.batches.front(), plan.batches.back()}) steps.DecodeParts(sequences);
   steps.Prefill();
 }
 
