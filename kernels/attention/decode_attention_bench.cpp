@@ -108,6 +108,11 @@ class DecodeBench {
 
 // What the launcher chooses from, each changed alone.
 void TryTunings(DecodeBench& decode, const Case& c) {
+  decode.Time("decode_attention l2=0", {.l2_bytes = 0});
+  decode.Time("decode_attention l2=256", {.l2_bytes = 256});
+  decode.Time("decode_attention pieces=512 l2=0", {.piece_tokens = 512, .l2_bytes = 0});
+  decode.Time("decode_attention pieces=512 l2=256", {.piece_tokens = 512, .l2_bytes = 256});
+  decode.Time("decode_attention pieces=1024", {.piece_tokens = 1024});
   decode.Time("decode_attention stages=2 tail=0", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 0});
   decode.Time("decode_attention stages=2 tail=25", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 25});
   decode.Time("decode_attention stages=2 tail=50", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 50});
@@ -118,6 +123,16 @@ void TryTunings(DecodeBench& decode, const Case& c) {
   decode.Time("decode_attention stages=4", {.stages = 4, .piece_tokens = 0, .blocks = 0, .tail_percent = -1});
   decode.Time("decode_attention pieces=128", {.stages = 0, .piece_tokens = 128, .blocks = 0, .tail_percent = -1});
   decode.Time("decode_attention pieces=512", {.stages = 0, .piece_tokens = 512, .blocks = 0, .tail_percent = -1});
+}
+
+// Where pieces are few, their length decides how many multiprocessors work.
+void TryPieces(DecodeBench& decode) {
+  for (int tokens : {128, 256, 512, 1024}) {
+    for (int stages : {2, 3, 4, 6}) {
+      decode.Time("decode_attention pieces=" + std::to_string(tokens) + " stages=" + std::to_string(stages),
+                  {.stages = stages, .piece_tokens = tokens});
+    }
+  }
 }
 
 }  // namespace
@@ -145,6 +160,7 @@ void BenchDecodeAttention(Bench& bench) {
     decode.Time("decode_attention");
     const bool tune = &c == &cases[0] || (!bench.quick() && (c.context == 2048 || c.format == kFp8));
     if (tune) TryTunings(decode, c);
+    if (c.sequences < 64 && c.context == 4096) TryPieces(decode);
   }
 }
 

@@ -8,13 +8,14 @@
 
 namespace kernels::gpu {
 
-// What the benchmark tries; 0 (tail_percent: negative) leaves the choice to the launcher. `piece_tokens` alone changes
+// What the benchmark tries; 0 (the last two: negative) leaves the choice to the launcher. `piece_tokens` alone changes
 // bits of a result: it is a part of the arithmetic, the others say only who computes what and when.
 struct DecodeAttentionTuning {
-  std::int32_t stages = 0;         // tiles of 16 tokens that a warp keeps under way; 2, 3 or 4
+  std::int32_t stages = 0;         // tiles of 16 tokens that a warp keeps under way; 2 to 6
   std::int32_t piece_tokens = 0;   // the shortest piece, see below; a power of two from 128 on
   std::int32_t blocks = 0;         // that share the step evenly, but for the tail
   std::int32_t tail_percent = -1;  // of the work is left to small blocks that run as the others end
+  std::int32_t l2_bytes = -1;      // that a copy asks the L2 cache to fetch; 0 (no wish), 128 or 256
 };
 
 // Attention of sequences that decode: one row each, over positions [0, its own] (formula: attention/paged_attention.h).

@@ -18,13 +18,13 @@ namespace kernels::gpu {
 // the instruction's N and the keys and values its M; a larger group takes two head tiles on the same K and V.
 //
 // Which dimension stands in which column of K, or row of V^T, is free as long as Q and the output agree. It is chosen
-// so that a lane's own fragments are whole 16-byte pieces of memory. So each lane copies what it will consume itself,
-// to [slot][lane][16 bytes] of shared memory: no swizzle, no bank conflicts, no ldmatrix (which couldn't transpose
-// bytes), no barrier of the block, and as many bytes under way as shared memory holds, whatever the registers are
-// doing.
+// so that a lane's own fragments are whole 16-byte pieces of a row, wherever rows divide into such: no ldmatrix, which
+// couldn't transpose bytes.
 //
-// Rows that don't divide into such pieces leave a remainder, in which 2 or 4 lanes share a 16-byte piece: each copies
-// the piece of one key and reads its part of it from all. Therefore a __syncwarp stands between the copy and its use.
+// The copy to shared memory is another matter: the 16 rows of a tile follow one another in memory, and each instruction
+// of the warp copies 512 bytes of them, 8 neighbouring lanes a 128-byte line, so that the L2 cache is asked for each
+// line once. The lines keep their order in shared memory; the 16-byte pieces of a line are exchanged, see Turn, so that
+// the lanes that read at a time find theirs in different banks. A __syncwarp stands between the copy and its use.
 inline constexpr int kTileKeys = 16;
 
 struct WarpLane {
@@ -38,12 +38,11 @@ struct DecodeTile {
   static constexpr int kRowBytes = kHeadDim * kValueBytes;
   static constexpr int kTileBytes = kTileKeys * kRowBytes;  // in shared memory, K or V
   static constexpr int kSteps = kHeadDim / 16;              // instructions a head tile
-  static constexpr int kSlotBytes = kWarpLanes * 16;
+  static constexpr int kLineBytes = 128;
   static constexpr bool kFp8 = kFormat == KvFormat::kFp8;
 
   // A span of a row's bytes starts at `offset`; every lane takes kWidth bytes of it for each of its keys: 4 lanes
-  // (pair) share a key's span, 8 (group) a value's. Spans take offset / 32 slots before them, of 16 keys * 32 bytes
-  // each.
+  // (pair) share a key's span, 8 (group) a value's.
   template <typename Body>  // body(integral_constant kWidth, offset)
   __device__ static __forceinline__ void ForKeySpans(Body body) {
 #pragma unroll
@@ -59,35 +58,16 @@ struct DecodeTile {
     if constexpr (kRowBytes % 64 == 32) body(std::integral_constant<int, 4>{}, kRowBytes / 64 * 64);
   }
 
-  // A lane's keys: group and group + 8 in the scores; 2 pair, 2 pair + 1, 2 pair + 8, 2 pair + 9 in the output.
-  __device__ static __forceinline__ int ValueKey(WarpLane lane, int i) {
-    return 2 * lane.pair + (i & 1) + 8 * (i >> 1);
-  }
-
-  // Starts the copies of a tile whose first row is at `from`; rows at and beyond `rows` become zero and are not read.
-  __device__ static __forceinline__ void FetchKeys(unsigned char* to, const unsigned char* from, int rows,
-                                                   WarpLane lane) {
-    ForKeySpans([&](auto width, int offset) {
-      constexpr int kSharers = 16 / decltype(width)::value;
+  // Starts the copies of a tile of keys or values whose first row is at `from`; rows at and beyond `rows` become zero
+  // and are not read. kL2Bytes: see CopyAsync16.
+  template <int kL2Bytes>
+  __device__ static __forceinline__ void Fetch(unsigned char* to, const unsigned char* from, int rows, WarpLane lane) {
+    const int end = min(rows, kTileKeys) * kRowBytes;
 #pragma unroll
-      for (int j = 0; j < 2 / kSharers; ++j) {
-        const int row = lane.group + 8 * (lane.pair % kSharers + kSharers * j);
-        CopyAsync16(to + (offset / 32 + j) * kSlotBytes + lane.index() * 16,
-                    from + row * kRowBytes + offset + lane.pair / kSharers * 16, row < rows);
-      }
-    });
-  }
-  __device__ static __forceinline__ void FetchValues(unsigned char* to, const unsigned char* from, int rows,
-                                                     WarpLane lane) {
-    ForValueSpans([&](auto width, int offset) {
-      constexpr int kSharers = 16 / decltype(width)::value;
-#pragma unroll
-      for (int j = 0; j < 4 / kSharers; ++j) {
-        const int row = ValueKey(lane, lane.group % kSharers + kSharers * j);
-        CopyAsync16(to + (offset / 32 + j) * kSlotBytes + lane.index() * 16,
-                    from + row * kRowBytes + offset + lane.group / kSharers * 16, row < rows);
-      }
-    });
+    for (int copy = 0; copy < kTileBytes / (kWarpLanes * 16); ++copy) {
+      const int at = (copy * kWarpLanes + lane.index()) * 16;
+      CopyAsync16<kL2Bytes>(to + (at ^ Turn(at / kRowBytes)), from + at, at < end);
+    }
   }
 
   // The dimension of the lane's first element in a key's span; the lane's elements follow one another.
@@ -105,14 +85,10 @@ struct DecodeTile {
   __device__ static __forceinline__ void AddScores(float (&s)[kHeadTiles][4], const unsigned char* keys,
                                                    const std::uint32_t (&q)[kHeadTiles][kSteps][2], WarpLane lane) {
     ForKeySpans([&](auto width, int offset) {
-      constexpr int kWidth = decltype(width)::value, kSharers = 16 / kWidth;
-      std::uint32_t raw[2][kWidth / 4];
+      constexpr int kWidth = decltype(width)::value;
+      std::uint32_t raw[2][kWidth / 4];  // of keys group and group + 8
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        const int source = lane.group * 4 + lane.pair / kSharers * kSharers + i % kSharers;
-        LoadWords(raw[i],
-                  keys + (offset / 32 + i / kSharers) * kSlotBytes + source * 16 + lane.pair % kSharers * kWidth);
-      }
+      for (int i = 0; i < 2; ++i) LoadWords(raw[i], keys + Place(lane.group, 8 * i, offset, lane.pair * kWidth));
 #pragma unroll
       for (int u = 0; u < kWidth / kValueBytes / 4; ++u) {  // 4 elements of each of two keys a step
         std::uint32_t a[4];
@@ -133,13 +109,11 @@ struct DecodeTile {
   __device__ static __forceinline__ void AddValues(float (&o)[kHeadTiles][kSteps][4], const unsigned char* values,
                                                    const std::uint32_t (&p)[kHeadTiles][2], WarpLane lane) {
     ForValueSpans([&](auto width, int offset) {
-      constexpr int kWidth = decltype(width)::value, kSharers = 16 / kWidth;
-      std::uint32_t raw[4][kWidth / 4];
+      constexpr int kWidth = decltype(width)::value;
+      std::uint32_t raw[4][kWidth / 4];  // of keys 2 pair, 2 pair + 1, 2 pair + 8, 2 pair + 9
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const int source = (lane.group / kSharers * kSharers + i % kSharers) * 4 + lane.pair;
-        LoadWords(raw[i],
-                  values + (offset / 32 + i / kSharers) * kSlotBytes + source * 16 + lane.group % kSharers * kWidth);
+        LoadWords(raw[i], values + Place(2 * lane.pair, i % 2 + 8 * (i / 2), offset, lane.group * kWidth));
       }
 #pragma unroll
       for (int word = 0; word < kWidth / 4; ++word) {
@@ -177,6 +151,28 @@ struct DecodeTile {
   }
 
  private:
+  // What the places of a row's 16-byte pieces are XORed with, in bytes: the same for all rows that share a line. At a
+  // time 8 lanes read 16 bytes each, those of keys from rows 2 i and 2 i + 1, of values from rows 0, 2, 4, 6 or 1, 3,
+  // 5, 7; half as many bytes, or a quarter, are read by twice as many lanes. (Keys of 96 bytes keep conflicts of two.)
+  __device__ static __forceinline__ int Turn(int row) {
+    if constexpr (kRowBytes % kLineBytes == 0) {
+      return ((row & 6) ^ (row & 1) << 2) * 16;
+    } else {
+      constexpr int kRowsOfWholeLines = kRowBytes % 64 == 0 ? 2 : 4;
+      return (row / kRowsOfWholeLines * 2 & 6) * 16;
+    }
+  }
+  // Where the lane finds byte `offset` + `lane_byte` of row `lane_row` + `row`, of which no bit is set in both. What is
+  // the same in all lanes is kept apart, so that it is part of the instruction where a row is whole lines.
+  __device__ static __forceinline__ int Place(int lane_row, int row, int offset, int lane_byte) {
+    if constexpr (kRowBytes % kLineBytes == 0) {
+      const int of_line = (offset % kLineBytes + lane_byte) ^ Turn(lane_row) ^ Turn(row);
+      return lane_row * kRowBytes + of_line + (row * kRowBytes + offset / kLineBytes * kLineBytes);
+    } else {
+      return ((lane_row + row) * kRowBytes + offset + lane_byte) ^ Turn(lane_row + row);
+    }
+  }
+
   __device__ static __forceinline__ void Multiply(float (&d)[4], const std::uint32_t (&a)[4],
                                                   const std::uint32_t (&b)[2]) {
     if constexpr (kFp8) {
