@@ -25,8 +25,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "kernels/RESULTS.md"
 PLOT = ROOT / "docs/performance/gpu_kernels.png"
-BENCHMARKS = ("rms_norm", "rope_store", "silu_gate", "block_copy", "sample", "decode_attention", "prefill_attention",
-              "gemm", "quant_gemm")
+BENCHMARKS = ("rms_norm", "rope_store", "silu_gate", "quantize_rows", "block_copy", "sample", "decode_attention",
+              "prefill_attention", "gemm", "quant_gemm")
 PEERS_SECONDS_MAX = 50  # in all; the card may be lent for minutes only
 # Dense BF16 operations a second without sparsity, from the vendor's data sheets; the first name that a card's contains.
 PEAK_FLOPS = (("H200", 989e12), ("H100 PCIe", 756e12), ("H100", 989e12), ("B200", 2250e12), ("A100", 312e12),

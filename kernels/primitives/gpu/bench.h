@@ -63,6 +63,7 @@ class Bench {
 void BenchRmsNorm(Bench& bench);
 void BenchRopeStore(Bench& bench);
 void BenchSiluGate(Bench& bench);
+void BenchQuantizeRows(Bench& bench);
 void BenchBlockCopy(Bench& bench);
 void BenchSample(Bench& bench);
 void BenchDecodeAttention(Bench& bench);

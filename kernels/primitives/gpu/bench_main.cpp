@@ -18,6 +18,7 @@ constexpr Benchmark kBenchmarks[] = {
     {"rms_norm", kernels::gpu::BenchRmsNorm},
     {"rope_store", kernels::gpu::BenchRopeStore},
     {"silu_gate", kernels::gpu::BenchSiluGate},
+    {"quantize_rows", kernels::gpu::BenchQuantizeRows},
     {"block_copy", kernels::gpu::BenchBlockCopy},
     {"sample", kernels::gpu::BenchSample},
     {"decode_attention", kernels::gpu::BenchDecodeAttention},

@@ -6,6 +6,7 @@
 #include "kernels/attention/prefill_attention_gpu.h"
 #include "kernels/norm/rms_norm_gpu.h"
 #include "kernels/primitives/silu_gate_gpu.h"
+#include "kernels/quant/quantize_rows_gpu.h"
 #include "kernels/quant/repack_gpu.h"
 #include "kernels/rope/rope_store_gpu.h"
 #include "kernels/sampling/sample_gpu.h"
@@ -182,7 +183,18 @@ LaunchResult LlamaGpuModel::RunAttention(const StepPlan& plan, const StepArrays&
                                                  stream));
   }
   if (!Runs(StepPart::kOutput)) return LaunchResult::Ok();
-  return RunProductAdded(layer.attention_output, {.bf16 = buffers_.attended}, rows);
+  if (!TakesFp8({&layer.attention_output, 1}, rows)) {
+    return RunProductAdded(layer.attention_output, {.bf16 = buffers_.attended}, rows);
+  }
+  // Attention is done with qkv, and the product before with the norm's scales.
+  const ProductInput rounded = Written(buffers_.qkv, buffers_.normed_scales, /*fp8=*/true);
+  GPU_RETURN_IF_ERROR(gpu::RunQuantizeRows({.x = buffers_.attended,
+                                            .rows = rows,
+                                            .width = q_width,
+                                            .y = reinterpret_cast<gpu::Fp8*>(buffers_.qkv),
+                                            .scales = buffers_.normed_scales},
+                                           stream));
+  return RunProductAdded(layer.attention_output, rounded, rows);
 }
 
 // x += W_down swiglu(W_gate n, W_up n), n = norm(x)
