@@ -110,19 +110,19 @@ class DecodeBench {
 void TryTunings(DecodeBench& decode, const Case& c) {
   decode.Time("decode_attention l2=0", {.l2_bytes = 0});
   decode.Time("decode_attention l2=256", {.l2_bytes = 256});
-  decode.Time("decode_attention pieces=512 l2=0", {.piece_tokens = 512, .l2_bytes = 0});
-  decode.Time("decode_attention pieces=512 l2=256", {.piece_tokens = 512, .l2_bytes = 256});
+  decode.Time("decode_attention pieces=1024 l2=0", {.piece_tokens = 1024, .l2_bytes = 0});
+  decode.Time("decode_attention pieces=1024 l2=256", {.piece_tokens = 1024, .l2_bytes = 256});
   decode.Time("decode_attention pieces=1024", {.piece_tokens = 1024});
   decode.Time("decode_attention stages=2 tail=0", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 0});
   decode.Time("decode_attention stages=2 tail=25", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 25});
   decode.Time("decode_attention stages=2 tail=50", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 50});
-  const std::int32_t each_a_block = c.sequences * c.kv_heads * (c.context + 255) / 256;
+  const std::int32_t each_a_block = c.sequences * c.kv_heads * 8;
   decode.Time("decode_attention a block a piece",
               {.stages = 2, .piece_tokens = 0, .blocks = each_a_block, .tail_percent = 0});
   decode.Time("decode_attention stages=3", {.stages = 3, .piece_tokens = 0, .blocks = 0, .tail_percent = -1});
   decode.Time("decode_attention stages=4", {.stages = 4, .piece_tokens = 0, .blocks = 0, .tail_percent = -1});
   decode.Time("decode_attention pieces=128", {.stages = 0, .piece_tokens = 128, .blocks = 0, .tail_percent = -1});
-  decode.Time("decode_attention pieces=512", {.stages = 0, .piece_tokens = 512, .blocks = 0, .tail_percent = -1});
+  decode.Time("decode_attention pieces=256", {.stages = 0, .piece_tokens = 256, .blocks = 0, .tail_percent = -1});
 }
 
 // Where pieces are few, their length decides how many multiprocessors work.

@@ -355,7 +355,7 @@ inline LaunchResult ThisCard(Card* card) {
 inline std::int64_t PiecesMax(int context_max, int shortest_shift) {
   if (shortest_shift != 0) return std::min<std::int64_t>(BlocksFor(context_max, 1 << shortest_shift), kPiecesMax);
   return std::max(CutContext(std::min(context_max, 1024), 0).pieces,
-                  CutContext(std::min(context_max, 256 * kPiecesMax), 0).pieces);
+                  CutContext(std::min(context_max, 512 * kPiecesMax), 0).pieces);
 }
 
 inline bool AreFew(std::int64_t pieces, std::int64_t slots) { return pieces <= 4 * slots; }

@@ -20,7 +20,7 @@ struct PieceCut {
   GPU_HOST_DEVICE int quanta() const { return 1 << (shift - kQuantumShift); }  // of a piece
 };
 GPU_HOST_DEVICE PieceCut CutContext(int context, int shortest_shift) {
-  int shift = shortest_shift != 0 ? shortest_shift : context <= 1024 ? 7 : 8;
+  int shift = shortest_shift != 0 ? shortest_shift : context <= 1024 ? 7 : context <= 2048 ? 8 : 9;
   if (context <= 0) return {shift, 0};
   while ((context - 1) >> shift >= kPiecesMax) ++shift;
   return {shift, ((context - 1) >> shift) + 1};

@@ -233,13 +233,13 @@ TEST_F(DecodeAttentionTest, ContextsAtTheEdgesOfTilesAndPieces) {
 }
 
 TEST_F(DecodeAttentionTest, LongContextInManyPieces) {
-  const Step step = MakeStep({4, 1, 64, 32, KvFormat::kBf16}, {4097, 5});
+  const Step step = MakeStep({4, 1, 64, 32, KvFormat::kBf16}, {4097, 5, 2048, 2049});
   ExpectNear(step, Compute(step, {}));
 }
 
-// From 16,385 tokens on, pieces are longer than 256.
+// From 32,769 tokens on, pieces are longer than 512.
 TEST_F(DecodeAttentionTest, VeryLongContextInLongerPieces) {
-  const Step step = MakeStep({1, 1, 64, 128, KvFormat::kFp8}, {16390});
+  const Step step = MakeStep({1, 1, 64, 128, KvFormat::kFp8}, {32770});
   ExpectNear(step, Compute(step, {}));
 }
 
