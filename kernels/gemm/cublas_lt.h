@@ -14,7 +14,8 @@ namespace kernels::gpu {
 // shape that came by.
 class CublasLt;
 
-// Refused: no such library, or one that lacks a function; the message says which. The caller can do without.
+// Fails where there is no such library, where it lacks a function or does not start; the message says which. The caller
+// can do without.
 LaunchResult OpenCublasLt(CublasLt** library);
 void CloseCublasLt(CublasLt* library);
 

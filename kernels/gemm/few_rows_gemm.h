@@ -19,11 +19,11 @@ struct FewRowsCut {
 };
 
 // By the number of rows of x: up to 8, 16, 32, 64. The cut matters to speed alone; which is best depends on the card's
-// bandwidth and on the shape, so there are some to choose from; the first of a class is what runs, and the benchmark
+// bandwidth and on the shape, so there are some to choose from: PlanFewRows does, and the benchmark
 // (gemm_bench.cpp) times them all.
 inline constexpr std::int32_t kFewRowsClasses = 4, kFewRowsVariants = 4;
 inline constexpr FewRowsCut kFewRowsCuts[kFewRowsClasses][kFewRowsVariants] = {
-    {{1, 1, 4, 6, 2}, {1, 1, 4, 4, 2}, {2, 1, 4, 4, 2}, {1, 1, 8, 4, 2}},
+    {{1, 1, 4, 6, 2}, {2, 1, 4, 5, 2}, {1, 1, 4, 4, 2}, {1, 1, 8, 4, 2}},
     {{4, 1, 4, 4, 1}, {2, 1, 4, 4, 2}, {1, 4, 2, 4, 2}, {2, 2, 2, 5, 2}},
     {{2, 4, 1, 4, 2}, {2, 2, 2, 4, 2}, {4, 1, 4, 3, 1}, {2, 4, 2, 5, 1}},
     {{2, 4, 1, 4, 2}, {2, 4, 2, 4, 1}, {2, 2, 2, 3, 2}, {4, 4, 1, 5, 1}},

@@ -59,6 +59,14 @@ LaunchResult Launch(void (*kernel)(Parameters...), const LaunchShape& shape, Str
                                                    static_cast<int>(shape.shared_bytes));
     if (error != cudaSuccess) return ResultOf(error);
   }
+  if (shape.overlap) {
+    // A multiprocessor changes how it divides its memory between L1 cache and shared memory only when it is idle, so
+    // kernels that are to overlap all ask for the same division: as much shared memory as there is.
+    const cudaError_t error =
+        cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributePreferredSharedMemoryCarveout,
+                             cudaSharedmemCarveoutMaxShared);
+    if (error != cudaSuccess) return ResultOf(error);
+  }
   cudaLaunchAttribute attribute{};
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   attribute.val.programmaticStreamSerializationAllowed = 1;

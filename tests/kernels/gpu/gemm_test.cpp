@@ -391,19 +391,26 @@ TEST_F(GemmTest, LargeProductsMatchDouble) {
 }
 
 // RunGemm falls back on kernels of our own where the library refuses; what must not be refused is asked for directly.
+// FP8 with a scale a row is Hopper's alone, and whether it may be added to an F32 output is the library's choice.
 TEST_F(GemmTest, ManyRowsRunOnTheLibraryWhereThereIsOne) {
   if (GemmLibraryMissing(context_) != nullptr) GTEST_SKIP() << GemmLibraryMissing(context_);
+  DeviceInfo device;
+  ASSERT_LAUNCHED(FindDevice(0, &device));
   for (const Formats formats : {Formats::kBf16, Formats::kFp8}) {
     const auto product = Make(formats, 130, 256, 512);
+    const auto run = [&](const Gemm& gemm) {
+      return RunCublasLt(context_->library, gemm, context_->scratch, kGemmScratchBytes, nullptr);
+    };
+    if (formats == Formats::kFp8 && device.capability != 90) continue;
     for (int repeat = 0; repeat < 2; ++repeat) {  // the second finds what the first remembered
       DeviceArray<Bf16> y(130 * 256);
-      ASSERT_LAUNCHED(
-          RunCublasLt(context_->library, product->Of(nullptr, y.get()), context_->scratch, kGemmScratchBytes, nullptr));
+      ASSERT_LAUNCHED(run(product->Of(nullptr, y.get())));
       Check(*product, ToFloats(y.Read()), 1.0 / 128);
     }
     DeviceArray<float> y(std::vector<float>(130 * 256, 0.0F));
-    ASSERT_LAUNCHED(RunCublasLt(context_->library, product->Of(y.get(), nullptr, /*accumulate=*/true),
-                                context_->scratch, kGemmScratchBytes, nullptr));
+    const LaunchResult added = run(product->Of(y.get(), nullptr, /*accumulate=*/true));
+    if (formats == Formats::kFp8 && added.code() == LaunchResult::Code::kRefused) continue;
+    ASSERT_LAUNCHED(added);
     Check(*product, y.Read(), 1e-3);
   }
   CheckCountersAreZero();
