@@ -85,6 +85,13 @@ cuda-build: deps $(BUILD)/build.ninja
 	@cmake --build $(BUILD) -j$(JOBS) --target gpu_bench gpu_compare gpu_step_bench kernels_gpu_test \
 	  model_gpu_test engine_device_test worker
 
+# The thread sanitizer knows the emulator's barriers, so it sees what the order of the threads alone would hide.
+.PHONY: races
+races: deps ## races between the threads of a block in the device kernels, on the emulator (minutes)
+	@cmake --preset tsan >/dev/null
+	@cmake --build $(BUILD)/tsan -j$(JOBS) --target kernels_gpu_test
+	@TSAN_OPTIONS=halt_on_error=1 $(BUILD)/tsan/tests/kernels_gpu_test --gtest_brief=1 --gtest_filter='-*DeathTest*' $(TEST_FLAGS)
+
 .PHONY: test-cuda
 test-cuda: cuda ## tests of the device kernels on this machine's card
 	@build/cuda/bin/gpu_bench --card

@@ -17,7 +17,16 @@ std::uint64_t FirstSeed() {
 }
 thread_local std::uint64_t schedule_seed = FirstSeed();
 
+#if defined(EMULATOR_FINDS_RACES)
+extern "C" void __tsan_read16(void* address);
+extern "C" void __tsan_write16(void* address);
+#endif
+
 void Copy(const PendingCopy& copy) {
+#if defined(EMULATOR_FINDS_RACES)  // this file is not instrumented
+  if (copy.global != nullptr) __tsan_read16(const_cast<void*>(copy.global));
+  __tsan_write16(copy.shared);
+#endif
   if (copy.global == nullptr) {
     std::memset(copy.shared, 0, 16);
   } else {

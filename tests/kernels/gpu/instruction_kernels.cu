@@ -165,7 +165,7 @@ __global__ void AtomicsKernel(AtomicCounters* counters) {
   atomicInc(&counters->inc, 99);
   atomicAdd(&counters->float_sum, 0.5F);
   atomicOr(&counters->exchanged_or, 1ULL << thread % 64);
-  int seen = counters->swaps, before;
+  int seen = atomicOr(&counters->swaps, 0), before;
   do {  // an addition by compare-and-swap
     before = seen;
     seen = atomicCAS(&counters->swaps, before, before + 2);
