@@ -73,4 +73,7 @@ function(mesh_test name)
     add_dependencies(unit_tests ${name})
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+  if("gpu" IN_LIST ARG_LABELS)
+    set_tests_properties(${name} PROPERTIES RESOURCE_LOCK card)  # some take all memory that is free on it
+  endif()
 endfunction()

@@ -1,5 +1,6 @@
 #include "libs/engine/make_engine.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -12,6 +13,8 @@ namespace engine {
 namespace {
 
 constexpr std::int32_t kKvBlocksDefault = 512;
+constexpr std::int32_t kSequencesDefault = 32, kSequencesDefaultOnCard = 64;
+constexpr std::int32_t kStepTokensDefault = 256, kStepTokensDefaultOnCard = 2048;
 constexpr base::Duration kEchoStepTimeMax = std::chrono::seconds(10);
 
 absl::StatusOr<std::unique_ptr<Generator>> MakeEcho(const EngineOptions& options) {
@@ -28,6 +31,10 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& asked) {
   EngineOptions options = asked;
   const bool on_card = options.kind == EngineKind::kLlm && options.device == "cuda";
   if (options.kv_blocks == 0 && !on_card) options.kv_blocks = kKvBlocksDefault;
+  if (options.sequences_max == 0) options.sequences_max = on_card ? kSequencesDefaultOnCard : kSequencesDefault;
+  if (options.step_tokens_max == 0) {
+    options.step_tokens_max = std::max(on_card ? kStepTokensDefaultOnCard : kStepTokensDefault, options.sequences_max);
+  }
   absl::StatusOr<std::unique_ptr<Generator>> generator =
       options.kind == EngineKind::kEcho ? MakeEcho(options) : LlmGenerator::Load(options);
   if (!generator.ok()) return generator.status();

@@ -27,13 +27,17 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
   table.Add("block-size", &engine.block_size,
             {.doc = "Tokens in a KV block; 16, 32, 64 or 128 on a card.", .unit = "tokens", .min = 1, .max = 256});
   table.Add("sequences-max", &engine.sequences_max,
-            {.doc = "Sequences that run in one batch.", .unit = "sequences", .min = 1, .max = 4096});
+            {.doc = "Sequences that run in one batch. 0: 32, and 64 on a card.",
+             .unit = "sequences",
+             .min = 0,
+             .max = 4096});
   table.Add("queue-max", &engine.queue_max,
             {.doc = "Sequences accepted beyond those that run.", .unit = "sequences", .min = 1, .max = 65536});
   table.Add("step-tokens-max", &engine.step_tokens_max,
-            {.doc = "Tokens of one step. More: faster prefill, longer gaps between the tokens of running answers.",
+            {.doc = "Tokens of one step. More: faster prefill, longer gaps between the tokens of running answers. 0: 256, "
+                    "and 2048 on a card; at least sequences-max.",
              .unit = "tokens",
-             .min = 1,
+             .min = 0,
              .max = 65536});
   table.Add("context-tokens-max", &engine.context_tokens_max,
             {.doc = "Prompt and answer of one turn together; 0: as much as model and pool allow.",
@@ -79,9 +83,7 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
              .min = 64,
              .max = 18000});
   table.AddExample("worker --model=SmolLM2-135M-Instruct.Q4_1.gguf --threads=2", "answers with a real model");
-  table.AddExample(
-      "worker --model=Llama-3.1-8B-Instruct-Q8_0.gguf --device=cuda --sequences-max=64 --step-tokens-max=2048",
-      "answers on a card");
+  table.AddExample("worker --model=Llama-3.1-8B-Instruct-Q8_0.gguf --device=cuda", "answers on a card");
   table.AddExample("worker --engine=echo", "answers with the input, for load and fault tests");
 }
 

@@ -1,4 +1,5 @@
-// The real model behind the real mesh.
+// The real model behind the real mesh; on a card where the environment says MESH_DEVICE=cuda, as `make test CUDA=1
+// MESH_DEVICE=cuda` does.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -12,7 +13,7 @@ namespace {
 
 constexpr auto kAnswerTimeout = std::chrono::seconds(90);
 
-Mesh& RealMesh() { return SharedMesh({.engine = "llm", .worker_flags = {"--threads=2"}}); }
+Mesh& RealMesh() { return SharedMesh({.engine = "llm", .worker_flags = {"--threads=2", "--kv-blocks=512"}}); }
 
 TEST(ModelTest, NamesTheCapitalOfFrance) {
   Mesh& mesh = RealMesh();

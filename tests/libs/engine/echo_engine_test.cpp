@@ -275,7 +275,7 @@ TEST(MakeEngineTest, OptionsOutOfBoundsAreNamed) {
   };
   EXPECT_NE(message_with([](EngineOptions& o) { o.kv_blocks = -1; }).find("kv_blocks"), std::string::npos);
   EXPECT_NE(message_with([](EngineOptions& o) { o.block_size = -1; }).find("block_size"), std::string::npos);
-  EXPECT_NE(message_with([](EngineOptions& o) { o.sequences_max = 0; }).find("sequences_max"), std::string::npos);
+  EXPECT_NE(message_with([](EngineOptions& o) { o.sequences_max = -1; }).find("sequences_max"), std::string::npos);
   EXPECT_NE(message_with([](EngineOptions& o) { o.queue_max = -1; }).find("queue_max"), std::string::npos);
   EXPECT_NE(message_with([](EngineOptions& o) { o.step_tokens_max = 3; }).find("step_tokens_max"), std::string::npos);
   EXPECT_NE(message_with([](EngineOptions& o) { o.context_tokens_max = 1025; }).find("context"), std::string::npos);
