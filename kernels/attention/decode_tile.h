@@ -59,14 +59,19 @@ struct DecodeTile {
   }
 
   // Starts the copies of a tile of keys or values whose first row is at `from`; rows at and beyond `rows` become zero
-  // and are not read. kL2Bytes: see CopyAsync16.
-  template <int kL2Bytes>
+  // and are not read. kL2Bytes: see CopyAsync16; kReadOnce: CopyAsync16OfStream.
+  template <int kL2Bytes, bool kReadOnce>
   __device__ static __forceinline__ void Fetch(unsigned char* to, const unsigned char* from, int rows, WarpLane lane) {
     const int end = min(rows, kTileKeys) * kRowBytes;
 #pragma unroll
     for (int copy = 0; copy < kTileBytes / (kWarpLanes * 16); ++copy) {
       const int at = (copy * kWarpLanes + lane.index()) * 16;
-      CopyAsync16<kL2Bytes>(to + (at ^ Turn(at / kRowBytes)), from + at, at < end);
+      unsigned char* const place = to + (at ^ Turn(at / kRowBytes));
+      if constexpr (kReadOnce) {
+        CopyAsync16OfStream(place, from + at, at < end, EvictFirstPolicy());
+      } else {
+        CopyAsync16<kL2Bytes>(place, from + at, at < end);
+      }
     }
   }
 

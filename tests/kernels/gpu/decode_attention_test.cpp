@@ -254,8 +254,11 @@ TEST_F(DecodeAttentionTest, BitsDontDependOnWhoComputesWhat) {
   ExpectNear(step, expected);
   for (int blocks : {2, 3, 7, 29, 200}) {
     for (int tail_percent : {0, 30, 100}) {
-      const DecodeAttentionTuning tuning{
-          .stages = 2 + blocks % 5, .blocks = blocks, .tail_percent = tail_percent, .l2_bytes = blocks % 3 * 128};
+      const DecodeAttentionTuning tuning{.stages = 2 + blocks % 5,
+                                         .blocks = blocks,
+                                         .tail_percent = tail_percent,
+                                         .l2_bytes = blocks % 3 * 128,
+                                         .read_once = blocks % 2};
       ExpectSameBits(Compute(step, {.tuning = tuning}), expected,
                      std::to_string(blocks) + " blocks, tail of " + std::to_string(tail_percent) + " %");
     }
@@ -423,6 +426,7 @@ TEST_F(DecodeAttentionTest, RefusesWhatItDoesNotCompute) {
   refused([](DecodeAttention& a) { a.tuning.blocks = -1; });
   refused([](DecodeAttention& a) { a.tuning.tail_percent = 101; });
   refused([](DecodeAttention& a) { a.tuning.l2_bytes = 64; });
+  refused([](DecodeAttention& a) { a.tuning.read_once = 2; });
   refused([](DecodeAttention& a) { a.sequences = 1 << 20, a.context_max = std::numeric_limits<std::int32_t>::max(); });
 }
 
