@@ -47,7 +47,7 @@ LaunchResult RunQuantGemm(const Gemm& gemm, const QuantPlan& plan, GemmContext* 
                                .n = gemm.w.n,
                                .k = gemm.w.k,
                                .y_stride = gemm.y_stride,
-                               .columns = plan.columns,
+                               .columns_log2 = std::countr_zero(static_cast<unsigned>(plan.columns)),
                                .row_warps_log2 = std::countr_zero(static_cast<unsigned>(plan.row_warps)),
                                .accumulate = gemm.accumulate};
     const auto launch = plan.columns <= 16 ? LaunchQuantGemmFew : LaunchQuantGemmMany;

@@ -27,46 +27,44 @@ namespace kernels::gpu {
 // k is formed in F32 by two instructions (four for Q8_0), and the constants are taken out with the sum of the same 32
 // values of x: as the accumulator's starting value for the formats without minima, together with the minimum for those
 // with. Then the F32 scale of the block multiplies. Nothing is rounded but F32 sums. The constant 16 and not the
-// customary 128 keeps what cancels small.
+// customary 128 keeps what cancels small. The sums of x come from two more matrix instructions, whose operand A is one
+// constant: each lane then has those of its own columns, and no thread waits for another's.
 //
-// Weights go through a ring of asynchronous copies in shared memory; a lane reads what it copied, so their layout is
-// free of bank conflicts, and the ring is started before WaitForPreviousKernel. x takes two slots beside it.
+// Weights and x go through a ring of asynchronous copies in shared memory, and the ring is started with weights before
+// WaitForPreviousKernel. A warp reads what its own lanes copied, x too where it shares none with other warps (a single
+// row, or one warp beside each other): no barrier of the block then holds up a warp whose next stage is there.
 template <MatrixFormat kOfFormat, int kOfTiles, bool kOfOne = false>
 struct QuantShape {
   static constexpr MatrixFormat kFormat = kOfFormat;
   static constexpr int kTiles = kOfTiles;  // of eight rows of x
   static constexpr bool kIsOne = kOfOne;   // a single row of x: seven columns of the tile are not kept up
   static constexpr int kPlanes = PlanesOf(kFormat);
-  static constexpr int kStageCells = QuantStageCells(kFormat), kStageCellsLog2 = kStageCells == 4 ? 2 : 1;
+  static constexpr int kStageCells = QuantStageCells(kFormat);
   static constexpr int kScaleBytes = CellScaleBytes(kFormat);
   static constexpr int kDataBytes = kStageCells * kPlanes * kCellPlaneBytes;
-  static constexpr int kSuperScaleBytes = kFormat == MatrixFormat::kQ4_K ? 128 : 0;
-  static constexpr int kStageBytes = kDataBytes + kStageCells * kScaleBytes + kSuperScaleBytes;  // of a warp
-  static constexpr int kStages = 4;
-  static constexpr int kRingBytes = kStages * kQuantWarps * kStageBytes;
+  static constexpr int kSuperScaleBytes = QuantSuperScaleBytes(kFormat);
+  static constexpr int kStageBytes = QuantStageBytes(kFormat);  // of a warp
+  static constexpr int kStages = kQuantStages;
   static constexpr int kThreads = kQuantWarps * kWarpLanes;
-  static constexpr int kSumStride = 8 * kTiles;  // floats; sums of x of a cell
-  static constexpr int kInputPieces = QuantInputPieces(8 * kTiles);
   static constexpr bool kHasMinima = kFormat == MatrixFormat::kQ4_1 || kFormat == MatrixFormat::kQ4_K;
-  // Sums of x in shared memory are multiplied with this: with minus what the operand has too much, or, where minima are
-  // subtracted too, not at all.
-  static constexpr float kSumFactor = kHasMinima ? 1.0F : kFormat == MatrixFormat::kQ8_0 ? -400.0F : -24.0F;
-  static constexpr int kCellsTogether = kTiles == 8 ? 1 : kStageCells;  // unrolled; registers are the limit
-  static constexpr int kBlocksTogether = kTiles <= 2 ? 2 : 1;  // on a multiprocessor: this kernel's and the next one's
+  // A pair of BF16: what sums of x are multiplied with. Minus what the operand has too much, 24 or 400, or, where
+  // minima are subtracted too, one.
+  static constexpr std::uint32_t kSumFactors = kHasMinima                       ? 0x3F803F80U
+                                               : kFormat == MatrixFormat::kQ8_0 ? 0xC3C8C3C8U
+                                                                                : 0xC1C0C1C0U;
+  // Cells unrolled; registers are the limit.
+  static constexpr int kCellsTogether = kTiles == 8                                     ? 1
+                                        : kTiles == 2 && kFormat == MatrixFormat::kQ4_K ? 2
+                                                                                        : kStageCells;
+  static constexpr int kBlocksTogether = QuantBlocksTogether(8 * kTiles);
 };
-
-constexpr int QuantInputBytes(int columns, int step_cells) { return step_cells * columns * 64; }  // of a slot
 
 // Rows of the block's sums in shared memory; the four more spread what a warp stores at once over all banks.
 constexpr int QuantOutStride(int row_warps) { return row_warps * kCell + 4; }
 
-template <typename Shape>
-unsigned QuantSharedBytes(const QuantPlan& plan) {
-  const int inner_warps = kQuantWarps / plan.row_warps, step_cells = inner_warps * Shape::kStageCells;
-  const int loop = Shape::kRingBytes + 2 * QuantInputBytes(plan.columns, step_cells) +
-                   2 * step_cells * Shape::kSumStride * static_cast<int>(sizeof(float)) + 16;
-  const int sums = inner_warps * plan.columns * QuantOutStride(plan.row_warps) * static_cast<int>(sizeof(float));
-  return static_cast<unsigned>(std::max(loop, sums));
+inline unsigned QuantSharedBytes(const QuantPlan& plan, MatrixFormat format) {
+  const int sums = kQuantWarps / plan.row_warps * plan.columns * QuantOutStride(plan.row_warps) * 4;
+  return static_cast<unsigned>(std::max(QuantRingBytes(plan, format), sums));
 }
 
 // Grid: (blocks of row_warps cells of rows, splits of k, chunks of 64 rows of x).
@@ -78,7 +76,7 @@ struct QuantProblem {
   float* partials;                    // [chunks][row blocks][splits][columns][rows of a block], for splits > 1
   std::uint32_t* counters;            // [chunks][row blocks], zero before and after
   std::int32_t m, n, k, y_stride;
-  std::int32_t columns, row_warps_log2;  // of the plan
+  std::int32_t columns_log2, row_warps_log2;  // of the plan
   bool accumulate;
 };
 
@@ -160,22 +158,22 @@ struct QuantThread {
   unsigned char* shared;
   int thread, warp, lane, group, pair;
   int row_warp, inner_warp, inner_warps, step_cells;
-  int columns;  // of the plan; known to the compiler but for a single tile
-  int cells_k;  // of the matrix
+  int columns_log2, columns;  // of the plan; known to the compiler but for a single tile
+  int cells_k;                // of the matrix
   bool has_rows;
   const std::uint8_t *data, *scales;  // the lane's first 16 bytes of the warp's first cell of k
   int first_x, rows_x;                // rows of x: the chunk's first, and how many it has
-  const Bf16* x;                      // this thread's first piece of the first step
-  int x_row, x_piece, x_rows_apart;   // a thread carries the piece x_piece of rows x_row, x_row + x_rows_apart, ...
-  uint4 carried[Shape::kInputPieces];
-  float sums[2][Shape::kTiles][4];  // [tile of 16 weight rows][tile of 8 rows of x]
+  float sums[2][Shape::kTiles][4];    // [tile of 16 weight rows][tile of 8 rows of x]
 
   __device__ __forceinline__ QuantThread(const QuantProblem& of, unsigned char* shared_bytes)
       : problem(of), shared(shared_bytes), thread(static_cast<int>(threadIdx.x)) {
     warp = thread / kWarpLanes, lane = thread % kWarpLanes, group = lane / 4, pair = lane % 4;
     row_warp = warp & ((1 << problem.row_warps_log2) - 1), inner_warp = warp >> problem.row_warps_log2;
     inner_warps = kQuantWarps >> problem.row_warps_log2, step_cells = inner_warps * Shape::kStageCells;
-    columns = Shape::kIsOne ? 1 : Shape::kTiles == 1 ? problem.columns : 8 * Shape::kTiles;
+    columns_log2 = Shape::kIsOne        ? 0
+                   : Shape::kTiles == 1 ? problem.columns_log2
+                                        : 3 + (Shape::kTiles >= 2) + (Shape::kTiles >= 4) + (Shape::kTiles >= 8);
+    columns = 1 << columns_log2;
     cells_k = problem.k / kCell;
     const std::int64_t cell_row = (std::int64_t{blockIdx.x} << problem.row_warps_log2) + row_warp;
     has_rows = cell_row < CellsOf(problem.n);
@@ -185,10 +183,6 @@ struct QuantThread {
                                                     : cell_row * cells_k * Shape::kScaleBytes;
     first_x = static_cast<int>(blockIdx.z) * kQuantColumnsMax;
     rows_x = min(problem.m - first_x, columns);
-    const int pieces_log2 = 2 + Shape::kStageCellsLog2 + 3 - problem.row_warps_log2;  // of a row of x in a step
-    x_row = thread >> pieces_log2, x_piece = thread & ((1 << pieces_log2) - 1);
-    x_rows_apart = Shape::kThreads >> pieces_log2;
-    x = problem.x + (std::int64_t{first_x} + x_row) * problem.k + x_piece * 8;
 #pragma unroll
     for (auto& tiles : sums) {
 #pragma unroll
@@ -199,17 +193,16 @@ struct QuantThread {
   __device__ __forceinline__ int FirstCell(int step) const {
     return step * step_cells + inner_warp * Shape::kStageCells;
   }
+  // Whether no other warp reads or copies this one's x.
+  __device__ __forceinline__ bool OwnsInput() const { return Shape::kIsOne || problem.row_warps_log2 == 0; }
+  __device__ __forceinline__ int InputBytes() const { return Shape::kStageCells * columns * 64; }  // of a warp's stage
   __device__ __forceinline__ unsigned char* Stage(int stage) const {
     return shared + (stage * kQuantWarps + warp) * Shape::kStageBytes;
   }
-  __device__ __forceinline__ unsigned char* InputSlot(int slot) const {
-    return shared + Shape::kRingBytes + slot * QuantInputBytes(columns, step_cells);
+  __device__ __forceinline__ unsigned char* InputStage(int stage) const {
+    const int slot = Shape::kIsOne ? stage * kQuantWarps + warp : stage * inner_warps + inner_warp;
+    return shared + Shape::kStages * kQuantWarps * Shape::kStageBytes + slot * InputBytes();
   }
-  __device__ __forceinline__ float* SumSlot(int slot) const {
-    return reinterpret_cast<float*>(InputSlot(2)) + slot * step_cells * Shape::kSumStride;
-  }
-  // 16 bytes of zeros: x of the columns that do not exist.
-  __device__ __forceinline__ unsigned char* Zeros() const { return reinterpret_cast<unsigned char*>(SumSlot(2)); }
 
   // Asks for the warp's stage of a step; zeros beyond the end of k.
   __device__ __forceinline__ void CopyWeights(int step, int stage) {
@@ -221,8 +214,8 @@ struct QuantThread {
     unsigned char* to = Stage(stage) + lane * 16;
 #pragma unroll
     for (int piece = 0; piece < kPieces; ++piece) {
-      CopyAsync16(to + piece * kCellPlaneBytes, from + piece * kCellPlaneBytes,
-                  cell + piece / Shape::kPlanes < cells_k);
+      CopyAsync16OfLine(to + piece * kCellPlaneBytes, from + piece * kCellPlaneBytes,
+                        cell + piece / Shape::kPlanes < cells_k);
     }
     CopyScales(cell, to + Shape::kDataBytes);
   }
@@ -243,50 +236,57 @@ struct QuantThread {
     }
   }
 
-  // Reads the thread's pieces of a step's x into registers; zeros beyond the rows and the end of k.
-  __device__ __forceinline__ void LoadInput(int step) {
-    const int at = step * step_cells * kCell;
-    const bool is_inside = at + x_piece * 8 < problem.k;
-#pragma unroll
-    for (int i = 0; i < Shape::kInputPieces; ++i) {
-      carried[i] = make_uint4(0, 0, 0, 0);
-      if (is_inside && x_row + i * x_rows_apart < rows_x) {
-        carried[i] = *reinterpret_cast<const uint4*>(x + std::int64_t{i * x_rows_apart} * problem.k + at);
-      }
+  // Calls visit(offset in the stage's x, piece of x of step 0, cell) for each of the 16-byte pieces that this lane
+  // brings in; `cell` is too large for any step where the row does not exist. They lie as [cell][row of x][four
+  // pieces].
+  template <typename Visit>
+  __device__ __forceinline__ void ForInputs(Visit visit) const {
+    const Bf16* x = problem.x + std::int64_t{first_x} * problem.k + FirstCell(0) * kCell;
+    if constexpr (Shape::kIsOne) {
+      if (lane < Shape::kStageCells * 4) visit(lane * 16, x + lane * 8, group);
+      return;
+    }
+    const int pieces = Shape::kStageCells * 4 << columns_log2, together = kWarpLanes << problem.row_warps_log2;
+#pragma unroll 1
+    for (int piece = row_warp * kWarpLanes + lane; piece < pieces; piece += together) {
+      const int cell = piece >> (2 + columns_log2), row = piece >> 2 & (columns - 1);
+      visit(piece * 16, x + std::int64_t{row} * problem.k + (cell * 4 + (piece & 3)) * 8,
+            row < rows_x ? cell : cells_k);
     }
   }
-
-  // Puts them down, [cell][row of x][four pieces], and the sum of each row's 32 values of a cell, [cell][row of x].
-  __device__ __forceinline__ void StoreInput(int slot) {
-    const int cell = x_piece / 4;
-    auto* to = reinterpret_cast<uint4*>(InputSlot(slot)) + (cell * columns + x_row) * 4 + x_piece % 4;
-    float* sum_to = SumSlot(slot) + cell * Shape::kSumStride + x_row;
-    const int rows_left = columns - __shfl_sync(kAllLanes, x_row, 0);  // the same in the whole warp
+  __device__ __forceinline__ void CopyInput(int step, int stage) {
+    unsigned char* to = InputStage(stage);
+    const int first = FirstCell(step), at = step * step_cells * kCell;
+    ForInputs(
+        [&](int offset, const Bf16* from, int cell) { CopyAsync16(to + offset, from + at, first + cell < cells_k); });
+  }
+  // The first stages' x, through registers: groups of asynchronous copies end in their order, so that copies of x
+  // behind those of the weights would hold up the first step until the weights of all of these stages are here.
+  __device__ __forceinline__ void LoadFirstInputs(int first_step) {
+    ForInputs([&](int offset, const Bf16* from, int cell) {
+      uint4 values[Shape::kStages - 1];
 #pragma unroll
-    for (int i = 0; i < Shape::kInputPieces; ++i) {
-      if (i * x_rows_apart >= rows_left) break;
-      const uint4 eight = carried[i];
-      float sum = (LowBf16(eight.x) + HighBf16(eight.x)) + (LowBf16(eight.y) + HighBf16(eight.y));
-      sum += (LowBf16(eight.z) + HighBf16(eight.z)) + (LowBf16(eight.w) + HighBf16(eight.w));
-      sum += __shfl_xor_sync(kAllLanes, sum, 1);
-      sum += __shfl_xor_sync(kAllLanes, sum, 2);
-      if (x_row + i * x_rows_apart < columns) {
-        to[i * x_rows_apart * 4] = eight;
-        if (pair == 0) sum_to[i * x_rows_apart] = sum * Shape::kSumFactor;
+      for (int i = 0; i < Shape::kStages - 1; ++i) {
+        const int step = first_step + i;
+        values[i] = make_uint4(0, 0, 0, 0);
+        if (FirstCell(step) + cell < cells_k) {
+          values[i] = __ldcg(reinterpret_cast<const uint4*>(from + step * step_cells * kCell));
+        }
       }
-    }
+#pragma unroll
+      for (int i = 0; i < Shape::kStages - 1; ++i) *reinterpret_cast<uint4*>(InputStage(i) + offset) = values[i];
+    });
   }
 
   // sums += the warp's stage times the step's x.
-  __device__ __forceinline__ void Multiply(int step, int stage, int slot) {
+  __device__ __forceinline__ void Multiply(int step, int stage) {
     if (!has_rows || FirstCell(step) >= cells_k) return;
     const unsigned char* weights = Stage(stage) + lane * 16;
     const unsigned char* scale_bytes = Stage(stage) + Shape::kDataBytes;
-    const int first = inner_warp * Shape::kStageCells;
-    const bool has_column = Shape::kTiles > 1 || group < columns;
-    const unsigned char* of_cell = has_column ? InputSlot(slot) + first * columns * 64 + lane * 16 : Zeros();
-    const int cells_apart = has_column ? columns * 64 : 0;
-    const float* x_sums = SumSlot(slot) + first * Shape::kSumStride + 2 * pair;
+    // Columns of the tile beyond the plan's are never stored; they take what others have.
+    const unsigned char* of_cell =
+        InputStage(stage) + (Shape::kTiles > 1 ? group : group & (columns - 1)) * 64 + pair * 16;
+    const int cells_apart = columns * 64;
     QuantScales<Shape> of_rows;
     of_rows.StartStage(scale_bytes, group);
 #pragma unroll(Shape::kCellsTogether)
@@ -306,22 +306,25 @@ struct QuantThread {
 #pragma unroll
       for (int tile = 0; tile < Shape::kTiles; ++tile) {
         const uint4 of_x = *reinterpret_cast<const uint4*>(of_cell + tile * kWarpLanes * 16);
-        const float2 pair_sums = *reinterpret_cast<const float2*>(x_sums + cell * Shape::kSumStride + 8 * tile);
-        MultiplyCell(operands, of_x, pair_sums, of_rows, tile);
+        MultiplyCell(operands, of_x, of_rows, tile);
       }
     }
   }
 
   // Two tiles of weight rows, two instructions along k (twice for two planes), then scales and offsets.
   __device__ __forceinline__ void MultiplyCell(const std::uint32_t (&operands)[Shape::kPlanes][4][4], const uint4& of_x,
-                                               const float2& x_sums, const QuantScales<Shape>& scales, int tile) {
+                                               const QuantScales<Shape>& scales, int tile) {
+    constexpr std::uint32_t kFactors[4] = {Shape::kSumFactors, Shape::kSumFactors, Shape::kSumFactors,
+                                           Shape::kSumFactors};
     const std::uint32_t x_low[2] = {of_x.x, of_x.y}, x_high[2] = {of_x.z, of_x.w};
-    float start[4] = {0.0F, 0.0F, 0.0F, 0.0F};
-    if constexpr (!Shape::kHasMinima) start[0] = start[2] = x_sums.x, start[1] = start[3] = x_sums.y;
+    float zeros[4] = {0.0F, 0.0F, 0.0F, 0.0F};
+    float x_sums[4];  // of columns 2 * pair and 2 * pair + 1, twice
+    MmaBf16From(x_sums, kFactors, x_low, zeros);
+    MmaBf16(x_sums, kFactors, x_high);
 #pragma unroll
     for (int rows = 0; rows < 2; ++rows) {
       float product[4];
-      MmaBf16From(product, operands[0][2 * rows], x_low, start);
+      MmaBf16From(product, operands[0][2 * rows], x_low, Shape::kHasMinima ? zeros : x_sums);
       MmaBf16(product, operands[0][2 * rows + 1], x_high);
       if constexpr (Shape::kPlanes == 2) {
         MmaBf16(product, operands[1][2 * rows], x_low);
@@ -332,7 +335,7 @@ struct QuantThread {
       for (int i = 0; i < 4; i += Shape::kIsOne ? 2 : 1) {
         const int entry = 2 * rows + i / 2;
         to[i] = fmaf(scales.scale[entry], product[i], to[i]);
-        if constexpr (Shape::kHasMinima) to[i] = fmaf(scales.offset[entry], i % 2 == 0 ? x_sums.x : x_sums.y, to[i]);
+        if constexpr (Shape::kHasMinima) to[i] = fmaf(scales.offset[entry], x_sums[i], to[i]);
       }
     }
   }
@@ -419,20 +422,24 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocksTogether) Quant
     if (first + stage < last) state.CopyWeights(first + stage, stage);
     CopyAsyncCommit();
   }
-  if (state.thread == 0) *reinterpret_cast<uint4*>(state.Zeros()) = make_uint4(0, 0, 0, 0);
   WaitForPreviousKernel();
-  state.LoadInput(first);
-  state.StoreInput(0);
+  state.LoadFirstInputs(first);
   for (int step = first; step < last; ++step) {
     const int index = step - first;
     CopyAsyncWait<Shape::kStages - 2>();
-    __syncthreads();  // the stage and its x are there, and the stage and the slot before them are free
+    // The stage and its x are there for those who did not copy them, and the stage before is free.
+    if (state.OwnsInput()) {
+      __syncwarp();
+    } else {
+      __syncthreads();
+    }
     const int ahead = step + Shape::kStages - 1;
-    if (ahead < last) state.CopyWeights(ahead, (index + Shape::kStages - 1) % Shape::kStages);
+    if (ahead < last) {
+      state.CopyWeights(ahead, (index + Shape::kStages - 1) % Shape::kStages);
+      state.CopyInput(ahead, (index + Shape::kStages - 1) % Shape::kStages);
+    }
     CopyAsyncCommit();
-    if (step + 1 < last) state.LoadInput(step + 1);
-    state.Multiply(step, index % Shape::kStages, index % 2);
-    if (step + 1 < last) state.StoreInput((index + 1) % 2);
+    state.Multiply(step, index % Shape::kStages);
   }
   __syncthreads();
   state.StoreSums();
@@ -445,7 +452,7 @@ LaunchResult LaunchQuantGemm(const QuantProblem& problem, const QuantPlan& plan,
   const LaunchShape shape{.grid = dim3(BlocksFor(CellsOf(problem.n), plan.row_warps),
                                        static_cast<unsigned>(plan.splits), BlocksFor(problem.m, kQuantColumnsMax)),
                           .block = dim3(Shape::kThreads),
-                          .shared_bytes = QuantSharedBytes<Shape>(plan),
+                          .shared_bytes = QuantSharedBytes(plan, Shape::kFormat),
                           .overlap = true};
   return Launch(QuantGemmKernel<Shape>, shape, stream, problem);
 }

@@ -25,8 +25,21 @@ inline constexpr int kQuantColumnsMax = 64;
 
 // Cells along k that a warp takes at once: what is copied in one stage.
 constexpr int QuantStageCells(MatrixFormat format) { return format == MatrixFormat::kQ8_0 ? 2 : 4; }
-// 16-byte pieces of x that a thread carries to shared memory for each stage.
-constexpr int QuantInputPieces(int columns) { return columns > 32 ? 4 : 2; }
+constexpr int QuantSuperScaleBytes(MatrixFormat format) { return format == MatrixFormat::kQ4_K ? 128 : 0; }
+// Weights and scales of a stage of a warp.
+constexpr int QuantStageBytes(MatrixFormat format) {
+  return QuantStageCells(format) * (PlanesOf(format) * kCellPlaneBytes + CellScaleBytes(format)) +
+         QuantSuperScaleBytes(format);
+}
+inline constexpr int kQuantStages = 4;
+// A block's ring in shared memory: stages of weights and of x, which warps side by side share but for a single row.
+constexpr int QuantRingBytes(const QuantPlan& plan, MatrixFormat format) {
+  const int inputs = plan.columns == 1 ? kQuantWarps : kQuantWarps / plan.row_warps;
+  return kQuantStages * (kQuantWarps * QuantStageBytes(format) + inputs * QuantStageCells(format) * plan.columns * 64);
+}
+// Blocks on a multiprocessor, this kernel's or the next one's; registers are the limit.
+constexpr int QuantBlocksTogether(int columns) { return columns <= 16 ? 2 : 1; }
+inline constexpr int kQuantSharedMax = 227 * 1024;  // of a block; a multiprocessor has 1 KiB more for each block
 // Steps along k: in each, every warp of a block takes its stage.
 constexpr std::int32_t QuantSteps(MatrixFormat format, std::int32_t k, std::int32_t row_warps) {
   const int cells = kQuantWarps / row_warps * QuantStageCells(format);
@@ -36,8 +49,7 @@ constexpr bool IsPossible(const QuantPlan& plan, MatrixFormat format, std::int32
   const bool is_power =
       plan.row_warps >= 1 && plan.row_warps <= kQuantWarps && (plan.row_warps & (plan.row_warps - 1)) == 0;
   if (!is_power) return false;
-  const int pieces = plan.columns * (kQuantWarps / plan.row_warps) * QuantStageCells(format) * 4;
-  return pieces <= QuantInputPieces(plan.columns) * kQuantWarps * 32 && plan.splits >= 1 &&
+  return QuantRingBytes(plan, format) <= kQuantSharedMax && plan.splits >= 1 &&
          plan.splits <= QuantSteps(format, k, plan.row_warps);
 }
 
@@ -52,29 +64,36 @@ constexpr std::int32_t QuantBucket(std::int32_t m) {
 inline double QuantPlanSeconds(const QuantPlan& plan, MatrixFormat format, std::int32_t n, std::int32_t k,
                                std::int32_t chunks) {
   constexpr double kMultiprocessors = 132;
-  constexpr double kBytesPerSecond = 5.5e12;    // from L2 to all multiprocessors
-  constexpr double kOwnBytesPerSecond = 48e9;   // to one of them
-  constexpr double kTailBytesPerSecond = 60e9;  // to one alone, at the end
-  constexpr double kStartSeconds = 0.3e-6;      // a block's first copies and its last sums
-  constexpr double kWaveSeconds = 0.1e-6;       // the same where another block of the multiprocessor works meanwhile
-  constexpr double kArrivalSeconds = 0.8e-6;    // to count a split's arrival
-  // Instructions of a warp for a cell, four schedulers of 1.75 GHz that issue in four of five cycles.
-  const double cell_seconds = (55.0 + 3.0 * std::max(8, plan.columns)) / (4 * 1.75e9 * 0.8);
+  constexpr double kMemoryBytesPerSecond = 4.2e12;
+  constexpr double kCacheBytesPerSecond = 5.5e12;  // from L2 to all multiprocessors
+  constexpr double kOwnBytesPerSecond = 45e9;      // to one of them
+  constexpr double kTailBytesPerSecond = 60e9;     // to one alone, at the end
+  constexpr double kStepSeconds = 0.3e-6;          // of a warp that waits for no other
+  constexpr double kWaveSeconds = 0.4e-6;          // a block's first copies, while another block works
+  constexpr double kArrivalSeconds = 0.8e-6;       // to count a split's arrival
 
   const double blocks = static_cast<double>((CellsOf(n) + plan.row_warps - 1) / plan.row_warps) * plan.splits * chunks;
-  const double waves = std::ceil(blocks / kMultiprocessors);
+  const bool two_fit = 2 * (QuantRingBytes(plan, format) + 1024) <= kQuantSharedMax + 1024;
+  const double together = two_fit ? QuantBlocksTogether(plan.columns) : 1;
+  const double waves = std::ceil(blocks / (together * kMultiprocessors));
   const int steps = (QuantSteps(format, k, plan.row_warps) + plan.splits - 1) / plan.splits;  // of a block
   const double cells = std::min(k / kCell, steps * (kQuantWarps / plan.row_warps) * QuantStageCells(format));
   const double cell_bytes = static_cast<double>(QuantDataBytes(format, kCell, k) + QuantScaleBytes(format, kCell, k)) /
                             static_cast<double>(CellsOf(k));
-  const double sums_bytes = plan.splits > 1 ? 4.0 * plan.columns * plan.row_warps * kCell : 0.0;  // of a block, partial
-  const double block_bytes = plan.row_warps * cells * cell_bytes + 2.0 * plan.columns * cells * kCell + 2 * sums_bytes;
+  const double weight_bytes = plan.row_warps * cells * cell_bytes;                                // of a block
+  const double sums_bytes = plan.splits > 1 ? 4.0 * plan.columns * plan.row_warps * kCell : 0.0;  // partial
+  const double x_bytes = 2.0 * plan.columns * cells * kCell * (plan.columns == 1 ? plan.row_warps : 1);
 
-  const double shared = blocks * block_bytes / kBytesPerSecond;
-  const double own = waves * std::max(block_bytes / kOwnBytesPerSecond, plan.row_warps * cells * cell_seconds);
+  // Instructions of a warp for a cell, by four schedulers of 1.75 GHz; eight warps leave half of their slots idle.
+  const double instructions = 60.0 + 40.0 * (PlanesOf(format) - 1) + 2.5 * std::max(8, plan.columns);
+  const double cell_seconds = instructions / (4 * 1.75e9 * (together > 1 && blocks > kMultiprocessors ? 0.8 : 0.5));
+  const double memory = std::max(blocks * weight_bytes / chunks / kMemoryBytesPerSecond,
+                                 blocks * (weight_bytes + x_bytes + 2 * sums_bytes) / kCacheBytesPerSecond);
+  const double rounds = std::ceil(blocks / kMultiprocessors);  // blocks of the busiest multiprocessor
+  const double own = rounds * std::max(weight_bytes / kOwnBytesPerSecond, plan.row_warps * cells * cell_seconds);
   // The last block of those that share rows reads what all of them wrote.
   const double tail = plan.splits > 1 ? kArrivalSeconds + plan.splits * sums_bytes / kTailBytesPerSecond : 0.0;
-  return std::max(shared, own) + kStartSeconds + (waves - 1) * kWaveSeconds + tail;
+  return std::max({memory, own, waves * steps * kStepSeconds}) + waves * kWaveSeconds + tail;
 }
 
 // Depends on the bucket alone, not on the rows in it: rows get the same bits in any company. Above 64 rows the plan is
