@@ -63,14 +63,15 @@ struct DecodeTile {
   template <int kL2Bytes, bool kReadOnce>
   __device__ static __forceinline__ void Fetch(unsigned char* to, const unsigned char* from, int rows, WarpLane lane) {
     const int end = min(rows, kTileKeys) * kRowBytes;
+    from += lane.index() * 16;  // what follows is the same in all lanes, and a part of the instruction
 #pragma unroll
     for (int copy = 0; copy < kTileBytes / (kWarpLanes * 16); ++copy) {
       const int at = (copy * kWarpLanes + lane.index()) * 16;
       unsigned char* const place = to + (at ^ Turn(at / kRowBytes));
       if constexpr (kReadOnce) {
-        CopyAsync16OfStream(place, from + at, at < end, EvictFirstPolicy());
+        CopyAsync16OfStream(place, from + copy * kWarpLanes * 16, at < end, EvictFirstPolicy());
       } else {
-        CopyAsync16<kL2Bytes>(place, from + at, at < end);
+        CopyAsync16<kL2Bytes>(place, from + copy * kWarpLanes * 16, at < end);
       }
     }
   }
