@@ -29,7 +29,6 @@ LaunchResult CheckArguments(const DecodeAttention& attention) {
   GPU_REQUIRE(tuning.piece_tokens <= 1 << 16 && (tuning.piece_tokens & (tuning.piece_tokens - 1)) == 0);
   GPU_REQUIRE(tuning.blocks >= 0 && tuning.blocks <= 1 << 20 && tuning.tail_percent <= 100);
   GPU_REQUIRE(tuning.l2_bytes <= 0 || tuning.l2_bytes == 128 || tuning.l2_bytes == 256);
-  GPU_REQUIRE(tuning.read_once <= 1);
   // Shares are counted in 32 bits; the cut at most doubles a context.
   const std::int64_t quanta =
       (2 * std::int64_t{attention.context_max} + tuning.piece_tokens) / (1 << kQuantumShift) + 2;
@@ -71,7 +70,6 @@ LaunchResult RunDecodeAttention(const DecodeAttention& attention, Stream stream)
   a.group = attention.heads / kv.kv_heads;
   a.block_shift = kv.block_size == 16 ? 4 : kv.block_size == 32 ? 5 : kv.block_size == 64 ? 6 : 7;
   a.l2_bytes = attention.tuning.l2_bytes < 0 ? 128 : attention.tuning.l2_bytes;
-  a.read_once = attention.tuning.read_once > 0;
   constexpr float kLog2E = 1.44269504088896341F;
   a.score_scale = attention.scale * kLog2E * (fp8 ? kv.k_scale : 1.0F);
   a.v_scale = fp8 ? kv.v_scale : 1.0F;

@@ -112,8 +112,6 @@ void TryTunings(DecodeBench& decode, const Case& c) {
   decode.Time("decode_attention l2=256", {.l2_bytes = 256});
   decode.Time("decode_attention pieces=1024 l2=0", {.piece_tokens = 1024, .l2_bytes = 0});
   decode.Time("decode_attention pieces=1024 l2=256", {.piece_tokens = 1024, .l2_bytes = 256});
-  decode.Time("decode_attention read once", {.read_once = 1});
-  decode.Time("decode_attention pieces=256 read once", {.piece_tokens = 256, .read_once = 1});
   decode.Time("decode_attention pieces=1024", {.piece_tokens = 1024});
   decode.Time("decode_attention stages=2 tail=0", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 0});
   decode.Time("decode_attention stages=2 tail=25", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 25});

@@ -8,7 +8,7 @@
 
 namespace kernels::gpu {
 
-// What the benchmark tries; 0 (the last three: negative) leaves the choice to the launcher. `piece_tokens` alone
+// What the benchmark tries; 0 (the last two: negative) leaves the choice to the launcher. `piece_tokens` alone
 // changes bits of a result: it is a part of the arithmetic, the others say only who computes what and when.
 struct DecodeAttentionTuning {
   std::int32_t stages = 0;         // tiles of 16 tokens that a warp keeps under way; 2 to 6
@@ -16,7 +16,6 @@ struct DecodeAttentionTuning {
   std::int32_t blocks = 0;         // that share the step evenly, but for the tail
   std::int32_t tail_percent = -1;  // of the work is left to small blocks that run as the others end
   std::int32_t l2_bytes = -1;      // that a copy asks the L2 cache to fetch; 0 (no wish), 128 or 256
-  std::int32_t read_once = -1;     // 1: K and V leave the L2 cache before all else, as l2_bytes = 128; 0: as the rest
 };
 
 // Attention of sequences that decode: one row each, over positions [0, its own] (formula: attention/paged_attention.h).

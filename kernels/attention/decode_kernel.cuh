@@ -129,14 +129,12 @@ class TileRing {
       const int rows = walk_.context - token_;
       const unsigned char* const keys = a_.k + row * Tile::kRowBytes;
       const unsigned char* const values = a_.v + row * Tile::kRowBytes;
-      if (a_.read_once) {
-        FetchTile<128, true>(to, keys, values, rows);
-      } else if (a_.l2_bytes == 0) {
-        FetchTile<0, false>(to, keys, values, rows);
+      if (a_.l2_bytes == 0) {
+        FetchTile<0>(to, keys, values, rows);
       } else if (a_.l2_bytes == 128) {
-        FetchTile<128, false>(to, keys, values, rows);
+        FetchTile<128>(to, keys, values, rows);
       } else {
-        FetchTile<256, false>(to, keys, values, rows);
+        FetchTile<256>(to, keys, values, rows);
       }
       token_ += kWarps * kTileKeys;
       FindTile();
@@ -144,11 +142,11 @@ class TileRing {
     CopyAsyncCommit();  // also where there is nothing left, so that Wait can count
   }
 
-  template <int kL2Bytes, bool kReadOnce>
+  template <int kL2Bytes>
   __device__ __forceinline__ void FetchTile(unsigned char* to, const unsigned char* keys, const unsigned char* values,
                                             int rows) {
-    Tile::template Fetch<kL2Bytes, kReadOnce>(to, keys, rows, lane_);
-    Tile::template Fetch<kL2Bytes, kReadOnce>(to + Tile::kTileBytes, values, rows, lane_);
+    Tile::template Fetch<kL2Bytes>(to, keys, rows, lane_);
+    Tile::template Fetch<kL2Bytes>(to + Tile::kTileBytes, values, rows, lane_);
   }
 
   const DecodeArguments& a_;

@@ -21,7 +21,6 @@ struct DecodeArguments {
   std::int64_t q_stride;
   std::int32_t heads, group, block_shift, stages;
   std::int32_t l2_bytes;  // see DecodeAttentionTuning
-  bool read_once;
   float score_scale;  // scale * k_scale / ln 2: the softmax is computed with powers of two
   float v_scale;
 };

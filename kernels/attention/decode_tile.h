@@ -59,8 +59,8 @@ struct DecodeTile {
   }
 
   // Starts the copies of a tile of keys or values whose first row is at `from`; rows at and beyond `rows` become zero
-  // and are not read. kL2Bytes: see CopyAsync16; kReadOnce: CopyAsync16OfStream.
-  template <int kL2Bytes, bool kReadOnce>
+  // and are not read. kL2Bytes: see CopyAsync16.
+  template <int kL2Bytes>
   __device__ static __forceinline__ void Fetch(unsigned char* to, const unsigned char* from, int rows, WarpLane lane) {
     const int end = min(rows, kTileKeys) * kRowBytes;
     from += lane.index() * 16;  // what follows is the same in all lanes, and a part of the instruction
@@ -68,11 +68,7 @@ struct DecodeTile {
     for (int copy = 0; copy < kTileBytes / (kWarpLanes * 16); ++copy) {
       const int at = (copy * kWarpLanes + lane.index()) * 16;
       unsigned char* const place = to + (at ^ Turn(at / kRowBytes));
-      if constexpr (kReadOnce) {
-        CopyAsync16OfStream(place, from + copy * kWarpLanes * 16, at < end, EvictFirstPolicy());
-      } else {
-        CopyAsync16<kL2Bytes>(place, from + copy * kWarpLanes * 16, at < end);
-      }
+      CopyAsync16<kL2Bytes>(place, from + copy * kWarpLanes * 16, at < end);
     }
   }
 

@@ -37,27 +37,6 @@ __device__ __forceinline__ void CopyAsync16OfLine(void* shared, const void* glob
   CopyAsync16<128>(shared, global, take);
 }
 
-// The same for what is read once: `policy` lets it leave the L2 cache before whatever else is there.
-__device__ __forceinline__ std::uint64_t EvictFirstPolicy() {
-  std::uint64_t policy = 0;
-#if !defined(GPU_EMULATOR)
-  asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
-#endif
-  return policy;
-}
-__device__ __forceinline__ void CopyAsync16OfStream(void* shared, const void* global, bool take,
-                                                    [[maybe_unused]] std::uint64_t policy) {
-#if defined(GPU_EMULATOR)
-  emulator::CopyAsync16(shared, global, take);
-#else
-  const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
-  const int bytes = take ? 16 : 0;
-  asm volatile("cp.async.cg.shared.global.L2::cache_hint.L2::128B [%0], [%1], 16, %2, %3;" ::"r"(address), "l"(global),
-               "r"(bytes), "l"(policy)
-               : "memory");
-#endif
-}
-
 __device__ __forceinline__ void CopyAsyncCommit() {
 #if defined(GPU_EMULATOR)
   emulator::CopyAsyncCommit();

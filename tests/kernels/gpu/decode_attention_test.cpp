@@ -257,8 +257,7 @@ TEST_F(DecodeAttentionTest, BitsDontDependOnWhoComputesWhat) {
       const DecodeAttentionTuning tuning{.stages = 2 + blocks % 5,
                                          .blocks = blocks,
                                          .tail_percent = tail_percent,
-                                         .l2_bytes = blocks % 3 * 128,
-                                         .read_once = blocks % 2};
+                                         .l2_bytes = blocks % 3 * 128};
       ExpectSameBits(Compute(step, {.tuning = tuning}), expected,
                      std::to_string(blocks) + " blocks, tail of " + std::to_string(tail_percent) + " %");
     }
@@ -426,7 +425,6 @@ TEST_F(DecodeAttentionTest, RefusesWhatItDoesNotCompute) {
   refused([](DecodeAttention& a) { a.tuning.blocks = -1; });
   refused([](DecodeAttention& a) { a.tuning.tail_percent = 101; });
   refused([](DecodeAttention& a) { a.tuning.l2_bytes = 64; });
-  refused([](DecodeAttention& a) { a.tuning.read_once = 2; });
   refused([](DecodeAttention& a) { a.sequences = 1 << 20, a.context_max = std::numeric_limits<std::int32_t>::max(); });
 }
 
