@@ -114,7 +114,7 @@ void BenchQuantGemm(Bench& bench) {
       for (const std::int32_t m : rows) products.TimeDefault(m);
       const bool is_example = format.format == MatrixFormat::kQ4_K;
       if (is_example && !bench.quick()) {
-        for (const std::int32_t m : {1, 8, 16}) products.TimeOthers(m);
+        for (const std::int32_t m : {1, 8, 16, 64}) products.TimeOthers(m);
       }
       bench.FreeAll();
     }

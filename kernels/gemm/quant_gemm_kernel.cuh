@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "kernels/gemm/quant_plan.h"
+#include "kernels/gemm/quant_scales.cuh"
 #include "kernels/primitives/gpu/async_copy.h"
 #include "kernels/primitives/gpu/device.h"
 #include "kernels/primitives/gpu/mma.h"
-#include "kernels/primitives/gpu/nibbles.h"
 #include "kernels/quant/quant_layout.h"
 
 namespace kernels::gpu {
@@ -16,11 +16,11 @@ namespace kernels::gpu {
 // What bounds it. At 4.2 TB/s each of 132 multiprocessors receives 17 bytes a cycle: a cell of 32 x 32 weights (576
 // bytes of Q4_0) every 33 cycles, in which its four schedulers issue at most 132 instructions. In F32, nibble by
 // nibble, 32 lanes would need 32 conversions' worth of logic and 32 fused multiply-adds for each row of x. Tensor cores
-// need four instructions for eight rows of x, most of them zeros when there are few; what remains is unpacking: 28
+// need six instructions for eight rows of x, most of them zeros when there are few; what remains is unpacking: 28
 // instructions (3 rotations and 4 LOP3 for 8 nibbles), 8 or 16 multiply-adds for scales (half of them for a single
-// row), 4 to 24 to widen the scales, 4 loads, and addresses. In all (sm_90a) a cell takes 61 instructions of Q4_0, 69
-// of Q4_1, 82 of Q4_K and 109 of Q8_0 (of 1,088 bytes) for one row of x, 67 to 93 for eight, 84 to 112 for sixteen,
-// plus about 10 for copies and x.
+// row), 4 to 24 to widen the scales, and 3 loads. In all (sm_90a) a cell takes 54 instructions of Q4_0, 63 of Q4_1, 79
+// of Q4_K and 98 of Q8_0 (of 1,088 bytes) for one row of x, 64 to 107 for eight, 85 to 127 for sixteen, plus about 20
+// for copies.
 //
 // Numbers. A nibble q becomes the BF16 number 16 + q by bits alone: 16 is 0x4180, and q stands in the upper four bits
 // of its mantissa (256 + 16 q for the second plane of Q8_0). The products with x are exact, their sum over 32 values of
@@ -39,12 +39,12 @@ struct QuantShape {
   static constexpr int kTiles = kOfTiles;  // of eight rows of x
   static constexpr bool kIsOne = kOfOne;   // a single row of x: seven columns of the tile are not kept up
   static constexpr int kPlanes = PlanesOf(kFormat);
-  static constexpr int kStageCells = QuantStageCells(kFormat);
+  static constexpr int kStageCells = QuantStageCells(kFormat, 8 * kTiles);
   static constexpr int kScaleBytes = CellScaleBytes(kFormat);
   static constexpr int kDataBytes = kStageCells * kPlanes * kCellPlaneBytes;
   static constexpr int kSuperScaleBytes = QuantSuperScaleBytes(kFormat);
-  static constexpr int kStageBytes = QuantStageBytes(kFormat);  // of a warp
-  static constexpr int kStages = kQuantStages;
+  static constexpr int kStageBytes = QuantStageBytes(kFormat, 8 * kTiles);  // of a warp
+  static constexpr int kStages = QuantStages(kIsOne ? 1 : 8 * kTiles);
   static constexpr int kThreads = kQuantWarps * kWarpLanes;
   static constexpr bool kHasMinima = kFormat == MatrixFormat::kQ4_1 || kFormat == MatrixFormat::kQ4_K;
   // A pair of BF16: what sums of x are multiplied with. Minus what the operand has too much, 24 or 400, or, where
@@ -52,6 +52,8 @@ struct QuantShape {
   static constexpr std::uint32_t kSumFactors = kHasMinima                       ? 0x3F803F80U
                                                : kFormat == MatrixFormat::kQ8_0 ? 0xC3C8C3C8U
                                                                                 : 0xC1C0C1C0U;
+  // With many tiles it takes fewer instructions to take that out of the operand once than to form sums for each.
+  static constexpr bool kIsCentred = kTiles >= 4 && !kHasMinima;
   // Cells unrolled; registers are the limit.
   static constexpr int kCellsTogether = kTiles == 8                                     ? 1
                                         : kTiles == 2 && kFormat == MatrixFormat::kQ4_K ? 2
@@ -78,77 +80,6 @@ struct QuantProblem {
   std::int32_t m, n, k, y_stride;
   std::int32_t columns_log2, row_warps_log2;  // of the plan
   bool accumulate;
-};
-
-// Four pairs of nibbles as four registers of BF16 pairs, each `base` plus the nibble's worth.
-__device__ __forceinline__ void UnpackNibbles(std::uint32_t word, std::uint32_t base, std::uint32_t (&operand)[4]) {
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const std::uint32_t turned = i == 0 ? word : __funnelshift_r(word, word, 4U * static_cast<unsigned>(i));
-    operand[i] = NibblePairToBf16(turned, base);
-  }
-}
-
-__device__ __forceinline__ float LowHalf(std::uint32_t packed) {
-  return ToFloat(Fp16{static_cast<std::uint16_t>(packed & 0xFFFFU)});
-}
-__device__ __forceinline__ float HighHalf(std::uint32_t packed) {
-  return ToFloat(Fp16{static_cast<std::uint16_t>(packed >> 16)});
-}
-
-// What a lane needs of a stage's scales: for its four rows group + 8 * entry of a cell, value = scale * q + offset.
-template <typename Shape>
-struct QuantScales {
-  float scale[4], offset[4];  // the offset less 16 times the scale, which the operand has too much; only with minima
-  // Q4_K alone: the scales above the six bits, and those times -2^23.
-  float super_scale[4], super_minimum[4], scale_shift[4], minimum_shift[4];
-
-  // `scales`: those of the stage; once a stage.
-  __device__ __forceinline__ void StartStage(const unsigned char* scales, int group) {
-    if constexpr (Shape::kFormat == MatrixFormat::kQ4_K) {
-      const uint4 pairs = reinterpret_cast<const uint4*>(scales + Shape::kStageCells * Shape::kScaleBytes)[group];
-      const std::uint32_t words[4] = {pairs.x, pairs.y, pairs.z, pairs.w};
-#pragma unroll
-      for (int entry = 0; entry < 4; ++entry) {
-        super_scale[entry] = LowHalf(words[entry]);
-        super_minimum[entry] = -HighHalf(words[entry]);
-        scale_shift[entry] = super_scale[entry] * -8388608.0F;
-        minimum_shift[entry] = super_minimum[entry] * -8388608.0F;
-      }
-    }
-  }
-
-  __device__ __forceinline__ void Load(const unsigned char* scales, int cell, int group) {
-    const unsigned char* of_cell = scales + cell * Shape::kScaleBytes;
-    if constexpr (Shape::kFormat == MatrixFormat::kQ4_1) {
-      const uint4 pairs = reinterpret_cast<const uint4*>(of_cell)[group];
-      const std::uint32_t words[4] = {pairs.x, pairs.y, pairs.z, pairs.w};
-#pragma unroll
-      for (int entry = 0; entry < 4; ++entry) {
-        scale[entry] = LowHalf(words[entry]);
-        offset[entry] = fmaf(-16.0F, scale[entry], HighHalf(words[entry]));
-      }
-    } else if constexpr (Shape::kFormat == MatrixFormat::kQ4_K) {
-      const uint2 bytes = reinterpret_cast<const uint2*>(of_cell)[group];
-#pragma unroll
-      for (int entry = 0; entry < 4; ++entry) {
-        scale[entry] = fmaf(Shifted(bytes.x, entry), super_scale[entry], scale_shift[entry]);
-        const float minimum = fmaf(Shifted(bytes.y, entry), super_minimum[entry], minimum_shift[entry]);
-        offset[entry] = fmaf(-16.0F, scale[entry], minimum);
-      }
-    } else {
-      const uint2 halves = reinterpret_cast<const uint2*>(of_cell)[group];
-      scale[0] = LowHalf(halves.x), scale[1] = HighHalf(halves.x);
-      scale[2] = LowHalf(halves.y), scale[3] = HighHalf(halves.y);
-    }
-  }
-
- private:
-  // 2^23 + byte `index` of `bytes`: behind 0x4B0000 it is the end of a mantissa. The product with a scale less 2^23
-  // times the scale is then exact, being rounded once.
-  static __device__ __forceinline__ float Shifted(std::uint32_t bytes, int index) {
-    return BitsToFloat(__byte_perm(bytes, 0x4B000000U, 0x7440U | static_cast<unsigned>(index)));
-  }
 };
 
 // What one thread holds. All that depends on the plan is a power of two.
@@ -301,6 +232,7 @@ struct QuantThread {
         UnpackNibbles(words.y, base, operands[plane][1]);
         UnpackNibbles(words.z, base, operands[plane][2]);
         UnpackNibbles(words.w, base, operands[plane][3]);
+        if constexpr (Shape::kIsCentred) Centre(operands[plane], plane);
       }
       of_rows.Load(scale_bytes, cell, group);
 #pragma unroll
@@ -311,6 +243,17 @@ struct QuantThread {
     }
   }
 
+  // Takes out what the operands of a plane have too much: 24, or 16 of the low and 384 of the high nibbles.
+  static __device__ __forceinline__ void Centre(std::uint32_t (&operands)[4][4], int plane) {
+    const bool is_q8 = Shape::kFormat == MatrixFormat::kQ8_0;
+    const std::uint32_t excess = !is_q8 ? 0xC1C0C1C0U : plane == 0 ? 0xC180C180U : 0xC3C0C3C0U;
+#pragma unroll
+    for (auto& operand : operands) {
+#pragma unroll
+      for (std::uint32_t& pair_of_bf16 : operand) pair_of_bf16 = AddBf16Pairs(pair_of_bf16, excess);
+    }
+  }
+
   // Two tiles of weight rows, two instructions along k (twice for two planes), then scales and offsets.
   __device__ __forceinline__ void MultiplyCell(const std::uint32_t (&operands)[Shape::kPlanes][4][4], const uint4& of_x,
                                                const QuantScales<Shape>& scales, int tile) {
@@ -318,9 +261,11 @@ struct QuantThread {
                                            Shape::kSumFactors};
     const std::uint32_t x_low[2] = {of_x.x, of_x.y}, x_high[2] = {of_x.z, of_x.w};
     float zeros[4] = {0.0F, 0.0F, 0.0F, 0.0F};
-    float x_sums[4];  // of columns 2 * pair and 2 * pair + 1, twice
-    MmaBf16From(x_sums, kFactors, x_low, zeros);
-    MmaBf16(x_sums, kFactors, x_high);
+    float x_sums[4] = {0.0F, 0.0F, 0.0F, 0.0F};  // of columns 2 * pair and 2 * pair + 1, twice
+    if constexpr (!Shape::kIsCentred) {
+      MmaBf16From(x_sums, kFactors, x_low, zeros);
+      MmaBf16(x_sums, kFactors, x_high);
+    }
 #pragma unroll
     for (int rows = 0; rows < 2; ++rows) {
       float product[4];
@@ -424,8 +369,8 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocksTogether) Quant
   }
   WaitForPreviousKernel();
   state.LoadFirstInputs(first);
+  int stage = 0, stage_ahead = Shape::kStages - 1;
   for (int step = first; step < last; ++step) {
-    const int index = step - first;
     CopyAsyncWait<Shape::kStages - 2>();
     // The stage and its x are there for those who did not copy them, and the stage before is free.
     if (state.OwnsInput()) {
@@ -435,11 +380,13 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocksTogether) Quant
     }
     const int ahead = step + Shape::kStages - 1;
     if (ahead < last) {
-      state.CopyWeights(ahead, (index + Shape::kStages - 1) % Shape::kStages);
-      state.CopyInput(ahead, (index + Shape::kStages - 1) % Shape::kStages);
+      state.CopyWeights(ahead, stage_ahead);
+      state.CopyInput(ahead, stage_ahead);
     }
     CopyAsyncCommit();
-    state.Multiply(step, index % Shape::kStages);
+    state.Multiply(step, stage);
+    stage = stage + 1 == Shape::kStages ? 0 : stage + 1;
+    stage_ahead = stage_ahead + 1 == Shape::kStages ? 0 : stage_ahead + 1;
   }
   __syncthreads();
   state.StoreSums();

@@ -23,26 +23,30 @@ struct QuantPlan {
 inline constexpr int kQuantWarps = 8;
 inline constexpr int kQuantColumnsMax = 64;
 
-// Cells along k that a warp takes at once: what is copied in one stage.
-constexpr int QuantStageCells(MatrixFormat format) { return format == MatrixFormat::kQ8_0 ? 2 : 4; }
+// Cells along k that a warp takes at once: what is copied in one stage. With many rows x is the larger part of it.
+constexpr int QuantStageCells(MatrixFormat format, int columns) {
+  return format == MatrixFormat::kQ8_0 || columns > 16 ? 2 : 4;
+}
 constexpr int QuantSuperScaleBytes(MatrixFormat format) { return format == MatrixFormat::kQ4_K ? 128 : 0; }
 // Weights and scales of a stage of a warp.
-constexpr int QuantStageBytes(MatrixFormat format) {
-  return QuantStageCells(format) * (PlanesOf(format) * kCellPlaneBytes + CellScaleBytes(format)) +
+constexpr int QuantStageBytes(MatrixFormat format, int columns) {
+  return QuantStageCells(format, columns) * (PlanesOf(format) * kCellPlaneBytes + CellScaleBytes(format)) +
          QuantSuperScaleBytes(format);
 }
-inline constexpr int kQuantStages = 4;
+// A single row leaves room for one more; each of two blocks then has all it needs of 4,096 values of k under way.
+constexpr int QuantStages(int columns) { return columns == 1 ? 5 : 4; }
 // A block's ring in shared memory: stages of weights and of x, which warps side by side share but for a single row.
 constexpr int QuantRingBytes(const QuantPlan& plan, MatrixFormat format) {
   const int inputs = plan.columns == 1 ? kQuantWarps : kQuantWarps / plan.row_warps;
-  return kQuantStages * (kQuantWarps * QuantStageBytes(format) + inputs * QuantStageCells(format) * plan.columns * 64);
+  return QuantStages(plan.columns) * (kQuantWarps * QuantStageBytes(format, plan.columns) +
+                                      inputs * QuantStageCells(format, plan.columns) * plan.columns * 64);
 }
 // Blocks on a multiprocessor, this kernel's or the next one's; registers are the limit.
 constexpr int QuantBlocksTogether(int columns) { return columns <= 16 ? 2 : 1; }
-inline constexpr int kQuantSharedMax = 227 * 1024;  // of a block; a multiprocessor has 1 KiB more for each block
+inline constexpr int kQuantSharedMax = 163 * 1024;  // of a block, compute capability 8.0
 // Steps along k: in each, every warp of a block takes its stage.
-constexpr std::int32_t QuantSteps(MatrixFormat format, std::int32_t k, std::int32_t row_warps) {
-  const int cells = kQuantWarps / row_warps * QuantStageCells(format);
+constexpr std::int32_t QuantSteps(const QuantPlan& plan, MatrixFormat format, std::int32_t k) {
+  const int cells = kQuantWarps / plan.row_warps * QuantStageCells(format, plan.columns);
   return (k / kCell + cells - 1) / cells;
 }
 constexpr bool IsPossible(const QuantPlan& plan, MatrixFormat format, std::int32_t k) {
@@ -50,7 +54,7 @@ constexpr bool IsPossible(const QuantPlan& plan, MatrixFormat format, std::int32
       plan.row_warps >= 1 && plan.row_warps <= kQuantWarps && (plan.row_warps & (plan.row_warps - 1)) == 0;
   if (!is_power) return false;
   return QuantRingBytes(plan, format) <= kQuantSharedMax && plan.splits >= 1 &&
-         plan.splits <= QuantSteps(format, k, plan.row_warps);
+         plan.splits <= QuantSteps(plan, format, k);
 }
 
 constexpr std::int32_t QuantBucket(std::int32_t m) {
@@ -73,11 +77,12 @@ inline double QuantPlanSeconds(const QuantPlan& plan, MatrixFormat format, std::
   constexpr double kArrivalSeconds = 0.8e-6;       // to count a split's arrival
 
   const double blocks = static_cast<double>((CellsOf(n) + plan.row_warps - 1) / plan.row_warps) * plan.splits * chunks;
-  const bool two_fit = 2 * (QuantRingBytes(plan, format) + 1024) <= kQuantSharedMax + 1024;
+  const bool two_fit = 2 * (QuantRingBytes(plan, format) + 2048) <= 228 * 1024;
   const double together = two_fit ? QuantBlocksTogether(plan.columns) : 1;
   const double waves = std::ceil(blocks / (together * kMultiprocessors));
-  const int steps = (QuantSteps(format, k, plan.row_warps) + plan.splits - 1) / plan.splits;  // of a block
-  const double cells = std::min(k / kCell, steps * (kQuantWarps / plan.row_warps) * QuantStageCells(format));
+  const int steps = (QuantSteps(plan, format, k) + plan.splits - 1) / plan.splits;  // of a block
+  const double cells =
+      std::min(k / kCell, steps * (kQuantWarps / plan.row_warps) * QuantStageCells(format, plan.columns));
   const double cell_bytes = static_cast<double>(QuantDataBytes(format, kCell, k) + QuantScaleBytes(format, kCell, k)) /
                             static_cast<double>(CellsOf(k));
   const double weight_bytes = plan.row_warps * cells * cell_bytes;                                // of a block

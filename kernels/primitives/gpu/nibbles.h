@@ -24,4 +24,15 @@ __device__ __forceinline__ std::uint32_t NibblePairToBf16(std::uint32_t word, st
   return AndOr(word, 0x00780078U, base);
 }
 
+// Sums of two pairs of BF16, rounded to BF16; there is no addition before compute capability 9.0.
+__device__ __forceinline__ std::uint32_t AddBf16Pairs(std::uint32_t a, std::uint32_t b) {
+#if defined(GPU_EMULATOR)
+  return PackBf16(LowBf16(a) + LowBf16(b), HighBf16(a) + HighBf16(b));
+#else
+  std::uint32_t sum;
+  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(sum) : "r"(a), "r"(0x3F803F80U), "r"(b));
+  return sum;
+#endif
+}
+
 }  // namespace kernels::gpu
