@@ -74,8 +74,10 @@ LaunchResult RunGemm(const Gemm& gemm, GemmContext* context, Stream stream) {
     return RunQuantGemm(gemm, context, stream);
   }
 #if !defined(GPU_EMULATOR)
-  const bool same_formats = (gemm.w.format == MatrixFormat::kFp8) == (gemm.x_fp8 != nullptr);
-  if (gemm.m > kGemmFewRows && context->library != nullptr && same_formats) {
+  const bool fp8 = gemm.w.format == MatrixFormat::kFp8;
+  const bool same_formats = fp8 == (gemm.x_fp8 != nullptr);
+  const bool many_rows = gemm.m > (fp8 ? kGemmFp8InputRows : kGemmBf16LibraryRows);
+  if (many_rows && context->library != nullptr && same_formats) {
     const LaunchResult result = RunCublasLt(context->library, gemm, context->scratch, kGemmScratchBytes, stream);
     if (result.code() != LaunchResult::Code::kRefused) return result;  // else: no algorithm of the library's
   }

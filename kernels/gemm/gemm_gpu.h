@@ -30,8 +30,9 @@ struct Matrix {
 // y[m][n] = sum_k x[m][k] w[n][k] (times x_scales[m] for FP8 activations), or added to y when `accumulate` (F32 alone).
 //   x     : [m][k], BF16, or FP8 with x_scales [m] for an FP8 matrix
 //   y     : [m][y_stride], the first n of each row, F32 or BF16: exactly one of the two
-// Up to kGemmFewRows rows run on kernels of our own, bound by reading the weights once; more rows of BF16 and FP8 run on
-// cuBLASLt; more rows of a quantised format are widened tile by tile in the kernel.
+// Few rows run on kernels of our own, bound by reading the weights once; more rows of BF16 and FP8 run on cuBLASLt, from
+// where it is the faster (kGemmBf16LibraryRows, kGemmFp8InputRows); where that library is missing, our kernels take
+// kGemmFewRows at a time. More rows of a quantised format are widened tile by tile in the kernel.
 // REQUIRES: k a multiple of 32, n of 8; 16-byte aligned pointers and rows. What wrote the weights and their scales has
 // ended before the product is enqueued (Synchronize): kernels start to read weights while the preceding kernel still runs.
 //
@@ -50,6 +51,10 @@ struct Gemm {
 };
 
 inline constexpr std::int32_t kGemmFewRows = 64;
+// With more rows than these a product runs on cuBLASLt, with FP8 weights if the inputs are FP8 too (kernels/RESULTS.md has
+// both at 16, 32 and 64 rows).
+inline constexpr std::int32_t kGemmBf16LibraryRows = 16;
+inline constexpr std::int32_t kGemmFp8InputRows = 32;
 
 // Device memory that products may use while they run, and the state of cuBLASLt. One for each stream that computes.
 // Made once, before anything is captured into a graph: making it loads the library.

@@ -22,7 +22,7 @@ namespace {
 // Products of many rows take FP8 inputs with FP8 weights; few rows are bound by reading the weights, so theirs keep
 // BF16.
 bool TakesFp8(std::span<const gpu::Matrix> parts, std::int32_t rows) {
-  return rows > gpu::kGemmFewRows && std::all_of(parts.begin(), parts.end(), [](const gpu::Matrix& part) {
+  return rows > gpu::kGemmFp8InputRows && std::all_of(parts.begin(), parts.end(), [](const gpu::Matrix& part) {
            return part.format == gpu::MatrixFormat::kFp8;
          });
 }

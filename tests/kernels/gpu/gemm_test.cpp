@@ -118,7 +118,7 @@ class GemmTest : public GpuTest {
   // `relative`: of the output's own rounding. Sums in F32 err by a part of the magnitudes that were added; Hopper's FP8
   // instructions, which the library uses, keep about 14 bits of a sum.
   static void Check(const Product& product, const std::vector<float>& y, double relative = 0) {
-    const double of_magnitude = product.m > kGemmFewRows && product.formats == Formats::kFp8 ? 2e-4 : 2e-6;
+    const double of_magnitude = product.m > kGemmFp8InputRows && product.formats == Formats::kFp8 ? 2e-4 : 2e-6;
     int wrong = 0;
     for (std::int32_t row = 0; row < product.m && wrong < 3; ++row) {
       for (std::int32_t column = 0; column < product.n && wrong < 3; ++column) {
