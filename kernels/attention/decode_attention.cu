@@ -57,6 +57,7 @@ LaunchResult RunDecodeAttention(const DecodeAttention& attention, Stream stream)
   a.rows.sequences = attention.sequences;
   a.rows.kv_heads = kv.kv_heads;
   while (attention.tuning.piece_tokens > 1 << a.rows.shortest_shift) ++a.rows.shortest_shift;
+  a.rows.long_shift = kv.head_dim * KvBytes(kv.format) >= 256 ? 8 : 9;
   a.q = attention.q;
   a.k = static_cast<const unsigned char*>(kv.k);
   a.v = static_cast<const unsigned char*>(kv.v);

@@ -116,13 +116,13 @@ void TryTunings(DecodeBench& decode, const Case& c) {
   decode.Time("decode_attention stages=2 tail=0", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 0});
   decode.Time("decode_attention stages=2 tail=25", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 25});
   decode.Time("decode_attention stages=2 tail=50", {.stages = 2, .piece_tokens = 0, .blocks = 0, .tail_percent = 50});
-  const std::int32_t each_a_block = c.sequences * c.kv_heads * 8;
-  decode.Time("decode_attention a block a piece",
-              {.stages = 2, .piece_tokens = 0, .blocks = each_a_block, .tail_percent = 0});
+  const std::int32_t blocks = c.sequences * c.kv_heads * 8;
+  decode.Time("decode_attention 8 blocks a head",
+              {.stages = 2, .piece_tokens = 0, .blocks = blocks, .tail_percent = 0});
   decode.Time("decode_attention stages=3", {.stages = 3, .piece_tokens = 0, .blocks = 0, .tail_percent = -1});
   decode.Time("decode_attention stages=4", {.stages = 4, .piece_tokens = 0, .blocks = 0, .tail_percent = -1});
   decode.Time("decode_attention pieces=128", {.stages = 0, .piece_tokens = 128, .blocks = 0, .tail_percent = -1});
-  decode.Time("decode_attention pieces=256", {.stages = 0, .piece_tokens = 256, .blocks = 0, .tail_percent = -1});
+  decode.Time("decode_attention pieces=512", {.stages = 0, .piece_tokens = 512, .blocks = 0, .tail_percent = -1});
 }
 
 // Where pieces are few, their length decides how many multiprocessors work.

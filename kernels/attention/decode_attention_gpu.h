@@ -31,11 +31,10 @@ struct DecodeAttentionTuning {
 // are read on the device and the work shared out evenly, so short rows among long ones cost what they hold.
 // REQUIRES: heads / kv_heads in 1 .. 16; k and v 16-byte aligned.
 //
-// A context is cut into pieces of 128 tokens up to 1,024, of 256 up to 2,048, of 512 up to 32,768 and, from there, of
-// the power of two that makes at most 64 of them: few enough that their joining costs little, and yet a single sequence
-// with 8 key/value heads has work for 64 blocks. Each is computed the same way wherever it runs and they are joined in
-// order: a row's result depends on its own q, K and V alone, not on its neighbours, on context_max or on the card's
-// size.
+// A context is cut into pieces of 128 tokens up to 1,024 and of 256 up to 2,048. Longer ones are cut into pieces of 256
+// tokens where a row of K has 256 bytes or more, of 512 where it has less; or, if those were more than 64, of the power
+// of two that makes at most 64. Each is computed the same way wherever it runs and they are joined in order: a row's
+// result depends on its own q, K and V alone, not on its neighbours, on context_max or on the card's size.
 struct DecodeAttention {
   const Bf16* q;
   std::int32_t q_stride;

@@ -348,22 +348,21 @@ inline LaunchResult ThisCard(Card* card) {
 }
 
 // The most pieces of a context up to `context_max`; the rule gives fewer where it goes on to longer ones.
-inline std::int64_t PiecesMax(int context_max, int shortest_shift) {
-  if (shortest_shift != 0) return std::min<std::int64_t>(BlocksFor(context_max, 1 << shortest_shift), kPiecesMax);
-  return std::max(CutContext(std::min(context_max, 1024), 0).pieces,
-                  CutContext(std::min(context_max, 512 * kPiecesMax), 0).pieces);
+inline std::int64_t PiecesMax(int context_max, const DecodeRows& rows) {
+  const auto pieces = [&](int context) {
+    return CutContext(std::min(context_max, context), rows.shortest_shift, rows.long_shift).pieces;
+  };
+  if (rows.shortest_shift != 0)
+    return std::min<std::int64_t>(BlocksFor(context_max, 1 << rows.shortest_shift), kPiecesMax);
+  return std::max({pieces(1024), pieces(2048), pieces(kPiecesMax << rows.long_shift)});
 }
 
-inline bool AreFew(std::int64_t pieces, std::int64_t slots) { return pieces <= 4 * slots; }
-
-// How many blocks share at most `pieces`, where `slots` blocks run at a time. Few pieces: a block each, started
-// wherever there is room. Many: as many as run at a time, whose rings go on from piece to piece, and a tail of small
-// ones, of at least a piece a slot.
+// How many blocks share at most `pieces`, where `slots` blocks run at a time: a block each, or as many as run at a
+// time, whose rings go on from piece to piece. Many pieces leave a tail for small blocks.
 inline std::int64_t ShareOut(const DecodeAttentionTuning& tuning, std::int64_t pieces, std::int64_t slots,
                              DecodeRows* rows) {
-  const bool few = AreFew(pieces, slots);
-  const std::int64_t even = tuning.blocks != 0 ? tuning.blocks : few ? pieces : slots;
-  std::int64_t tail_percent = few ? 0 : std::max<std::int64_t>(10, 100 * slots / pieces);
+  const std::int64_t even = tuning.blocks != 0 ? tuning.blocks : std::min(pieces, slots);
+  std::int64_t tail_percent = pieces >= 8 * slots ? 10 : 0;
   if (tuning.tail_percent >= 0) tail_percent = tuning.tail_percent;
   const std::int64_t tail = std::clamp<std::int64_t>(pieces * tail_percent / 100, tail_percent != 0 ? 1 : 0, 4 * slots);
   rows->even_blocks = static_cast<std::int32_t>(even);
@@ -371,21 +370,20 @@ inline std::int64_t ShareOut(const DecodeAttentionTuning& tuning, std::int64_t p
   return even + tail;
 }
 
-// How deep the rings are, where `resident(stages)` blocks fit a multiprocessor. Few pieces: so that the fullest
-// multiprocessor has as little to do as can be. Then: as many tiles under way as there is room for, rather by more
-// blocks than by deeper rings.
+// How deep the rings are, where `resident(stages)` blocks fit a multiprocessor: as many tiles under way as there is
+// room for, rather by more blocks than by deeper rings. Unless fewer blocks at a time leave a much smaller part of the
+// multiprocessors idle in the last round.
 template <typename Resident>
 int ChooseStages(std::int64_t pieces, int multiprocessors, Resident resident) {
   const std::int64_t each = BlocksFor(pieces, multiprocessors);
+  const auto most = [&](int blocks) {  // pieces of a multiprocessor's slots, idle ones included
+    return each <= blocks ? each : BlocksFor(each, blocks) * std::int64_t{blocks};
+  };
   const auto is_better = [&](int stages, int than) {
     const int blocks = resident(stages), other_blocks = resident(than);
     if (blocks == 0 || other_blocks == 0) return other_blocks == 0 && blocks != 0;
-    if (AreFew(pieces, std::int64_t{multiprocessors} * std::max(blocks, other_blocks))) {
-      const std::int64_t most = BlocksFor(each, blocks) * std::int64_t{blocks};
-      const std::int64_t other_most = BlocksFor(each, other_blocks) * std::int64_t{other_blocks};
-      if (most != other_most) return most < other_most;
-    }
-    return std::min<std::int64_t>(blocks, each) * stages > std::min<std::int64_t>(other_blocks, each) * than;
+    if (4 * most(blocks) <= 3 * most(other_blocks)) return true;
+    return most(blocks) <= most(other_blocks) && blocks * stages > other_blocks * than;
   };
   int best = kDecodeStagesMin;
   for (int stages = kDecodeStagesMin + 1; stages <= kDecodeStagesMax; ++stages) {
@@ -416,8 +414,7 @@ LaunchResult LaunchDecode(const DecodeAttention& attention, DecodeArguments a, S
     if (bytes(stages) > card.shared_bytes_of_block) return 0;
     return std::min(BlocksResident(kHeadDim, kHeadTiles), card.shared_bytes / (bytes(stages) + 1024));
   };
-  const std::int64_t pieces =
-      PiecesMax(attention.context_max, a.rows.shortest_shift) * a.rows.sequences * a.rows.kv_heads;
+  const std::int64_t pieces = PiecesMax(attention.context_max, a.rows) * a.rows.sequences * a.rows.kv_heads;
   a.stages = attention.tuning.stages;
   if (a.stages == 0) a.stages = ChooseStages(pieces, card.multiprocessors, resident);
   if (resident(a.stages) == 0) return LaunchResult::Refused("the card has too little shared memory for this head_dim");

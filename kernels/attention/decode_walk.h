@@ -19,8 +19,8 @@ struct PieceCut {
 
   GPU_HOST_DEVICE int quanta() const { return 1 << (shift - kQuantumShift); }  // of a piece
 };
-GPU_HOST_DEVICE PieceCut CutContext(int context, int shortest_shift) {
-  int shift = shortest_shift != 0 ? shortest_shift : context <= 1024 ? 7 : context <= 2048 ? 8 : 9;
+GPU_HOST_DEVICE PieceCut CutContext(int context, int shortest_shift, int long_shift) {
+  int shift = shortest_shift != 0 ? shortest_shift : context <= 1024 ? 7 : context <= 2048 ? 8 : long_shift;
   if (context <= 0) return {shift, 0};
   while ((context - 1) >> shift >= kPiecesMax) ++shift;
   return {shift, ((context - 1) >> shift) + 1};
@@ -31,6 +31,7 @@ struct DecodeRows {
   const std::int32_t* positions;
   std::int32_t sequences, kv_heads;
   std::int32_t shortest_shift;  // of a piece; 0: by the rule
+  std::int32_t long_shift;      // by the rule, of a piece of a context beyond 2,048 tokens
   // The first `even_blocks` blocks take equal parts of all but `tail_percent`, the further ones equal parts of that:
   // the hardware starts them as the others end, which evens out multiprocessors of unequal speed.
   std::int32_t even_blocks, tail_percent;
@@ -61,7 +62,7 @@ struct PieceWalk {
   __device__ __forceinline__ void Enter(const DecodeRows& rows, int s) {
     sequence = s;
     context = rows.positions[s] + 1;
-    cut = CutContext(context, rows.shortest_shift);
+    cut = CutContext(context, rows.shortest_shift, rows.long_shift);
   }
 };
 
@@ -76,7 +77,7 @@ __device__ __forceinline__ int ShareStart(const DecodeRows& rows, int total, int
 // Quanta of one sequence: of all its heads.
 __device__ __forceinline__ int QuantaOf(const DecodeRows& rows, int sequence) {
   if (sequence >= rows.sequences) return 0;
-  const PieceCut cut = CutContext(rows.positions[sequence] + 1, rows.shortest_shift);
+  const PieceCut cut = CutContext(rows.positions[sequence] + 1, rows.shortest_shift, rows.long_shift);
   return cut.pieces * cut.quanta() * rows.kv_heads;
 }
 

@@ -237,7 +237,7 @@ TEST_F(DecodeAttentionTest, LongContextInManyPieces) {
   ExpectNear(step, Compute(step, {}));
 }
 
-// From 32,769 tokens on, pieces are longer than 512.
+// From 32,769 tokens on, pieces of rows this short are longer than 512.
 TEST_F(DecodeAttentionTest, VeryLongContextInLongerPieces) {
   const Step step = MakeStep({1, 1, 64, 128, KvFormat::kFp8}, {32770});
   ExpectNear(step, Compute(step, {}));
