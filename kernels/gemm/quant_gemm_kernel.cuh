@@ -18,8 +18,8 @@ namespace kernels::gpu {
 // nibble, 32 lanes would need 32 conversions' worth of logic and 32 fused multiply-adds for each row of x. Tensor cores
 // need six instructions for eight rows of x, most of them zeros when there are few; what remains is unpacking: 28
 // instructions (3 rotations and 4 LOP3 for 8 nibbles), 8 or 16 multiply-adds for scales (half of them for a single
-// row), 4 to 24 to widen the scales, and 3 loads. In all (sm_90a) a cell takes 54 instructions of Q4_0, 63 of Q4_1, 79
-// of Q4_K and 98 of Q8_0 (of 1,088 bytes) for one row of x, 64 to 107 for eight, 85 to 127 for sixteen, plus about 20
+// row), 4 to 24 to widen the scales, and 3 loads. In all (sm_90a) a cell takes 52 instructions of Q4_0, 61 of Q4_1, 83
+// of Q4_K and 95 of Q8_0 (of 1,088 bytes) for one row of x, 64 to 107 for eight, 85 to 127 for sixteen, plus about 20
 // for copies.
 //
 // Numbers. A nibble q becomes the BF16 number 16 + q by bits alone: 16 is 0x4180, and q stands in the upper four bits
@@ -37,7 +37,9 @@ template <MatrixFormat kOfFormat, int kOfTiles, bool kOfOne = false>
 struct QuantShape {
   static constexpr MatrixFormat kFormat = kOfFormat;
   static constexpr int kTiles = kOfTiles;  // of eight rows of x
-  static constexpr bool kIsOne = kOfOne;   // a single row of x: seven columns of the tile are not kept up
+  // A single row of x: column c of the tile is the row's part for cell c of the stage, so that one load and one sum
+  // serve all of its cells; of cell c's product, column c is kept up.
+  static constexpr bool kIsOne = kOfOne;
   static constexpr int kPlanes = PlanesOf(kFormat);
   static constexpr int kStageCells = QuantStageCells(kFormat, 8 * kTiles);
   static constexpr int kScaleBytes = CellScaleBytes(kFormat);
@@ -45,6 +47,7 @@ struct QuantShape {
   static constexpr int kSuperScaleBytes = QuantSuperScaleBytes(kFormat);
   static constexpr int kStageBytes = QuantStageBytes(kFormat, 8 * kTiles);  // of a warp
   static constexpr int kStages = QuantStages(kIsOne ? 1 : 8 * kTiles);
+  static constexpr int kSumTiles = kIsOne ? kStageCells / 2 : kTiles;
   static constexpr int kThreads = kQuantWarps * kWarpLanes;
   static constexpr bool kHasMinima = kFormat == MatrixFormat::kQ4_1 || kFormat == MatrixFormat::kQ4_K;
   // A pair of BF16: what sums of x are multiplied with. Minus what the operand has too much, 24 or 400, or, where
@@ -82,6 +85,30 @@ struct QuantProblem {
   bool accumulate;
 };
 
+// What a lane holds of 32 values of eight rows of x.
+template <typename Shape>
+struct QuantInput {
+  std::uint32_t low[2], high[2];  // operands B
+  float sums[4];                  // times kSumFactors, of columns 2 * pair and 2 * pair + 1, twice
+  float start[4];                 // what a product begins with
+
+  __device__ __forceinline__ void Load(const unsigned char* shared) {
+    constexpr std::uint32_t kFactors[4] = {Shape::kSumFactors, Shape::kSumFactors, Shape::kSumFactors,
+                                           Shape::kSumFactors};
+    const uint4 words = *reinterpret_cast<const uint4*>(shared);
+    low[0] = words.x, low[1] = words.y, high[0] = words.z, high[1] = words.w;
+    start[0] = start[1] = start[2] = start[3] = 0.0F;
+    if constexpr (!Shape::kIsCentred) {
+      MmaBf16From(sums, kFactors, low, start);
+      MmaBf16(sums, kFactors, high);
+    }
+    if constexpr (!Shape::kIsCentred && !Shape::kHasMinima) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) start[i] = sums[i];
+    }
+  }
+};
+
 // What one thread holds. All that depends on the plan is a power of two.
 template <typename Shape>
 struct QuantThread {
@@ -94,7 +121,9 @@ struct QuantThread {
   bool has_rows;
   const std::uint8_t *data, *scales;  // the lane's first 16 bytes of the warp's first cell of k
   int first_x, rows_x;                // rows of x: the chunk's first, and how many it has
-  float sums[2][Shape::kTiles][4];    // [tile of 16 weight rows][tile of 8 rows of x]
+  // [tile of 16 weight rows][tile of 8 rows of x]; of a single row of x: [..][two cells of a stage], of cell c in the
+  // lanes with pair c / 2.
+  float sums[2][Shape::kSumTiles][4];
 
   __device__ __forceinline__ QuantThread(const QuantProblem& of, unsigned char* shared_bytes)
       : problem(of), shared(shared_bytes), thread(static_cast<int>(threadIdx.x)) {
@@ -214,10 +243,12 @@ struct QuantThread {
     if (!has_rows || FirstCell(step) >= cells_k) return;
     const unsigned char* weights = Stage(stage) + lane * 16;
     const unsigned char* scale_bytes = Stage(stage) + Shape::kDataBytes;
-    // Columns of the tile beyond the plan's are never stored; they take what others have.
-    const unsigned char* of_cell =
-        InputStage(stage) + (Shape::kTiles > 1 ? group : group & (columns - 1)) * 64 + pair * 16;
+    // Columns of the tile beyond those there are take what others have, and are never stored.
+    const int column = Shape::kIsOne ? group % Shape::kStageCells : Shape::kTiles > 1 ? group : group & (columns - 1);
+    const unsigned char* of_cell = InputStage(stage) + column * 64 + pair * 16;
     const int cells_apart = columns * 64;
+    QuantInput<Shape> of_x;
+    if constexpr (Shape::kIsOne) of_x.Load(of_cell);
     QuantScales<Shape> of_rows;
     of_rows.StartStage(scale_bytes, group);
 #pragma unroll(Shape::kCellsTogether)
@@ -235,10 +266,14 @@ struct QuantThread {
         if constexpr (Shape::kIsCentred) Centre(operands[plane], plane);
       }
       of_rows.Load(scale_bytes, cell, group);
+      if constexpr (Shape::kIsOne) {
+        MultiplyCell(operands, of_x, of_rows, cell / 2, cell % 2);
+      } else {
 #pragma unroll
-      for (int tile = 0; tile < Shape::kTiles; ++tile) {
-        const uint4 of_x = *reinterpret_cast<const uint4*>(of_cell + tile * kWarpLanes * 16);
-        MultiplyCell(operands, of_x, of_rows, tile);
+        for (int tile = 0; tile < Shape::kTiles; ++tile) {
+          of_x.Load(of_cell + tile * kWarpLanes * 16);
+          MultiplyCell(operands, of_x, of_rows, tile, 0);
+        }
       }
     }
   }
@@ -254,33 +289,42 @@ struct QuantThread {
     }
   }
 
-  // Two tiles of weight rows, two instructions along k (twice for two planes), then scales and offsets.
-  __device__ __forceinline__ void MultiplyCell(const std::uint32_t (&operands)[Shape::kPlanes][4][4], const uint4& of_x,
-                                               const QuantScales<Shape>& scales, int tile) {
-    constexpr std::uint32_t kFactors[4] = {Shape::kSumFactors, Shape::kSumFactors, Shape::kSumFactors,
-                                           Shape::kSumFactors};
-    const std::uint32_t x_low[2] = {of_x.x, of_x.y}, x_high[2] = {of_x.z, of_x.w};
-    float zeros[4] = {0.0F, 0.0F, 0.0F, 0.0F};
-    float x_sums[4] = {0.0F, 0.0F, 0.0F, 0.0F};  // of columns 2 * pair and 2 * pair + 1, twice
-    if constexpr (!Shape::kIsCentred) {
-      MmaBf16From(x_sums, kFactors, x_low, zeros);
-      MmaBf16(x_sums, kFactors, x_high);
-    }
+  // Two tiles of weight rows, two instructions along k (twice for two planes), then scales and offsets. Of a single row
+  // of x, every other column from `first_column` on.
+  __device__ __forceinline__ void MultiplyCell(const std::uint32_t (&operands)[Shape::kPlanes][4][4],
+                                               const QuantInput<Shape>& of_x, const QuantScales<Shape>& scales,
+                                               int tile, int first_column) {
 #pragma unroll
     for (int rows = 0; rows < 2; ++rows) {
       float product[4];
-      MmaBf16From(product, operands[0][2 * rows], x_low, Shape::kHasMinima ? zeros : x_sums);
-      MmaBf16(product, operands[0][2 * rows + 1], x_high);
+      MmaBf16From(product, operands[0][2 * rows], of_x.low, of_x.start);
+      MmaBf16(product, operands[0][2 * rows + 1], of_x.high);
       if constexpr (Shape::kPlanes == 2) {
-        MmaBf16(product, operands[1][2 * rows], x_low);
-        MmaBf16(product, operands[1][2 * rows + 1], x_high);
+        MmaBf16(product, operands[1][2 * rows], of_x.low);
+        MmaBf16(product, operands[1][2 * rows + 1], of_x.high);
       }
       float(&to)[4] = sums[rows][tile];
 #pragma unroll
-      for (int i = 0; i < 4; i += Shape::kIsOne ? 2 : 1) {
+      for (int i = first_column; i < 4; i += Shape::kIsOne ? 2 : 1) {
         const int entry = 2 * rows + i / 2;
         to[i] = fmaf(scales.scale[entry], product[i], to[i]);
-        if constexpr (Shape::kHasMinima) to[i] = fmaf(scales.offset[entry], x_sums[i], to[i]);
+        if constexpr (Shape::kHasMinima) to[i] = fmaf(scales.offset[entry], of_x.sums[i], to[i]);
+      }
+    }
+  }
+
+  // Brings the cells' sums of a single row of x together in the lanes with pair 0.
+  __device__ __forceinline__ void JoinCells() {
+#pragma unroll
+    for (auto& tiles : sums) {
+#pragma unroll
+      for (int i = 0; i < 4; i += 2) {
+        float sum = tiles[0][i] + tiles[0][i + 1];
+        if constexpr (Shape::kSumTiles == 2) {
+          if (pair == 1) sum = tiles[Shape::kSumTiles - 1][i] + tiles[Shape::kSumTiles - 1][i + 1];
+          sum += __shfl_xor_sync(kAllLanes, sum, 1);
+        }
+        tiles[0][i] = sum;
       }
     }
   }
@@ -389,6 +433,7 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocksTogether) Quant
     stage_ahead = stage_ahead + 1 == Shape::kStages ? 0 : stage_ahead + 1;
   }
   __syncthreads();
+  if constexpr (Shape::kIsOne) state.JoinCells();
   state.StoreSums();
   __syncthreads();
   state.Finish();
