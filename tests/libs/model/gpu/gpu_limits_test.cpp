@@ -86,7 +86,7 @@ TEST_F(GpuModelTest, BatchBeyondTheOptionsIsABug) {
   batch.block_begin = {0, 1};
   batch.block_ids = {0};
   EXPECT_DEATH(static_cast<void>(model->Enqueue(batch, {})), "vocabulary");
-  batch.token_ids = {-5};  // no such sample in the step before
+  batch.token_ids = {-1000};  // no such sample in the step before
   EXPECT_DEATH(static_cast<void>(model->Enqueue(batch, {})), "before");
   batch.token_ids = {0};
   batch.block_ids = {25};
