@@ -49,6 +49,7 @@ LaunchResult RunQuantGemm(const Gemm& gemm, const QuantPlan& plan, GemmContext* 
                                .y_stride = gemm.y_stride,
                                .columns_log2 = std::countr_zero(static_cast<unsigned>(plan.columns)),
                                .row_warps_log2 = std::countr_zero(static_cast<unsigned>(plan.row_warps)),
+                               .exponent = kQuantExponent,
                                .accumulate = gemm.accumulate};
     const auto launch = plan.columns <= 16 ? LaunchQuantGemmFew : LaunchQuantGemmMany;
     GPU_RETURN_IF_ERROR(launch(gemm.w.format, problem, plan, stream));

@@ -18,7 +18,7 @@ namespace kernels::gpu {
 // nibble, 32 lanes would need 32 conversions' worth of logic and 32 fused multiply-adds for each row of x. Tensor cores
 // need six instructions for eight rows of x, most of them zeros when there are few; what remains is unpacking: 28
 // instructions (3 rotations and 4 LOP3 for 8 nibbles), 8 or 16 multiply-adds for scales (half of them for a single
-// row), 4 to 24 to widen the scales, and 3 loads. In all (sm_90a) a cell takes 52 instructions of Q4_0, 61 of Q4_1, 83
+// row), 4 to 24 to widen the scales, and 3 loads. In all (sm_90a) a cell takes 52 instructions of Q4_0, 61 of Q4_1, 74
 // of Q4_K and 95 of Q8_0 (of 1,088 bytes) for one row of x, 64 to 107 for eight, 85 to 127 for sixteen, plus about 20
 // for copies.
 //
@@ -82,6 +82,7 @@ struct QuantProblem {
   std::uint32_t* counters;            // [chunks][row blocks], zero before and after
   std::int32_t m, n, k, y_stride;
   std::int32_t columns_log2, row_warps_log2;  // of the plan
+  std::uint32_t exponent;                     // kQuantExponent
   bool accumulate;
 };
 
@@ -250,7 +251,7 @@ struct QuantThread {
     QuantInput<Shape> of_x;
     if constexpr (Shape::kIsOne) of_x.Load(of_cell);
     QuantScales<Shape> of_rows;
-    of_rows.StartStage(scale_bytes, group);
+    of_rows.StartStage(scale_bytes, group, problem.exponent);
 #pragma unroll(Shape::kCellsTogether)
     for (int cell = 0; cell < Shape::kStageCells; ++cell, of_cell += cells_apart) {
       std::uint32_t operands[Shape::kPlanes][4][4];

@@ -24,6 +24,10 @@ __device__ __forceinline__ float HighHalf(std::uint32_t packed) {
   return ToFloat(Fp16{static_cast<std::uint16_t>(packed >> 16)});
 }
 
+// The upper bits of 2^23. Launched as a number that the compiler doesn't know: of two constants that a byte permutation
+// takes it keeps one in the instruction, and that had better be the selector, of which there are four.
+inline constexpr std::uint32_t kQuantExponent = 0x4B000000U;
+
 // What a lane needs of a stage's scales: for its four rows group + 8 * entry of a cell, value = scale * q + offset.
 template <typename Shape>
 struct QuantScales {
@@ -31,8 +35,11 @@ struct QuantScales {
   // Q4_K alone: the scales above the six bits, and those times -2^23.
   float super_scale[4], super_minimum[4], scale_shift[4], minimum_shift[4];
 
+  std::uint32_t exponent;  // kQuantExponent
+
   // `scales`: those of the stage; once a stage.
-  __device__ __forceinline__ void StartStage(const unsigned char* scales, int group) {
+  __device__ __forceinline__ void StartStage(const unsigned char* scales, int group, std::uint32_t exponent_bits) {
+    exponent = exponent_bits;
     if constexpr (Shape::kFormat == MatrixFormat::kQ4_K) {
       const uint4 pairs = reinterpret_cast<const uint4*>(scales + Shape::kStageCells * Shape::kScaleBytes)[group];
       const std::uint32_t words[4] = {pairs.x, pairs.y, pairs.z, pairs.w};
@@ -74,8 +81,8 @@ struct QuantScales {
  private:
   // 2^23 + byte `index` of `bytes`: behind 0x4B0000 it is the end of a mantissa. The product with a scale less 2^23
   // times the scale is then exact, being rounded once.
-  static __device__ __forceinline__ float Shifted(std::uint32_t bytes, int index) {
-    return BitsToFloat(__byte_perm(bytes, 0x4B000000U, 0x7440U | static_cast<unsigned>(index)));
+  __device__ __forceinline__ float Shifted(std::uint32_t bytes, int index) const {
+    return BitsToFloat(__byte_perm(bytes, exponent, 0x7440U | static_cast<unsigned>(index)));
   }
 };
 
