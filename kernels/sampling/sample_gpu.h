@@ -30,7 +30,8 @@ inline constexpr std::int32_t kLogprobsMax = 20;
 //   logprobs : [rows][1 + kLogprobsMax] log-probability of the pick, then of the best `logprobs_count`, and their
 //              tokens in logprob_tokens [rows][kLogprobsMax]; of the penalised distribution at temperature 1. nullptr:
 //              none wanted.
-//   workspace: SampleWorkspaceBytes
+//   workspace: SampleWorkspaceBytes for at least these rows and exactly this vocabulary (a smaller one may need more
+//              bytes: its slices are cut otherwise), aligned to 16 bytes, zero before the first launch
 struct Sample {
   float* logits;
   std::int32_t rows, stride, vocabulary;
@@ -44,6 +45,7 @@ struct Sample {
 };
 LaunchResult RunSample(const Sample& sample, Stream stream);
 
+// For launches of up to rows_max rows over the first `vocabulary` logits. Not monotonic in the vocabulary.
 std::int64_t SampleWorkspaceBytes(std::int32_t rows_max, std::int32_t vocabulary);
 
 }  // namespace kernels::gpu

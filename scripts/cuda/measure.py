@@ -27,7 +27,7 @@ RESULTS = ROOT / "kernels/RESULTS.md"
 PLOT = ROOT / "docs/performance/gpu_kernels.png"
 BENCHMARKS = ("rms_norm", "rope_store", "silu_gate", "quantize_rows", "block_copy", "sample", "decode_attention",
               "prefill_attention", "gemm", "quant_gemm")
-PEERS_SECONDS_MAX = 50  # in all; the card may be lent for minutes only
+PEERS_SECONDS_MAX = 50  # in all: peers are for comparison, and a card's time is dear
 # Dense BF16 operations a second without sparsity, from the vendor's data sheets; the first name that a card's contains.
 PEAK_FLOPS = (("H200", 989e12), ("H100 PCIe", 756e12), ("H100", 989e12), ("B200", 2250e12), ("A100", 312e12),
               ("L40S", 362e12), ("RTX 4090", 165e12))

@@ -52,8 +52,8 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
   table.Add("device-ordinal", &engine.device_ordinal,
             {.doc = "Which card, as the driver numbers them.", .min = 0, .max = 1023});
   table.Add("weights", &engine.weights,
-            {.doc = "Weights on a card. file: quantised ones as in the file, others BF16. bf16: all widened. fp8: E4M3 "
-                    "with a scale a row; half of bf16's memory and time, a little less exact.",
+            {.doc = "Weights on a card. file: Q8_0, Q4_0, Q4_1 and Q4_K as in the file, others BF16. bf16: all widened. "
+                    "fp8: E4M3 with a scale a row, half of bf16's memory, a little less exact; the output matrix BF16.",
              .choices = {"file", "bf16", "fp8"}});
   table.Add(
       "kv", &engine.kv,
@@ -83,7 +83,7 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
              .min = 64,
              .max = 18000});
   table.AddExample("worker --model=SmolLM2-135M-Instruct.Q4_1.gguf --threads=2", "answers with a real model");
-  table.AddExample("worker --model=Llama-3.1-8B-Instruct-Q8_0.gguf --device=cuda", "answers on a card");
+  table.AddExample("worker --model=llama-2-7b-chat.Q4_K_M.gguf --device=cuda", "answers on a card");
   table.AddExample("worker --engine=echo", "answers with the input, for load and fault tests");
 }
 

@@ -43,6 +43,16 @@ std::int64_t MemoryInUse();
 // lost; negative: never. Of the process.
 void LoseDeviceAfter(std::int64_t submissions);
 
+// After so many further launches and copies one of them fails with `result`, and those behind it succeed again;
+// negative: none. What a capture records does not count. Of the process.
+void FailOnceAfter(std::int64_t submissions, LaunchResult result);
+// The next captures end without a graph for lack of memory. Of the process.
+void RefuseGraphs(bool refuse);
+
+// Streams, but for the default one, that were given work since they were last waited for: the work is done, but on a
+// card it might not be.
+std::int64_t StreamsUnwaited();
+
 inline constexpr unsigned kSharedBytesMax = 227U << 10;  // of a block: Hopper's limit
 inline constexpr unsigned kThreadsMax = 1024;            // of a block
 

@@ -28,6 +28,7 @@ struct Capture {
 
 struct CUstream_st {
   std::shared_ptr<Capture> capture;
+  std::atomic<bool> unwaited = false;
 };
 struct CUevent_st {
   bool timing;
@@ -55,9 +56,25 @@ Memory& DeviceMemory() {
 }
 
 std::atomic<std::int64_t> submissions_left{-1};
+std::atomic<std::int64_t> streams_unwaited{0};
+std::atomic<bool> graphs_refused{false};
+std::mutex failure_mutex;
+std::int64_t failure_after = -1;                   // protected by failure_mutex
+LaunchResult failure_result = LaunchResult::Ok();  // protected by failure_mutex
 constexpr const char* kLost = "unspecified launch failure (the emulated device is lost)";
 
 bool DeviceLost() { return submissions_left.load() == 0; }
+
+void SetUnwaited(Stream stream, bool unwaited) {
+  if (stream != nullptr && stream->unwaited.exchange(unwaited) != unwaited) streams_unwaited += unwaited ? 1 : -1;
+}
+
+// What FailOnceAfter asked for, where its time has come.
+LaunchResult Failure() {
+  const std::lock_guard lock(failure_mutex);
+  if (failure_after < 0 || failure_after-- > 0) return LaunchResult::Ok();
+  return failure_result;
+}
 
 Capture* ActiveCapture(Stream stream) {
   if (stream == nullptr || stream->capture == nullptr) return nullptr;
@@ -79,6 +96,14 @@ std::int64_t MemoryInUse() {
 
 void LoseDeviceAfter(std::int64_t submissions) { submissions_left.store(submissions); }
 
+void FailOnceAfter(std::int64_t submissions, LaunchResult result) {
+  const std::lock_guard lock(failure_mutex);
+  failure_after = submissions;
+  failure_result = result;
+}
+void RefuseGraphs(bool refuse) { graphs_refused.store(refuse); }
+std::int64_t StreamsUnwaited() { return streams_unwaited.load(); }
+
 LaunchResult Submit(Stream stream, std::function<LaunchResult()> work) {
   if (Capture* capture = ActiveCapture(stream); capture != nullptr) {
     capture->work.push_back(std::move(work));
@@ -88,6 +113,8 @@ LaunchResult Submit(Stream stream, std::function<LaunchResult()> work) {
   while (left > 0 && !submissions_left.compare_exchange_weak(left, left - 1)) {
   }
   if (left == 0) return LaunchResult::Failed(kLost);
+  GPU_RETURN_IF_ERROR(Failure());
+  SetUnwaited(stream, true);
   return work();
 }
 
@@ -176,9 +203,13 @@ LaunchResult CreateStream(Stream* stream) {
   *stream = new CUstream_st;
   return LaunchResult::Ok();
 }
-void DestroyStream(Stream stream) { delete stream; }
+void DestroyStream(Stream stream) {
+  emulator::SetUnwaited(stream, false);
+  delete stream;
+}
 LaunchResult Synchronize(Stream stream) {
   if (emulator::ActiveCapture(stream) != nullptr) return WhileCapturing();
+  emulator::SetUnwaited(stream, false);
   return Unlost();
 }
 
@@ -248,6 +279,10 @@ LaunchResult EndCapture(Stream stream, Graph* graph) {
   Capture* capture = emulator::ActiveCapture(stream);
   if (capture == nullptr) return LaunchResult::Failed("operation not permitted: the stream is not capturing");
   capture->ended = true;
+  if (emulator::graphs_refused.load()) {
+    stream->capture = nullptr;
+    return LaunchResult::NoMemory("out of memory for a graph");
+  }
   *graph = new CUgraphExec_st{std::move(capture->work)};
   stream->capture = nullptr;
   return LaunchResult::Ok();

@@ -48,6 +48,7 @@ LaunchResult Launch(void (*kernel)(Parameters...), const LaunchShape& shape, Str
 #else
 
 inline LaunchResult ResultOf(cudaError_t error) {
+  if (error == cudaErrorMemoryAllocation) return LaunchResult::NoMemory("out of device memory");
   return error == cudaSuccess ? LaunchResult::Ok() : LaunchResult::Failed(cudaGetErrorString(error));
 }
 

@@ -26,9 +26,9 @@ namespace engine {
 //   loop thread:         inbox -> scheduler -> StartStep -> EndStep -> PickToken for each sample -> publish ->
 //   callbacks
 //
-// A generator on a device takes a second step before the first has ended, so that the device never waits for this
-// thread: the loop then starts step n + 1 with the tokens of step n unknown, and ends step n. A sequence whose answer
-// ends at n has one row too many in n + 1; its pick is dropped.
+// A generator on a device takes a second step before the first has ended, so that the device has work during what this
+// thread does: the loop then starts step n + 1 with the tokens of step n unknown, and ends step n. A sequence whose
+// answer ends at n has one row too many in n + 1; its pick is dropped.
 //
 // A sequence that fails (its logits are not finite, its step could not run) ends alone, with an error to its callback.
 class BatchEngine final : public Engine {

@@ -16,10 +16,6 @@ namespace {
 
 // Products take n in multiples of this; the output matrix is padded to it.
 constexpr std::int32_t kRowsMultiple = 8;
-// A matrix that becomes row-major goes through the staging in runs of about this size; a quantised one, whose layout
-// may cross rows, goes in one piece.
-constexpr std::int64_t kRowMajorRunBytes = std::int64_t{64} << 20;
-
 bool RowMajor(MatrixFormat format) { return format == MatrixFormat::kBf16 || format == MatrixFormat::kFp8; }
 
 // In the file as on the device: no staging.
@@ -77,8 +73,8 @@ class Allocator {
 // Fills a device model from a file.
 class FileLoader {
  public:
-  FileLoader(GpuWeights& out, GpuWeightsFormat wanted, WeightUpload& upload)
-      : allocator_(out), wanted_(wanted), upload_(upload) {}
+  FileLoader(GpuWeights& out, GpuWeightsFormat wanted, WeightUpload& upload, std::int64_t run_bytes)
+      : allocator_(out), wanted_(wanted), upload_(upload), run_bytes_(run_bytes) {}
 
   // Keeps the first error; the pointer is null after one.
   const float* Vector(const std::vector<float>& values) {
@@ -140,7 +136,8 @@ class FileLoader {
     for (const WeightMatrix& matrix : matrices) {
       const bool last = &matrix == &matrices.back();
       const std::int64_t row_bytes = kernels::RowBytes(matrix.format, matrix.cols);
-      const std::int64_t run = std::max<std::int64_t>(1, kRowMajorRunBytes / row_bytes);
+      // Whole multiples, so that each run's rows and scales begin at 16 bytes.
+      const std::int64_t run = std::max<std::int64_t>(1, run_bytes_ / row_bytes / kRowsMultiple) * kRowsMultiple;
       for (std::int64_t row = 0; row < matrix.rows; row += run) {
         const WeightMatrix part{matrix.data + row * row_bytes, matrix.format, std::min(run, matrix.rows - row),
                                 matrix.cols};
@@ -167,11 +164,12 @@ class FileLoader {
   Allocator allocator_;
   const GpuWeightsFormat wanted_;
   WeightUpload& upload_;
+  const std::int64_t run_bytes_;
   absl::Status status_;
 };
 
 // What the staging must hold at once for matrices that are joined; 0: none of them goes through it.
-std::int64_t StagingBytesFor(std::span<const WeightMatrix> matrices, GpuWeightsFormat wanted) {
+std::int64_t StagingBytesFor(std::span<const WeightMatrix> matrices, GpuWeightsFormat wanted, std::int64_t run_bytes) {
   std::int64_t run = 0, joined = 0;
   for (const WeightMatrix& matrix : matrices) {
     const MatrixFormat to = MatrixFormatFor(matrix.format, wanted);
@@ -179,7 +177,7 @@ std::int64_t StagingBytesFor(std::span<const WeightMatrix> matrices, GpuWeightsF
     const std::int64_t padding = kRowsMultiple * kernels::RowBytes(matrix.format, matrix.cols);
     const std::int64_t bytes = FileBytes(matrix) + padding;
     if (RowMajor(to)) {
-      run = std::max(run, std::min(bytes, kRowMajorRunBytes + 2 * padding));
+      run = std::max(run, std::min(bytes, run_bytes + 2 * padding));
     } else {
       joined += bytes;
     }
@@ -187,13 +185,13 @@ std::int64_t StagingBytesFor(std::span<const WeightMatrix> matrices, GpuWeightsF
   return std::max(run, joined);
 }
 
-std::int64_t StagingBytes(const LlamaWeights& weights, GpuWeightsFormat wanted) {
+std::int64_t StagingBytes(const LlamaWeights& weights, GpuWeightsFormat wanted, std::int64_t run_bytes) {
   std::int64_t bytes = 0;
   for (const LlamaLayer& layer : weights.layers) {
-    bytes =
-        std::max({bytes, StagingBytesFor(std::array{layer.q, layer.k, layer.v}, wanted),
-                  StagingBytesFor(std::array{layer.gate, layer.up}, wanted),
-                  StagingBytesFor({&layer.attention_output, 1}, wanted), StagingBytesFor({&layer.down, 1}, wanted)});
+    bytes = std::max({bytes, StagingBytesFor(std::array{layer.q, layer.k, layer.v}, wanted, run_bytes),
+                      StagingBytesFor(std::array{layer.gate, layer.up}, wanted, run_bytes),
+                      StagingBytesFor({&layer.attention_output, 1}, wanted, run_bytes),
+                      StagingBytesFor({&layer.down, 1}, wanted, run_bytes)});
   }
   return bytes;
 }
@@ -228,7 +226,7 @@ class RandomFiller {
   absl::StatusOr<gpu::Matrix> Matrix(MatrixFormat format, std::int32_t n, std::int32_t k) {
     absl::StatusOr<gpu::Matrix> matrix = allocator_.Matrix(format, n, k);
     if (!matrix.ok()) return matrix;
-    const auto run = static_cast<std::int32_t>(kBlockValues / k);
+    const auto run = static_cast<std::int32_t>(kBlockValues / k / kRowsMultiple * kRowsMultiple);  // as FillRows
     for (std::int32_t row = 0; row < n; row += run) {
       const gpu::Matrix rows = RowsOf(*matrix, row, std::min(run, n - row));
       const gpu::Repack repack{.file = static_cast<const std::uint8_t*>(block_.get()),
@@ -309,11 +307,12 @@ MatrixFormat MatrixFormatFor(WeightFormat file, GpuWeightsFormat wanted) {
 }
 
 absl::StatusOr<GpuWeights> GpuWeights::Upload(const LlamaWeights& weights, const LlamaConfig& config,
-                                              GpuWeightsFormat format, int threads, const LoadProgress& progress) {
+                                              GpuWeightsFormat format, int threads, const LoadProgress& progress,
+                                              std::int64_t run_bytes) {
   // The output matrix is spared the rounding to FP8.
   const GpuWeightsFormat output_format = format == GpuWeightsFormat::kFp8 ? GpuWeightsFormat::kBf16 : format;
-  const std::int64_t staging =
-      std::max(StagingBytes(weights, format), StagingBytesFor({&weights.output, 1}, output_format));
+  const std::int64_t staging = std::max(StagingBytes(weights, format, run_bytes),
+                                        StagingBytesFor({&weights.output, 1}, output_format, run_bytes));
   // Tied, and lying in the file as the product wants it: one matrix for both uses.
   const bool shared = weights.output.data == weights.token_embedding.data &&
                       SameBytes(weights.output.format, MatrixFormatFor(weights.output.format, output_format)) &&
@@ -323,7 +322,7 @@ absl::StatusOr<GpuWeights> GpuWeights::Upload(const LlamaWeights& weights, const
   if (!upload.ok()) return upload.status();
 
   GpuWeights out;
-  FileLoader loader(out, format, **upload);
+  FileLoader loader(out, format, **upload, run_bytes);
   out.embedding_format = weights.token_embedding.format;
   out.embedding =
       static_cast<const std::uint8_t*>(loader.Raw(weights.token_embedding.data, FileBytes(weights.token_embedding)));

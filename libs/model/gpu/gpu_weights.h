@@ -17,7 +17,7 @@ namespace model {
 
 // How matrices lie on the device.
 enum class GpuWeightsFormat {
-  kFile,  // quantised ones as in the file, the others BF16
+  kFile,  // Q8_0, Q4_0, Q4_1 and Q4_K as in the file, the others BF16
   kBf16,
   kFp8,  // E4M3 with one scale a row; the output matrix stays BF16, as its errors go straight into the choice of a
          // token
@@ -41,6 +41,10 @@ struct GpuLayer {
   kernels::gpu::Matrix down{};              // [width][ffn_width]
 };
 
+// A matrix that becomes row-major goes through the staging in runs of about this size; a quantised one, whose layout
+// may cross rows, goes in one piece.
+inline constexpr std::int64_t kRowMajorRunBytes = std::int64_t{64} << 20;
+
 // All weights of a Llama model in the memory of the current device.
 //
 // Ownership: the device memory; views into it are handed out and live as long as this.
@@ -56,7 +60,8 @@ struct GpuWeights {
 
   // ResourceExhausted: device memory. Internal: a kernel refused or failed.
   static absl::StatusOr<GpuWeights> Upload(const LlamaWeights& weights, const LlamaConfig& config,
-                                           GpuWeightsFormat format, int threads, const LoadProgress& progress);
+                                           GpuWeightsFormat format, int threads, const LoadProgress& progress,
+                                           std::int64_t run_bytes = kRowMajorRunBytes);
 
   // Random weights of about normal(0, 0.02) in BF16 or FP8, for benchmarks: activations stay finite, answers are noise.
   static absl::StatusOr<GpuWeights> Random(const LlamaConfig& config, GpuWeightsFormat format, std::uint64_t seed);

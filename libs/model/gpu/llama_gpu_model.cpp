@@ -88,6 +88,10 @@ absl::StatusOr<gpu::DeviceInfo> LlamaGpuModel::Open(const LlamaConfig& config, G
   if (!device.ok()) return device;
   RETURN_IF_DEVICE_ERROR(gpu::SetDevice(options.ordinal), "choosing the device");
   if (options.tokens_total == 0) options.tokens_total = config.vocabulary;
+  if (options.tokens_total > config.vocabulary) {
+    return absl::InvalidArgumentError(absl::StrCat("tokens_total is ", options.tokens_total,
+                                                   ", and the model has only ", config.vocabulary, " rows of logits"));
+  }
   return device;
 }
 
@@ -101,6 +105,7 @@ absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Load(const tensor:
   if (!device.ok()) return device.status();
   absl::StatusOr<GpuWeights> on_device =
       GpuWeights::Upload(*weights, *config, options.weights, options.load_threads, options.progress);
+  options.progress = nullptr;  // the model outlives what it refers to
   if (!on_device.ok()) return on_device.status();
   return Finish(*config, options, *device, *std::move(on_device));
 }
@@ -162,7 +167,7 @@ absl::Status LlamaGpuModel::TakeMemory() {
   keep(AllocateDevice(seen_bytes, "the tokens that penalties look at"), seen_);
   keep(AllocateDevice(gpu::kGemmWorkspaceBytes, "products"), gemm_workspace_);
   MemoryPlan sizes;
-  const StepBuffers measured(sizes, config_, options_.rows_max, options_.samples_max);
+  const StepBuffers measured(sizes, config_, options_.rows_max, options_.samples_max, options_.tokens_total);
   keep(AllocateDevice(sizes.bytes(), "a step's buffers"), step_memory_);
   const StepSizes most{.rows = options_.rows_max, .sequences = options_.samples_max, .samples = options_.samples_max};
   const std::int64_t blocks_each = (options_.positions_max + options_.block_size - 1) / options_.block_size;
@@ -174,7 +179,7 @@ absl::Status LlamaGpuModel::TakeMemory() {
   if (!status.ok()) return status;
 
   MemoryPlan plan(step_memory_.get());
-  buffers_ = StepBuffers(plan, config_, options_.rows_max, options_.samples_max);
+  buffers_ = StepBuffers(plan, config_, options_.rows_max, options_.samples_max, options_.tokens_total);
   std::vector<float> angles(rope_floats);
   kernels::FillRopeTable(options_.positions_max, config_.head_dim, config_.rope_freq_base, angles.data());
   const gpu::Stream stream = compute_.get();
@@ -339,7 +344,13 @@ absl::Status LlamaGpuModel::Enqueue(const kvcache::StepBatch& batch, std::span<c
   const std::size_t index = steps_enqueued_ % kStepsInFlight;
   const StepPlan plan = PlanStep(batch);
   const std::int64_t block_ids = FillArrays(plan, batch, samples, slots_[index]);
-  if (absl::Status status = Told(Start(plan, block_ids, samples), "starting a step"); !status.ok()) return status;
+  if (absl::Status status = Told(Start(plan, block_ids, samples), "starting a step"); !status.ok()) {
+    // What was enqueued before the error still reads this step's slot, which the next step fills anew.
+    for (const DeviceStream* stream : {&copy_, &compute_}) {
+      if (const LaunchResult waited = gpu::Synchronize(stream->get()); LostDevice(waited)) device_lost_ = true;
+    }
+    return status;
+  }
   samples_[index] = batch.samples();
   ++steps_enqueued_;
   ++steps_in_flight_;
@@ -375,7 +386,7 @@ LaunchResult LlamaGpuModel::Start(const StepPlan& plan, std::int64_t block_ids, 
 // A shape is captured when it comes the second time: the first run loads what its kernels need, which a capture
 // forbids, and a shape that never comes back is not worth a graph.
 LaunchResult LlamaGpuModel::RunOrReplay(const StepPlan& plan) {
-  if (!plan.captures) return Run(plan);
+  if (!plan.captures || no_memory_for_graphs_) return Run(plan);
   const GraphKey key{plan.sizes.rows, plan.context_max, static_cast<int>(steps_enqueued_ % kStepsInFlight)};
   gpu::Graph graph = graphs_.Find(key);
   if (graph == nullptr) {
@@ -388,11 +399,21 @@ LaunchResult LlamaGpuModel::RunOrReplay(const StepPlan& plan) {
     const LaunchResult captured = Run(plan);
     const LaunchResult ended = gpu::EndCapture(compute_.get(), &graph);  // in any case: it ends the stream's capturing
     DeviceGraph owned(graph);
+    for (const LaunchResult& result : {captured, ended}) {
+      if (result.code() == LaunchResult::Code::kNoMemory) return RunWithoutGraphs(plan);
+    }
     GPU_RETURN_IF_ERROR(captured);
     GPU_RETURN_IF_ERROR(ended);
     graphs_.Put(key, std::move(owned));
   }
-  return gpu::StartGraph(graph, compute_.get());
+  const LaunchResult started = gpu::StartGraph(graph, compute_.get());
+  return started.code() == LaunchResult::Code::kNoMemory ? RunWithoutGraphs(plan) : started;
+}
+
+// Graphs only spare the host's time: where the device has no memory for one, none is tried again.
+LaunchResult LlamaGpuModel::RunWithoutGraphs(const StepPlan& plan) {
+  no_memory_for_graphs_ = true;
+  return Run(plan);
 }
 
 absl::StatusOr<std::span<const std::int32_t>> LlamaGpuModel::Collect() {

@@ -36,10 +36,10 @@ struct GpuModelOptions {
   std::int32_t rows_max = 256;     // rows of a step, at least samples_max
   std::int32_t samples_max = 32;   // sequences of a step, and rows of it that sample
   std::int32_t positions_max = 0;  // positions of a sequence; 0: as model and pool allow
-  std::int32_t graphs_max = 64;    // captured decode steps; 0: none. About a megabyte each for an 8B model
+  std::int32_t graphs_max = 64;    // captured decode steps; 0: none
   std::int32_t tokens_total = 0;   // token ids that may be picked; 0: the whole vocabulary
   int load_threads = 1;
-  LoadProgress progress{};  // while weights are loaded
+  LoadProgress progress{};  // while weights are loaded; not kept
   bool timing = false;      // measure steps on the device: see step_seconds()
 };
 
@@ -148,6 +148,7 @@ class LlamaGpuModel {
   kernels::gpu::LaunchResult UploadSeen(std::span<const StepSample> samples, const StepSlot& slot);
   kernels::gpu::LaunchResult Start(const StepPlan& plan, std::int64_t block_ids, std::span<const StepSample> samples);
   kernels::gpu::LaunchResult RunOrReplay(const StepPlan& plan);
+  kernels::gpu::LaunchResult RunWithoutGraphs(const StepPlan& plan);
 
   // The launches, in order. `slot` and `plan` fix every argument.
   kernels::gpu::LaunchResult Run(const StepPlan& plan);
@@ -186,6 +187,7 @@ class LlamaGpuModel {
   std::int32_t samples_[kStepsInFlight] = {};
   std::optional<StepPart> only_part_;
   bool device_lost_ = false;
+  bool no_memory_for_graphs_ = false;
 };
 
 }  // namespace model

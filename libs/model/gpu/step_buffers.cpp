@@ -7,7 +7,8 @@ namespace model {
 
 namespace gpu = kernels::gpu;
 
-StepBuffers::StepBuffers(MemoryPlan& plan, const LlamaConfig& config, std::int32_t rows_max, std::int32_t samples_max) {
+StepBuffers::StepBuffers(MemoryPlan& plan, const LlamaConfig& config, std::int32_t rows_max, std::int32_t samples_max,
+                         std::int32_t tokens_total) {
   const auto rows = static_cast<std::size_t>(rows_max), samples = static_cast<std::size_t>(samples_max);
   const auto width = static_cast<std::size_t>(config.width), ffn_width = static_cast<std::size_t>(config.ffn_width);
   const auto q_width = static_cast<std::size_t>(config.q_width()),
@@ -25,7 +26,7 @@ StepBuffers::StepBuffers(MemoryPlan& plan, const LlamaConfig& config, std::int32
   decode_workspace = plan.Take<std::byte>(
       static_cast<std::size_t>(gpu::DecodeAttentionWorkspaceBytes(samples_max, config.heads, config.head_dim)));
   sample_workspace =
-      plan.Take<std::byte>(static_cast<std::size_t>(gpu::SampleWorkspaceBytes(samples_max, config.vocabulary)));
+      plan.Take<std::byte>(static_cast<std::size_t>(gpu::SampleWorkspaceBytes(samples_max, tokens_total)));
 }
 
 }  // namespace model

@@ -20,7 +20,9 @@ struct ProductInput {
 // them wants it. The residual stream x collects what each layer adds, in F32.
 struct StepBuffers {
   StepBuffers() = default;
-  StepBuffers(MemoryPlan& plan, const LlamaConfig& config, std::int32_t rows_max, std::int32_t samples_max);
+  // tokens_total: how many of the vocabulary sampling looks at.
+  StepBuffers(MemoryPlan& plan, const LlamaConfig& config, std::int32_t rows_max, std::int32_t samples_max,
+              std::int32_t tokens_total);
 
   float* x = nullptr;                      // [rows_max][width]
   kernels::gpu::Bf16* normed = nullptr;    // [rows_max][width]

@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
+#include "kernels/quant/repack_gpu.h"
+#include "kernels/sampling/sample_variants.h"
 #include "libs/model/gpu/llama_gpu_model.h"
 #include "libs/model/gpu/step_shape.h"
 #include "tests/libs/model/gpu/gpu_model_fixture.h"
@@ -39,6 +42,72 @@ TEST(StepShapeTest, RowBucketsHoldTheirRowsAndWasteAtMostHalf) {
   EXPECT_EQ(ContextBucket(5000, 6000), 6000);
 }
 
+// The tokens that may be picked are fewer than the rows of logits, where a file pads its vocabulary.
+TEST(StepBuffersTest, SamplingWorkspaceHoldsAnyStepOverTheTokensThatMayBePicked) {
+  struct Case {
+    std::int32_t rows, vocabulary, tokens;
+  };
+  for (const Case& test : {Case{32, 65600, 65536}, Case{32, 65536, 65536}, Case{64, 128256, 128000}, Case{8, 83, 40},
+                           Case{64, 152064, 151643}, Case{1, 32064, 32000}, Case{33, 49152, 1}}) {
+    LlamaConfig config;
+    config.width = 128, config.heads = 2, config.kv_heads = 1, config.head_dim = 64, config.ffn_width = 96;
+    config.vocabulary = test.vocabulary;
+    void* const base = reinterpret_cast<void*>(256);  // never read
+    MemoryPlan plan(base);
+    const StepBuffers buffers(plan, config, 64, test.rows, test.tokens);
+    const std::int64_t held =
+        static_cast<std::byte*>(base) + plan.bytes() - buffers.sample_workspace;  // it is the last
+    for (std::int32_t rows = 1; rows <= test.rows; ++rows) {
+      const kernels::gpu::SampleVariant variant = kernels::gpu::ChooseSampleVariant(rows, test.tokens);
+      ASSERT_GE(held, kernels::gpu::SampleVariantWorkspaceBytes(rows, test.tokens, variant))
+          << rows << " of " << test.rows << " rows, " << test.tokens << " tokens of " << test.vocabulary;
+    }
+  }
+}
+
+std::vector<std::uint8_t> ReadDevice(const void* memory, std::int64_t bytes) {
+  std::vector<std::uint8_t> read(static_cast<std::size_t>(bytes));
+  EXPECT_TRUE(kernels::gpu::CopyToHost(read.data(), memory, read.size(), nullptr).ok());
+  EXPECT_TRUE(kernels::gpu::Synchronize(kernels::gpu::Stream{nullptr}).ok());
+  return read;
+}
+
+// A matrix that is larger than the staging is repacked in runs of rows; how long they are must not show.
+TEST(GpuWeightsTest, RunsOfAnyLengthGiveTheSameMatrix) {
+  TinyLlama tiny{.width = 128, .heads = 2, .kv_heads = 1, .ffn_width = 96, .vocabulary = 83};
+  tiny.tied = false;
+  const auto file = ParseTiny(tiny);
+  const auto config = LlamaConfig::FromGguf(*file);
+  const auto weights = LlamaWeights::FromGguf(*file, *config);
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  for (GpuWeightsFormat format : {GpuWeightsFormat::kFp8, GpuWeightsFormat::kBf16}) {
+    const auto whole = GpuWeights::Upload(*weights, *config, format, 1, {});
+    ASSERT_TRUE(whole.ok()) << whole.status();
+    const std::int64_t row_bytes = kernels::RowBytes(weights->layers[0].q.format, 128);
+    for (std::int64_t rows : {0, 5, 9, 30}) {
+      const auto cut = GpuWeights::Upload(*weights, *config, format, 1, {}, rows * row_bytes + 1);
+      ASSERT_TRUE(cut.ok()) << rows << " rows: " << cut.status();
+      const kernels::gpu::Matrix matrices[][2] = {{whole->layers[1].qkv.parts[0], cut->layers[1].qkv.parts[0]},
+                                                  {whole->layers[1].down, cut->layers[1].down},
+                                                  {whole->output, cut->output}};
+      for (const auto& [expected, actual] : matrices) {
+        const auto bytes = kernels::gpu::BytesOfMatrix(expected.format, expected.n, expected.k);
+        EXPECT_EQ(ReadDevice(actual.data, bytes.data), ReadDevice(expected.data, bytes.data)) << rows;
+        EXPECT_EQ(ReadDevice(actual.scales, bytes.scales), ReadDevice(expected.scales, bytes.scales)) << rows;
+      }
+    }
+  }
+}
+
+// As RunsOfAnyLength: 4 Mi random values are 819.2 rows of 5,120.
+TEST(GpuWeightsTest, RandomRowsThatDoNotDivideTheRandomBlockAreRepacked) {
+  LlamaConfig config;
+  config.layers = 1, config.width = 5120, config.heads = config.kv_heads = 10, config.head_dim = 64;
+  config.ffn_width = 32, config.vocabulary = 8;
+  const auto weights = GpuWeights::Random(config, GpuWeightsFormat::kFp8, 1);
+  EXPECT_TRUE(weights.ok()) << weights.status();
+}
+
 TEST_F(GpuModelTest, ShapesThatTheKernelsDoNotCoverAreRefusedWithTheWayOut) {
   TinyLlama tiny;  // heads of 16
   auto model = LlamaGpuModel::Load(*ParseTiny(tiny), SmallOptions());
@@ -56,6 +125,7 @@ TEST_F(GpuModelTest, OptionsOutOfBoundsAreNamed) {
       {"sequences_max", [](GpuModelOptions& o) { o.samples_max = 0; }},
       {"step_tokens_max", [](GpuModelOptions& o) { o.rows_max = 3; }},
       {"device_ordinal", [](GpuModelOptions& o) { o.ordinal = -1; }},
+      {"tokens_total", [](GpuModelOptions& o) { o.tokens_total = 84; }},
       {"threads", [](GpuModelOptions& o) { o.load_threads = 0; }},
   };
   for (const auto& test : cases) {
@@ -184,6 +254,62 @@ TEST_F(GpuModelTest, LostDeviceIsAnErrorWhereverItStrikes) {
   }
   EXPECT_GT(lost_loading, 0);
   EXPECT_GT(lost_running, 0);
+}
+
+kvcache::StepBatch OneDecode() {
+  kvcache::StepBatch batch;
+  batch.Clear();
+  batch.token_ids = batch.positions = batch.logit_rows = {0};
+  batch.row_begin = batch.block_begin = {0, 1};
+  batch.block_ids = {0};
+  return batch;
+}
+
+// The next step writes into the same pinned memory that copies of a refused one may still read.
+TEST_F(GpuModelTest, StepThatIsRefusedMidwayLeavesNothingInFlight) {
+  namespace emulator = kernels::gpu::emulator;
+  using kernels::gpu::LaunchResult;
+  GpuModelOptions options = SmallOptions();
+  options.graphs_max = 0;
+  auto model = Load(Tiny(), options);
+  ASSERT_NE(model, nullptr);
+  const kvcache::StepBatch batch = OneDecode();
+  const StepSample greedy;
+  ASSERT_TRUE(model->Enqueue(batch, {&greedy, 1}).ok());
+  const std::int32_t expected = (*model->Collect())[0];
+  for (const LaunchResult& result : {LaunchResult::Refused("a test"), LaunchResult::NoMemory("a test")}) {
+    for (std::int64_t after = 0; after < 12; ++after) {
+      emulator::FailOnceAfter(after, result);
+      const absl::Status status = model->Enqueue(batch, {&greedy, 1});
+      ASSERT_FALSE(status.ok()) << after;
+      EXPECT_TRUE(Names(status, "a test")) << status;
+      EXPECT_EQ(emulator::StreamsUnwaited(), 0) << after;
+      EXPECT_FALSE(model->device_lost());
+      EXPECT_EQ(model->steps_in_flight(), 0);
+      ASSERT_TRUE(model->Enqueue(batch, {&greedy, 1}).ok());
+      EXPECT_EQ((*model->Collect())[0], expected);
+    }
+  }
+  emulator::FailOnceAfter(-1, LaunchResult::Ok());
+}
+
+TEST_F(GpuModelTest, StepsRunUncapturedWhereAGraphCannotBeMade) {
+  namespace emulator = kernels::gpu::emulator;
+  auto model = Load(Tiny(), SmallOptions());
+  ASSERT_NE(model, nullptr);
+  const kvcache::StepBatch batch = OneDecode();
+  const StepSample greedy;
+  emulator::RefuseGraphs(true);
+  std::int32_t expected = -1;
+  for (int step = 0; step < 6; ++step) {
+    const absl::Status status = model->Enqueue(batch, {&greedy, 1});
+    ASSERT_TRUE(status.ok()) << status;
+    const std::int32_t pick = (*model->Collect())[0];
+    if (step == 0) expected = pick;
+    EXPECT_EQ(pick, expected);
+    EXPECT_EQ(model->graphs(), 0U);
+  }
+  emulator::RefuseGraphs(false);
 }
 #endif
 
