@@ -19,12 +19,12 @@ enum class EngineKind {
 // Bounds are checked by MakeEngine. The worker's option table repeats names and defaults for its documentation.
 struct EngineOptions {
   EngineKind kind = EngineKind::kLlm;
-  std::string model_path;               // GGUF file; kLlm only
-  std::int32_t threads = 0;             // of the forward pass, [1, 256]; 0: one a core
-  std::int32_t kv_blocks = 0;           // KV blocks in the pool; 0: 512, and on a card as many as its memory takes
-  std::int32_t block_size = 16;         // tokens in a block, [1, 256]
-  std::int32_t sequences_max = 0;       // running at once, [1, 4096]; 0: 32, and on a card 64
-  std::int32_t queue_max = 256;         // accepted beyond sequences_max; further submissions get ResourceExhausted
+  std::string model_path;          // GGUF file; kLlm only
+  std::int32_t threads = 0;        // of the forward pass, [1, 256]; 0: one a core
+  std::int32_t kv_blocks = 0;      // KV blocks in the pool; 0: 512, and on a card as many as its memory takes
+  std::int32_t block_size = 16;    // tokens in a block, [1, 256]
+  std::int32_t sequences_max = 0;  // running at once, [1, 4096]; 0: 32, and on a card 64
+  std::int32_t queue_max = 256;    // accepted beyond sequences_max; further submissions get ResourceExhausted
   // Rows of one step, [sequences_max, 65536]; more: faster prefill, longer ITL. 0: 256, and on a card 2,048, where more
   // rows cost little until its arithmetic is busy; at least sequences_max.
   std::int32_t step_tokens_max = 0;

@@ -38,6 +38,9 @@ struct GpuModelOptions {
   std::int32_t positions_max = 0;  // positions of a sequence; 0: as model and pool allow
   std::int32_t graphs_max = 64;    // captured decode steps; 0: none
   std::int32_t tokens_total = 0;   // token ids that may be picked; 0: the whole vocabulary
+  // FP8 weights: steps of more rows than this round what goes into the products to FP8 as well. Fewer rows are bound by
+  // reading the weights, and keep BF16, which is more exact.
+  std::int32_t bf16_inputs_rows_max = kernels::gpu::kGemmFp8InputRows;
   int load_threads = 1;
   LoadProgress progress{};  // while weights are loaded; not kept
   bool timing = false;      // measure steps on the device: see step_seconds()
@@ -159,6 +162,7 @@ class LlamaGpuModel {
   kernels::gpu::LaunchResult RunProducts(std::span<const kernels::gpu::Matrix> parts, const ProductInput& x,
                                          std::int32_t rows, kernels::gpu::Bf16* y, std::int32_t y_stride);
   kernels::gpu::LaunchResult RunProductAdded(const kernels::gpu::Matrix& w, const ProductInput& x, std::int32_t rows);
+  bool TakesFp8(std::span<const kernels::gpu::Matrix> parts, std::int32_t rows) const;
   bool Runs(StepPart part) const { return !only_part_.has_value() || *only_part_ == part; }
   kernels::gpu::PagedKv LayerKv(std::int32_t layer) const;
   absl::Status Told(const kernels::gpu::LaunchResult& result, const char* what);

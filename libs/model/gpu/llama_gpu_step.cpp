@@ -19,20 +19,18 @@ using gpu::LaunchResult;
 
 namespace {
 
-// Products of many rows take FP8 inputs with FP8 weights; few rows are bound by reading the weights, so theirs keep
-// BF16.
-bool TakesFp8(std::span<const gpu::Matrix> parts, std::int32_t rows) {
-  return rows > gpu::kGemmFp8InputRows && std::all_of(parts.begin(), parts.end(), [](const gpu::Matrix& part) {
-           return part.format == gpu::MatrixFormat::kFp8;
-         });
-}
-
 ProductInput Written(gpu::Bf16* memory, float* scales, bool fp8) {
   if (fp8) return {.bf16 = nullptr, .fp8 = reinterpret_cast<const gpu::Fp8*>(memory), .scales = scales};
   return {.bf16 = memory, .fp8 = nullptr, .scales = nullptr};
 }
 
 }  // namespace
+
+bool LlamaGpuModel::TakesFp8(std::span<const gpu::Matrix> parts, std::int32_t rows) const {
+  return rows > options_.bf16_inputs_rows_max && std::all_of(parts.begin(), parts.end(), [](const gpu::Matrix& part) {
+           return part.format == gpu::MatrixFormat::kFp8;
+         });
+}
 
 gpu::PagedKv LlamaGpuModel::LayerKv(std::int32_t layer) const {
   const bool fp8 = options_.kv == GpuKvFormat::kFp8;

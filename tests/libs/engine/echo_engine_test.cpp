@@ -265,6 +265,14 @@ TEST_F(EchoEngineTest, PromptAtTheContextIsRefusedWithTheNumbers) {
   EXPECT_EQ(results_.Wait(2)->finish_reason, FinishReason::kLength);
 }
 
+TEST(MakeEngineTest, ZeroTakesADefaultThatFitsTheOtherOptions) {
+  EngineOptions options = EchoOptions();
+  options.sequences_max = options.step_tokens_max = 0;
+  EXPECT_TRUE(MakeEngine(options).ok());
+  options.sequences_max = 300;  // more than the default of step_tokens_max
+  EXPECT_TRUE(MakeEngine(options).ok());
+}
+
 TEST(MakeEngineTest, OptionsOutOfBoundsAreNamed) {
   const auto message_with = [](void (*spoil)(EngineOptions&)) {
     EngineOptions options = EchoOptions();

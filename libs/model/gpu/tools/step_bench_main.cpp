@@ -29,6 +29,7 @@ constexpr const char* kHelp = R"(gpu_step_bench: whole steps of an 8B Llama with
 decode   one row for each of B sequences near a context of 2,048 tokens, steps one behind the other as the engine runs
          them. ms = device time of a step; % of limit = reading all weights and all K/V once at the speed of a device
          copy, beside that; gap = time between two steps in which the device did nothing; tokens/s from the wall clock
+x=fp8    FP8 weights with FP8 inputs in steps of few rows too, which otherwise keep BF16
 part     of a decode step: the launches of one kind alone, in all layers. Their sum is more than the step where kernels
          overlap, or find in the L2 cache what the one before has written
 prefill  one sequence of 2,048 tokens in one step
@@ -134,7 +135,7 @@ class StepBench {
   // Bytes: weights and K/V, which are all that counts.
   void DecodeParts(std::int32_t sequences) {
     const model::LlamaConfig& c = plan_.config;
-    const double weight = formats_ == "fp8" ? 1.0 : 2.0, width = c.width;
+    const double weight = formats_.starts_with("fp8") ? 1.0 : 2.0, width = c.width;
     const double layer = weight * width * c.layers;
     const double kv =
         sequences * (plan_.context - plan_.steps / 2.0) * static_cast<double>(model_.kv_bytes_per_token());
@@ -250,7 +251,14 @@ class StepBench {
   const std::string formats_;
 };
 
-void RunFormat(const Options& options, const Plan& plan, bool fp8, kernels::gpu::Bench& bench) {
+struct Formats {
+  const char* name;
+  bool fp8;
+  std::int32_t bf16_inputs_rows_max;
+};
+
+void RunFormat(const Options& options, const Plan& plan, const Formats& formats, kernels::gpu::Bench& bench) {
+  const bool fp8 = formats.fp8;
   model::GpuModelOptions gpu;
   gpu.ordinal = options.ordinal;
   gpu.weights = fp8 ? model::GpuWeightsFormat::kFp8 : model::GpuWeightsFormat::kBf16;
@@ -258,13 +266,14 @@ void RunFormat(const Options& options, const Plan& plan, bool fp8, kernels::gpu:
   gpu.samples_max = plan.batches.back();
   gpu.rows_max = std::max(plan.prefill_rows, gpu.samples_max);
   gpu.blocks_total = gpu.samples_max * ((plan.context + gpu.block_size - 1) / gpu.block_size);
+  gpu.bf16_inputs_rows_max = formats.bf16_inputs_rows_max;
   gpu.timing = true;
   const double begin = Now();
   auto model = LlamaGpuModel::Random(plan.config, gpu, /*seed=*/1);
   Require(model.status());
   Require((*model)->FillKvForBenchmark());
-  std::printf("    %s: ready in %.1f s\n", fp8 ? "fp8" : "bf16", Now() - begin);
-  StepBench steps(plan, **model, bench, fp8 ? "fp8" : "bf16");
+  std::printf("    %s: ready in %.1f s\n", formats.name, Now() - begin);
+  StepBench steps(plan, **model, bench, formats.name);
   for (std::int32_t sequences : plan.batches) steps.Decode(sequences);
   for (std::int32_t sequences : {plan.batches.front(), plan.batches.back()}) steps.DecodeParts(sequences);
   steps.Prefill();
@@ -283,8 +292,10 @@ int RunAll(const Options& options) {
   kernels::gpu::Bench bench(*device, stream->get(), options.quick);
   bench.FreeAll();
   const Plan plan = PlanOf(options);
-  for (bool fp8 : {false, true}) {
-    RunFormat(options, plan, fp8, bench);
+  const std::int32_t rows_max = model::GpuModelOptions{}.bf16_inputs_rows_max;
+  for (const Formats& formats :
+       {Formats{"bf16", false, rows_max}, Formats{"fp8", true, rows_max}, Formats{"fp8 x=fp8", true, 0}}) {
+    RunFormat(options, plan, formats, bench);
     // After each: what was measured stays when a later one takes the process down.
     if (!options.json.empty() && !(std::ofstream(options.json) << bench.Json())) {
       throw std::runtime_error("can't write " + options.json);
