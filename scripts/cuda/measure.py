@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Measures the device kernels on this machine's card and writes them, beside PyTorch's, into kernels/RESULTS.md.
 
-Usage: scripts/cuda/measure.py build/cuda/bin/gpu_bench [--quick] [--only=NAME[,NAME]] [--json=FILE]
+Usage: scripts/cuda/measure.py build/cuda/bin/gpu_bench [--quick] [--only=NAME[,NAME]] [--json=FILE] [--model=GGUF]
        scripts/cuda/measure.py --from=FILE              rows of an earlier run instead of running the benchmark
        scripts/cuda/measure.py --check                  what this machine has: card, torch, matplotlib
 
-Nothing is built. The benchmark runs first (its table is printed as it goes), then PyTorch does the same work in the same
-minute on the same card: SDPA (FlashAttention) for prefill attention, torch.matmul for the products of many rows. Without
-torch the column of peers stays as the benchmark filled it; without matplotlib there is no plot. Either is said in one line.
+Nothing is built. gpu_bench runs first (its table is printed as it goes), without --only then gpu_step_bench beside it,
+with --model gpu_compare too; then PyTorch's SDPA does the work of prefill attention on the same card. Without torch the
+column of peers stays as the benchmark filled it; without matplotlib there is no plot. Either is said in one line.
+Candidates of a tuning choice (ops with a "=") are kept in the JSON rows and the plot alone.
   kernels/RESULTS.md                   one table a card; a row measured again replaces its older self
   docs/performance/gpu_kernels.png     time against bytes and against operations, beside the card's limits
 """
@@ -25,20 +26,27 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "kernels/RESULTS.md"
 PLOT = ROOT / "docs/performance/gpu_kernels.png"
-BENCHMARKS = ("rms_norm", "rope_store", "silu_gate", "quantize_rows", "block_copy", "sample", "decode_attention",
-              "prefill_attention", "gemm", "quant_gemm")
-PEERS_SECONDS_MAX = 50  # in all: peers are for comparison, and a card's time is dear
+# What an op's name begins with, and what measures it again.
+BENCHMARKS = {name: f"gpu_bench --only={name}" for name in
+              ("rms_norm", "rope_store", "silu_gate", "quantize_rows", "sample", "decode_attention", "prefill_attention",
+               "gemm", "quant_gemm")}
+BENCHMARKS |= {f"{what}_blocks": "gpu_bench --only=block_copy" for what in ("copy", "gather", "scatter")}
+BENCHMARKS |= {name: "gpu_step_bench" for name in ("decode_step", "decode_gap", "decode_part", "prefill_step")}
+BENCHMARKS |= {"compare": "gpu_compare --model=SmolLM2-135M-Instruct.Q4_1.gguf"}
+PEERS_SECONDS_MAX = 50  # in all: a card's time is dear
 # Dense BF16 operations a second without sparsity, from the vendor's data sheets; the first name that a card's contains.
 PEAK_FLOPS = (("H200", 989e12), ("H100 PCIe", 756e12), ("H100", 989e12), ("B200", 2250e12), ("A100", 312e12),
               ("L40S", 362e12), ("RTX 4090", 165e12))
-COLUMNS = ("op", "shape", "us", "GB/s", "% of copy", "TFLOP/s", "peer", "peer us", "speed : peer", "measured")
+COLUMNS = ("op", "shape", "us", "GB/s", "% of copy", "TFLOP/s", "peer", "peer us", "speed : peer", "command", "measured")
 UNMEASURED = "not measured on a card"
 INTRO = f"""# Device kernels, measured
 
 Written by `scripts/cuda/measure.py build/cuda/bin/gpu_bench`; every figure was measured on the card that its table names.
 `us`: median of one call inside of a replayed CUDA graph. `GB/s`: bytes that had to be moved at least; `% of copy`: those
 beside a device-to-device copy of 2 GiB on the same card, read plus written. `speed : peer` above 1: ours is faster than
-the library on the same card in the same run. "{UNMEASURED}" says just that.
+the library on the same card in the same run. `decode_gap` is the time between two steps in which the card did nothing,
+its peer the whole step. `compare`: the engine's next-token distributions beside the CPU backend's (weights/KV cache), along
+the CPU's greedy answers to 20 prompts. "{UNMEASURED}" says just that. Binaries are those of `build/cuda/bin`.
 """
 
 
@@ -113,23 +121,12 @@ def attention_peer(torch, sequences, rows, head_dim, heads=32, kv_heads=8):
         return seconds_of(torch, lambda: attend(q, k, v, is_causal=True))
 
 
-def product_peer(torch, m, n, k):
-    x = torch.randn(m, k, device="cuda", dtype=torch.bfloat16)
-    w = torch.randn(n, k, device="cuda", dtype=torch.bfloat16)
-    return seconds_of(torch, lambda: torch.matmul(x, w.t()))
-
-
 def peer_of(row):
     """(name, function of torch) of the library call that does a row's work, or None."""
     attention = re.match(r"(\d+)x(\d+) after 0, d(\d+), blocks of 16$", row["shape"])
     if row["op"].startswith("prefill_attention") and attention:
         sequences, rows, head_dim = map(int, attention.groups())
         return "torch SDPA", lambda torch: attention_peer(torch, sequences, rows, head_dim)
-    product = re.match(r"(\d+) x (\d+) x (\d+)", row["shape"])
-    if row["op"].startswith("gemm") and "bf16" in (row["op"] + row["shape"]).lower() and product:
-        m, n, k = map(int, product.groups())
-        if m > 64:
-            return "torch.matmul", lambda torch: product_peer(torch, m, n, k)
     return None
 
 
@@ -157,13 +154,16 @@ def add_peers(torch, rows):
 # The table -----------------------------------------------------------------------------------------------------------
 
 def cells(row, copy, measured):
+    command = BENCHMARKS[benchmark_of(row["op"])]
+    if row["op"].startswith("compare"):
+        return (row["op"], row["shape"], "-") + ("",) * 6 + (command, measured)
     def figure(value, digits):
         return f"{value:.{digits}f}" if value > 0 else ""
     seconds, peer = row["seconds"], row.get("peer_seconds", 0)
     rate = row["bytes"] / seconds
     return (row["op"], row["shape"], figure(seconds * 1e6, 2), figure(rate / 1e9, 0), figure(100 * rate / copy, 1),
             figure(row["flops"] / seconds / 1e12, 1), row.get("peer", "") if peer > 0 else "", figure(peer * 1e6, 2),
-            figure(peer / seconds, 2), measured)
+            figure(peer / seconds, 2), command, measured)
 
 
 def read_tables(text):
@@ -183,7 +183,10 @@ def read_tables(text):
 
 def benchmark_of(op):
     """gemm is not quant_gemm: the longest name that begins the op."""
-    return max((name for name in BENCHMARKS if op.startswith(name)), key=len, default="")
+    names = [name for name in BENCHMARKS if op.startswith(name)]
+    if not names:
+        fail(f"no benchmark is known for the op {op!r}: add it to BENCHMARKS")
+    return max(names, key=len)
 
 
 def written(tables):
@@ -202,7 +205,9 @@ def merge(text, card, about, copy, rows, measured):
     tables = read_tables(text)
     merged = dict(tables.get(card, ("", {}))[1])
     for row in rows:
-        if row["seconds"] > 0:
+        if row["seconds"] > 0 and "=" not in row["op"]:
+            if row["op"].startswith("compare"):  # its figures are its shape
+                merged = {key: value for key, value in merged.items() if key[0] != row["op"]}
             merged[(row["op"], row["shape"])] = cells(row, copy, measured)
     tables[card] = (about, merged)
     return written(tables)
@@ -264,6 +269,27 @@ def run_benchmark(arguments, json_path):
         fail("gpu_bench measured nothing; its message stands above")
     if status != 0:
         print("measure: a benchmark failed; what was measured is kept", file=sys.stderr)
+    beside, more = pathlib.Path(arguments.gpu_bench).parent, []
+    if not arguments.only:
+        steps = pathlib.Path(f"{json_path}.steps")
+        quick = ["--quick"] if arguments.quick else []
+        if subprocess.run([beside / "gpu_step_bench", f"--json={steps}"] + quick).returncode == 0:
+            more += steps.read_text().splitlines()[1:]  # the first tells the card again
+            steps.unlink()
+    if arguments.model:
+        run = subprocess.run([beside / "gpu_compare", f"--model={arguments.model}"], capture_output=True, text=True)
+        print(run.stdout + run.stderr)
+        more += [json.dumps(row) for row in compare_rows(run.stdout)]
+    with open(json_path, "a") as file:
+        file.write("".join(line + "\n" for line in more))
+
+
+def compare_rows(text):
+    """Rows of gpu_compare's table: weights/kv, mean KL, max KL, greedy agreement, positions."""
+    line = re.compile(r"^(\w+/\w+)\s+([\d.e-]+)\s+([\d.e-]+)\s+([\d.]+) %\s+(\d+)$", re.MULTILINE)
+    return [{"op": f"compare {formats}", "seconds": 1, "bytes": 0, "flops": 0,
+             "shape": f"mean KL {mean}, largest {largest}, same greedy token {greedy} %, {positions} positions"}
+            for formats, mean, largest, greedy, positions in line.findall(text)]
 
 
 def check():
@@ -283,6 +309,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only")
     parser.add_argument("--json", help="keep the rows here")
+    parser.add_argument("--model", help="run gpu_compare with this GGUF file too")
     parser.add_argument("--from", dest="rows_from", help="rows of an earlier run")
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
@@ -306,9 +333,12 @@ def main():
             pathlib.Path(path).write_text("".join(json.dumps(row) + "\n" for row in [head] + rows))
     card, copy = head["card"], head["copy_bytes_per_second"]
     commit = first_line(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]) or "unknown commit"
-    about = f"Copy {copy / 1e9:.0f} GB/s; {head.get('state', 'clocks unknown')}."
+    if first_line(["git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no"]):
+        commit += " with changes"
+    about = f"Copy {copy / 1e9:.0f} GB/s."
+    measured = f"{datetime.date.today()}, {commit}, {head.get('state', 'clocks unknown')}"
     text = RESULTS.read_text() if RESULTS.exists() else ""
-    RESULTS.write_text(merge(text, card, about, copy, rows, f"{datetime.date.today()}, {commit}"))
+    RESULTS.write_text(merge(text, card, about, copy, rows, measured))
     print(f"measure: wrote {RESULTS.relative_to(ROOT)}: {len(rows)} rows of {card}")
     draw(card, copy, rows)
 

@@ -19,7 +19,7 @@ class Measure(unittest.TestCase):
     def test_a_row_states_its_rates_beside_the_limits(self):
         cells = measure.cells(row("gemm bf16", "1 x 2 x 3", 500, 250), copy=4e12, measured="today")
         self.assertEqual(cells, ("gemm bf16", "1 x 2 x 3", "500.00", "2000", "50.0", "4000.0", "peer", "250.00", "0.50",
-                                 "today"))
+                                 "gpu_bench --only=gemm", "today"))
 
     def test_merging_replaces_a_row_and_keeps_the_others_and_other_cards(self):
         text = measure.merge("", "Card A", "Copy 1 GB/s.", 4e12, [row("gemm", "s1", 10), row("rms_norm", "s", 20)], "day 1")
@@ -44,9 +44,24 @@ class Measure(unittest.TestCase):
         self.assertEqual(measure.peer_of(row("prefill_attention best", "1x8192 after 0, d128, blocks of 16", 1))[0],
                          "torch SDPA")
         self.assertIsNone(measure.peer_of(row("prefill_attention best", "1x512 after 64, d128, blocks of 16", 1)))
-        self.assertEqual(measure.peer_of(row("gemm bf16", "8192 x 4096 x 4096", 1))[0], "torch.matmul")
-        self.assertIsNone(measure.peer_of(row("gemm bf16", "8 x 4096 x 4096", 1)))
-        self.assertIsNone(measure.peer_of(row("quant_gemm q4_K", "8192 x 4096 x 4096", 1)))
+        self.assertIsNone(measure.peer_of(row("gemm bf16", "m=8192 n=4096 k=4096", 1)))  # has cuBLASLt's already
+
+    def test_candidates_of_a_tuning_choice_are_not_results(self):
+        text = measure.merge("", "Card", "Copy.", 4e12, [row("rms_norm team=32", "s", 10), row("rms_norm", "s", 9)], "today")
+        self.assertNotIn("team=32", text)
+
+    def test_an_op_that_nobody_knows_is_an_error(self):
+        with self.assertRaises(SystemExit):
+            measure.merge("", "Card", "Copy.", 4e12, [row("new_kernel", "s", 10)], "today")
+
+    def test_the_comparison_with_the_cpu_replaces_its_older_self(self):
+        table = "weights/kv     mean KL      max KL      greedy  positions\nfile/bf16     0.000213     0.00279     99.36 %  935\n"
+        rows = measure.compare_rows(table)
+        self.assertEqual([r["op"] for r in rows], ["compare file/bf16"])
+        text = measure.merge("", "Card", "Copy.", 4e12, rows, "day 1")
+        text = measure.merge(text, "Card", "Copy.", 4e12, measure.compare_rows(table.replace("0.000213", "0.0003")), "day 2")
+        self.assertIn("mean KL 0.0003,", text)
+        self.assertNotIn("0.000213", text)
 
     def test_the_results_in_the_tree_are_as_this_script_writes_them(self):
         text = measure.RESULTS.read_text()

@@ -27,7 +27,7 @@ constexpr const char* kHelp = R"(gpu_step_bench: whole steps of an 8B Llama with
   --help               this text
 
 decode   one row for each of B sequences near a context of 2,048 tokens, steps one behind the other as the engine runs
-         them. ms = device time of a step; % of limit = reading all weights and all K/V once at the speed of a device
+         them. ms = wall time of a step; % of limit = reading all weights and all K/V once at the speed of a device
          copy, beside that; gap = time between two steps in which the device did nothing; tokens/s from the wall clock
 x=fp8    FP8 weights with FP8 inputs in steps of few rows too, which otherwise keep BF16
 part     of a decode step: the launches of one kind alone, in all layers. Their sum is more than the step where kernels
@@ -125,11 +125,12 @@ class StepBench {
     const double bytes = static_cast<double>(model_.weight_bytes()) +
                          sequences * context * static_cast<double>(model_.kv_bytes_per_token());
     const std::string shape = ShapeOf(sequences);
-    bench_.Row("decode_step " + formats_, shape, step.device, bytes, 0);
-    std::printf("    %s %s: %.3f ms, %.0f %% of the limit of %.3f ms; gap between steps %.0f us; %.0f tokens/s\n",
-                formats_.c_str(), shape.c_str(), step.device * 1e3,
-                100 * bytes / bench_.copy_bytes_per_second() / step.device,
-                bytes / bench_.copy_bytes_per_second() * 1e3, (step.wall - step.device) * 1e6, sequences / step.wall);
+    const double gap = std::max(0.0, step.wall - step.device), limit = bytes / bench_.copy_bytes_per_second();
+    bench_.Row("decode_step " + formats_, shape, step.wall, bytes, 0);
+    bench_.Row("decode_gap " + formats_, shape, gap, 0, 0, "step", step.wall);
+    std::printf("    %s %s: %.3f ms, %.0f %% of the limit of %.3f ms; gap between steps %.2f %%; %.0f tokens/s\n",
+                formats_.c_str(), shape.c_str(), step.wall * 1e3, 100 * limit / step.wall, limit * 1e3,
+                100 * gap / step.wall, sequences / step.wall);
   }
 
   // Bytes: weights and K/V, which are all that counts.
