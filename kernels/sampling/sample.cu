@@ -19,7 +19,7 @@ struct Totals {
   int best_token;
   bool bad;
   double weight, weight_plain;  // relative to the best
-  int listed;                   // -1: a list overflowed
+  bool overflow;                // a list holds not all of its level
   float level;                  // every token of at least this logit is in a list
   int drawn_slice;              // of a draw without cuts
   double drawn_weight;          // and how far into that slice
@@ -71,28 +71,22 @@ __device__ __noinline__ Totals Join(const SliceRecord* records, int slices, floa
   if (Thread() == 0) shared.first = INT_MAX;
   totals.bad = __syncthreads_or(bad ? 1 : 0) != 0 || totals.best == -kInfinity;
   double weight = 0.0, weight_plain = 0.0;
-  int listed = 0;
 #pragma unroll
   for (int i = 0; i < kEach; ++i) {
     if (mine[i].best == -kInfinity) continue;
     if (mine[i].best == totals.best) atomicMin(&shared.first, mine[i].best_token);
     weight += static_cast<double>(mine[i].weight * Exp2((mine[i].best - totals.best) * scale));
     weight_plain += static_cast<double>(mine[i].weight_plain * Exp2((mine[i].best - totals.best) * kLog2E));
-    listed += max(mine[i].listed, 0);
   }
   overflow = __syncthreads_or(overflow ? 1 : 0) != 0;
   totals.best_token = shared.first;
   const Prefix<double> weights = BlockPrefix<kThreads>(weight, shared.scan_mass);
   totals.weight = weights.total;
   totals.weight_plain = BlockPrefix<kThreads>(weight_plain, shared.scan_mass).total;
-  const Prefix<int> lists = BlockPrefix<kThreads>(listed, shared.scan_count);
-  totals.listed = overflow ? -1 : lists.total;
-  int list_begin = lists.before;
+  totals.overflow = overflow;
 #pragma unroll
   for (int i = 0; i < kEach; ++i) {
-    if (i >= each || first + i >= slices) continue;
-    shared.bins[first + i] = static_cast<unsigned>(list_begin);
-    list_begin += max(mine[i].listed, 0);
+    if (i < each && first + i < slices) shared.sorted[first + i] = static_cast<Candidate>(max(mine[i].listed, 0));
   }
   const int chosen = Choose<kThreads>(weights.before, weight, share * weights.total);
   if (Thread() == chosen) {
@@ -115,33 +109,69 @@ __device__ __noinline__ Totals Join(const SliceRecord* records, int slices, floa
   return totals;
 }
 
-// Brings the listed tokens of at least `level` into shared.entries; returns how many, or -1 when they are
-// more than fit. All threads call.
+// Calls take(candidate) for every listed token up to `worst`, in an order that is always the same for a thread. A warp
+// has the loads of four lists in flight. All threads call.
+template <int kThreads, typename Take>
+__device__ __forceinline__ void VisitLists(const Candidate* lists, int slices, Candidate worst, Take take) {
+  constexpr int kWarps = kThreads / kWarpLanes;
+  const auto& shared = Shared<kThreads>();
+  for (int slice = WarpOfBlock(); slice < slices; slice += 4 * kWarps) {
+    int listed[4], longest = 0;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int of_warp = slice + i * kWarps;
+      listed[i] = of_warp < slices ? static_cast<int>(shared.sorted[of_warp]) : 0;
+      longest = max(longest, listed[i]);
+    }
+    for (int at = WarpLane(); at - WarpLane() < longest; at += 2 * kWarpLanes) {
+      Candidate loaded[4][2];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+          const int place = at + half * kWarpLanes;
+          const Candidate* list = lists + static_cast<std::int64_t>(slice + i * kWarps) * kListMax;
+          loaded[i][half] = place < listed[i] ? __ldcg(list + place) : ~Candidate{0};
+        }
+      }
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+          if (loaded[i][half] <= worst) take(loaded[i][half]);
+        }
+      }
+    }
+  }
+}
+
+// Brings the listed tokens of at least `level` into shared.entries; when `wanted` > 0 only the bins that hold the best
+// `wanted` of them. Returns how many, or -1 when they are more than fit. All threads call.
 template <int kThreads>
-__device__ __noinline__ int Gather(const Candidate* lists, int slices, int listed, float level) {
+__device__ __noinline__ int Gather(const Row row, const Candidate* lists, int slices, float level, int wanted) {
   auto& shared = Shared<kThreads>();
   const Candidate worst = CandidateOf(level, INT_MAX);
-  const int each = (listed + kThreads - 1) / kThreads;
-  const int first = min(Thread() * each, listed), end = min(first + each, listed);
-  int slice = 0;  // the last that begins at or before `first`
-  for (int step = kSlicesMax; step > 0; step /= 2) {
-    if (slice + step < slices && static_cast<int>(shared.bins[slice + step]) <= first) slice += step;
+  const Binning binning = Binning::ByDepth();
+  int last_bin = kBins;
+  if (wanted > 0) {
+    for (int bin = Thread(); bin < kBins; bin += kThreads) shared.bins[bin] = 0;
+    __syncthreads();
+    VisitLists<kThreads>(lists, slices, worst, [&](Candidate candidate) {
+      const int bin = binning.BinOf(row, LogitOf(candidate), candidate);
+      if (bin < kBins) atomicAdd(&shared.bins[bin], 1U);
+    });
+    __syncthreads();
+    last_bin = FindBin<kThreads>(row, binning, 0, kBins, false, wanted);  // kBins: all
   }
-  const auto visit = [&](auto&& take) {
-    int at_slice = slice;
-    for (int i = first; i < end; ++i) {
-      while (at_slice + 1 < slices && static_cast<int>(shared.bins[at_slice + 1]) <= i) ++at_slice;
-      const int in_list = i - static_cast<int>(shared.bins[at_slice]);
-      const Candidate candidate = __ldcg(lists + static_cast<std::int64_t>(at_slice) * kListMax + in_list);
-      if (candidate <= worst) take(candidate);
-    }
-  };
+  const auto taken = [&](Candidate candidate) { return binning.BinOf(row, LogitOf(candidate), candidate) <= last_bin; };
   int mine = 0;
-  visit([&](Candidate) { ++mine; });
+  VisitLists<kThreads>(lists, slices, worst, [&](Candidate candidate) { mine += taken(candidate) ? 1 : 0; });
   const Prefix<int> prefix = BlockPrefix<kThreads>(mine, shared.scan_count);
   if (prefix.total > kCandidatesMax) return -1;
   int at = prefix.before;
-  visit([&](Candidate candidate) { shared.entries[at++] = candidate; });
+  VisitLists<kThreads>(lists, slices, worst, [&](Candidate candidate) {
+    if (taken(candidate)) shared.entries[at++] = candidate;
+  });
   __syncthreads();
   return prefix.total;
 }
@@ -247,8 +277,8 @@ __device__ __noinline__ void FinishRow(const Sample& sample, int row_index, int 
   const Totals totals = Join<kThreads>(records, slices, plan.scale, share);
   Row row{sample.logits + static_cast<std::int64_t>(row_index) * sample.stride, totals.best, plan.scale, ~Candidate{0}};
   Source source{true, 0, 0, sample.vocabulary};
-  if (!totals.bad && plan.listed && totals.listed >= 0) {
-    source.count = Gather<kThreads>(lists, slices, totals.listed, totals.level);
+  if (!totals.bad && plan.listed && !totals.overflow) {
+    source.count = Gather<kThreads>(row, lists, slices, totals.level, plan.best_wanted);
     source.raw = source.count < 0;
   }
   int pick = totals.best_token;
@@ -272,27 +302,31 @@ __device__ __noinline__ void FinishRow(const Sample& sample, int row_index, int 
   }
 }
 
+// A block reads `run` slices of a row one after another, so that the wait for its writes and its start are paid once.
 template <int kThreads, int kVectors, bool kAligned>
 __global__ void __launch_bounds__(kThreads, 1024 / kThreads)
-    SampleKernel(const __grid_constant__ Sample sample, const Workspace workspace, const int slices) {
+    SampleKernel(const __grid_constant__ Sample sample, const Workspace workspace, const int slices, const int run) {
   auto& shared = Shared<kThreads>();
   constexpr int kTokens = Slice<kThreads, kVectors>::kTokens;
-  const int row = static_cast<int>(blockIdx.x) / slices, index = static_cast<int>(blockIdx.x) % slices;
+  const int blocks = (slices + run - 1) / run;
+  const int row = static_cast<int>(blockIdx.x) / blocks, first = static_cast<int>(blockIdx.x) % blocks * run;
   const std::int64_t row_records = static_cast<std::int64_t>(row) * slices;
   SliceRecord* records = workspace.records + row_records;
   Candidate* lists = workspace.lists + row_records * kListMax;
 
   WaitForPreviousKernel();
-  const Slice<kThreads, kVectors> slice{index * kTokens, min((index + 1) * kTokens, sample.vocabulary)};
-  RunSlice<kThreads, kVectors, kAligned>(sample, row, slice, slices, records + index,
-                                         lists + static_cast<std::int64_t>(index) * kListMax);
+  for (int index = first; index < min(first + run, slices); ++index) {
+    const Slice<kThreads, kVectors> slice{index * kTokens, min((index + 1) * kTokens, sample.vocabulary)};
+    RunSlice<kThreads, kVectors, kAligned>(sample, row, slice, slices, records + index,
+                                           lists + static_cast<std::int64_t>(index) * kListMax);
+  }
 
   __syncthreads();
   if (Thread() == 0) {  // its fence stands for the block's writes, which the barrier has put before it
     __threadfence();
     const unsigned done = atomicAdd(workspace.counters + row, 1U);
     __threadfence();
-    shared.finishes = done == static_cast<unsigned>(slices) - 1U;
+    shared.finishes = done == static_cast<unsigned>(blocks) - 1U;
     if (shared.finishes) workspace.counters[row] = 0;
   }
   __syncthreads();
@@ -306,12 +340,12 @@ std::int64_t SlicesOf(std::int32_t vocabulary, const SampleVariant& variant) {
 }
 
 template <int kThreads, int kVectors>
-LaunchResult LaunchVariant(const Sample& sample, const Workspace& workspace, int slices, Stream stream) {
+LaunchResult LaunchVariant(const Sample& sample, const Workspace& workspace, int slices, int run, Stream stream) {
   const bool aligned = sample.stride % 4 == 0 && reinterpret_cast<std::uintptr_t>(sample.logits) % 16 == 0;
   const auto kernel = aligned ? SampleKernel<kThreads, kVectors, true> : SampleKernel<kThreads, kVectors, false>;
-  LaunchShape shape{dim3(static_cast<unsigned>(sample.rows * slices)), dim3(kThreads)};
+  LaunchShape shape{dim3(static_cast<unsigned>(sample.rows * ((slices + run - 1) / run))), dim3(kThreads)};
   shape.overlap = true;
-  return Launch(kernel, shape, stream, sample, workspace, slices);
+  return Launch(kernel, shape, stream, sample, workspace, slices, run);
 }
 
 }  // namespace
@@ -328,7 +362,7 @@ LaunchResult RunSampleVariant(const Sample& sample, const SampleVariant& variant
   GPU_REQUIRE(sample.rows >= 0 && sample.rows <= kRowsMax);
   GPU_REQUIRE(sample.vocabulary > 0 && sample.stride >= sample.vocabulary);
   const std::int64_t slices = SlicesOf(sample.vocabulary, variant);
-  GPU_REQUIRE(slices <= kSlicesMax);
+  GPU_REQUIRE(slices <= kSlicesMax && variant.run > 0);
   if (sample.rows == 0) return LaunchResult::Ok();
   GPU_REQUIRE(sample.logits != nullptr && sample.params != nullptr && sample.tokens != nullptr);
   GPU_REQUIRE(sample.workspace != nullptr);
@@ -342,23 +376,26 @@ LaunchResult RunSampleVariant(const Sample& sample, const SampleVariant& variant
   workspace.lists = reinterpret_cast<Candidate*>(workspace.records + sample.rows * slices);
   const int count = static_cast<int>(slices);
   if (variant.threads == 256) {
-    if (variant.vectors == 2) return LaunchVariant<256, 2>(sample, workspace, count, stream);
-    if (variant.vectors == 4) return LaunchVariant<256, 4>(sample, workspace, count, stream);
-    if (variant.vectors == 8) return LaunchVariant<256, 8>(sample, workspace, count, stream);
+    if (variant.vectors == 2) return LaunchVariant<256, 2>(sample, workspace, count, variant.run, stream);
+    if (variant.vectors == 4) return LaunchVariant<256, 4>(sample, workspace, count, variant.run, stream);
+    if (variant.vectors == 8) return LaunchVariant<256, 8>(sample, workspace, count, variant.run, stream);
   }
   if (variant.threads == 512) {
-    if (variant.vectors == 8) return LaunchVariant<512, 8>(sample, workspace, count, stream);
+    if (variant.vectors == 8) return LaunchVariant<512, 8>(sample, workspace, count, variant.run, stream);
   }
   return LaunchResult::Refused("no such variant of the sampling kernel");
 }
 
 SampleVariant ChooseSampleVariant(std::int32_t rows, std::int32_t vocabulary) {
-  // Few rows: smaller slices, until there are two blocks for each of about 132 multiprocessors.
-  SampleVariant variant{256, 8};
+  // Few rows: smaller slices, until there are two blocks for each of about 132 multiprocessors. Many: longer runs, as
+  // long as blocks for two rounds on all of them are left.
+  SampleVariant variant{256, 8, 1};
   while (variant.vectors > 2 && rows * sampling::SlicesOf(vocabulary, variant) < 264 &&
-         sampling::SlicesOf(vocabulary, {variant.threads, variant.vectors / 2}) <= sampling::kSlicesMax) {
+         sampling::SlicesOf(vocabulary, {variant.threads, variant.vectors / 2, 1}) <= sampling::kSlicesMax) {
     variant.vectors /= 2;
   }
+  while (variant.run < 4 && rows * sampling::SlicesOf(vocabulary, variant) / (2 * variant.run) >= 1000)
+    variant.run *= 2;
   return variant;
 }
 

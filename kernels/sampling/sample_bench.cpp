@@ -64,9 +64,10 @@ class SampleBench {
     const SampleVariant chosen = ChooseSampleVariant(shape_.rows, shape_.vocabulary);
     TimeVariant(mode, static_cast<const SampleParams*>(device_params), chosen, "");
     for (const SampleVariant& variant : others) {
-      if (variant.threads == chosen.threads && variant.vectors == chosen.vectors) continue;
+      if (variant == chosen) continue;
       TimeVariant(mode, static_cast<const SampleParams*>(device_params), variant,
-                  " " + std::to_string(variant.threads) + "x" + std::to_string(variant.vectors));
+                  " " + std::to_string(variant.threads) + "x" + std::to_string(variant.vectors) + "x" +
+                      std::to_string(variant.run));
     }
   }
 
@@ -103,8 +104,9 @@ class SampleBench {
 }  // namespace
 
 void BenchSample(Bench& bench) {
-  const std::vector<SampleVariant> large = {{256, 4}, {256, 8}, {512, 8}};
-  const std::vector<SampleVariant> small = {{256, 2}, {256, 4}, {256, 8}, {512, 8}};
+  const std::vector<SampleVariant> large = {{256, 8, 1}, {256, 8, 2}, {256, 8, 4},
+                                            {256, 4, 4}, {512, 8, 1}, {512, 8, 2}};
+  const std::vector<SampleVariant> small = {{256, 2, 1}, {256, 4, 1}, {256, 8, 1}, {512, 8, 1}};
   for (const Shape& shape : {Shape{4096, 32768, 4.0F}, Shape{256, 128256, 4.0F}}) {
     SampleBench sample(bench, shape);
     sample.Time(kGreedy, large);

@@ -86,6 +86,7 @@ struct Workspace {
 struct RowPlan {
   bool sampled, cut, listed;  // cut: top-k, top-p or min-p leave tokens out
   int listed_min;             // how many of a slice's best tokens its list should hold
+  int best_wanted;            // all that is asked for is among so many best of the row; 0: who knows
   float scale;                // weight = 2^((logit - best) * scale)
 };
 
@@ -98,8 +99,9 @@ __device__ __forceinline__ RowPlan PlanOf(const Sample& sample, const SamplePara
   plan.listed = plan.cut || logprobs > 0;
   // Any list holds enough for top-k. For a cut by weight alone they are together as much as SampleShared::entries
   // takes.
-  plan.listed_min = max(top_k ? params.top_k : plan.cut ? 1152 / slices : 0, max(logprobs, 8));
+  plan.listed_min = max(top_k ? params.top_k : plan.cut ? 960 / slices : 0, max(logprobs, 8));
   plan.listed_min = min(plan.listed_min, 192);
+  plan.best_wanted = top_k || !plan.cut ? max(plan.cut ? params.top_k : 0, logprobs) : 0;
   // Finite even for a denormal temperature: infinity times a difference of 0 is NaN.
   plan.scale = plan.sampled ? fminf(kLog2E / params.temperature, 1e38F) : kLog2E;
   return plan;

@@ -254,14 +254,16 @@ TEST_F(SampleTest, AnyVariantAndAUsedWorkspaceGiveTheSameTokens) {
   ASSERT_LAUNCHED(Fill(workspace.get(), 0, workspace.count(), nullptr));
   std::vector<std::int32_t> expected;
   for (const SampleVariant& variant :
-       {SampleVariant{256, 2}, SampleVariant{256, 4}, SampleVariant{256, 8}, SampleVariant{512, 8}}) {
+       {SampleVariant{256, 2}, SampleVariant{256, 4}, SampleVariant{256, 8}, SampleVariant{512, 8},
+        SampleVariant{256, 2, 2}, SampleVariant{256, 2, 4}, SampleVariant{256, 4, 100}}) {
     for (std::int32_t rows : {kRows, 1, kRows}) {
       const Sample sample{logits.get(), rows,    kVocabulary, kVocabulary, device_params.get(), nullptr,
                           tokens.get(), nullptr, nullptr,     0,           workspace.get()};
       ASSERT_LAUNCHED(RunSampleVariant(sample, variant, nullptr));
     }
     if (expected.empty()) expected = tokens.Read();
-    EXPECT_EQ(tokens.Read(), expected) << variant.threads << " threads, " << variant.vectors << " vectors";
+    EXPECT_EQ(tokens.Read(), expected) << variant.threads << " threads, " << variant.vectors << " vectors, run "
+                                       << variant.run;
   }
 }
 
@@ -291,6 +293,7 @@ TEST_F(SampleTest, WhatNoKernelCoversIsRefused) {
   EXPECT_REFUSED(changed([&](Sample& s) { s.logprobs = logprobs.get(), s.logprobs_count = 21; }));
   EXPECT_REFUSED(changed([&](Sample& s) { s.logprobs = logprobs.get(), s.logprobs_count = 1; }));
   EXPECT_REFUSED(RunSampleVariant(good, {256, 3}, nullptr));
+  EXPECT_REFUSED(RunSampleVariant(good, {256, 2, 0}, nullptr));
   EXPECT_TRUE(changed([](Sample& s) { s.rows = 0, s.logits = nullptr; }).ok());
 }
 
