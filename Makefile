@@ -97,11 +97,16 @@ test-cuda: cuda ## tests of the device kernels on this machine's card
 	@build/cuda/bin/gpu_bench --card
 	@ctest --test-dir build/cuda --output-on-failure -L gpu
 
+# compute-sanitizer comes with a CUDA toolkit; that of `make cuda-toolkit` has none. racecheck sees shared memory alone.
+.PHONY: sanitize-cuda
+sanitize-cuda: cuda ## compute-sanitizer over the device kernels on this machine's card (FILTER=...: some tests alone)
+	@scripts/cuda/sanitize.sh build/cuda/tests/kernels_gpu_test $(FILTER)
+
 .PHONY: docs
 docs: build ## write docs/CONFIGURATION.md anew from the option tables
 	@$(BUILD)/bin/config_doc >docs/CONFIGURATION.md
 
-SOURCES = $(shell git ls-files '*.cpp' '*.cu' '*.h')
+SOURCES = $(shell git ls-files '*.cpp' '*.cu' '*.cuh' '*.h')
 .PHONY: format
 format: ## clang-format all sources
 	@command -v clang-format >/dev/null || { echo "format: install clang-format (apt-get install clang-format)"; exit 1; }
