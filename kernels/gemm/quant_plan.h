@@ -73,8 +73,9 @@ inline double QuantPlanSeconds(const QuantPlan& plan, MatrixFormat format, std::
   constexpr double kOwnBytesPerSecond = 45e9;      // to one of them
   constexpr double kTailBytesPerSecond = 60e9;     // to one alone, at the end
   constexpr double kStepSeconds = 0.3e-6;          // of a warp that waits for no other
-  constexpr double kWaveSeconds = 0.4e-6;          // a block's first copies, while another block works
-  constexpr double kArrivalSeconds = 0.8e-6;       // to count a split's arrival
+  constexpr double kWaveSeconds = 2.0e-6;          // a block's first copies, while another block works
+  constexpr double kArrivalSeconds = 0.8e-6;       // to count a split's arrival, and a little for each
+  constexpr double kSplitSeconds = 0.05e-6;
 
   const double blocks = static_cast<double>((CellsOf(n) + plan.row_warps - 1) / plan.row_warps) * plan.splits * chunks;
   const bool two_fit = 2 * (QuantRingBytes(plan, format) + 2048) <= 228 * 1024;
@@ -89,15 +90,20 @@ inline double QuantPlanSeconds(const QuantPlan& plan, MatrixFormat format, std::
   const double sums_bytes = plan.splits > 1 ? 4.0 * plan.columns * plan.row_warps * kCell : 0.0;  // partial
   const double x_bytes = 2.0 * plan.columns * cells * kCell * (plan.columns == 1 ? plan.row_warps : 1);
 
-  // Instructions of a warp for a cell, by four schedulers of 1.75 GHz; eight warps leave half of their slots idle.
-  const double instructions = 60.0 + 40.0 * (PlanesOf(format) - 1) + 2.5 * std::max(8, plan.columns);
-  const double cell_seconds = instructions / (4 * 1.75e9 * (together > 1 && blocks > kMultiprocessors ? 0.8 : 0.5));
+  // Instructions of a warp for a cell, by four schedulers of 1.85 GHz. Measured: two blocks together fill three in five
+  // of their slots, a lone one half as many, but for many rows, which make longer runs of independent instructions.
+  const bool has_minima = format == MatrixFormat::kQ4_1 || format == MatrixFormat::kQ4_K;
+  const double instructions = 72.0 + 15.0 * (has_minima ? 1 : 0) + 40.0 * (PlanesOf(format) - 1) +
+                              (plan.columns == 1 ? 0.0 : 2.7 * std::max(8, plan.columns));
+  const double filled = plan.columns > 16 ? 0.5 : together > 1 && blocks > kMultiprocessors ? 0.58 : 0.3;
+  const double cell_seconds = instructions / (4 * 1.85e9 * filled);
   const double memory = std::max(blocks * weight_bytes / chunks / kMemoryBytesPerSecond,
                                  blocks * (weight_bytes + x_bytes + 2 * sums_bytes) / kCacheBytesPerSecond);
   const double rounds = std::ceil(blocks / kMultiprocessors);  // blocks of the busiest multiprocessor
   const double own = rounds * std::max(weight_bytes / kOwnBytesPerSecond, plan.row_warps * cells * cell_seconds);
   // The last block of those that share rows reads what all of them wrote.
-  const double tail = plan.splits > 1 ? kArrivalSeconds + plan.splits * sums_bytes / kTailBytesPerSecond : 0.0;
+  const double tail =
+      plan.splits > 1 ? kArrivalSeconds + plan.splits * (kSplitSeconds + sums_bytes / kTailBytesPerSecond) : 0.0;
   return std::max({memory, own, waves * steps * kStepSeconds}) + waves * kWaveSeconds + tail;
 }
 
