@@ -34,10 +34,11 @@ struct EngineOptions {
   // kLlm only: where the forward pass runs. "cpu"; "cuda": a card, in a build for it; "emulator": the device kernels on
   // the CPU, thousands of times slower, in a build without CUDA, for tests.
   std::string device = "cpu";
-  std::int32_t device_ordinal = 0;  // which card
-  std::string weights = "file";     // on a device: "file": as in the file, "bf16" or "fp8"
-  std::string kv = "bf16";          // on a device: "bf16" or "fp8"
-  // Told now and then while a device loads the weights, on the thread that makes the engine.
+  std::int32_t device_ordinal = 0;   // which card, and the first of several
+  std::int32_t tensor_parallel = 1;  // cards that share the model, [1, 8]; 1 on the CPU
+  std::string weights = "file";      // on a device: "file": as in the file, "bf16" or "fp8"
+  std::string kv = "bf16";           // on a device: "bf16" or "fp8"
+  // Told now and then while a device loads the weights, while MakeEngine runs and on one thread.
   std::function<void(std::int64_t bytes_done, std::int64_t bytes_total)> on_load{};
   // The device failed and nothing will run on it in this process any more. Called on the engine's thread before any
   // sequence is told, so that who ends the process here loses no turn. Unset: every sequence fails with Internal.

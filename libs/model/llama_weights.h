@@ -16,6 +16,9 @@ struct WeightMatrix {
   kernels::WeightFormat format = kernels::WeightFormat::kF32;
   std::int64_t rows = 0;
   std::int64_t cols = 0;
+  // Bytes from a row to the next where columns are a slice of wider rows; 0: rows follow one another. What loads weights
+  // into a device takes slices, the forward pass on the CPU does not.
+  std::int64_t row_stride = 0;
 };
 
 struct LlamaLayer {

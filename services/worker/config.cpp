@@ -50,7 +50,14 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
               "kernels on the CPU, thousands of times slower, in a build without CUDA; for development and tests.",
        .choices = {"cpu", "cuda", "emulator"}});
   table.Add("device-ordinal", &engine.device_ordinal,
-            {.doc = "Which card, as the driver numbers them.", .min = 0, .max = 1023});
+            {.doc = "Which card, as the driver numbers them; the first of several.", .min = 0, .max = 1023});
+  table.Add(
+      "tensor-parallel", &engine.tensor_parallel,
+      {.doc = "Cards that share the model, from device-ordinal on. Must divide its query heads, key and value heads "
+              "and feed-forward width; more than 1 needs NCCL 2.",
+       .unit = "cards",
+       .min = 1,
+       .max = 8});
   table.Add("weights", &engine.weights,
             {.doc = "Weights on a card. file: Q8_0, Q4_0, Q4_1 and Q4_K as in the file, others BF16. bf16: all widened. "
                     "fp8: E4M3 with a scale a row, half of bf16's memory, a little less exact; the output matrix BF16.",

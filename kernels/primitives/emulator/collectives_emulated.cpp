@@ -15,25 +15,52 @@ namespace {
 
 // A rank that never comes would hang a card's group for ever; here it ends the test.
 constexpr std::chrono::seconds kMeetWithin{60};
+// How often a waiting rank looks whether the device was lost.
+constexpr std::chrono::milliseconds kLookAfter{20};
 
 // Where the ranks of one group meet.
 class Group {
  public:
   explicit Group(std::int32_t ranks) : sent_(static_cast<std::size_t>(ranks)) {}
 
-  // Returns when all ranks are here; REQUIRES that every rank calls it the same number of times.
-  void Meet() {
+  // Returns when all ranks are here; REQUIRES that every rank calls it the same number of times. Failed: the device was
+  // lost meanwhile, and a rank that noticed elsewhere will not come.
+  LaunchResult Meet() {
+    constexpr LaunchResult kBroken = LaunchResult::Failed("a collective: the emulated device was lost");
     std::unique_lock lock(mutex_);
+    if (broken_) return kBroken;
     const std::uint64_t meeting = meeting_;
     if (++arrived_ == sent_.size()) {
       arrived_ = 0;
       ++meeting_;
       lock.unlock();
       all_here_.notify_all();
+      return LaunchResult::Ok();
+    }
+    const auto until = std::chrono::steady_clock::now() + kMeetWithin;
+    while (!all_here_.wait_for(lock, kLookAfter, [&] { return meeting_ != meeting || broken_; })) {
+      broken_ = emulator::DeviceLost();
+      if (broken_) break;
+      if (std::chrono::steady_clock::now() > until) {
+        emulator::Fail("a collective: only %zu of %zu ranks came", arrived_, sent_.size());
+      }
+    }
+    if (meeting_ != meeting) return LaunchResult::Ok();
+    all_here_.notify_all();
+    return kBroken;
+  }
+
+  // The second meeting of a collective, for which every rank comes that was at the first.
+  void MeetAgain() {
+    std::unique_lock lock(mutex_);
+    if (++left_ == sent_.size()) {
+      left_ = 0;
+      ++leaving_;
+      all_here_.notify_all();
       return;
     }
-    const bool met = all_here_.wait_for(lock, kMeetWithin, [&] { return meeting_ != meeting; });
-    if (!met) emulator::Fail("a collective: only %zu of %zu ranks came", arrived_, sent_.size());
+    const std::uint64_t leaving = leaving_;
+    all_here_.wait(lock, [&] { return leaving_ != leaving; });
   }
 
   std::vector<const void*>& sent() { return sent_; }  // each rank writes its own before a meeting, reads all after it
@@ -43,6 +70,9 @@ class Group {
   std::condition_variable all_here_;
   std::size_t arrived_ = 0;        // protected by mutex_
   std::uint64_t meeting_ = 0;      // protected by mutex_
+  std::size_t left_ = 0;           // protected by mutex_
+  std::uint64_t leaving_ = 0;      // protected by mutex_
+  bool broken_ = false;            // protected by mutex_
   std::vector<const void*> sent_;  // [ranks]
 };
 
@@ -84,7 +114,7 @@ LaunchResult MakeCommunicator(const CommunicatorId& id, std::int32_t rank, std::
     if (group == nullptr) known = group = std::make_shared<Group>(ranks);
   }
   GPU_REQUIRE(group->sent().size() == static_cast<std::size_t>(ranks));
-  group->Meet();
+  GPU_RETURN_IF_ERROR(group->Meet());
   *made = new Communicator{std::move(group), static_cast<std::size_t>(rank)};
   return LaunchResult::Ok();
 }
@@ -96,12 +126,12 @@ LaunchResult AllReduceSum(Communicator* communicator, float* values, std::int64_
   return emulator::Submit(stream, [communicator, values, count] {
     Group& group = *communicator->group;
     group.sent()[communicator->rank] = values;
-    group.Meet();
+    GPU_RETURN_IF_ERROR(group.Meet());
     std::vector<float> sums(static_cast<std::size_t>(count), 0.0F);
     for (const void* sent : group.sent()) {
       for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<const float*>(sent)[i];
     }
-    group.Meet();  // everyone has read
+    group.MeetAgain();  // everyone has read
     if (count > 0) std::memcpy(values, sums.data(), sums.size() * sizeof(float));
     return LaunchResult::Ok();
   });
@@ -114,11 +144,11 @@ LaunchResult AllGather(Communicator* communicator, const void* sent, void* recei
     Group& group = *communicator->group;
     const auto size = static_cast<std::size_t>(bytes);
     group.sent()[communicator->rank] = sent;
-    group.Meet();
+    GPU_RETURN_IF_ERROR(group.Meet());
     for (std::size_t rank = 0; rank < group.sent().size(); ++rank) {
       std::memmove(static_cast<std::byte*>(received) + rank * size, group.sent()[rank], size);
     }
-    group.Meet();  // everyone has read
+    group.MeetAgain();  // everyone has read
     return LaunchResult::Ok();
   });
 }

@@ -42,6 +42,7 @@ std::int64_t MemoryInUse();
 // After so many further launches and copies every call fails, as after a kernel's illegal access or when a card is
 // lost; negative: never. Of the process.
 void LoseDeviceAfter(std::int64_t submissions);
+bool DeviceLost();
 
 // After so many further launches and copies one of them fails with `result`, and those behind it succeed again;
 // negative: none. What a capture records does not count. Of the process.

@@ -63,8 +63,6 @@ std::int64_t failure_after = -1;                   // protected by failure_mutex
 LaunchResult failure_result = LaunchResult::Ok();  // protected by failure_mutex
 constexpr const char* kLost = "unspecified launch failure (the emulated device is lost)";
 
-bool DeviceLost() { return submissions_left.load() == 0; }
-
 void SetUnwaited(Stream stream, bool unwaited) {
   if (stream != nullptr && stream->unwaited.exchange(unwaited) != unwaited) streams_unwaited += unwaited ? 1 : -1;
 }
@@ -95,6 +93,8 @@ std::int64_t MemoryInUse() {
 }
 
 void LoseDeviceAfter(std::int64_t submissions) { submissions_left.store(submissions); }
+
+bool DeviceLost() { return submissions_left.load() == 0; }
 
 void FailOnceAfter(std::int64_t submissions, LaunchResult result) {
   const std::lock_guard lock(failure_mutex);

@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
+#include "libs/model/gpu/llama_gpu_model.h"
+#include "libs/model/gpu/tensor_parallel.h"
 
 namespace engine {
 namespace {
@@ -67,6 +69,7 @@ absl::StatusOr<std::unique_ptr<StepBackend>> DeviceBackend::Load(const tensor::G
   if (options.weights == "fp8") gpu.weights = model::GpuWeightsFormat::kFp8;
   if (options.kv == "fp8") gpu.kv = model::GpuKvFormat::kFp8;
   gpu.ordinal = options.device_ordinal;
+  gpu.tensor_parallel = options.tensor_parallel;
   gpu.blocks_total = options.kv_blocks;
   gpu.block_size = options.block_size;
   gpu.rows_max = options.step_tokens_max;
@@ -75,15 +78,16 @@ absl::StatusOr<std::unique_ptr<StepBackend>> DeviceBackend::Load(const tensor::G
   gpu.tokens_total = vocabulary;
   gpu.load_threads = LoadThreads();
   gpu.progress = options.on_load;
-  auto model = model::LlamaGpuModel::Load(file, std::move(gpu));
+  auto model = model::LoadGpuModel(file, gpu);
   if (!model.ok()) return model.status();
   return std::unique_ptr<StepBackend>(new DeviceBackend(*std::move(model), options));
 }
 
-DeviceBackend::DeviceBackend(std::unique_ptr<model::LlamaGpuModel> model, const EngineOptions& options)
+DeviceBackend::DeviceBackend(std::unique_ptr<model::GpuModel> model, const EngineOptions& options)
     : model_(std::move(model)),
       weights_(options.weights),
       kv_(options.kv),
+      cards_(options.tensor_parallel),
       seen_slot_owners_(static_cast<std::size_t>(options.sequences_max), nullptr) {}
 
 std::unique_ptr<TokenChoice> DeviceBackend::NewChoice(const SamplingParams& sampling,
@@ -152,7 +156,8 @@ std::string DeviceBackend::device_name() const {
   const kernels::gpu::DeviceInfo& device = model_->device();
   const std::int64_t block_bytes = model_->kv_bytes_per_token() * model_->block_size();
   const char* missing = model_->library_missing();
-  return absl::StrCat(device.name, ", compute capability ", device.capability / 10, ".", device.capability % 10,
+  const std::string cards = cards_ > 1 ? absl::StrCat(cards_, " cards, each ") : "";
+  return absl::StrCat(cards, device.name, ", compute capability ", device.capability / 10, ".", device.capability % 10,
                       ", driver ", device.driver_version / 1000, ".", device.driver_version % 1000 / 10, ", ",
                       device.memory_bytes >> 20, " MiB: weights (", weights_, ") ", model_->weight_bytes() >> 20,
                       " MiB, KV (", kv_, ") ", block_bytes * model_->blocks_total() >> 20, " MiB in ",

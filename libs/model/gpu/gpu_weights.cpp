@@ -5,6 +5,7 @@
 
 #include "kernels/primitives/gpu/random_fill_gpu.h"
 #include "kernels/quant/repack_gpu.h"
+#include "libs/model/gpu/shard.h"
 
 namespace model {
 
@@ -139,8 +140,7 @@ class FileLoader {
       // Whole multiples, so that each run's rows and scales begin at 16 bytes.
       const std::int64_t run = std::max<std::int64_t>(1, run_bytes_ / row_bytes / kRowsMultiple) * kRowsMultiple;
       for (std::int64_t row = 0; row < matrix.rows; row += run) {
-        const WeightMatrix part{matrix.data + row * row_bytes, matrix.format, std::min(run, matrix.rows - row),
-                                matrix.cols};
+        const WeightMatrix part = Rows(matrix, row, std::min(run, matrix.rows - row));
         const bool ends = last && row + part.rows == matrix.rows;
         const auto count = static_cast<std::int32_t>(ends ? to.n - begin : part.rows);
         absl::Status status = FillRun(part, RowsOf(to, begin, count));
@@ -158,7 +158,7 @@ class FileLoader {
     if (padding > 0) {
       RETURN_IF_DEVICE_ERROR(gpu::Fill(data + FileBytes(part), 0, padding, upload_.stream()), "loading weights");
     }
-    return upload_.Copy(data, part.data, FileBytes(part));
+    return upload_.CopyRows(data, part);
   }
 
   Allocator allocator_;

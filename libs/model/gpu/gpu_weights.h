@@ -24,7 +24,7 @@ enum class GpuWeightsFormat {
 };
 
 // Several matrices of one input, whose outputs lie side by side: one product where their formats agree, else one for
-// each. A split over several cards would cut each of them by rows of W.
+// each. A split over several cards cuts each of them by rows of W.
 struct JoinedMatrix {
   std::array<kernels::gpu::Matrix, 3> parts{};
   std::int32_t count = 0;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "kernels/primitives/gpu/collectives.h"
 #include "kernels/primitives/gpu/random_fill_gpu.h"
 #include "kernels/rope/rope.h"
 #include "libs/base/check.h"
@@ -28,6 +29,7 @@ struct Bound {
 
 absl::Status CheckOptions(const GpuModelOptions& options) {
   const Bound bounds[] = {{"device_ordinal", options.ordinal, 0, 1023},
+                          {"tensor_parallel", options.tensor_parallel, 1, gpu::kRanksMax},
                           {"kv_blocks", options.blocks_total, 0, kBlocksMax},
                           {"sequences_max", options.samples_max, 1, 4096},
                           {"step_tokens_max", options.rows_max, options.samples_max, 1 << 16},
@@ -97,17 +99,28 @@ absl::StatusOr<gpu::DeviceInfo> LlamaGpuModel::Open(const LlamaConfig& config, G
 
 absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Load(const tensor::GgufFile& file,
                                                                    GpuModelOptions options) {
-  const absl::StatusOr<LlamaConfig> config = LlamaConfig::FromGguf(file);
-  if (!config.ok()) return config.status();
-  const absl::StatusOr<LlamaWeights> weights = LlamaWeights::FromGguf(file, *config);
+  absl::StatusOr<std::unique_ptr<LlamaGpuModel>> model = Prepare(file, std::move(options), Shard{});
+  if (!model.ok()) return model;
+  const absl::StatusOr<std::int32_t> blocks = (*model)->ChooseBlocks();
+  if (!blocks.ok()) return blocks.status();
+  if (absl::Status status = (*model)->Complete(*blocks); !status.ok()) return status;
+  return model;
+}
+
+absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Prepare(const tensor::GgufFile& file,
+                                                                      GpuModelOptions options, const Shard& shard) {
+  const absl::StatusOr<LlamaConfig> whole = LlamaConfig::FromGguf(file);
+  if (!whole.ok()) return whole.status();
+  absl::StatusOr<LlamaWeights> weights = LlamaWeights::FromGguf(file, *whole);
   if (!weights.ok()) return weights.status();
-  const absl::StatusOr<gpu::DeviceInfo> device = Open(*config, options);
+  const LlamaConfig config = ConfigOfRank(*whole, shard);
+  const absl::StatusOr<gpu::DeviceInfo> device = Open(config, options);
   if (!device.ok()) return device.status();
-  absl::StatusOr<GpuWeights> on_device =
-      GpuWeights::Upload(*weights, *config, options.weights, options.load_threads, options.progress);
+  absl::StatusOr<GpuWeights> on_device = GpuWeights::Upload(WeightsOfRank(*std::move(weights), shard), config,
+                                                            options.weights, options.load_threads, options.progress);
   options.progress = nullptr;  // the model outlives what it refers to
   if (!on_device.ok()) return on_device.status();
-  return Finish(*config, options, *device, *std::move(on_device));
+  return Assemble(config, options, *device, *std::move(on_device), shard);
 }
 
 absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Random(const LlamaConfig& config, GpuModelOptions options,
@@ -116,24 +129,29 @@ absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Random(const Llama
   if (!device.ok()) return device.status();
   absl::StatusOr<GpuWeights> weights = GpuWeights::Random(config, options.weights, seed);
   if (!weights.ok()) return weights.status();
-  return Finish(config, options, *device, *std::move(weights));
+  auto model = Assemble(config, options, *device, *std::move(weights), Shard{});
+  if (!model.ok()) return model;
+  const absl::StatusOr<std::int32_t> blocks = (*model)->ChooseBlocks();
+  if (!blocks.ok()) return blocks.status();
+  if (absl::Status status = (*model)->Complete(*blocks); !status.ok()) return status;
+  return model;
 }
 
-absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Finish(const LlamaConfig& config,
-                                                                     const GpuModelOptions& options,
-                                                                     const gpu::DeviceInfo& device,
-                                                                     GpuWeights weights) {
-  std::unique_ptr<LlamaGpuModel> model(new LlamaGpuModel(config, options, device, std::move(weights)));
+absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Assemble(const LlamaConfig& config,
+                                                                       const GpuModelOptions& options,
+                                                                       const gpu::DeviceInfo& device,
+                                                                       GpuWeights weights, const Shard& shard) {
+  std::unique_ptr<LlamaGpuModel> model(new LlamaGpuModel(config, options, device, std::move(weights), shard));
   if (absl::Status status = model->TakeMemory(); !status.ok()) return status;
-  if (absl::Status status = model->WarmUp(); !status.ok()) return status;
   return model;
 }
 
 LlamaGpuModel::LlamaGpuModel(const LlamaConfig& config, const GpuModelOptions& options, const gpu::DeviceInfo& device,
-                             GpuWeights weights)
+                             GpuWeights weights, const Shard& shard)
     : config_(config),
       options_(options),
       device_(device),
+      shard_(shard),
       weights_(std::move(weights)),
       graphs_(static_cast<std::size_t>(std::max(options.graphs_max, 0))) {}
 
@@ -192,27 +210,44 @@ absl::Status LlamaGpuModel::TakeMemory() {
   gpu::GemmContext* context = nullptr;
   RETURN_IF_DEVICE_ERROR(gpu::MakeGemmContext(gemm_workspace_.get(), &context), "the context of products");
   gemm_ = DeviceGemmContext(context);
-  return TakeKvPool();
+  return absl::OkStatus();
+}
+
+// NCCL takes memory for its channels when a sum of a new size first runs; it should have it before the KV pool does.
+absl::Status LlamaGpuModel::WarmUpCollectives() {
+  for (std::int64_t rows : {std::int64_t{1}, std::int64_t{options_.rows_max}}) {
+    const LaunchResult summed =
+        gpu::AllReduceSum(shard_.communicator, buffers_.x, rows * config_.width, compute_.get());
+    if (absl::Status status = Told(summed, "summing over the cards"); !status.ok()) return status;
+  }
+  return Told(gpu::Synchronize(compute_.get()), "summing over the cards");
+}
+
+absl::StatusOr<std::int32_t> LlamaGpuModel::ChooseBlocks() const {
+  if (options_.blocks_total > 0) return options_.blocks_total;
+  gpu::DeviceInfo now{};
+  RETURN_IF_DEVICE_ERROR(gpu::FindDevice(options_.ordinal, &now), "asking for free memory");
+  const std::int64_t free = now.memory_free_bytes - std::max(kReserveBytesMin, now.memory_bytes / kReserveShare);
+  const std::int64_t blocks = std::min(free / (kv_bytes_per_token() * options_.block_size) - 1, kBlocksMax);
+  if (blocks < 1) {
+    return absl::ResourceExhaustedError(absl::StrCat("no memory left for KV blocks: ", now.memory_free_bytes >> 20,
+                                                     " MiB free after the weights; ",
+                                                     "choose smaller weights, or lower step_tokens_max"));
+  }
+  return static_cast<std::int32_t>(blocks);
+}
+
+absl::Status LlamaGpuModel::Complete(std::int32_t blocks) {
+  if (absl::Status status = TakeKvPool(blocks); !status.ok()) return status;
+  return WarmUp();
 }
 
 // Last, because it may take all that is left.
-absl::Status LlamaGpuModel::TakeKvPool() {
-  const std::int64_t block_bytes = kv_bytes_per_token() * options_.block_size;
-  if (options_.blocks_total == 0) {
-    gpu::DeviceInfo now{};
-    RETURN_IF_DEVICE_ERROR(gpu::FindDevice(options_.ordinal, &now), "asking for free memory");
-    const std::int64_t free = now.memory_free_bytes - std::max(kReserveBytesMin, now.memory_bytes / kReserveShare);
-    const std::int64_t blocks = std::min(free / block_bytes - 1, kBlocksMax);
-    if (blocks < 1) {
-      return absl::ResourceExhaustedError(absl::StrCat("no memory left for KV blocks: ", now.memory_free_bytes >> 20,
-                                                       " MiB free after the weights; ",
-                                                       "choose smaller weights, or lower step_tokens_max"));
-    }
-    options_.blocks_total = static_cast<std::int32_t>(blocks);
-    const std::int64_t tokens = blocks * options_.block_size;
-    options_.positions_max = static_cast<std::int32_t>(std::min<std::int64_t>(options_.positions_max, tokens));
-  }
-  const auto bytes = static_cast<std::size_t>((std::int64_t{options_.blocks_total} + 1) * block_bytes);
+absl::Status LlamaGpuModel::TakeKvPool(std::int32_t blocks) {
+  options_.blocks_total = blocks;
+  const std::int64_t tokens = std::int64_t{blocks} * options_.block_size;
+  options_.positions_max = static_cast<std::int32_t>(std::min<std::int64_t>(options_.positions_max, tokens));
+  const auto bytes = static_cast<std::size_t>((tokens + options_.block_size) * kv_bytes_per_token());
   absl::StatusOr<DeviceMemory> pool = AllocateDevice(bytes, absl::StrCat(options_.blocks_total, " KV blocks"));
   if (!pool.ok()) return pool.status();
   kv_pool_ = *std::move(pool);

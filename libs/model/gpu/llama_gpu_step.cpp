@@ -5,6 +5,7 @@
 #include "kernels/attention/decode_attention_gpu.h"
 #include "kernels/attention/prefill_attention_gpu.h"
 #include "kernels/norm/rms_norm_gpu.h"
+#include "kernels/primitives/gpu/collectives.h"
 #include "kernels/primitives/silu_gate_gpu.h"
 #include "kernels/quant/quantize_rows_gpu.h"
 #include "kernels/quant/repack_gpu.h"
@@ -108,18 +109,22 @@ LaunchResult LlamaGpuModel::RunProducts(std::span<const gpu::Matrix> parts, cons
   return LaunchResult::Ok();
 }
 
-// Into the residual stream. A split over several cards would sum over them here.
+// Into the residual stream. Over several cards each rank has a part of the inputs and so of the sums: rank 0 adds its
+// part to the residual, the others put theirs in its place, and the sum over all of them is the new residual, with the
+// same bits on every rank.
 LaunchResult LlamaGpuModel::RunProductAdded(const gpu::Matrix& w, const ProductInput& x, std::int32_t rows) {
-  return gpu::RunGemm({.w = w,
-                       .x_bf16 = x.bf16,
-                       .x_fp8 = x.fp8,
-                       .x_scales = x.scales,
-                       .m = rows,
-                       .y_f32 = buffers_.x,
-                       .y_bf16 = nullptr,
-                       .y_stride = config_.width,
-                       .accumulate = true},
-                      gemm_.get(), compute_.get());
+  GPU_RETURN_IF_ERROR(gpu::RunGemm({.w = w,
+                                    .x_bf16 = x.bf16,
+                                    .x_fp8 = x.fp8,
+                                    .x_scales = x.scales,
+                                    .m = rows,
+                                    .y_f32 = buffers_.x,
+                                    .y_bf16 = nullptr,
+                                    .y_stride = config_.width,
+                                    .accumulate = shard_.rank == 0},
+                                   gemm_.get(), compute_.get()));
+  if (shard_.communicator == nullptr) return LaunchResult::Ok();
+  return gpu::AllReduceSum(shard_.communicator, buffers_.x, std::int64_t{rows} * config_.width, compute_.get());
 }
 
 // x += W_o attention(rope(W_q n), rope(W_k n), W_v n), n = norm(x)

@@ -11,6 +11,22 @@ namespace model {
 
 namespace gpu = kernels::gpu;
 
+namespace {
+
+// to[0 .. count) = bytes [begin, begin + count) of runs of run_bytes that lie `stride` bytes apart.
+void Gather(char* to, const char* from, std::int64_t begin, std::int64_t count, std::int64_t run_bytes,
+            std::int64_t stride) {
+  while (count > 0) {
+    const std::int64_t in_run = begin % run_bytes, bytes = std::min(count, run_bytes - in_run);
+    std::memcpy(to, from + begin / run_bytes * stride + in_run, static_cast<std::size_t>(bytes));
+    to += bytes;
+    begin += bytes;
+    count -= bytes;
+  }
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<WeightUpload>> WeightUpload::Create(int threads, std::int64_t staging_bytes,
                                                                    std::int64_t bytes_total, LoadProgress progress) {
   std::unique_ptr<WeightUpload> upload(new WeightUpload(threads, bytes_total, std::move(progress)));
@@ -38,7 +54,15 @@ WeightUpload::~WeightUpload() {
   if (stream_.get() != nullptr) static_cast<void>(gpu::Synchronize(stream_.get()));
 }
 
-absl::Status WeightUpload::Copy(void* device, const void* host, std::int64_t bytes) {
+absl::Status WeightUpload::CopyRows(void* device, const WeightMatrix& rows) {
+  const std::int64_t row_bytes = kernels::RowBytes(rows.format, rows.cols);
+  const std::int64_t stride = rows.row_stride == 0 ? row_bytes : rows.row_stride;
+  if (stride == row_bytes) return Copy(device, rows.data, rows.rows * row_bytes);
+  return CopyRuns(device, rows.data, rows.rows * row_bytes, row_bytes, stride);
+}
+
+absl::Status WeightUpload::CopyRuns(void* device, const void* host, std::int64_t bytes, std::int64_t run_bytes,
+                                    std::int64_t stride) {
   constexpr std::int64_t kSliceBytes = 1 << 20;  // of one reader thread
   for (std::int64_t at = 0; at < bytes;) {
     Pinned& pinned = pinned_[next_];
@@ -47,10 +71,10 @@ absl::Status WeightUpload::Copy(void* device, const void* host, std::int64_t byt
     pinned.used = true;
     const std::int64_t count = std::min(std::min(bytes_total_, kPinnedBytes), bytes - at);
     auto* to = static_cast<char*>(pinned.memory.get());
-    const char* from = static_cast<const char*>(host) + at;
+    const char* from = static_cast<const char*>(host);
     threads_.Run((count + kSliceBytes - 1) / kSliceBytes, [&](std::int64_t slice, int) {
       const std::int64_t begin = slice * kSliceBytes;
-      std::memcpy(to + begin, from + begin, static_cast<std::size_t>(std::min(kSliceBytes, count - begin)));
+      Gather(to + begin, from, at + begin, std::min(kSliceBytes, count - begin), run_bytes, stride);
     });
     RETURN_IF_DEVICE_ERROR(
         gpu::CopyToDevice(static_cast<char*>(device) + at, to, static_cast<std::size_t>(count), stream_.get()),
@@ -71,7 +95,7 @@ absl::Status WeightUpload::Repack(std::span<const WeightMatrix> parts, std::int3
   std::int64_t rows = 0;
   for (const WeightMatrix& part : parts) {
     CHECK(part.format == format && part.cols == to.k);
-    absl::Status status = Copy(file + rows * row_bytes, part.data, part.rows * row_bytes);
+    absl::Status status = CopyRows(file + rows * row_bytes, part);
     if (!status.ok()) return status;
     rows += part.rows;
   }

@@ -34,7 +34,11 @@ class WeightUpload {
   WeightUpload& operator=(const WeightUpload&) = delete;
 
   // device[0 .. bytes) = host[0 .. bytes), as it is.
-  absl::Status Copy(void* device, const void* host, std::int64_t bytes);
+  absl::Status Copy(void* device, const void* host, std::int64_t bytes) {
+    return CopyRuns(device, host, bytes, bytes, bytes);
+  }
+  // The rows, one behind the other, as they are in the file.
+  absl::Status CopyRows(void* device, const WeightMatrix& rows);
 
   // Lays the rows of `parts` (one file format and number of columns), and zeros up to n rows, one below the other and
   // turns them into `to`. REQUIRES: their bytes fit the staging.
@@ -56,6 +60,10 @@ class WeightUpload {
 
   WeightUpload(int threads, std::int64_t bytes_total, LoadProgress progress)
       : threads_(threads), bytes_total_(bytes_total), progress_(std::move(progress)) {}
+
+  // `bytes` bytes out of runs of run_bytes that lie `stride` bytes apart.
+  absl::Status CopyRuns(void* device, const void* host, std::int64_t bytes, std::int64_t run_bytes,
+                        std::int64_t stride);
 
   kernels::ThreadPool threads_;
   const std::int64_t bytes_total_;

@@ -170,6 +170,7 @@ TEST_F(DeviceEngineTest, OptionsAreCheckedByName) {
     {"weights", absl::StatusCode::kInvalidArgument, [](EngineOptions& o) { o.weights = "int3"; }},
     {"kv", absl::StatusCode::kInvalidArgument, [](EngineOptions& o) { o.kv = "f64"; }},
     {"block_size", absl::StatusCode::kInvalidArgument, [](EngineOptions& o) { o.block_size = 4; }},
+    {"1 key and value heads", absl::StatusCode::kInvalidArgument, [](EngineOptions& o) { o.tensor_parallel = 2; }},
     {"--device=cpu", absl::StatusCode::kFailedPrecondition, [](EngineOptions& o) { o.device_ordinal = 1000; }},
 #if defined(GPU_EMULATOR)
     {"make build CUDA=1", absl::StatusCode::kFailedPrecondition, [](EngineOptions& o) { o.device = "cuda"; }},
@@ -185,6 +186,27 @@ TEST_F(DeviceEngineTest, OptionsAreCheckedByName) {
 }
 
 #if defined(GPU_EMULATOR)
+TEST_F(DeviceEngineTest, TwoCardsAnswerAsOne) {
+  auto model = DeviceChatModel();
+  model.kv_heads = 2;
+  model.ffn_width = 128;
+  const TemporaryFile file(model.Bytes());
+  std::vector<std::string> answers;
+  for (std::int32_t cards : {1, 2}) {
+    EngineOptions options = OptionsFor(file.path());
+    options.tensor_parallel = cards;
+    auto engine = Make(options);
+    ASSERT_NE(engine, nullptr);
+    EXPECT_EQ(engine->device_name().find("2 cards") != std::string::npos, cards == 2) << engine->device_name();
+    ResultCollector results;
+    ASSERT_TRUE(engine->Submit(Ask("hello", 12), results.For(0)).ok());
+    const auto result = results.Wait(0);
+    ASSERT_TRUE(result.ok()) << result.status();
+    answers.push_back(result->text);
+  }
+  EXPECT_EQ(answers[0], answers[1]);
+}
+
 // The worker ends its process where this test takes a note; no turn may have heard of the failure by then.
 TEST_F(DeviceEngineTest, LostDeviceIsToldBeforeAnySequenceFails) {
   const TemporaryFile file(DeviceChatModel().Bytes());

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "libs/model/gpu/llama_gpu_model.h"
+#include "libs/model/gpu/gpu_model.h"
 #include "libs/scheduler/scheduler.h"
 
 namespace model {
@@ -22,8 +22,7 @@ class GpuSequenceDriver {
     std::vector<std::vector<float>> logits;  // before each of them, if kept
   };
 
-  GpuSequenceDriver(LlamaGpuModel& model, scheduler::Scheduler& scheduler, std::size_t steps_in_flight,
-                    bool keep_logits)
+  GpuSequenceDriver(GpuModel& model, scheduler::Scheduler& scheduler, std::size_t steps_in_flight, bool keep_logits)
       : model_(model), scheduler_(scheduler), steps_in_flight_(steps_in_flight), keep_logits_(keep_logits) {}
 
   // `forced`: goes on with these tokens, whatever is picked.
@@ -102,7 +101,7 @@ class GpuSequenceDriver {
     }
   }
 
-  LlamaGpuModel& model_;
+  GpuModel& model_;
   scheduler::Scheduler& scheduler_;
   const std::size_t steps_in_flight_;
   const bool keep_logits_;
