@@ -4,25 +4,20 @@
 #include "kernels/attention/decode_launch.h"
 #include "kernels/attention/decode_softmax.h"
 #include "kernels/attention/decode_walk.h"
+#include "kernels/kvcache/check_paged_kv.h"
 #include "kernels/primitives/gpu/device.h"
 
 namespace kernels::gpu {
 namespace {
 
-bool Aligned(const void* pointer, std::uintptr_t alignment) {
-  return reinterpret_cast<std::uintptr_t>(pointer) % alignment == 0;
-}
-
 LaunchResult CheckArguments(const DecodeAttention& attention) {
   const PagedKv& kv = attention.kv;
   const DecodeAttentionTuning& tuning = attention.tuning;
+  GPU_RETURN_IF_ERROR(CheckPagedKv(kv));
   GPU_REQUIRE(attention.sequences >= 0);
-  GPU_REQUIRE(attention.heads > 0 && kv.kv_heads > 0 && attention.heads % kv.kv_heads == 0);
+  GPU_REQUIRE(attention.heads > 0 && attention.heads % kv.kv_heads == 0);
   GPU_REQUIRE(attention.heads / kv.kv_heads <= 2 * kHeadTile);
-  GPU_REQUIRE(kv.block_size == 16 || kv.block_size == 32 || kv.block_size == 64 || kv.block_size == 128);
-  GPU_REQUIRE(kv.head_dim == 64 || kv.head_dim == 96 || kv.head_dim == 128 || kv.head_dim == 256);
-  GPU_REQUIRE(kv.format == KvFormat::kBf16 || kv.format == KvFormat::kFp8);
-  GPU_REQUIRE(kv.blocks_total > 0 && attention.context_max > 0);
+  GPU_REQUIRE(attention.context_max > 0);
   GPU_REQUIRE(attention.q_stride % 4 == 0 && attention.q_stride >= std::int64_t{attention.heads} * kv.head_dim);
   GPU_REQUIRE(tuning.stages == 0 || (tuning.stages >= kDecodeStagesMin && tuning.stages <= kDecodeStagesMax));
   GPU_REQUIRE(tuning.piece_tokens == 0 || tuning.piece_tokens >= 1 << kQuantumShift);
@@ -35,8 +30,7 @@ LaunchResult CheckArguments(const DecodeAttention& attention) {
   GPU_REQUIRE(std::int64_t{attention.sequences} * kv.kv_heads <= std::numeric_limits<std::int32_t>::max() / quanta);
   if (attention.sequences == 0) return LaunchResult::Ok();
   GPU_REQUIRE(attention.q != nullptr && Aligned(attention.q, 8) && attention.y != nullptr && Aligned(attention.y, 8));
-  GPU_REQUIRE(kv.k != nullptr && Aligned(kv.k, 16) && kv.v != nullptr && Aligned(kv.v, 16));
-  GPU_REQUIRE(attention.positions != nullptr && attention.block_begin != nullptr && attention.block_ids != nullptr);
+  GPU_RETURN_IF_ERROR(CheckPagedKvMemory(kv, attention.positions, attention.block_begin, attention.block_ids));
   GPU_REQUIRE(attention.workspace != nullptr && Aligned(attention.workspace, 16));
   return LaunchResult::Ok();
 }
@@ -63,6 +57,7 @@ LaunchResult RunDecodeAttention(const DecodeAttention& attention, Stream stream)
   a.v = static_cast<const unsigned char*>(kv.v);
   a.block_begin = attention.block_begin;
   a.block_ids = attention.block_ids;
+  a.blocks_total = kv.blocks_total;
   a.y = attention.y;
   a.workspace = static_cast<unsigned char*>(attention.workspace);
   a.workspace_stride = DecodeWorkspaceStride(attention.heads, kv.head_dim);

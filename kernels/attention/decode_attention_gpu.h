@@ -29,7 +29,7 @@ struct DecodeAttentionTuning {
 //   y          : [sequences][heads * head_dim]; 8-byte aligned
 // `context_max` bounds positions[s] + 1 and sizes the grid: a captured graph serves every step below it. Real lengths
 // are read on the device and the work shared out evenly, so short rows among long ones cost what they hold.
-// REQUIRES: heads / kv_heads in 1 .. 16; k and v 16-byte aligned.
+// REQUIRES: heads / kv_heads in 1 .. 16; k and v 16-byte aligned. A block id outside the pool is a block of NaN.
 //
 // A context is cut into pieces of 128 tokens up to 1,024 and of 256 up to 2,048. Longer ones are cut into pieces of 256
 // tokens where a row of K has 256 bytes or more, of 512 where it has less; or, if those were more than 64, of the power

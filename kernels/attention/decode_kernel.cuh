@@ -6,6 +6,7 @@
 #include "kernels/attention/decode_softmax.h"
 #include "kernels/attention/decode_tile.h"
 #include "kernels/attention/decode_walk.h"
+#include "kernels/kvcache/unknown_block.h"
 #include "kernels/primitives/gpu/exp2.h"
 
 // Flash-decoding (Dao et al. 2023) over paged K and V. What bounds it is memory: K and V are read once, and per
@@ -127,8 +128,10 @@ class TileRing {
                                (token_ & ((1 << a_.block_shift) - 1));
       unsigned char* const to = memory_ + slot * kStageBytes;
       const int rows = walk_.context - token_;
-      const unsigned char* const keys = a_.k + row * Tile::kRowBytes;
-      const unsigned char* const values = a_.v + row * Tile::kRowBytes;
+      const auto rows_of = [&](const unsigned char* plane) {
+        return static_cast<const unsigned char*>(KnownRows(plane + row * Tile::kRowBytes, id_, a_.blocks_total));
+      };
+      const unsigned char *const keys = rows_of(a_.k), *const values = rows_of(a_.v);
       if (a_.l2_bytes == 0) {
         FetchTile<0>(to, keys, values, rows);
       } else if (a_.l2_bytes == 128) {

@@ -15,6 +15,7 @@ struct DecodeArguments {
   const unsigned char* v;
   const std::int32_t* block_begin;
   const std::uint32_t* block_ids;
+  std::int32_t blocks_total;
   Bf16* y;
   unsigned char* workspace;
   std::int64_t workspace_stride;  // bytes a sequence

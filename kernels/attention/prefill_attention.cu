@@ -1,6 +1,8 @@
 #include "kernels/attention/prefill_attention_gpu.h"
 #include "kernels/attention/prefill_attention_hopper.h"
 #include "kernels/attention/prefill_tile.h"
+#include "kernels/kvcache/check_paged_kv.h"
+#include "kernels/kvcache/unknown_block.h"
 #include "kernels/primitives/gpu/async_copy.h"
 #include "kernels/primitives/gpu/device.h"
 #include "kernels/primitives/gpu/mma.h"
@@ -79,7 +81,8 @@ struct KvCopier {
     const std::int32_t first = step / 2 * S::kKeys + warp_row;
     const std::int64_t slot_row =
         ((std::int64_t{block_id} * a.kv.kv_heads + blockIdx.x) << shape.block_shift) + (first & (a.kv.block_size - 1));
-    const Value* from = static_cast<const Value*>(step % 2 == 0 ? a.kv.k : a.kv.v) + slot_row * S::kHeadDim;
+    const Value* in_pool = static_cast<const Value*>(step % 2 == 0 ? a.kv.k : a.kv.v) + slot_row * S::kHeadDim;
+    const auto* from = static_cast<const Value*>(KnownRows(in_pool, block_id, a.kv.blocks_total));
 #pragma unroll
     for (int i = 0; i < kChunksOfLane; ++i) {
       const int row = (lane + i * kWarpLanes) / S::kChunks, chunk = (lane + i * kWarpLanes) % S::kChunks;
@@ -324,10 +327,7 @@ LaunchResult RunWarpMma(const PrefillAttention& a, Stream stream) {
 
 LaunchResult CheckShape(const PrefillAttention& a) {
   const PagedKv& kv = a.kv;
-  GPU_REQUIRE(kv.head_dim == 64 || kv.head_dim == 96 || kv.head_dim == 128 || kv.head_dim == 256);
-  GPU_REQUIRE(kv.block_size == 16 || kv.block_size == 32 || kv.block_size == 64 || kv.block_size == 128);
-  GPU_REQUIRE(kv.blocks_total > 0);
-  GPU_REQUIRE(kv.kv_heads > 0);
+  GPU_RETURN_IF_ERROR(CheckPagedKv(kv));
   GPU_REQUIRE(a.heads > 0);
   GPU_REQUIRE(a.heads % kv.kv_heads == 0);
   GPU_REQUIRE(std::int64_t{a.q_stride} >= std::int64_t{a.heads} * kv.head_dim);
@@ -341,11 +341,18 @@ LaunchResult CheckShape(const PrefillAttention& a) {
   return LaunchResult::Ok();
 }
 
+LaunchResult CheckMemory(const PrefillAttention& a) {
+  GPU_REQUIRE(a.q != nullptr && Aligned(a.q, 16) && a.y != nullptr && Aligned(a.y, 4));
+  GPU_REQUIRE(a.rows.row_begin != nullptr && Aligned(a.rows.row_begin, 4));
+  return CheckPagedKvMemory(a.kv, a.rows.positions, a.rows.block_begin, a.rows.block_ids);
+}
+
 }  // namespace
 
 LaunchResult RunPrefillAttention(const PrefillAttention& attention, Stream stream) {
   GPU_RETURN_IF_ERROR(CheckShape(attention));
   if (attention.rows.rows == 0 || attention.rows.sequences == 0 || attention.chunk_max == 0) return LaunchResult::Ok();
+  GPU_RETURN_IF_ERROR(CheckMemory(attention));
   PrefillVariant variant = attention.variant;
   if (variant == PrefillVariant::kBest) variant = HopperPrefillRuns(attention) ? kBestOnHopper : PrefillVariant::kWarp;
   if (variant == PrefillVariant::kWarp) return RunWarpMma(attention, stream);

@@ -25,8 +25,9 @@ enum class PrefillVariant {
 //   y : [rows][heads * head_dim]
 // The sequences are those of `rows`; `chunk_max` bounds the rows of one sequence and sizes the grid. A row's result
 // depends on its own query and context alone: not on how its sequence was cut into chunks, nor on its neighbours. Slots
-// beyond a sequence's context are not read; a NaN within it spoils also the rows before it in the same tile. REQUIRES:
-// q_stride a multiple of 8, scale > 0.
+// beyond a sequence's context are not read; a NaN within it spoils also the rows before it in the same tile, and a
+// block id outside the pool is a block of NaN. REQUIRES: q_stride a multiple of 8, scale > 0; q, k and v 16-byte
+// aligned.
 struct PrefillAttention {
   const Bf16* q;
   std::int32_t q_stride;

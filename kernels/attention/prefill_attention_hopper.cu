@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "kernels/attention/prefill_tile.h"
+#include "kernels/kvcache/unknown_block.h"
 #include "kernels/primitives/gpu/async_copy.h"
 #include "kernels/primitives/gpu/current_card.h"
 #include "kernels/primitives/gpu/device.h"
@@ -169,7 +170,9 @@ struct Copier {
       const std::int32_t key = key_tile * S::kKeys + first;
       const std::int64_t cache_row =
           ((std::int64_t{blocks[run]} * a.kv.kv_heads + kv_head) << shape.block_shift) + (key & (a.kv.block_size - 1));
-      const Bf16* from = static_cast<const Bf16*>(plane) + cache_row * S::kHeadDim + chunk * 8;
+      const Bf16* in_pool = static_cast<const Bf16*>(plane) + (cache_row - lane_row) * S::kHeadDim;
+      const Bf16* from = static_cast<const Bf16*>(KnownRows(in_pool, blocks[run], a.kv.blocks_total)) +
+                         lane_row * S::kHeadDim + chunk * 8;
 #pragma unroll
       for (int i = 0; i < 16 / kRowsAtOnce; ++i) {
         CopyAsync16(array + Swizzled128(first + i * kRowsAtOnce, chunk % 8), from + i * kRowsAtOnce * S::kHeadDim,

@@ -1,3 +1,4 @@
+#include "kernels/kvcache/check_paged_kv.h"
 #include "kernels/kvcache/paged_kv_gpu.h"
 #include "kernels/primitives/gpu/device.h"
 #include "kernels/primitives/gpu/rows.h"
@@ -52,8 +53,6 @@ __global__ void __launch_bounds__(kThreads) SwapBlocksKernel(BlockSwap swap, int
   CopyTile(kGather ? staged : pooled, kGather ? pooled : staged, swap.block_bytes / kUnitBytes, tile);
 }
 
-bool Aligned(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer) % kUnitBytes == 0; }
-
 struct Items {
   const void* pool;
   std::int64_t plane_bytes, block_bytes;
@@ -67,7 +66,7 @@ LaunchResult CutItems(const Items& items, LaunchShape* shape, int* tiles) {
   GPU_REQUIRE(items.block_bytes > 0 && items.block_bytes % kUnitBytes == 0);
   GPU_REQUIRE(items.plane_bytes % kUnitBytes == 0);
   GPU_REQUIRE(items.planes == 1 || items.plane_bytes / items.blocks_total >= items.block_bytes);
-  GPU_REQUIRE(items.pool != nullptr && Aligned(items.pool));
+  GPU_REQUIRE(items.pool != nullptr && Aligned(items.pool, kUnitBytes));
   const std::int64_t tiles_of_block = (items.block_bytes / kUnitBytes + kTileUnits - 1) / kTileUnits;
   GPU_REQUIRE(tiles_of_block <= (std::int64_t{1} << 31) - 1);
   const std::int64_t blocks = items.count * tiles_of_block;
@@ -84,7 +83,7 @@ LaunchResult SwapBlocks(const BlockSwap& swap, Stream stream) {
   GPU_RETURN_IF_ERROR(CutItems(
       {swap.pool, swap.plane_bytes, swap.block_bytes, swap.planes, swap.blocks_total, swap.count}, &shape, &tiles));
   if (swap.count == 0) return LaunchResult::Ok();
-  GPU_REQUIRE(swap.ids != nullptr && swap.staging != nullptr && Aligned(swap.staging));
+  GPU_REQUIRE(swap.ids != nullptr && swap.staging != nullptr && Aligned(swap.staging, kUnitBytes));
   return Launch(SwapBlocksKernel<kGather>, shape, stream, swap, tiles);
 }
 

@@ -13,8 +13,11 @@ constexpr std::int64_t KvBytes(KvFormat format) { return format == KvFormat::kBf
 // One layer's keys and values in device memory, cut into blocks as kernels/kvcache/paged_kv.h describes them: the token
 // at position p of a sequence lies in block block_ids[p / block_size], slot p % block_size.
 //   k, v : [blocks_total][kv_heads][block_size][head_dim]
-// REQUIRES of every kernel: block_size 16, 32, 64 or 128; head_dim 64, 96, 128 or 256; block ids below blocks_total
-// (the caller checks them on the host: a kernel that meets a wrong id would read elsewhere).
+// REQUIRES of every kernel: block_size 16, 32, 64 or 128; head_dim 64, 96, 128 or 256; block ids below blocks_total.
+// The caller checks them on the host; a kernel that meets a wrong id writes nothing there, and reads NaN.
+//
+// FP8 E4M3 reaches to 448: what lies beyond that times the scale is clipped to it, so that a model with such keys or
+// values answers worse. Infinity and NaN are stored as NaN and end the answer, as they do with BF16.
 struct PagedKv {
   void* k;
   void* v;

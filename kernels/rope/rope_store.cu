@@ -1,5 +1,6 @@
 #include "kernels/rope/rope_store_gpu.h"
 
+#include "kernels/kvcache/check_paged_kv.h"
 #include "kernels/primitives/gpu/device.h"
 #include "kernels/primitives/gpu/rows.h"
 
@@ -63,7 +64,11 @@ __device__ __forceinline__ void Rotate(float (&values)[kChunk], const Angles& an
 template <bool kFp8>
 __device__ __forceinline__ void StoreKv(void* pool, std::int64_t index, const float (&values)[kChunk], float inverse) {
   if constexpr (kFp8) {
-    *reinterpret_cast<uint2*>(static_cast<Fp8*>(pool) + index) = PackFp8(values, inverse);
+    // Rounding would clip infinity to the largest number: infinity * 0 makes it NaN and leaves the others alone.
+    float finite[kChunk];
+#pragma unroll
+    for (int i = 0; i < kChunk; ++i) finite[i] = fmaf(values[i], 0.0F, values[i]);
+    *reinterpret_cast<uint2*>(static_cast<Fp8*>(pool) + index) = PackFp8(finite, inverse);
   } else {
     *reinterpret_cast<uint4*>(static_cast<Bf16*>(pool) + index) = PackBf16(values);
   }
@@ -120,26 +125,20 @@ LaunchResult LaunchRope(const RopeStore& rope, const LaunchShape& shape, Stream 
   return Launch(kernel, shape, stream, rope, 1.0F / kv.k_scale, 1.0F / kv.v_scale);
 }
 
-bool Aligned(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0; }
-bool Positive(float scale) { return scale > 0.0F && 1.0F / scale > 0.0F; }
-
 }  // namespace
 
 LaunchResult RunRopeStore(const RopeStore& rope, Stream stream) {
   const PagedKv& kv = rope.kv;
+  GPU_RETURN_IF_ERROR(CheckPagedKv(kv));
   GPU_REQUIRE(rope.rows.rows >= 0);
-  GPU_REQUIRE(rope.heads > 0 && kv.kv_heads > 0);
+  GPU_REQUIRE(rope.heads > 0);
   const std::int64_t heads = std::int64_t{rope.heads} + 2 * std::int64_t{kv.kv_heads};
   GPU_REQUIRE(heads <= kHeadsMax);
-  GPU_REQUIRE(kv.head_dim == 64 || kv.head_dim == 96 || kv.head_dim == 128 || kv.head_dim == 256);
-  GPU_REQUIRE(kv.block_size == 16 || kv.block_size == 32 || kv.block_size == 64 || kv.block_size == 128);
-  GPU_REQUIRE(kv.blocks_total > 0 && rope.table_positions > 0);
-  GPU_REQUIRE(kv.format == KvFormat::kBf16 || (Positive(kv.k_scale) && Positive(kv.v_scale)));
+  GPU_REQUIRE(rope.table_positions > 0);
   if (rope.rows.rows == 0) return LaunchResult::Ok();
-  GPU_REQUIRE(rope.qkv != nullptr && rope.table != nullptr && kv.k != nullptr && kv.v != nullptr);
-  GPU_REQUIRE(rope.rows.positions != nullptr && rope.rows.block_begin != nullptr && rope.rows.block_ids != nullptr);
-  GPU_REQUIRE(rope.sequence_of_row != nullptr);
-  GPU_REQUIRE(Aligned(rope.qkv) && Aligned(rope.table) && Aligned(kv.k) && Aligned(kv.v));
+  GPU_RETURN_IF_ERROR(CheckPagedKvMemory(kv, rope.rows.positions, rope.rows.block_begin, rope.rows.block_ids));
+  GPU_REQUIRE(rope.qkv != nullptr && Aligned(rope.qkv, 16) && rope.table != nullptr && Aligned(rope.table, 16));
+  GPU_REQUIRE(rope.sequence_of_row != nullptr && Aligned(rope.sequence_of_row, 4));
 
   // As many passes as 256 threads need for the row's heads, and no more threads than those passes use.
   const auto chunks_of_head = static_cast<unsigned>(kv.head_dim / kChunk);

@@ -365,7 +365,7 @@ LaunchResult RunSampleVariant(const Sample& sample, const SampleVariant& variant
   GPU_REQUIRE(slices <= kSlicesMax && variant.run > 0);
   if (sample.rows == 0) return LaunchResult::Ok();
   GPU_REQUIRE(sample.logits != nullptr && sample.params != nullptr && sample.tokens != nullptr);
-  GPU_REQUIRE(sample.workspace != nullptr);
+  GPU_REQUIRE(sample.workspace != nullptr && reinterpret_cast<std::uintptr_t>(sample.workspace) % 16 == 0);
   if (sample.logprobs != nullptr) {
     GPU_REQUIRE(sample.logprobs_count >= 0 && sample.logprobs_count <= kLogprobsMax);
     GPU_REQUIRE(sample.logprobs_count == 0 || sample.logprob_tokens != nullptr);

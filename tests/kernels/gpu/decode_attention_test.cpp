@@ -254,10 +254,8 @@ TEST_F(DecodeAttentionTest, BitsDontDependOnWhoComputesWhat) {
   ExpectNear(step, expected);
   for (int blocks : {2, 3, 7, 29, 200}) {
     for (int tail_percent : {0, 30, 100}) {
-      const DecodeAttentionTuning tuning{.stages = 2 + blocks % 5,
-                                         .blocks = blocks,
-                                         .tail_percent = tail_percent,
-                                         .l2_bytes = blocks % 3 * 128};
+      const DecodeAttentionTuning tuning{
+          .stages = 2 + blocks % 5, .blocks = blocks, .tail_percent = tail_percent, .l2_bytes = blocks % 3 * 128};
       ExpectSameBits(Compute(step, {.tuning = tuning}), expected,
                      std::to_string(blocks) + " blocks, tail of " + std::to_string(tail_percent) + " %");
     }
@@ -329,6 +327,28 @@ TEST_F(DecodeAttentionTest, NotANumberStaysInItsRowAndHead) {
       EXPECT_TRUE(std::isnan(ToFloat(y[i]))) << i;
     } else {
       EXPECT_EQ(y[i].bits, expected[i].bits) << i;
+    }
+  }
+}
+
+// What it reads instead is not outside of the pool: the address sanitizer would see it.
+TEST_F(DecodeAttentionTest, BlockOutsideThePoolIsNaN) {
+  for (const KvFormat format : {KvFormat::kBf16, KvFormat::kFp8}) {
+    for (const int head_dim : {64, 96, 128, 256}) {
+      Step step = MakeStep({4, 2, head_dim, 16, format}, {40, 300, 20});
+      const std::vector<Bf16> expected = Compute(step, {});
+      for (const std::uint32_t wrong : {static_cast<std::uint32_t>(step.blocks_total), 0xFFFFFFFFU}) {
+        step.block_ids[static_cast<std::size_t>(step.block_begin[1]) + 7] = wrong;
+        const std::vector<Bf16> y = Compute(step, {});
+        const auto row = static_cast<std::size_t>(4 * head_dim);
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          if (i / row == 1) {
+            ASSERT_TRUE(std::isnan(ToFloat(y[i])) && y[i].bits != 0xFFFF) << i << ", head_dim " << head_dim;
+          } else {
+            ASSERT_EQ(y[i].bits, expected[i].bits) << i << ", head_dim " << head_dim;
+          }
+        }
+      }
     }
   }
 }

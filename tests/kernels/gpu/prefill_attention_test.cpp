@@ -90,6 +90,8 @@ class PrefillAttentionTest : public GpuTest, public testing::WithParamInterface<
     std::iota(block_ids.begin(), block_ids.end(), 0U);
     std::shuffle(block_ids.begin(), block_ids.end(), rng_);
     block_ids.resize(static_cast<std::size_t>(block_begin.back()));
+    std::vector<std::uint32_t> ids_used = block_ids;
+    for (const auto& [at, id] : wrong_ids_) ids_used[at] = id == 0 ? static_cast<std::uint32_t>(blocks_total) : id;
 
     const std::int64_t block_values = std::int64_t{layer.kv_heads} * layer.block_size * layer.head_dim;
     const std::int64_t value_bytes = KvBytes(layer.format);
@@ -117,7 +119,7 @@ class PrefillAttentionTest : public GpuTest, public testing::WithParamInterface<
     const DeviceArray<Bf16> q_device(q);
     const DeviceArray<std::uint8_t> k_device(k), v_device(v);
     const DeviceArray<std::int32_t> positions_device(positions), rows_device(row_begin), blocks_device(block_begin);
-    const DeviceArray<std::uint32_t> ids_device(block_ids);
+    const DeviceArray<std::uint32_t> ids_device(ids_used);
     const DeviceArray<Bf16> y(static_cast<std::size_t>(row_begin.back()) *
                               static_cast<std::size_t>(layer.heads * layer.head_dim));
     PrefillAttention a{};
@@ -136,6 +138,9 @@ class PrefillAttentionTest : public GpuTest, public testing::WithParamInterface<
     EXPECT_TRUE(result.ok()) << result.message();
     return y.Read();
   }
+
+  // What Run writes over the step's block ids; 0: the first id outside the pool.
+  std::vector<std::pair<std::size_t, std::uint32_t>> wrong_ids_;
 
   static void Put(const Layer& layer, std::vector<std::uint8_t>& bytes, std::int64_t at, float value, float scale) {
     if (layer.format == KvFormat::kFp8) {
@@ -295,6 +300,28 @@ TEST_P(PrefillAttentionTest, NaNStaysInItsSequence) {
   ExpectSameBits(layer, Run(layer, sequences), 20, alone);
 }
 
+// Rows that attend to a block that does not exist become NaN, and nothing is read elsewhere (the address sanitizer
+// would see it).
+TEST_P(PrefillAttentionTest, BlockOutsideThePoolIsNaN) {
+  for (const KvFormat format : {KvFormat::kBf16, KvFormat::kFp8}) {
+    for (const std::int32_t head_dim : {64, 96, 128, 256}) {
+      if (!Runs(head_dim, format)) continue;
+      const Layer layer{.head_dim = head_dim, .format = format, .chunks = {{5, 20}, {20, 190}}};
+      const std::vector<Sequence> sequences = MakeSequences(layer);
+      wrong_ids_.clear();
+      const std::vector<Bf16> alone = Run(layer, {sequences[0]});
+      for (const std::uint32_t wrong : {0U, 0xFFFFFFFFU}) {
+        wrong_ids_ = {{2 + 1, wrong}};  // sequence 1, positions 16 to 31: all of its rows attend to some
+        const std::vector<Bf16> y = Run(layer, sequences);
+        ExpectSameBits(layer, y, 0, alone);
+        for (std::size_t i = alone.size(); i < y.size(); ++i) {
+          ASSERT_TRUE(std::isnan(ToFloat(y[i])) && y[i].bits != 0xFFFF) << i << ", head_dim " << head_dim;
+        }
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Variants, PrefillAttentionTest,
                          testing::Values(PrefillVariant::kBest, PrefillVariant::kWarp, PrefillVariant::kWarpgroup,
                                          PrefillVariant::kWarpgroupPingPong),
@@ -311,14 +338,20 @@ INSTANTIATE_TEST_SUITE_P(Variants, PrefillAttentionTest,
                            }
                          });
 
-// Nothing is read or written where the arguments are refused or there is nothing to do, so the pointers may be
-// anything.
+// Nothing is read or written where the arguments are refused or there is nothing to do, so all pointers are to the same
+// few bytes.
 class PrefillAttentionArgumentsTest : public GpuTest {
  protected:
+  alignas(16) static inline unsigned char somewhere_[32];
+
   static PrefillAttention Valid() {
     PrefillAttention a{};
+    const auto* integers = reinterpret_cast<const std::int32_t*>(somewhere_);
+    a.q = reinterpret_cast<const Bf16*>(somewhere_), a.y = reinterpret_cast<Bf16*>(somewhere_);
+    a.rows.positions = a.rows.row_begin = a.rows.block_begin = integers;
+    a.rows.block_ids = reinterpret_cast<const std::uint32_t*>(somewhere_);
     a.q_stride = 8 * 128;
-    a.kv = {nullptr, nullptr, KvFormat::kBf16, 10, 2, 16, 128};
+    a.kv = {somewhere_, somewhere_, KvFormat::kBf16, 10, 2, 16, 128};
     a.rows.rows = 4;
     a.rows.sequences = 1;
     a.heads = 8;
@@ -337,6 +370,7 @@ TEST_F(PrefillAttentionArgumentsTest, NothingToDoIsOk) {
   ASSERT_LAUNCHED(RunPrefillAttention(a, nullptr));
   a = Valid();
   a.rows.sequences = 0;
+  a.q = nullptr, a.kv.k = nullptr;
   ASSERT_LAUNCHED(RunPrefillAttention(a, nullptr));
   ASSERT_LAUNCHED(Synchronize(Stream{nullptr}));
 }
@@ -357,6 +391,20 @@ TEST_F(PrefillAttentionArgumentsTest, RefusesWhatItDoesNotCompute) {
   refused([](PrefillAttention& a) { a.kv.kv_heads = 3; });
   refused([](PrefillAttention& a) { a.heads = 0; });
   refused([](PrefillAttention& a) { a.heads = -8; });
+  refused([](PrefillAttention& a) { a.kv.k = nullptr; });
+  refused([](PrefillAttention& a) { a.kv.v = nullptr; });
+  refused([](PrefillAttention& a) { a.kv.k = somewhere_ + 8; });
+  refused([](PrefillAttention& a) { a.kv.v = somewhere_ + 4; });
+  refused([](PrefillAttention& a) { a.kv.format = KvFormat::kFp8, a.kv.k_scale = 0.0F; });
+  refused([](PrefillAttention& a) { a.kv.format = KvFormat::kFp8, a.kv.v_scale = -1.0F; });
+  refused([](PrefillAttention& a) { a.q = nullptr; });
+  refused([](PrefillAttention& a) { a.q += 4; });
+  refused([](PrefillAttention& a) { a.y = nullptr; });
+  refused([](PrefillAttention& a) { a.y += 1; });
+  refused([](PrefillAttention& a) { a.rows.positions = nullptr; });
+  refused([](PrefillAttention& a) { a.rows.row_begin = nullptr; });
+  refused([](PrefillAttention& a) { a.rows.block_begin = nullptr; });
+  refused([](PrefillAttention& a) { a.rows.block_ids = nullptr; });
   refused([](PrefillAttention& a) { a.q_stride = 7 * 128; });
   refused([](PrefillAttention& a) { a.q_stride = 8 * 128 + 4; });
   refused([](PrefillAttention& a) { a.scale = 0.0F; });

@@ -223,6 +223,27 @@ TEST_F(RopeStoreTest, NanStaysInItsPair) {
   }
 }
 
+// What BF16 keeps as infinity or NaN must not come back from an FP8 cache as a number; what is merely too large is
+// clipped to the largest one.
+TEST_F(RopeStoreTest, Fp8CacheKeepsWhatIsNotFinite) {
+  const Shape shape{2, 1, 64, 16, KvFormat::kFp8};
+  const Step step = MakeStep(shape.block_size);
+  std::vector<Bf16> qkv = ToBf16s(Random(step.positions.size() * std::size_t(shape.values_of_row())));
+  const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  const std::size_t key = 2 * 64, value = 3 * 64;  // in a row of qkv
+  const float values[] = {infinity, -infinity, nan, 1e6F, -1e6F};
+  for (std::size_t i = 0; i < 5; ++i) qkv[value + i] = ToBf16(values[i]);
+  qkv[key + 7] = ToBf16(infinity);
+  const Result result = Run(shape, step, qkv);
+  const auto stored = [&](const std::vector<std::uint8_t>& pool, std::int32_t i) {
+    return ToFloat(Fp8{pool[std::size_t(IndexOf(shape, step, 0, 0, i))]});
+  };
+  for (std::int32_t i = 0; i < 3; ++i) EXPECT_TRUE(std::isnan(stored(result.v, i))) << i;
+  EXPECT_EQ(stored(result.v, 3), 448.0F);
+  EXPECT_EQ(stored(result.v, 4), -448.0F);
+  for (std::int32_t i = 0; i < 64; ++i) EXPECT_EQ(std::isnan(stored(result.k, i)), i == 6 || i == 7) << i;
+}
+
 TEST_F(RopeStoreTest, RefusesWhatItCannotCompute) {
   DeviceArray<Bf16> qkv(std::size_t{512}), k(std::size_t{4096}), v(std::size_t{4096});
   DeviceArray<float> table(std::size_t{1024});

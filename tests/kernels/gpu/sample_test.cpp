@@ -289,6 +289,7 @@ TEST_F(SampleTest, WhatNoKernelCoversIsRefused) {
   EXPECT_REFUSED(changed([](Sample& s) { s.params = nullptr; }));
   EXPECT_REFUSED(changed([](Sample& s) { s.tokens = nullptr; }));
   EXPECT_REFUSED(changed([](Sample& s) { s.workspace = nullptr; }));
+  EXPECT_REFUSED(changed([&](Sample& s) { s.workspace = workspace.get() + 8; }));
   DeviceArray<float> logprobs(1 + kLogprobsMax);
   EXPECT_REFUSED(changed([&](Sample& s) { s.logprobs = logprobs.get(), s.logprobs_count = 21; }));
   EXPECT_REFUSED(changed([&](Sample& s) { s.logprobs = logprobs.get(), s.logprobs_count = 1; }));
