@@ -1,4 +1,4 @@
-// The launches of one step. Apart from llama_gpu_model.cpp, which owns the memory and the order of steps.
+// The launches of one step. Apart from llama_gpu_model.cpp, which keeps the order of steps.
 #include <algorithm>
 #include <cmath>
 
