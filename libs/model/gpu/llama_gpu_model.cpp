@@ -172,39 +172,6 @@ LaunchResult LlamaGpuModel::Start(const StepPlan& plan, std::int64_t block_ids, 
   return gpu::Record(slot.done.get(), compute_.get());
 }
 
-// A shape is captured when it comes the second time: the first run loads what its kernels need, which a capture
-// forbids, and a shape that never comes back is not worth a graph.
-LaunchResult LlamaGpuModel::RunOrReplay(const StepPlan& plan) {
-  if (!plan.captures || no_memory_for_graphs_) return Run(plan);
-  const GraphKey key{plan.sizes.rows, plan.context_max, static_cast<int>(steps_enqueued_ % kStepsInFlight)};
-  gpu::Graph graph = graphs_.Find(key);
-  if (graph == nullptr) {
-    const std::pair shape{key.rows, key.context_max};
-    if (std::find(shapes_met_.begin(), shapes_met_.end(), shape) == shapes_met_.end()) {
-      shapes_met_.push_back(shape);
-      return Run(plan);
-    }
-    GPU_RETURN_IF_ERROR(gpu::BeginCapture(compute_.get()));
-    const LaunchResult captured = Run(plan);
-    const LaunchResult ended = gpu::EndCapture(compute_.get(), &graph);  // in any case: it ends the stream's capturing
-    DeviceGraph owned(graph);
-    for (const LaunchResult& result : {captured, ended}) {
-      if (result.code() == LaunchResult::Code::kNoMemory) return RunWithoutGraphs(plan);
-    }
-    GPU_RETURN_IF_ERROR(captured);
-    GPU_RETURN_IF_ERROR(ended);
-    graphs_.Put(key, std::move(owned));
-  }
-  const LaunchResult started = gpu::StartGraph(graph, compute_.get());
-  return started.code() == LaunchResult::Code::kNoMemory ? RunWithoutGraphs(plan) : started;
-}
-
-// Graphs only spare the host's time: where the device has no memory for one, none is tried again.
-LaunchResult LlamaGpuModel::RunWithoutGraphs(const StepPlan& plan) {
-  no_memory_for_graphs_ = true;
-  return Run(plan);
-}
-
 absl::StatusOr<std::span<const std::int32_t>> LlamaGpuModel::Collect() {
   CHECK(steps_in_flight_ > 0);
   --steps_in_flight_;
