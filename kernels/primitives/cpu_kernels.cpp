@@ -7,12 +7,20 @@
 namespace kernels {
 namespace {
 
+std::int64_t DotRoundsRef(std::int64_t rounds) {
+  std::int64_t sum = 0;
+  for (std::int64_t i = 0; i < rounds; ++i) sum += (i & 0xF) * (i & 0x7F);
+  return sum;
+}
+
 constexpr CpuKernels kReferenceKernels{
     .name = "reference",
     .dequantize_row = &DequantizeRowRef,
     .gemm_columns = &GemmColumnsRef,
     .quantize_row = &QuantizeRowRef,
     .packed_gemm_panel = &PackedGemmPanelRef,
+    .dot_rounds = &DotRoundsRef,
+    .dot_round_operations = 2,
     .rms_norm = &RmsNormRef,
     .rope_row = &RopeRowRef,
     .swiglu = &SwiGluRef,

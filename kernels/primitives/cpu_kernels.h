@@ -23,6 +23,11 @@ enum class CpuTarget {
 inline constexpr CpuTarget kCpuTargets[] = {CpuTarget::kReference, CpuTarget::kPortable, CpuTarget::kAvx2,
                                             CpuTarget::kAvx512, CpuTarget::kAvx512Vnni};
 
+// Multiplies bytes in registers, `rounds` times, and does nothing else: what a target's int8 products can reach at
+// most. A round is dot_round_operations operations (a multiplication and its addition are two). Returns a sum, to be
+// used.
+using DotRoundsFn = std::int64_t(std::int64_t rounds);
+
 // One target's kernels. Results of different targets differ in the last bits; one process uses one target throughout.
 struct CpuKernels {
   const char* name;
@@ -30,6 +35,8 @@ struct CpuKernels {
   GemmColumnsFn* gemm_columns;
   QuantizeRowFn* quantize_row;
   PackedGemmPanelFn* packed_gemm_panel;
+  DotRoundsFn* dot_rounds;
+  std::int64_t dot_round_operations;
   RmsNormFn* rms_norm;
   RopeRowFn* rope_row;
   SwiGluFn* swiglu;

@@ -6,6 +6,7 @@
 #include "kernels/kvcache/store_kv_simd.h"
 #include "kernels/norm/rms_norm_simd.h"
 #include "kernels/primitives/cpu_kernels.h"
+#include "kernels/primitives/dot_rounds_simd.h"
 #include "kernels/primitives/swiglu_simd.h"
 #include "kernels/quant/dequantize_simd.h"
 #include "kernels/quant/quantize_rows_simd.h"
@@ -23,6 +24,8 @@ constexpr CpuKernels KernelsOfTarget(const char* name) {
       .gemm_columns = &GemmColumns<S>,
       .quantize_row = &QuantizeRow<S>,
       .packed_gemm_panel = &PackedGemmPanel<S>,
+      .dot_rounds = &DotRounds<S>,
+      .dot_round_operations = kDotRoundOperations<S>,
       .rms_norm = &RmsNorm<S>,
       .rope_row = &RopeRow<S>,
       .swiglu = &SwiGlu<S>,

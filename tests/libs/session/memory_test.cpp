@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <iostream>
 #include <string>
@@ -10,6 +11,7 @@
 #include "libs/redis/script.h"
 #include "libs/session/internal/keys.h"
 #include "libs/session/internal/scripts.h"
+#include "tests/integration/harness/wait.h"
 #include "tests/libs/session/session_fixture.h"
 
 namespace session {
@@ -17,10 +19,23 @@ namespace {
 
 class MemoryTest : public StoreFixture {
  protected:
+  // A number of Redis's INFO.
+  std::int64_t Info(const std::string& section, const std::string& name) {
+    const std::string info = Redis({"INFO", section}).text;
+    const std::size_t at = info.find("\n" + name + ":");
+    EXPECT_NE(at, std::string::npos) << name;
+    return at == std::string::npos ? 0 : std::stoll(info.substr(at + name.size() + 2));
+  }
+
+  // While the disk is slow, what was written waits in memory for the append-only file: neither figure is right then.
+  void WaitForAppendOnlyFile() {
+    EXPECT_TRUE(
+        harness::WaitUntil([&] { return Info("persistence", "aof_buffer_length") == 0; }, std::chrono::seconds(30)));
+  }
+
   std::int64_t UsedMemory() {
-    const std::string info = Redis({"INFO", "memory"}).text;
-    const std::string name = "used_memory:";
-    return std::stoll(info.substr(info.find(name) + name.size()));
+    WaitForAppendOnlyFile();
+    return Info("memory", "used_memory");
   }
 
   // Marks `count` turns as finished, a thousand in each round trip.
@@ -71,9 +86,8 @@ TEST_F(MemoryTest, FinishedTurnCostsUnder32BytesWhenShardsAreWellFilled) {
 TEST_F(MemoryTest, FinishedTurnAddsLittleToTheAppendOnlyFile) {
   options_.done_shards = 1;
   const auto file_bytes = [&] {
-    const std::string info = Redis({"INFO", "persistence"}).text;
-    const std::string name = "aof_current_size:";
-    return std::stoll(info.substr(info.find(name) + name.size()));
+    WaitForAppendOnlyFile();
+    return Info("persistence", "aof_current_size");
   };
   MarkDone(1000);
   const auto before = file_bytes();
