@@ -4,6 +4,7 @@
 #include <cstring>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #if defined(EMULATOR_FINDS_RACES)
@@ -62,6 +63,10 @@ void Fiber::Start(unsigned char* stack, unsigned number, void (*entry)()) {
   stack_ = stack;
   bottom_ = stack;
   bytes_ = kStackBytes;
+#if defined(__SANITIZE_ADDRESS__)
+  // The fibers of a thread that has ended never left their frames; where their memory lay, the marks still stand.
+  __asan_unpoison_memory_region(stack, kStackBytes);
+#endif
   for (std::size_t at = 0; at < kCanaryBytes; at += sizeof(kCanary)) std::memcpy(stack + at, &kCanary, sizeof(kCanary));
   const std::size_t usable = kStackBytes - number % 61 * 64;
 #if defined(__x86_64__)
