@@ -17,7 +17,7 @@ std::unique_ptr<T[], void (*)(void*)> AlignedBytes(std::int64_t bytes) {
   return {memory, &std::free};
 }
 
-// Work that a thread takes at once. A panel of a small matrix is a few kilobytes, too little to be worth a counter.
+// Panels, or 16 rows of the file's own format: the smallest part of a product that a thread can take.
 std::int64_t Tiles(const ProductMatrix& matrix) { return kernels::PanelsFor(matrix.file.rows); }
 
 }  // namespace
