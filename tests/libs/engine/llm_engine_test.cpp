@@ -7,6 +7,7 @@
 
 #include "libs/engine/make_engine.h"
 #include "tests/libs/engine/result_collector.h"
+#include "tests/libs/engine/temporary_file.h"
 #include "tests/libs/engine/tiny_chat_model.h"
 
 namespace engine {

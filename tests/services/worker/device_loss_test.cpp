@@ -6,6 +6,7 @@
 #include "libs/engine/make_engine.h"
 #include "tests/libs/engine/device_chat_model.h"
 #include "tests/libs/engine/result_collector.h"
+#include "tests/libs/engine/temporary_file.h"
 #if defined(GPU_EMULATOR)
 #include "kernels/primitives/emulator/emulator.h"
 #endif
