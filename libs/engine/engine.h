@@ -35,6 +35,10 @@ struct SamplingParams {
   std::uint64_t seed = 0;           // same seed, same tokens, whatever else is in the batch
 };
 
+// Told the answer so far after each of its tokens, valid UTF-8. Text that may yet become a stop text is held back, so
+// two calls may get the same. Threading as ResultCallback; the view is valid during the call.
+using TokenCallback = std::function<void(std::string_view text)>;
+
 struct GenerationRequest {
   std::string tenant;             // fairness and prefix-cache key; never shared across tenants
   std::vector<Message> messages;  // rendered by the model's chat template
@@ -42,7 +46,9 @@ struct GenerationRequest {
   SamplingParams sampling;
   std::vector<std::string> stop;  // at most 16 of at most 256 bytes; the stop text itself is not part of the answer
   Mode mode = Mode::kInstant;
-  base::MonotonicTime deadline{};  // epoch: none; passed before prefill: DeadlineExceeded
+  base::MonotonicTime deadline{};   // epoch: none; passed before prefill: DeadlineExceeded
+  TokenCallback on_token;           // unset: nobody watches the answer grow
+  bool ignore_end_of_turn = false;  // for measurements: the answer always has tokens_max tokens
 };
 
 enum class FinishReason { kEndOfTurn, kStopString, kLength, kCancelled };

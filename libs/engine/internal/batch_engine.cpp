@@ -95,6 +95,7 @@ absl::StatusOr<SequenceId> BatchEngine::Submit(GenerationRequest request, Result
   submission.deadline = request.deadline;
   submission.submitted = submitted;
   submission.generation = std::move(prepared->generation);
+  submission.on_token = std::move(request.on_token);
   submission.on_done = std::move(on_done);
 
   // The promise is booked first: the loop thread may take the submission before this thread goes on.
@@ -163,6 +164,7 @@ void BatchEngine::TakeMail(Inbox::Mail mail) {
     Running& running = sequences_[id];
     running.generation = std::move(submission.generation);
     running.on_done = std::move(submission.on_done);
+    running.on_token = std::move(submission.on_token);
     running.tokens_max = submission.tokens_max;
     running.submitted = submission.submitted;
     running.result.prompt_tokens = static_cast<std::int32_t>(submission.prompt.size());
@@ -253,6 +255,7 @@ void BatchEngine::PickTokens(const std::vector<scheduler::SequenceId>& samples) 
     GenerationResult& result = running.result;
     if (result.ttft == base::Duration{}) result.ttft = Now() - running.submitted;
     if (next->counts) ++result.completion_tokens;
+    if (next->counts && running.on_token) running.on_token(running.generation->text());
     if (next->ended.has_value()) {
       Finish(id, *next->ended);
     } else if (result.completion_tokens >= running.tokens_max) {

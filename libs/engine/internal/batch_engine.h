@@ -50,6 +50,7 @@ class BatchEngine final : public Engine {
  private:
   struct Running {
     std::unique_ptr<Generation> generation;
+    TokenCallback on_token;  // may be unset
     ResultCallback on_done;
     std::int32_t tokens_max = 0;
     base::MonotonicTime submitted{};

@@ -43,6 +43,7 @@ class EchoGeneration final : public Generation {
     return next;
   }
 
+  std::string_view text() const override { return text_; }
   std::string TakeText() override {
     stops_.Finish(text_);
     return std::move(text_);

@@ -31,7 +31,9 @@ class Generation {
   // alone (for example DataLoss: its logits hold a NaN).
   virtual absl::StatusOr<Next> PickToken(std::int32_t sample) = 0;
 
-  // The text so far, valid UTF-8. Called once, at the end.
+  // The text so far, valid UTF-8, without what the next tokens may still change.
+  virtual std::string_view text() const = 0;
+  // All of it. Called once, at the end.
   virtual std::string TakeText() = 0;
 };
 

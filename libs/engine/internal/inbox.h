@@ -26,6 +26,7 @@ struct Submission {
   base::MonotonicTime deadline{};
   base::MonotonicTime submitted{};
   std::unique_ptr<Generation> generation;
+  TokenCallback on_token;  // may be unset
   ResultCallback on_done;
 };
 

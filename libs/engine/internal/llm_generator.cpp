@@ -44,14 +44,15 @@ class LlmGenerator::LlmGeneration final : public Generation {
       : owner_(owner),
         choice_(owner.backend_->NewChoice(request.sampling, prompt)),
         detokenizer_(owner.codec_->tokenizer()),
-        stops_(request.stop) {}
+        stops_(request.stop),
+        ignore_end_of_turn_(request.ignore_end_of_turn) {}
 
   TokenChoice* choice() const { return choice_.get(); }
 
   absl::StatusOr<Next> PickToken(std::int32_t sample) override {
     const absl::StatusOr<std::int32_t> token = owner_.backend_->Pick(sample, *choice_);
     if (!token.ok()) return token.status();
-    if (owner_.codec_->tokenizer().IsEndOfGeneration(*token)) {
+    if (!ignore_end_of_turn_ && owner_.codec_->tokenizer().IsEndOfGeneration(*token)) {
       return Next{.token = *token, .ended = FinishReason::kEndOfTurn, .counts = false};
     }
     Next next{.token = *token, .ended = {}};
@@ -61,6 +62,8 @@ class LlmGenerator::LlmGeneration final : public Generation {
     if (stopped_) next.ended = FinishReason::kStopString;
     return next;
   }
+
+  std::string_view text() const override { return text_; }
 
   // A code point that the last token cut in half is dropped: it says nothing, and U+FFFD would only look broken.
   std::string TakeText() override {
@@ -73,6 +76,7 @@ class LlmGenerator::LlmGeneration final : public Generation {
   const std::unique_ptr<TokenChoice> choice_;
   tokenizer::Detokenizer detokenizer_;
   sampler::StopMatcher stops_;
+  const bool ignore_end_of_turn_;
   bool stopped_ = false;
   std::string text_;
 };

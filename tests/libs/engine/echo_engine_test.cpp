@@ -50,6 +50,18 @@ TEST_F(EchoEngineTest, AnswersWithTheLastUserMessage) {
   EXPECT_GE(result->ttft, result->queue_time);
 }
 
+TEST_F(EchoEngineTest, WatcherSeesTheAnswerGrowTokenByTokenUpToTheStopText) {
+  auto engine = Make(EchoOptions());
+  std::vector<std::string> seen;
+  GenerationRequest request = Ask("one two three");
+  request.stop = {"two"};
+  request.on_token = [&seen](std::string_view text) { seen.emplace_back(text); };
+  ASSERT_TRUE(engine->Submit(request, results_.For(1)).ok());
+  EXPECT_EQ(results_.Wait(1)->text, "echo: one ");
+  // Four code points a token: "echo", ": on", "e tw" (of which "tw" may yet be "two"), "o th".
+  EXPECT_EQ(seen, (std::vector<std::string>{"echo", "echo: on", "echo: one ", "echo: one "}));
+}
+
 TEST_F(EchoEngineTest, TokensMaxAndStopStringsEndTheAnswer) {
   auto engine = Make(EchoOptions());
   ASSERT_TRUE(engine->Submit(Ask("abcdefgh", /*tokens_max=*/2), results_.For(1)).ok());

@@ -91,6 +91,24 @@ TEST_F(LlmEngineTest, ResultsCountTokensAndTimes) {
   EXPECT_EQ(engine->credit().blocks_free, 64);
 }
 
+// Goal: a measurement gets as many tokens as it asked for. Method: seeds whose answers otherwise end early.
+TEST_F(LlmEngineTest, EndOfTurnIsIgnoredWhereARequestSaysSo) {
+  const TemporaryFile file(TinyChatModel().Bytes());
+  auto engine = Make(OptionsFor(file.path()));
+  ASSERT_NE(engine, nullptr);
+  int ended_early = 0;
+  for (int seed = 0; seed < 40; ++seed) {
+    GenerationRequest request = AskSampled("hello", static_cast<std::uint64_t>(seed));
+    ASSERT_TRUE(engine->Submit(request, results_.For(2 * seed)).ok());
+    request.ignore_end_of_turn = true;
+    ASSERT_TRUE(engine->Submit(request, results_.For(2 * seed + 1)).ok());
+    ended_early += results_.Wait(2 * seed)->finish_reason == FinishReason::kEndOfTurn ? 1 : 0;
+    EXPECT_EQ(results_.Wait(2 * seed + 1)->completion_tokens, 24);
+    EXPECT_EQ(results_.Wait(2 * seed + 1)->finish_reason, FinishReason::kLength);
+  }
+  EXPECT_GT(ended_early, 0);
+}
+
 TEST_F(LlmEngineTest, PromptBeyondTheContextIsRefusedWithTheNumbers) {
   const TemporaryFile file(TinyChatModel().Bytes());
   auto engine = Make(OptionsFor(file.path()));

@@ -102,6 +102,7 @@ class ScriptedModel final : public Generator {
       }
       return next;
     }
+    std::string_view text() const override { return text_; }
     std::string TakeText() override { return std::move(text_); }
 
    private:
