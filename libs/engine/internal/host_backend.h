@@ -5,7 +5,7 @@
 
 #include "libs/engine/internal/step_backend.h"
 #include "libs/engine/make_engine.h"
-#include "libs/model/llama_model.h"
+#include "libs/model/decoder_model.h"
 #include "libs/sampler/sampler.h"
 #include "libs/tensor/gguf.h"
 
@@ -14,7 +14,7 @@ namespace engine {
 // Steps on the CPU, one at a time: StartStep does all the work.
 class HostBackend final : public StepBackend {
  public:
-  // Errors as LlamaModel::Load. vocabulary: tokens that may be chosen.
+  // Errors as DecoderModel::Load. vocabulary: tokens that may be chosen.
   static absl::StatusOr<std::unique_ptr<StepBackend>> Load(std::shared_ptr<const tensor::GgufFile> file,
                                                            const EngineOptions& options, std::int32_t vocabulary);
 
@@ -28,10 +28,10 @@ class HostBackend final : public StepBackend {
   std::string device_name() const override { return "cpu"; }
 
  private:
-  HostBackend(std::unique_ptr<model::LlamaModel> model, std::int32_t vocabulary)
+  HostBackend(std::unique_ptr<model::DecoderModel> model, std::int32_t vocabulary)
       : model_(std::move(model)), vocabulary_(vocabulary) {}
 
-  const std::unique_ptr<model::LlamaModel> model_;
+  const std::unique_ptr<model::DecoderModel> model_;
   const std::int32_t vocabulary_;
   sampler::SamplerScratch scratch_;  // every sequence samples with it
 };

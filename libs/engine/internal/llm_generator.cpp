@@ -96,7 +96,7 @@ absl::StatusOr<std::unique_ptr<Generator>> LlmGenerator::Load(const EngineOption
   absl::StatusOr<std::unique_ptr<const model::ChatCodec>> codec = model::ChatCodec::Load(*file);
   if (!codec.ok()) return WithPath(codec.status(), options.model_path);
 
-  const absl::StatusOr<model::LlamaConfig> config = model::LlamaConfig::FromGguf(*file);
+  const absl::StatusOr<model::DecoderConfig> config = model::DecoderConfig::FromGguf(*file);
   if (!config.ok()) return WithPath(config.status(), options.model_path);
   const std::int32_t tokens = (*codec)->tokenizer().vocab_size();
   if (tokens > config->vocabulary) {

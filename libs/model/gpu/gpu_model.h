@@ -8,8 +8,8 @@
 #include "absl/status/statusor.h"
 #include "kernels/primitives/gpu/runtime.h"
 #include "libs/kvcache/step_batch.h"
+#include "libs/model/decoder_config.h"
 #include "libs/model/gpu/gpu_weights.h"
-#include "libs/model/llama_config.h"
 
 namespace model {
 
@@ -65,7 +65,7 @@ class GpuModel {
   virtual ~GpuModel() = default;
 
   // Starts a step; samples[i] belongs to batch.logit_rows[i]. Decodes (one row) come first in the batch.
-  // REQUIRES: fewer than kStepsInFlight steps in flight; a batch as LlamaModel::ForwardStep states.
+  // REQUIRES: fewer than kStepsInFlight steps in flight; a batch as DecoderModel::ForwardStep states.
   virtual absl::Status Enqueue(const kvcache::StepBatch& batch, std::span<const StepSample> samples) = 0;
 
   // Waits for the oldest step in flight. Its picks, -1 where logits were not finite; valid until the next Enqueue.
@@ -76,7 +76,7 @@ class GpuModel {
   virtual absl::StatusOr<std::vector<float>> ReadLogits(std::int32_t samples) = 0;
 
   virtual bool device_lost() const = 0;
-  virtual const LlamaConfig& config() const = 0;
+  virtual const DecoderConfig& config() const = 0;
   virtual const kernels::gpu::DeviceInfo& device() const = 0;  // of several, the first
   virtual std::int32_t blocks_total() const = 0;
   virtual std::int32_t block_size() const = 0;

@@ -185,9 +185,9 @@ std::int64_t StagingBytesFor(std::span<const WeightMatrix> matrices, GpuWeightsF
   return std::max(run, joined);
 }
 
-std::int64_t StagingBytes(const LlamaWeights& weights, GpuWeightsFormat wanted, std::int64_t run_bytes) {
+std::int64_t StagingBytes(const DecoderWeights& weights, GpuWeightsFormat wanted, std::int64_t run_bytes) {
   std::int64_t bytes = 0;
-  for (const LlamaLayer& layer : weights.layers) {
+  for (const DecoderLayer& layer : weights.layers) {
     bytes = std::max({bytes, StagingBytesFor(std::array{layer.q, layer.k, layer.v}, wanted, run_bytes),
                       StagingBytesFor(std::array{layer.gate, layer.up}, wanted, run_bytes),
                       StagingBytesFor({&layer.attention_output, 1}, wanted, run_bytes),
@@ -196,9 +196,9 @@ std::int64_t StagingBytes(const LlamaWeights& weights, GpuWeightsFormat wanted, 
   return bytes;
 }
 
-std::int64_t BytesToRead(const LlamaWeights& weights, bool output_is_embedding) {
+std::int64_t BytesToRead(const DecoderWeights& weights, bool output_is_embedding) {
   std::int64_t bytes = FileBytes(weights.token_embedding) + (output_is_embedding ? 0 : FileBytes(weights.output));
-  for (const LlamaLayer& layer : weights.layers) {
+  for (const DecoderLayer& layer : weights.layers) {
     for (const WeightMatrix* matrix :
          {&layer.q, &layer.k, &layer.v, &layer.attention_output, &layer.gate, &layer.up, &layer.down}) {
       bytes += FileBytes(*matrix);
@@ -259,7 +259,7 @@ class RandomFiller {
   DeviceMemory block_;
 };
 
-absl::Status FillRandom(RandomFiller& filler, const LlamaConfig& config, GpuWeightsFormat wanted, GpuWeights& out) {
+absl::Status FillRandom(RandomFiller& filler, const DecoderConfig& config, GpuWeightsFormat wanted, GpuWeights& out) {
   const MatrixFormat format = wanted == GpuWeightsFormat::kFp8 ? MatrixFormat::kFp8 : MatrixFormat::kBf16;
   const absl::StatusOr<const float*> ones = filler.Ones(config.width);
   if (!ones.ok()) return ones.status();
@@ -306,7 +306,7 @@ MatrixFormat MatrixFormatFor(WeightFormat file, GpuWeightsFormat wanted) {
   }
 }
 
-absl::StatusOr<GpuWeights> GpuWeights::Upload(const LlamaWeights& weights, const LlamaConfig& config,
+absl::StatusOr<GpuWeights> GpuWeights::Upload(const DecoderWeights& weights, const DecoderConfig& config,
                                               GpuWeightsFormat format, int threads, const LoadProgress& progress,
                                               std::int64_t run_bytes) {
   // The output matrix is spared the rounding to FP8.
@@ -326,7 +326,7 @@ absl::StatusOr<GpuWeights> GpuWeights::Upload(const LlamaWeights& weights, const
   out.embedding_format = weights.token_embedding.format;
   out.embedding =
       static_cast<const std::uint8_t*>(loader.Raw(weights.token_embedding.data, FileBytes(weights.token_embedding)));
-  for (const LlamaLayer& layer : weights.layers) {
+  for (const DecoderLayer& layer : weights.layers) {
     GpuLayer& to = out.layers.emplace_back();
     to.attention_norm = loader.Vector(layer.attention_norm);
     to.qkv = loader.Join(std::array{layer.q, layer.k, layer.v});
@@ -352,7 +352,8 @@ absl::StatusOr<GpuWeights> GpuWeights::Upload(const LlamaWeights& weights, const
   return out;
 }
 
-absl::StatusOr<GpuWeights> GpuWeights::Random(const LlamaConfig& config, GpuWeightsFormat format, std::uint64_t seed) {
+absl::StatusOr<GpuWeights> GpuWeights::Random(const DecoderConfig& config, GpuWeightsFormat format,
+                                              std::uint64_t seed) {
   absl::StatusOr<DeviceStream> stream = MakeStream();
   if (!stream.ok()) return stream.status();
   GpuWeights out;

@@ -8,10 +8,10 @@
 #include "absl/status/statusor.h"
 #include "kernels/gemm/gemm_gpu.h"
 #include "kernels/quant/weight_format.h"
+#include "libs/model/decoder_config.h"
+#include "libs/model/decoder_weights.h"
 #include "libs/model/gpu/device_memory.h"
 #include "libs/model/gpu/weight_upload.h"
-#include "libs/model/llama_config.h"
-#include "libs/model/llama_weights.h"
 
 namespace model {
 
@@ -59,12 +59,12 @@ struct GpuWeights {
   std::vector<DeviceMemory> memory;
 
   // ResourceExhausted: device memory. Internal: a kernel refused or failed.
-  static absl::StatusOr<GpuWeights> Upload(const LlamaWeights& weights, const LlamaConfig& config,
+  static absl::StatusOr<GpuWeights> Upload(const DecoderWeights& weights, const DecoderConfig& config,
                                            GpuWeightsFormat format, int threads, const LoadProgress& progress,
                                            std::int64_t run_bytes = kRowMajorRunBytes);
 
   // Random weights of about normal(0, 0.02) in BF16 or FP8, for benchmarks: activations stay finite, answers are noise.
-  static absl::StatusOr<GpuWeights> Random(const LlamaConfig& config, GpuWeightsFormat format, std::uint64_t seed);
+  static absl::StatusOr<GpuWeights> Random(const DecoderConfig& config, GpuWeightsFormat format, std::uint64_t seed);
 };
 
 // The matrix format for a matrix of the file.

@@ -49,7 +49,7 @@ absl::Status CheckOptions(const GpuModelOptions& options) {
 }
 
 // What the kernels cover of all Llama shapes.
-absl::Status CheckShape(const LlamaConfig& config) {
+absl::Status CheckShape(const DecoderConfig& config) {
   const auto refused = [](std::string why) {
     return absl::FailedPreconditionError(
         absl::StrCat("the device kernels do not cover this model: ", why, "; --device=cpu does"));
@@ -75,7 +75,7 @@ absl::StatusOr<gpu::DeviceInfo> LlamaGpuModel::FindDevice(std::int32_t ordinal) 
   return device;
 }
 
-absl::StatusOr<gpu::DeviceInfo> LlamaGpuModel::Open(const LlamaConfig& config, GpuModelOptions& options) {
+absl::StatusOr<gpu::DeviceInfo> LlamaGpuModel::Open(const DecoderConfig& config, GpuModelOptions& options) {
   if (absl::Status status = CheckOptions(options); !status.ok()) return status;
   if (absl::Status status = CheckShape(config); !status.ok()) return status;
   std::int64_t positions = config.context_tokens;
@@ -107,11 +107,11 @@ absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Load(const tensor:
 
 absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Prepare(const tensor::GgufFile& file,
                                                                       GpuModelOptions options, const Shard& shard) {
-  const absl::StatusOr<LlamaConfig> whole = LlamaConfig::FromGguf(file);
+  const absl::StatusOr<DecoderConfig> whole = DecoderConfig::FromGguf(file);
   if (!whole.ok()) return whole.status();
-  absl::StatusOr<LlamaWeights> weights = LlamaWeights::FromGguf(file, *whole);
+  absl::StatusOr<DecoderWeights> weights = DecoderWeights::FromGguf(file, *whole);
   if (!weights.ok()) return weights.status();
-  const LlamaConfig config = ConfigOfRank(*whole, shard);
+  const DecoderConfig config = ConfigOfRank(*whole, shard);
   const absl::StatusOr<gpu::DeviceInfo> device = Open(config, options);
   if (!device.ok()) return device.status();
   absl::StatusOr<GpuWeights> on_device = GpuWeights::Upload(WeightsOfRank(*std::move(weights), shard), config,
@@ -121,8 +121,8 @@ absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Prepare(const tens
   return Assemble(config, options, *device, *std::move(on_device), shard);
 }
 
-absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Random(const LlamaConfig& config, GpuModelOptions options,
-                                                                     std::uint64_t seed) {
+absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Random(const DecoderConfig& config,
+                                                                     GpuModelOptions options, std::uint64_t seed) {
   const absl::StatusOr<gpu::DeviceInfo> device = Open(config, options);
   if (!device.ok()) return device.status();
   absl::StatusOr<GpuWeights> weights = GpuWeights::Random(config, options.weights, seed);
@@ -135,7 +135,7 @@ absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Random(const Llama
   return model;
 }
 
-absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Assemble(const LlamaConfig& config,
+absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Assemble(const DecoderConfig& config,
                                                                        const GpuModelOptions& options,
                                                                        const gpu::DeviceInfo& device,
                                                                        GpuWeights weights, const Shard& shard) {

@@ -11,7 +11,7 @@ namespace model {
 namespace gpu = kernels::gpu;
 using gpu::LaunchResult;
 
-LlamaGpuModel::LlamaGpuModel(const LlamaConfig& config, const GpuModelOptions& options, const gpu::DeviceInfo& device,
+LlamaGpuModel::LlamaGpuModel(const DecoderConfig& config, const GpuModelOptions& options, const gpu::DeviceInfo& device,
                              GpuWeights weights, const Shard& shard)
     : config_(config),
       options_(options),

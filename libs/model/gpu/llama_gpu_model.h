@@ -14,6 +14,7 @@
 #include "kernels/kvcache/paged_kv_gpu.h"
 #include "kernels/primitives/gpu/runtime.h"
 #include "libs/kvcache/step_batch.h"
+#include "libs/model/decoder_config.h"
 #include "libs/model/gpu/device_memory.h"
 #include "libs/model/gpu/gpu_model.h"
 #include "libs/model/gpu/gpu_weights.h"
@@ -22,7 +23,6 @@
 #include "libs/model/gpu/step_buffers.h"
 #include "libs/model/gpu/step_part.h"
 #include "libs/model/gpu/step_slot.h"
-#include "libs/model/llama_config.h"
 #include "libs/tensor/gguf.h"
 
 namespace model {
@@ -40,7 +40,7 @@ class LlamaGpuModel final : public GpuModel {
   // ResourceExhausted: memory. InvalidArgument: an option.
   static absl::StatusOr<std::unique_ptr<LlamaGpuModel>> Load(const tensor::GgufFile& file, GpuModelOptions options);
   // A model of this shape with random weights (GpuWeights::Random), for benchmarks.
-  static absl::StatusOr<std::unique_ptr<LlamaGpuModel>> Random(const LlamaConfig& config, GpuModelOptions options,
+  static absl::StatusOr<std::unique_ptr<LlamaGpuModel>> Random(const DecoderConfig& config, GpuModelOptions options,
                                                                std::uint64_t seed);
   ~LlamaGpuModel() override;
   LlamaGpuModel(const LlamaGpuModel&) = delete;
@@ -62,7 +62,7 @@ class LlamaGpuModel final : public GpuModel {
   absl::StatusOr<double> StepSeconds();
 
   bool device_lost() const override { return device_lost_; }
-  const LlamaConfig& config() const override { return config_; }
+  const DecoderConfig& config() const override { return config_; }
   const kernels::gpu::DeviceInfo& device() const override { return device_; }
   std::int32_t blocks_total() const override { return options_.blocks_total; }
   std::int32_t block_size() const override { return options_.block_size; }
@@ -85,15 +85,15 @@ class LlamaGpuModel final : public GpuModel {
     bool captures = false;         // decodes alone, all of which sample: one of few shapes
   };
 
-  LlamaGpuModel(const LlamaConfig& config, const GpuModelOptions& options, const kernels::gpu::DeviceInfo& device,
+  LlamaGpuModel(const DecoderConfig& config, const GpuModelOptions& options, const kernels::gpu::DeviceInfo& device,
                 GpuWeights weights, const Shard& shard);
 
-  static absl::StatusOr<kernels::gpu::DeviceInfo> Open(const LlamaConfig& config, GpuModelOptions& options);
+  static absl::StatusOr<kernels::gpu::DeviceInfo> Open(const DecoderConfig& config, GpuModelOptions& options);
   // All but the KV pool and the steps that warm up. The ranks of a model do it side by side, then choose the size of
   // their pools together, then take them and warm up. REQUIRES: CheckSplit
   static absl::StatusOr<std::unique_ptr<LlamaGpuModel>> Prepare(const tensor::GgufFile& file, GpuModelOptions options,
                                                                 const Shard& shard);
-  static absl::StatusOr<std::unique_ptr<LlamaGpuModel>> Assemble(const LlamaConfig& config,
+  static absl::StatusOr<std::unique_ptr<LlamaGpuModel>> Assemble(const DecoderConfig& config,
                                                                  const GpuModelOptions& options,
                                                                  const kernels::gpu::DeviceInfo& device,
                                                                  GpuWeights weights, const Shard& shard);
@@ -127,7 +127,7 @@ class LlamaGpuModel final : public GpuModel {
   kernels::gpu::PagedKv LayerKv(std::int32_t layer) const;
   absl::Status Told(const kernels::gpu::LaunchResult& result, const char* what);
 
-  const LlamaConfig config_;
+  const DecoderConfig config_;
   GpuModelOptions options_;  // with zeros replaced by what was chosen
   const kernels::gpu::DeviceInfo device_;
   const Shard shard_;

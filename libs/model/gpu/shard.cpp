@@ -37,7 +37,7 @@ WeightMatrix ColumnsOfRank(const WeightMatrix& matrix, const Shard& shard) {
 
 }  // namespace
 
-absl::Status CheckSplit(const LlamaConfig& config, const LlamaWeights& weights, std::int32_t ranks) {
+absl::Status CheckSplit(const DecoderConfig& config, const DecoderWeights& weights, std::int32_t ranks) {
   if (ranks == 1) return absl::OkStatus();
   const struct {
     const char* name;
@@ -52,7 +52,7 @@ absl::Status CheckSplit(const LlamaConfig& config, const LlamaWeights& weights, 
     return Refused(ranks, absl::StrCat("a rank's ", config.ffn_width / ranks,
                                        " values of feed-forward width are no multiple of ", kFfnMultiple));
   }
-  for (const LlamaLayer& layer : weights.layers) {
+  for (const DecoderLayer& layer : weights.layers) {
     std::string why = WhyColumnsStayWhole("attn_output", layer.attention_output, ranks);
     if (why.empty()) why = WhyColumnsStayWhole("ffn_down", layer.down, ranks);
     if (!why.empty()) return Refused(ranks, why);
@@ -60,16 +60,16 @@ absl::Status CheckSplit(const LlamaConfig& config, const LlamaWeights& weights, 
   return absl::OkStatus();
 }
 
-LlamaConfig ConfigOfRank(const LlamaConfig& config, const Shard& shard) {
-  LlamaConfig part = config;
+DecoderConfig ConfigOfRank(const DecoderConfig& config, const Shard& shard) {
+  DecoderConfig part = config;
   part.heads /= shard.ranks;
   part.kv_heads /= shard.ranks;
   part.ffn_width /= shard.ranks;
   return part;
 }
 
-LlamaWeights WeightsOfRank(LlamaWeights weights, const Shard& shard) {
-  for (LlamaLayer& layer : weights.layers) {
+DecoderWeights WeightsOfRank(DecoderWeights weights, const Shard& shard) {
+  for (DecoderLayer& layer : weights.layers) {
     for (WeightMatrix* matrix : {&layer.q, &layer.k, &layer.v, &layer.gate, &layer.up}) {
       *matrix = RowsOfRank(*matrix, shard);
     }

@@ -4,8 +4,8 @@
 
 #include "absl/status/status.h"
 #include "kernels/primitives/gpu/collectives.h"
-#include "libs/model/llama_config.h"
-#include "libs/model/llama_weights.h"
+#include "libs/model/decoder_config.h"
+#include "libs/model/decoder_weights.h"
 
 namespace model {
 
@@ -19,11 +19,11 @@ struct Shard {
 };
 
 // InvalidArgument: what does not divide by `ranks`, heads or widths, or a block of a quantised row.
-absl::Status CheckSplit(const LlamaConfig& config, const LlamaWeights& weights, std::int32_t ranks);
+absl::Status CheckSplit(const DecoderConfig& config, const DecoderWeights& weights, std::int32_t ranks);
 
 // Hyper-parameters and weights of the rank's own part. REQUIRES: CheckSplit
-LlamaConfig ConfigOfRank(const LlamaConfig& config, const Shard& shard);
-LlamaWeights WeightsOfRank(LlamaWeights weights, const Shard& shard);
+DecoderConfig ConfigOfRank(const DecoderConfig& config, const Shard& shard);
+DecoderWeights WeightsOfRank(DecoderWeights weights, const Shard& shard);
 
 // `count` rows of a matrix from `begin` on.
 WeightMatrix Rows(const WeightMatrix& matrix, std::int64_t begin, std::int64_t count);

@@ -7,7 +7,7 @@ namespace model {
 
 namespace gpu = kernels::gpu;
 
-StepBuffers::StepBuffers(MemoryPlan& plan, const LlamaConfig& config, std::int32_t rows_max, std::int32_t samples_max,
+StepBuffers::StepBuffers(MemoryPlan& plan, const DecoderConfig& config, std::int32_t rows_max, std::int32_t samples_max,
                          std::int32_t tokens_total) {
   const auto rows = static_cast<std::size_t>(rows_max), samples = static_cast<std::size_t>(samples_max);
   const auto width = static_cast<std::size_t>(config.width), ffn_width = static_cast<std::size_t>(config.ffn_width);

@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "kernels/primitives/gpu/float_formats.h"
+#include "libs/model/decoder_config.h"
 #include "libs/model/gpu/device_memory.h"
-#include "libs/model/llama_config.h"
 
 namespace model {
 
@@ -21,7 +21,7 @@ struct ProductInput {
 struct StepBuffers {
   StepBuffers() = default;
   // tokens_total: how many of the vocabulary sampling looks at.
-  StepBuffers(MemoryPlan& plan, const LlamaConfig& config, std::int32_t rows_max, std::int32_t samples_max,
+  StepBuffers(MemoryPlan& plan, const DecoderConfig& config, std::int32_t rows_max, std::int32_t samples_max,
               std::int32_t tokens_total);
 
   float* x = nullptr;                      // [rows_max][width]

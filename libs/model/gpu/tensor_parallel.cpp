@@ -90,9 +90,9 @@ absl::StatusOr<std::unique_ptr<TensorParallelModel>> TensorParallelModel::Load(c
     return absl::InvalidArgumentError(
         absl::StrCat("tensor_parallel is ", ranks, ", must be in [1, ", gpu::kRanksMax, "]"));
   }
-  const absl::StatusOr<LlamaConfig> config = LlamaConfig::FromGguf(file);
+  const absl::StatusOr<DecoderConfig> config = DecoderConfig::FromGguf(file);
   if (!config.ok()) return config.status();
-  const absl::StatusOr<LlamaWeights> weights = LlamaWeights::FromGguf(file, *config);
+  const absl::StatusOr<DecoderWeights> weights = DecoderWeights::FromGguf(file, *config);
   if (!weights.ok()) return weights.status();
   if (absl::Status status = CheckSplit(*config, *weights, ranks); !status.ok()) return status;
   for (std::int32_t rank = 0; rank < ranks; ++rank) {
@@ -111,7 +111,7 @@ absl::StatusOr<std::unique_ptr<TensorParallelModel>> TensorParallelModel::Load(c
   return model;
 }
 
-TensorParallelModel::TensorParallelModel(const LlamaConfig& config, const GpuModelOptions& options)
+TensorParallelModel::TensorParallelModel(const DecoderConfig& config, const GpuModelOptions& options)
     : config_(config),
       ranks_(options.tensor_parallel),
       group_(std::make_unique<Group>(options.tensor_parallel, options.ordinal)) {}

@@ -37,7 +37,7 @@ class TensorParallelModel final : public GpuModel {
   absl::StatusOr<std::vector<float>> ReadLogits(std::int32_t samples) override;
 
   bool device_lost() const override { return lost_; }
-  const LlamaConfig& config() const override { return config_; }
+  const DecoderConfig& config() const override { return config_; }
   const kernels::gpu::DeviceInfo& device() const override { return first().device(); }
   std::int32_t blocks_total() const override { return first().blocks_total(); }
   std::int32_t block_size() const override { return first().block_size(); }
@@ -51,12 +51,12 @@ class TensorParallelModel final : public GpuModel {
  private:
   struct Group;  // all that the ranks' threads touch
 
-  TensorParallelModel(const LlamaConfig& config, const GpuModelOptions& options);
+  TensorParallelModel(const DecoderConfig& config, const GpuModelOptions& options);
 
   absl::Status LoadRanks(const tensor::GgufFile& file, const GpuModelOptions& options);
   const LlamaGpuModel& first() const;
 
-  const LlamaConfig config_;  // of the whole
+  const DecoderConfig config_;  // of the whole
   const std::int32_t ranks_;
   std::unique_ptr<Group> group_;
   bool lost_ = false;

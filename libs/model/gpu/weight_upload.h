@@ -9,8 +9,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kernels/primitives/thread_pool.h"
+#include "libs/model/decoder_weights.h"
 #include "libs/model/gpu/device_memory.h"
-#include "libs/model/llama_weights.h"
 
 namespace model {
 

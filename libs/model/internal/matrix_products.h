@@ -10,8 +10,8 @@
 #include "kernels/gemm/packed_gemm.h"
 #include "kernels/primitives/cpu_kernels.h"
 #include "kernels/primitives/thread_pool.h"
+#include "libs/model/decoder_weights.h"
 #include "libs/model/internal/aligned_floats.h"
-#include "libs/model/llama_weights.h"
 
 namespace model {
 

@@ -24,15 +24,15 @@ class LogitsGoldenTest : public testing::Test {
     ASSERT_EQ(cases_.size(), 20u) << "golden files in " << kFolder << " are missing or damaged";
   }
 
-  std::unique_ptr<LlamaModel> Load(LlamaOptions options) {
+  std::unique_ptr<DecoderModel> Load(DecoderOptions options) {
     options.activations = Activations::kF32;  // the reference's; what int8 costs is measured as perplexity
-    auto model = LlamaModel::Load(file_, options);
+    auto model = DecoderModel::Load(file_, options);
     EXPECT_TRUE(model.ok()) << model.status();
     return *std::move(model);
   }
 
   // The largest difference from the reference over all probes, each sequence processed in chunks of `chunk` rows.
-  double LargestDifference(LlamaModel& model, std::int32_t chunk) {
+  double LargestDifference(DecoderModel& model, std::int32_t chunk) {
     double largest = 0.0;
     for (const golden::Case& golden_case : cases_) {
       std::vector<std::int32_t> tokens = golden_case.prompt;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "kernels/quant/dequantize.h"
-#include "libs/model/llama_config.h"
+#include "libs/model/decoder_config.h"
 #include "libs/tensor/gguf.h"
 
 namespace model {
@@ -17,7 +17,7 @@ class PlainForward {
  public:
   using Row = std::vector<double>;
 
-  PlainForward(const tensor::GgufFile& file, const LlamaConfig& config) : file_(file), config_(config) {}
+  PlainForward(const tensor::GgufFile& file, const DecoderConfig& config) : file_(file), config_(config) {}
 
   // Logits after the last of `tokens`.
   Row Logits(const std::vector<std::int32_t>& tokens) const {
@@ -152,7 +152,7 @@ class PlainForward {
   }
 
   const tensor::GgufFile& file_;
-  const LlamaConfig& config_;
+  const DecoderConfig& config_;
 };
 
 }  // namespace model

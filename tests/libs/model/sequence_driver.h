@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "libs/model/llama_model.h"
+#include "libs/model/decoder_model.h"
 #include "libs/scheduler/scheduler.h"
 
 namespace model {
@@ -24,7 +24,7 @@ class SequenceDriver {
     std::vector<std::vector<float>> logits;  // before each of them, if kept
   };
 
-  SequenceDriver(LlamaModel& model, scheduler::Scheduler& scheduler, bool keep_logits)
+  SequenceDriver(DecoderModel& model, scheduler::Scheduler& scheduler, bool keep_logits)
       : model_(model), scheduler_(scheduler), keep_logits_(keep_logits) {}
 
   void Start(std::uint64_t id, std::vector<std::int32_t> prompt, std::int32_t tokens) {
@@ -61,7 +61,7 @@ class SequenceDriver {
   const Outcome& outcome(std::uint64_t id) const { return outcomes_.at(id); }
 
  private:
-  LlamaModel& model_;
+  DecoderModel& model_;
   scheduler::Scheduler& scheduler_;
   const bool keep_logits_;
   std::map<std::uint64_t, std::int32_t> left_;

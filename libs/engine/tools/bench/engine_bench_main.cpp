@@ -105,7 +105,7 @@ Cost CostOf(const tensor::GgufFile& file) {
   return cost;
 }
 
-model::LlamaOptions ModelOptions(const Options& options, std::int32_t sequences, std::int32_t tokens) {
+model::DecoderOptions ModelOptions(const Options& options, std::int32_t sequences, std::int32_t tokens) {
   constexpr std::int32_t kBlock = 16;
   const std::int32_t rows = std::max(options.step_tokens, sequences);
   return {.threads = options.threads,
@@ -124,8 +124,8 @@ int RunPerplexity(const Options& options, const std::shared_ptr<const tensor::Gg
   text << in.rdbuf();
   const auto codec = model::ChatCodec::Load(*file);
   if (!codec.ok()) return Fail(codec.status().ToString());
-  const model::LlamaOptions model_options = ModelOptions(options, 1, options.context);
-  const auto model = model::LlamaModel::Load(file, model_options);
+  const model::DecoderOptions model_options = ModelOptions(options, 1, options.context);
+  const auto model = model::DecoderModel::Load(file, model_options);
   if (!model.ok()) return Fail(model.status().ToString());
   const auto result =
       engine::bench::MeasurePerplexity(**model, model_options, (*codec)->tokenizer(), text.str(), options.context);
@@ -148,8 +148,8 @@ int RunThroughput(const Options& options, const std::shared_ptr<const tensor::Gg
                 "TTFT p50 p99 ms", "ITL p50 p99 ms", "overhead", "of int8", "of memory");
   }
   for (const std::int32_t batch : options.batches) {
-    const model::LlamaOptions model_options = ModelOptions(options, batch, options.prompt + options.generate);
-    const auto model = model::LlamaModel::Load(file, model_options);
+    const model::DecoderOptions model_options = ModelOptions(options, batch, options.prompt + options.generate);
+    const auto model = model::DecoderModel::Load(file, model_options);
     if (!model.ok()) return Fail(model.status().ToString());
     const engine::bench::Workload workload{batch, options.prompt, options.generate};
     engine::bench::MeasureThroughput(**model, model_options, {1, options.prompt, 1});  // touches every page

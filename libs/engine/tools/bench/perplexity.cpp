@@ -42,7 +42,7 @@ kvcache::StepBatch Rows(std::span<const std::int32_t> chunk, std::int32_t begin,
 
 }  // namespace
 
-absl::StatusOr<Perplexity> MeasurePerplexity(model::LlamaModel& model, const model::LlamaOptions& options,
+absl::StatusOr<Perplexity> MeasurePerplexity(model::DecoderModel& model, const model::DecoderOptions& options,
                                              const tokenizer::Tokenizer& tokenizer, const std::string& text,
                                              std::int32_t context) {
   std::vector<std::int32_t> tokens = tokenizer.Encode(text);

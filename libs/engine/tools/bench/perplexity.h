@@ -4,7 +4,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "libs/model/llama_model.h"
+#include "libs/model/decoder_model.h"
 #include "libs/tokenizer/tokenizer.h"
 
 namespace engine::bench {
@@ -22,7 +22,7 @@ struct Perplexity {
 // it takes the place of each chunk's first token.
 // InvalidArgument: fewer tokens than one chunk. Prints progress to stderr.
 // REQUIRES: the model's blocks hold `context` tokens and its samples_max is at least its rows_max.
-absl::StatusOr<Perplexity> MeasurePerplexity(model::LlamaModel& model, const model::LlamaOptions& options,
+absl::StatusOr<Perplexity> MeasurePerplexity(model::DecoderModel& model, const model::DecoderOptions& options,
                                              const tokenizer::Tokenizer& tokenizer, const std::string& text,
                                              std::int32_t context);
 

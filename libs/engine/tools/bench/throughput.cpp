@@ -27,7 +27,7 @@ struct Run {
 // One run of the workload from the first step to the last token.
 class Runner {
  public:
-  Runner(model::LlamaModel& model, const model::LlamaOptions& options, const Workload& workload)
+  Runner(model::DecoderModel& model, const model::DecoderOptions& options, const Workload& workload)
       : model_(model), workload_(workload) {
     auto scheduler = scheduler::Scheduler::Create({.blocks_total = options.blocks_total,
                                                    .block_size = options.block_size,
@@ -89,7 +89,7 @@ class Runner {
     }
   }
 
-  model::LlamaModel& model_;
+  model::DecoderModel& model_;
   const Workload workload_;
   std::unique_ptr<scheduler::Scheduler> scheduler_;
   std::vector<sampler::Sampler> samplers_;  // [sequences], greedy
@@ -99,7 +99,8 @@ class Runner {
 
 }  // namespace
 
-Throughput MeasureThroughput(model::LlamaModel& model, const model::LlamaOptions& options, const Workload& workload) {
+Throughput MeasureThroughput(model::DecoderModel& model, const model::DecoderOptions& options,
+                             const Workload& workload) {
   Workload first_token = workload;
   first_token.generated_tokens = 1;
   const Run prefill = Runner(model, options, first_token).Go();

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "libs/model/llama_model.h"
+#include "libs/model/decoder_model.h"
 
 namespace engine::bench {
 
@@ -25,6 +25,7 @@ struct Throughput {
 
 // Runs the workload through scheduler, model and sampler, as the engine's loop does, without its threads.
 // REQUIRES: the model's blocks hold the workload; rows_max is the scheduler's step.
-Throughput MeasureThroughput(model::LlamaModel& model, const model::LlamaOptions& options, const Workload& workload);
+Throughput MeasureThroughput(model::DecoderModel& model, const model::DecoderOptions& options,
+                             const Workload& workload);
 
 }  // namespace engine::bench

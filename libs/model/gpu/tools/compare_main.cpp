@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "libs/model/chat_codec.h"
+#include "libs/model/decoder_model.h"
 #include "libs/model/gpu/llama_gpu_model.h"
-#include "libs/model/llama_model.h"
 
 namespace {
 
@@ -134,7 +134,7 @@ std::int32_t ArgMax(const std::vector<float>& logits) {
 }
 
 // The CPU's answers; ends each at its end of turn.
-void Answer(model::LlamaModel& cpu, const model::ChatCodec& codec, std::int32_t tokens, std::int32_t blocks_each,
+void Answer(model::DecoderModel& cpu, const model::ChatCodec& codec, std::int32_t tokens, std::int32_t blocks_each,
             std::vector<Dialogue>& dialogues) {
   std::vector<bool> live(dialogues.size(), true);
   for (std::int32_t step = 0; step < tokens; ++step) {
@@ -222,13 +222,13 @@ absl::Status Run(const Options& options) {
   const auto positions = static_cast<std::int32_t>(rows_max) + options.tokens + 1;
   const std::int32_t blocks_each = (positions + kBlockSize - 1) / kBlockSize;
   {
-    auto cpu = model::LlamaModel::Load(file, {.threads = options.threads,
-                                              .blocks_total = options.prompts * blocks_each,
-                                              .block_size = kBlockSize,
-                                              .rows_max = static_cast<std::int32_t>(rows_max),
-                                              .samples_max = options.prompts,
-                                              .positions_max = positions,
-                                              .kv_dtype = kvcache::KvDtype::kF32});
+    auto cpu = model::DecoderModel::Load(file, {.threads = options.threads,
+                                                .blocks_total = options.prompts * blocks_each,
+                                                .block_size = kBlockSize,
+                                                .rows_max = static_cast<std::int32_t>(rows_max),
+                                                .samples_max = options.prompts,
+                                                .positions_max = positions,
+                                                .kv_dtype = kvcache::KvDtype::kF32});
     if (!cpu.ok()) return cpu.status();
     Answer(**cpu, **codec, options.tokens, blocks_each, dialogues);
   }

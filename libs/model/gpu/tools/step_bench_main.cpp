@@ -65,7 +65,7 @@ Options Parse(int argc, char** argv) {
 
 // What is measured: the model's shape and how much of it.
 struct Plan {
-  model::LlamaConfig config;
+  model::DecoderConfig config;
   std::int32_t context, prefill_rows, steps;
   std::vector<std::int32_t> batches;
 };
@@ -102,7 +102,7 @@ Plan PlanOf(const Options& options) {
           {1, 32, 64}};
 }
 
-double MatrixValues(const model::LlamaConfig& c) {
+double MatrixValues(const model::DecoderConfig& c) {
   const double layer = static_cast<double>(c.width) * (2.0 * c.q_width() + 2.0 * c.kv_width() + 3.0 * c.ffn_width);
   return layer * c.layers;
 }
@@ -135,7 +135,7 @@ class StepBench {
 
   // Bytes: weights and K/V, which are all that counts.
   void DecodeParts(std::int32_t sequences) {
-    const model::LlamaConfig& c = plan_.config;
+    const model::DecoderConfig& c = plan_.config;
     const double weight = formats_.starts_with("fp8") ? 1.0 : 2.0, width = c.width;
     const double layer = weight * width * c.layers;
     const double kv =

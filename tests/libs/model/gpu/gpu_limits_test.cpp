@@ -49,7 +49,7 @@ TEST(StepBuffersTest, SamplingWorkspaceHoldsAnyStepOverTheTokensThatMayBePicked)
   };
   for (const Case& test : {Case{32, 65600, 65536}, Case{32, 65536, 65536}, Case{64, 128256, 128000}, Case{8, 83, 40},
                            Case{64, 152064, 151643}, Case{1, 32064, 32000}, Case{33, 49152, 1}}) {
-    LlamaConfig config;
+    DecoderConfig config;
     config.width = 128, config.heads = 2, config.kv_heads = 1, config.head_dim = 64, config.ffn_width = 96;
     config.vocabulary = test.vocabulary;
     void* const base = reinterpret_cast<void*>(256);  // never read
@@ -77,8 +77,8 @@ TEST(GpuWeightsTest, RunsOfAnyLengthGiveTheSameMatrix) {
   TinyLlama tiny{.width = 128, .heads = 2, .kv_heads = 1, .ffn_width = 96, .vocabulary = 83};
   tiny.tied = false;
   const auto file = ParseTiny(tiny);
-  const auto config = LlamaConfig::FromGguf(*file);
-  const auto weights = LlamaWeights::FromGguf(*file, *config);
+  const auto config = DecoderConfig::FromGguf(*file);
+  const auto weights = DecoderWeights::FromGguf(*file, *config);
   ASSERT_TRUE(weights.ok()) << weights.status();
   for (GpuWeightsFormat format : {GpuWeightsFormat::kFp8, GpuWeightsFormat::kBf16}) {
     const auto whole = GpuWeights::Upload(*weights, *config, format, 1, {});
@@ -101,7 +101,7 @@ TEST(GpuWeightsTest, RunsOfAnyLengthGiveTheSameMatrix) {
 
 // As RunsOfAnyLength: 4 Mi random values are 819.2 rows of 5,120.
 TEST(GpuWeightsTest, RandomRowsThatDoNotDivideTheRandomBlockAreRepacked) {
-  LlamaConfig config;
+  DecoderConfig config;
   config.layers = 1, config.width = 5120, config.heads = config.kv_heads = 10, config.head_dim = 64;
   config.ffn_width = 32, config.vocabulary = 8;
   const auto weights = GpuWeights::Random(config, GpuWeightsFormat::kFp8, 1);

@@ -232,15 +232,15 @@ TEST_F(GpuModelTest, TokensBeyondThoseThatMayBePickedAreNever) {
 }
 
 TEST_F(GpuModelTest, RandomWeightsGiveFiniteLogits) {
-  const LlamaConfig config{.layers = 2,
-                           .width = 128,
-                           .heads = 2,
-                           .kv_heads = 1,
-                           .head_dim = 64,
-                           .ffn_width = 96,
-                           .vocabulary = 88,
-                           .context_tokens = 128,
-                           .rms_epsilon = 1e-5F};
+  const DecoderConfig config{.layers = 2,
+                             .width = 128,
+                             .heads = 2,
+                             .kv_heads = 1,
+                             .head_dim = 64,
+                             .ffn_width = 96,
+                             .vocabulary = 88,
+                             .context_tokens = 128,
+                             .rms_epsilon = 1e-5F};
   for (GpuWeightsFormat weights : {GpuWeightsFormat::kBf16, GpuWeightsFormat::kFp8}) {
     GpuModelOptions options = SmallOptions();
     options.weights = weights;

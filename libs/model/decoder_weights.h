@@ -5,7 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "kernels/quant/weight_format.h"
-#include "libs/model/llama_config.h"
+#include "libs/model/decoder_config.h"
 #include "libs/tensor/gguf.h"
 
 namespace model {
@@ -16,12 +16,12 @@ struct WeightMatrix {
   kernels::WeightFormat format = kernels::WeightFormat::kF32;
   std::int64_t rows = 0;
   std::int64_t cols = 0;
-  // Bytes from a row to the next where columns are a slice of wider rows; 0: rows follow one another. What loads weights
-  // into a device takes slices, the forward pass on the CPU does not.
+  // Bytes from a row to the next where columns are a slice of wider rows; 0: rows follow one another. What loads
+  // weights into a device takes slices, the forward pass on the CPU does not.
   std::int64_t row_stride = 0;
 };
 
-struct LlamaLayer {
+struct DecoderLayer {
   std::vector<float> attention_norm;  // [width]
   WeightMatrix q;                     // [q_width][width]
   WeightMatrix k, v;                  // [kv_width][width]
@@ -35,14 +35,14 @@ struct LlamaLayer {
 // the architecture does not know is refused: ignoring it (a bias, say) would give wrong answers in silence.
 //
 // Ownership: matrices are views; the file must outlive this.
-struct LlamaWeights {
-  WeightMatrix token_embedding;    // [vocabulary][width]
-  std::vector<LlamaLayer> layers;  // [layers]
-  std::vector<float> output_norm;  // [width]
-  WeightMatrix output;             // [vocabulary][width]; the embedding where the file has no output.weight (tied)
+struct DecoderWeights {
+  WeightMatrix token_embedding;      // [vocabulary][width]
+  std::vector<DecoderLayer> layers;  // [layers]
+  std::vector<float> output_norm;    // [width]
+  WeightMatrix output;               // [vocabulary][width]; the embedding where the file has no output.weight (tied)
 
   // FailedPrecondition names the tensor, what it should be and what it is. Permanent.
-  static absl::StatusOr<LlamaWeights> FromGguf(const tensor::GgufFile& file, const LlamaConfig& config);
+  static absl::StatusOr<DecoderWeights> FromGguf(const tensor::GgufFile& file, const DecoderConfig& config);
 };
 
 }  // namespace model

@@ -1,4 +1,4 @@
-#include "libs/model/llama_model.h"
+#include "libs/model/decoder_model.h"
 
 #include <gtest/gtest.h>
 
@@ -19,13 +19,13 @@ std::vector<std::int32_t> RandomTokens(std::mt19937& rng, std::size_t count, std
   return tokens;
 }
 
-std::unique_ptr<LlamaModel> Load(const std::shared_ptr<const tensor::GgufFile>& file, const LlamaOptions& options) {
-  auto model = LlamaModel::Load(file, options);
+std::unique_ptr<DecoderModel> Load(const std::shared_ptr<const tensor::GgufFile>& file, const DecoderOptions& options) {
+  auto model = DecoderModel::Load(file, options);
   EXPECT_TRUE(model.ok()) << model.status();
   return *std::move(model);
 }
 
-LlamaOptions SmallOptions() {
+DecoderOptions SmallOptions() {
   return {.threads = 2,
           .blocks_total = 40,
           .block_size = 4,
@@ -36,7 +36,7 @@ LlamaOptions SmallOptions() {
 }
 
 // Logits after the last of `tokens`.
-std::vector<float> LastLogits(LlamaModel& model, const std::vector<std::int32_t>& tokens) {
+std::vector<float> LastLogits(DecoderModel& model, const std::vector<std::int32_t>& tokens) {
   auto scheduler =
       scheduler::Scheduler::Create({.blocks_total = 40, .block_size = 4, .sequences_max = 8, .step_tokens_max = 24});
   SequenceDriver driver(model, **scheduler, /*keep_logits=*/true);
@@ -45,7 +45,7 @@ std::vector<float> LastLogits(LlamaModel& model, const std::vector<std::int32_t>
   return driver.outcome(1).logits[0];
 }
 
-TEST(LlamaModelTest, EqualsThePlainForwardPassInEveryFormatAndOnEveryTarget) {
+TEST(DecoderModelTest, EqualsThePlainForwardPassInEveryFormatAndOnEveryTarget) {
   for (tensor::DType dtype : {tensor::DType::kF32, tensor::DType::kF16, tensor::DType::kBF16, tensor::DType::kQ8_0,
                               tensor::DType::kQ4_0, tensor::DType::kQ4_1, tensor::DType::kQ5_0, tensor::DType::kQ5_1,
                               tensor::DType::kQ4_K, tensor::DType::kQ5_K, tensor::DType::kQ6_K}) {
@@ -59,7 +59,7 @@ TEST(LlamaModelTest, EqualsThePlainForwardPassInEveryFormatAndOnEveryTarget) {
       const kernels::CpuKernels* kernels = kernels::CpuKernelsFor(target);
       if (kernels == nullptr) continue;
       SCOPED_TRACE(std::string(tensor::DTypeName(dtype)) + " on " + kernels->name);
-      LlamaOptions options = SmallOptions();
+      DecoderOptions options = SmallOptions();
       options.kernels = kernels;
       options.kv_dtype = kvcache::KvDtype::kF32;
       auto model = Load(file, options);
@@ -75,14 +75,14 @@ TEST(LlamaModelTest, EqualsThePlainForwardPassInEveryFormatAndOnEveryTarget) {
 // Goal: a sequence's logits have the same bits alone and in any company, whatever the chunking, the number of threads,
 // the blocks it got, who joins or leaves meanwhile, and whether it was preempted on the way.
 // Method: random traffic through the real scheduler with a pool too small for it, against each sequence on its own.
-TEST(LlamaModelTest, MixedBatchGivesEachSequenceTheSameBitsAsAlone) {
+TEST(DecoderModelTest, MixedBatchGivesEachSequenceTheSameBitsAsAlone) {
   const auto file = ParseTiny({});
   ASSERT_NE(file, nullptr);
   std::int64_t preemptions = 0;
   for (std::uint32_t seed = 1; seed <= 12; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937 rng(seed);
-    LlamaOptions options = SmallOptions();
+    DecoderOptions options = SmallOptions();
     options.threads = 1 + static_cast<int>(seed % 3);
     options.kv_dtype = seed % 2 == 0 ? kvcache::KvDtype::kF16 : kvcache::KvDtype::kF32;
     auto model = Load(file, options);
@@ -119,8 +119,8 @@ TEST(LlamaModelTest, MixedBatchGivesEachSequenceTheSameBitsAsAlone) {
   EXPECT_GT(preemptions, 0) << "the test is meant to preempt";
 }
 
-TEST(LlamaModelTest, BatchBeyondTheOptionsIsABug) {
-  LlamaOptions options = SmallOptions();
+TEST(DecoderModelTest, BatchBeyondTheOptionsIsABug) {
+  DecoderOptions options = SmallOptions();
   options.threads = 1;  // a death test forks
   auto model = Load(ParseTiny({}), options);
   ASSERT_NE(model, nullptr);
@@ -140,14 +140,14 @@ TEST(LlamaModelTest, BatchBeyondTheOptionsIsABug) {
   EXPECT_DEATH(model->ForwardStep(batch), "slots");
 }
 
-TEST(LlamaModelTest, OptionsOutOfBoundsAreNamed) {
-  LlamaOptions options = SmallOptions();
+TEST(DecoderModelTest, OptionsOutOfBoundsAreNamed) {
+  DecoderOptions options = SmallOptions();
   options.block_size = 257;
-  EXPECT_NE(std::string(LlamaModel::Load(ParseTiny({}), options).status().message()).find("block_size"),
+  EXPECT_NE(std::string(DecoderModel::Load(ParseTiny({}), options).status().message()).find("block_size"),
             std::string::npos);
   options = SmallOptions();
   options.threads = 0;
-  EXPECT_EQ(LlamaModel::Load(ParseTiny({}), options).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(DecoderModel::Load(ParseTiny({}), options).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 struct BadModel {
@@ -168,7 +168,7 @@ void DropMetadata(TinyLlama& tiny, std::string key) {
   };
 }
 
-TEST(LlamaModelTest, ModelsThatAreNotWhatTheySayAreRefusedWithTheReason) {
+TEST(DecoderModelTest, ModelsThatAreNotWhatTheySayAreRefusedWithTheReason) {
   using Entries = std::vector<TinyLlama::Entry>;
   const BadModel bad_models[] = {
       {"architecture is mamba", [](TinyLlama& t) { t.architecture = "mamba"; }},
@@ -209,7 +209,7 @@ TEST(LlamaModelTest, ModelsThatAreNotWhatTheySayAreRefusedWithTheReason) {
     bad.spoil(tiny);
     const auto file = ParseTiny(tiny);
     ASSERT_NE(file, nullptr) << bad.message << ": the file itself is well-formed";
-    const absl::Status status = LlamaModel::Load(file, SmallOptions()).status();
+    const absl::Status status = DecoderModel::Load(file, SmallOptions()).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << bad.message << ": " << status;
     EXPECT_NE(std::string(status.message()).find(bad.message), std::string::npos) << bad.message << ": " << status;
   }

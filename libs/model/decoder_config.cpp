@@ -1,4 +1,4 @@
-#include "libs/model/llama_config.h"
+#include "libs/model/decoder_config.h"
 
 #include <string>
 
@@ -82,7 +82,7 @@ void RefuseVariants(const tensor::GgufFile& file, Reader& reader) {
 
 }  // namespace
 
-absl::StatusOr<LlamaConfig> LlamaConfig::FromGguf(const tensor::GgufFile& file) {
+absl::StatusOr<DecoderConfig> DecoderConfig::FromGguf(const tensor::GgufFile& file) {
   const auto architecture = file.GetString("general.architecture");
   if (!architecture.ok()) return absl::FailedPreconditionError(architecture.status().message());
   if (*architecture != "llama") {
@@ -90,7 +90,7 @@ absl::StatusOr<LlamaConfig> LlamaConfig::FromGguf(const tensor::GgufFile& file) 
         absl::StrCat("model architecture is ", std::string(*architecture), ", supported is llama"));
   }
   Reader reader(file);
-  LlamaConfig config;
+  DecoderConfig config;
   config.layers = reader.Int("block_count", kLayersMax);
   config.width = reader.Int("embedding_length", kWidthMax);
   config.heads = reader.Int("attention.head_count", kHeadsMax);

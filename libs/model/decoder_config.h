@@ -8,7 +8,7 @@
 namespace model {
 
 // Hyper-parameters of a Llama model (Touvron et al. 2023) as GGUF metadata holds them, keys `llama.*`.
-struct LlamaConfig {
+struct DecoderConfig {
   std::int32_t layers = 0;          // block_count
   std::int32_t width = 0;           // embedding_length
   std::int32_t heads = 0;           // attention.head_count
@@ -25,7 +25,7 @@ struct LlamaConfig {
 
   // FailedPrecondition: another architecture, a missing or contradictory value, or a variant that the forward pass does
   // not compute (rope scaling, experts, other head sizes); names the key. Permanent.
-  static absl::StatusOr<LlamaConfig> FromGguf(const tensor::GgufFile& file);
+  static absl::StatusOr<DecoderConfig> FromGguf(const tensor::GgufFile& file);
 };
 
 }  // namespace model

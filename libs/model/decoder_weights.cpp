@@ -1,4 +1,4 @@
-#include "libs/model/llama_weights.h"
+#include "libs/model/decoder_weights.h"
 
 #include <string>
 
@@ -96,9 +96,9 @@ class Taker {
 
 }  // namespace
 
-absl::StatusOr<LlamaWeights> LlamaWeights::FromGguf(const tensor::GgufFile& file, const LlamaConfig& config) {
+absl::StatusOr<DecoderWeights> DecoderWeights::FromGguf(const tensor::GgufFile& file, const DecoderConfig& config) {
   Taker taker(file);
-  LlamaWeights weights;
+  DecoderWeights weights;
   weights.token_embedding = taker.Matrix("token_embd.weight", config.vocabulary, config.width);
   weights.output_norm = taker.Vector("output_norm.weight", config.width);
   weights.output = file.FindTensor("output.weight") == nullptr
@@ -106,7 +106,7 @@ absl::StatusOr<LlamaWeights> LlamaWeights::FromGguf(const tensor::GgufFile& file
                        : taker.Matrix("output.weight", config.vocabulary, config.width);
   for (std::int32_t i = 0; i < config.layers; ++i) {
     const std::string prefix = absl::StrCat("blk.", i, ".");
-    LlamaLayer& layer = weights.layers.emplace_back();
+    DecoderLayer& layer = weights.layers.emplace_back();
     layer.attention_norm = taker.Vector(prefix + "attn_norm.weight", config.width);
     layer.q = taker.Matrix(prefix + "attn_q.weight", config.q_width(), config.width);
     layer.k = taker.Matrix(prefix + "attn_k.weight", config.kv_width(), config.width);

@@ -10,10 +10,10 @@
 #include "kernels/primitives/thread_pool.h"
 #include "libs/kvcache/kv_pool.h"
 #include "libs/kvcache/step_batch.h"
+#include "libs/model/decoder_config.h"
+#include "libs/model/decoder_weights.h"
 #include "libs/model/internal/aligned_floats.h"
 #include "libs/model/internal/matrix_products.h"
-#include "libs/model/llama_config.h"
-#include "libs/model/llama_weights.h"
 #include "libs/tensor/gguf.h"
 
 namespace model {
@@ -23,7 +23,7 @@ namespace model {
 // perplexity). kF32: not at all.
 enum class Activations { kF32, kInt8 };
 
-struct LlamaOptions {
+struct DecoderOptions {
   int threads = 1;                    // of the forward pass, the caller among them
   std::int32_t blocks_total = 512;    // KV blocks
   std::int32_t block_size = 16;       // tokens in a block, up to kernels::kKvBlockSizeMax
@@ -35,7 +35,7 @@ struct LlamaOptions {
   const kernels::CpuKernels* kernels = nullptr;  // nullptr: the best for this machine
 };
 
-// One Llama forward pass on the CPU over a paged KV cache. This is the hot path.
+// One forward pass of a decoder-only transformer on the CPU over a paged KV cache. This is the hot path.
 //
 // A step's rows belong to many sequences and may be prefill chunks and decodes at once. A row's results depend only on
 // its own sequence: every kernel computes a row in an order that neither the batch nor the chunking changes. So a
@@ -43,12 +43,12 @@ struct LlamaOptions {
 //
 // Ownership: keeps the file mapped, the KV pool and all step memory, allocated in Load; a step allocates nothing.
 // Threading: confined to one thread at a time, which it helps with threads - 1 of its own.
-class LlamaModel {
+class DecoderModel {
  public:
   // FailedPrecondition: the file is no Llama model as supported. ResourceExhausted: the KV pool. InvalidArgument: an
   // option.
-  static absl::StatusOr<std::unique_ptr<LlamaModel>> Load(std::shared_ptr<const tensor::GgufFile> file,
-                                                          const LlamaOptions& options);
+  static absl::StatusOr<std::unique_ptr<DecoderModel>> Load(std::shared_ptr<const tensor::GgufFile> file,
+                                                            const DecoderOptions& options);
 
   // Runs the rows. REQUIRES: a batch within the options' limits, token ids in the vocabulary, blocks in the pool, and
   // positions below each row's computed in the same blocks by earlier rows.
@@ -57,11 +57,11 @@ class LlamaModel {
   // Logits after row batch.logit_rows[sample] of the last step; valid until the next.
   std::span<const float> logits(std::int32_t sample) const;  // [vocabulary]
 
-  const LlamaConfig& config() const { return config_; }
+  const DecoderConfig& config() const { return config_; }
 
  private:
-  LlamaModel(std::shared_ptr<const tensor::GgufFile> file, const LlamaOptions& options, const LlamaConfig& config,
-             LlamaWeights weights, kvcache::KvPool pool);
+  DecoderModel(std::shared_ptr<const tensor::GgufFile> file, const DecoderOptions& options, const DecoderConfig& config,
+               DecoderWeights weights, kvcache::KvPool pool);
 
   // The matrices of a layer as products want them.
   struct LayerProducts {
@@ -78,9 +78,9 @@ class LlamaModel {
   void Norm(std::int64_t row, const std::vector<float>& weight, float* to) const;
 
   const std::shared_ptr<const tensor::GgufFile> file_;
-  const LlamaOptions options_;
-  const LlamaConfig config_;
-  const LlamaWeights weights_;
+  const DecoderOptions options_;
+  const DecoderConfig config_;
+  const DecoderWeights weights_;
   const kernels::CpuKernels& kernels_;
   const kvcache::KvPool pool_;
   kernels::ThreadPool threads_;

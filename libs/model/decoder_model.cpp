@@ -1,4 +1,4 @@
-#include "libs/model/llama_model.h"
+#include "libs/model/decoder_model.h"
 
 #include <algorithm>
 #include <array>
@@ -12,7 +12,7 @@
 namespace model {
 namespace {
 
-absl::Status CheckOptions(const LlamaOptions& options) {
+absl::Status CheckOptions(const DecoderOptions& options) {
   const struct {
     const char* name;
     std::int64_t value, max;
@@ -33,12 +33,12 @@ absl::Status CheckOptions(const LlamaOptions& options) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<LlamaModel>> LlamaModel::Load(std::shared_ptr<const tensor::GgufFile> file,
-                                                             const LlamaOptions& options) {
+absl::StatusOr<std::unique_ptr<DecoderModel>> DecoderModel::Load(std::shared_ptr<const tensor::GgufFile> file,
+                                                                 const DecoderOptions& options) {
   if (absl::Status status = CheckOptions(options); !status.ok()) return status;
-  absl::StatusOr<LlamaConfig> config = LlamaConfig::FromGguf(*file);
+  absl::StatusOr<DecoderConfig> config = DecoderConfig::FromGguf(*file);
   if (!config.ok()) return config.status();
-  absl::StatusOr<LlamaWeights> weights = LlamaWeights::FromGguf(*file, *config);
+  absl::StatusOr<DecoderWeights> weights = DecoderWeights::FromGguf(*file, *config);
   if (!weights.ok()) return weights.status();
   absl::StatusOr<kvcache::KvPool> pool = kvcache::KvPool::Create({.layers = config->layers,
                                                                   .blocks_total = options.blocks_total,
@@ -48,15 +48,15 @@ absl::StatusOr<std::unique_ptr<LlamaModel>> LlamaModel::Load(std::shared_ptr<con
                                                                   .dtype = options.kv_dtype});
   if (!pool.ok()) return pool.status();
   try {
-    return std::unique_ptr<LlamaModel>(
-        new LlamaModel(std::move(file), options, *config, *std::move(weights), *std::move(pool)));
+    return std::unique_ptr<DecoderModel>(
+        new DecoderModel(std::move(file), options, *config, *std::move(weights), *std::move(pool)));
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("no memory for a step's buffers; lower step_tokens_max or sequences_max");
   }
 }
 
-LlamaModel::LlamaModel(std::shared_ptr<const tensor::GgufFile> file, const LlamaOptions& options,
-                       const LlamaConfig& config, LlamaWeights weights, kvcache::KvPool pool)
+DecoderModel::DecoderModel(std::shared_ptr<const tensor::GgufFile> file, const DecoderOptions& options,
+                           const DecoderConfig& config, DecoderWeights weights, kvcache::KvPool pool)
     : file_(std::move(file)),
       options_(options),
       config_(config),
@@ -75,7 +75,7 @@ LlamaModel::LlamaModel(std::shared_ptr<const tensor::GgufFile> file, const Llama
       sequence_of_row_(static_cast<std::size_t>(options.rows_max)) {
   kernels::FillRopeTable(options.positions_max, config.head_dim, config.rope_freq_base, rope_table_.data());
   const bool pack = options.activations == Activations::kInt8;
-  for (const LlamaLayer& layer : weights_.layers) {
+  for (const DecoderLayer& layer : weights_.layers) {
     layers_.push_back({.q = products_.Prepare(layer.q, pack),
                        .k = products_.Prepare(layer.k, pack),
                        .v = products_.Prepare(layer.v, pack),
@@ -87,7 +87,7 @@ LlamaModel::LlamaModel(std::shared_ptr<const tensor::GgufFile> file, const Llama
   output_ = products_.Prepare(weights_.output, pack);
 }
 
-void LlamaModel::CheckBatch(const kvcache::StepBatch& batch) const {
+void DecoderModel::CheckBatch(const kvcache::StepBatch& batch) const {
   CHECK(batch.rows() <= options_.rows_max && batch.samples() <= options_.samples_max);
   CHECK(batch.positions.size() == batch.token_ids.size() && batch.samples() <= batch.rows());
   for (std::int32_t token : batch.token_ids) CHECK(token >= 0 && token < config_.vocabulary);
@@ -101,7 +101,7 @@ void LlamaModel::CheckBatch(const kvcache::StepBatch& batch) const {
   }
 }
 
-void LlamaModel::ForwardStep(const kvcache::StepBatch& batch) {
+void DecoderModel::ForwardStep(const kvcache::StepBatch& batch) {
   if (batch.rows() == 0) return;
   CheckBatch(batch);
   for (std::int32_t s = 0; s < batch.sequences(); ++s) {
@@ -116,7 +116,7 @@ void LlamaModel::ForwardStep(const kvcache::StepBatch& batch) {
   Logits(batch);
 }
 
-void LlamaModel::Embed(const kvcache::StepBatch& batch) {
+void DecoderModel::Embed(const kvcache::StepBatch& batch) {
   const WeightMatrix& embedding = weights_.token_embedding;
   const std::int64_t row_bytes = kernels::RowBytes(embedding.format, embedding.cols);
   for (std::int64_t row = 0; row < batch.rows(); ++row) {
@@ -126,7 +126,7 @@ void LlamaModel::Embed(const kvcache::StepBatch& batch) {
   }
 }
 
-kernels::PagedKv LlamaModel::LayerKv(std::int32_t layer) const {
+kernels::PagedKv DecoderModel::LayerKv(std::int32_t layer) const {
   return {.k = pool_.k(layer),
           .v = pool_.v(layer),
           .format = options_.kv_dtype == kvcache::KvDtype::kF32 ? kernels::KvFormat::kF32 : kernels::KvFormat::kF16,
@@ -135,12 +135,12 @@ kernels::PagedKv LlamaModel::LayerKv(std::int32_t layer) const {
           .head_dim = config_.head_dim};
 }
 
-void LlamaModel::Norm(std::int64_t row, const std::vector<float>& weight, float* to) const {
+void DecoderModel::Norm(std::int64_t row, const std::vector<float>& weight, float* to) const {
   kernels_.rms_norm(x_.data() + row * config_.width, weight.data(), config_.rms_epsilon, 1, config_.width, to);
 }
 
 // x += W_o attention(rope(W_q n), rope(W_k n), W_v n), n = norm(x)
-void LlamaModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer_index) {
+void DecoderModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer_index) {
   const LayerProducts& layer = layers_[static_cast<std::size_t>(layer_index)];
   const std::vector<float>& norm = weights_.layers[static_cast<std::size_t>(layer_index)].attention_norm;
   const std::int64_t rows = batch.rows();
@@ -189,7 +189,7 @@ void LlamaModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer_i
 }
 
 // x += W_down swiglu(W_gate n, W_up n), n = norm(x)
-void LlamaModel::FeedForward(std::int32_t layer_index, std::int64_t rows) {
+void DecoderModel::FeedForward(std::int32_t layer_index, std::int64_t rows) {
   const LayerProducts& layer = layers_[static_cast<std::size_t>(layer_index)];
   const std::vector<float>& norm = weights_.layers[static_cast<std::size_t>(layer_index)].ffn_norm;
   const std::int64_t ffn_width = config_.ffn_width;
@@ -205,14 +205,14 @@ void LlamaModel::FeedForward(std::int32_t layer_index, std::int64_t rows) {
 }
 
 // Only for the rows that sample: the output matrix is the largest of all.
-void LlamaModel::Logits(const kvcache::StepBatch& batch) {
+void DecoderModel::Logits(const kvcache::StepBatch& batch) {
   const MatrixProducts::Product logits{&output_, logits_.data(), config_.vocabulary, false};
   products_.Run({&logits, 1}, batch.samples(), [&](std::int64_t sample, float* to) {
     Norm(batch.logit_rows[static_cast<std::size_t>(sample)], weights_.output_norm, to);
   });
 }
 
-std::span<const float> LlamaModel::logits(std::int32_t sample) const {
+std::span<const float> DecoderModel::logits(std::int32_t sample) const {
   return {logits_.data() + std::int64_t{sample} * config_.vocabulary, static_cast<std::size_t>(config_.vocabulary)};
 }
 
