@@ -28,19 +28,19 @@ double Score(const PagedAttention& a, const float* q, std::int64_t position) {
 
 // The textbook form: all scores, their softmax, the weighted sum; all in double.
 void PagedAttentionRef(const PagedAttention& a, const float* q, float* out) {
-  std::vector<double> weights(static_cast<std::size_t>(a.context));
+  std::vector<double> weights(static_cast<std::size_t>(a.context - a.first()));
   for (std::int64_t g = 0; g < a.group; ++g, q += a.kv.head_dim, out += a.kv.head_dim) {
     double best = -std::numeric_limits<double>::infinity();
-    for (std::int64_t p = 0; p < a.context; ++p) {
-      weights[static_cast<std::size_t>(p)] = Score(a, q, p);
-      best = std::max(best, weights[static_cast<std::size_t>(p)]);
+    for (std::int64_t p = a.first(); p < a.context; ++p) {
+      weights[static_cast<std::size_t>(p - a.first())] = Score(a, q, p);
+      best = std::max(best, weights[static_cast<std::size_t>(p - a.first())]);
     }
     double total = 0.0;
     for (double& weight : weights) total += weight = std::exp(weight - best);
     for (std::int64_t i = 0; i < a.kv.head_dim; ++i) {
       double sum = 0.0;
-      for (std::int64_t p = 0; p < a.context; ++p) {
-        sum += weights[static_cast<std::size_t>(p)] * Element(a, a.kv.v, p, i);
+      for (std::int64_t p = a.first(); p < a.context; ++p) {
+        sum += weights[static_cast<std::size_t>(p - a.first())] * Element(a, a.kv.v, p, i);
       }
       out[i] = static_cast<float>(sum / total);
     }

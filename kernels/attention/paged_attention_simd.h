@@ -77,11 +77,13 @@ inline void PagedAttentionAs(const PagedAttention& a, const float* q, float* out
     const float* q_g = q + g * head_dim;
     float* out_g = out + g * head_dim;
     for (std::int64_t d = 0; d < head_dim; ++d) out_g[d] = 0.0F;
-    for (std::int64_t begin = 0; begin < a.context; begin += a.kv.block_size) {
+    const std::int64_t first = a.first();
+    for (std::int64_t begin = first - first % a.kv.block_size; begin < a.context; begin += a.kv.block_size) {
       const std::int64_t tokens = a.context - begin < a.kv.block_size ? a.context - begin : a.kv.block_size;
       const std::int64_t block = a.block_ids[begin / a.kv.block_size];
       const std::int64_t offset = (block * a.kv.kv_heads + a.kv_head) * a.kv.block_size * head_dim;
       BlockScores<S>(static_cast<const T*>(a.kv.k) + offset, tokens, head_dim, a.scale, q_g, scores);
+      for (std::int64_t t = 0; t < first - begin; ++t) scores[t] = -__builtin_inff();  // before the window
       AddBlock<S>(state, scores, static_cast<const T*>(a.kv.v) + offset, tokens, head_dim, out_g);
     }
     const auto normaliser = S::Set1(1.0F / state.weights);

@@ -1,8 +1,10 @@
 #include "libs/kvcache/kv_pool.h"
 
 #include <cstdlib>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/check.h"
 
 namespace kvcache {
 namespace {
@@ -26,6 +28,9 @@ absl::StatusOr<KvPool> KvPool::Create(const KvPoolShape& shape) {
     return absl::ResourceExhaustedError("the KV pool's size overflows; lower kv_blocks");
   }
   layer_bytes -= layer_bytes % kAlignment;
+  const std::size_t block_bytes = static_cast<std::size_t>(shape.dtype == KvDtype::kF32 ? 4 : 2) *
+                                  static_cast<std::size_t>(shape.kv_heads) *
+                                  static_cast<std::size_t>(shape.block_size) * static_cast<std::size_t>(shape.head_dim);
   std::size_t bytes = 0;
   if (__builtin_mul_overflow(layer_bytes, 2 * static_cast<std::size_t>(shape.layers), &bytes)) {
     return absl::ResourceExhaustedError("the KV pool's size overflows; lower kv_blocks");
@@ -35,7 +40,17 @@ absl::StatusOr<KvPool> KvPool::Create(const KvPoolShape& shape) {
     return absl::ResourceExhaustedError(
         absl::StrCat("no memory for a KV pool of ", bytes >> 20, " MiB; lower kv_blocks"));
   }
-  return KvPool(shape, layer_bytes, memory);
+  return KvPool(shape, block_bytes, layer_bytes, memory);
+}
+
+void KvPool::CopyBlock(BlockId from, BlockId to) const {
+  const auto source = static_cast<std::size_t>(from), target = static_cast<std::size_t>(to);
+  const auto blocks_total = static_cast<std::size_t>(shape_.blocks_total);
+  CHECK(source < blocks_total && target < blocks_total);
+  if (source == target) return;
+  for (std::int32_t i = 0; i < planes(); ++i) {
+    std::memcpy(plane(i) + target * block_bytes_, plane(i) + source * block_bytes_, block_bytes_);
+  }
 }
 
 }  // namespace kvcache

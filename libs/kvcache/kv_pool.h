@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "libs/kvcache/block_id.h"
 
 namespace kvcache {
 
@@ -34,21 +35,28 @@ class KvPool {
   const KvPoolShape& shape() const { return shape_; }
   std::size_t bytes() const { return layer_bytes_ * static_cast<std::size_t>(shape_.layers) * 2; }
 
-  void* k(std::int32_t layer) const { return Plane(layer); }  // [blocks_total][kv_heads][block_size][head_dim]
-  void* v(std::int32_t layer) const { return Plane(shape_.layers + layer); }  // the same
+  // One block in one plane, whatever the dtype: it begins at k(layer) + block * block_bytes(). A sequence's block is
+  // such a piece in each of the planes() planes, which begin at plane(i): the layers' keys, then their values.
+  std::size_t block_bytes() const { return block_bytes_; }
+  std::int32_t planes() const { return 2 * shape_.layers; }
+  std::byte* plane(std::int32_t index) const { return memory_.get() + layer_bytes_ * static_cast<std::size_t>(index); }
+
+  // Keys and values of a whole block in every layer: the copy on write of a fork. REQUIRES: both below blocks_total.
+  void CopyBlock(BlockId from, BlockId to) const;
+
+  void* k(std::int32_t layer) const { return plane(layer); }  // [blocks_total][kv_heads][block_size][head_dim]
+  void* v(std::int32_t layer) const { return plane(shape_.layers + layer); }  // the same
 
  private:
   struct FreeDeleter {
     void operator()(std::byte* p) const;
   };
 
-  KvPool(const KvPoolShape& shape, std::size_t layer_bytes, std::byte* memory)
-      : shape_(shape), layer_bytes_(layer_bytes), memory_(memory) {}
-
-  void* Plane(std::int32_t index) const { return memory_.get() + layer_bytes_ * static_cast<std::size_t>(index); }
+  KvPool(const KvPoolShape& shape, std::size_t block_bytes, std::size_t layer_bytes, std::byte* memory)
+      : shape_(shape), block_bytes_(block_bytes), layer_bytes_(layer_bytes), memory_(memory) {}
 
   KvPoolShape shape_;
-  std::size_t layer_bytes_;
+  std::size_t block_bytes_, layer_bytes_;
   std::unique_ptr<std::byte[], FreeDeleter> memory_;
 };
 

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <vector>
 
 #include "tests/kernels/kernel_test.h"
 
@@ -61,6 +62,40 @@ TEST_P(PagedAttentionTest, EqualsTheReferenceForEveryContextAndBlockSize) {
         kernels_->paged_attention(attention, q.data(), actual.data());
         for (std::size_t i = 0; i < q.size(); ++i) {
           ASSERT_NEAR(actual[i], expected[i], 3e-6F) << "context " << context << " block_size " << block_size;
+        }
+      }
+    }
+  }
+}
+
+// Blocks before the window hold NaN and have ids outside the pool: reading one shows. Slots of the window's first block
+// that lie before it have weight 0.
+TEST_P(PagedAttentionTest, SeesTheWindowAlone) {
+  constexpr std::int64_t kHeadDim = 32, kGroup = 2, kContextMax = 70;
+  for (std::int64_t block_size : {1, 5, 16, 33}) {
+    for (std::int64_t window : {1, 2, 7, 16, 40, 69, 70, 1000}) {
+      Cache cache(KvFormat::kF16, /*kv_heads=*/1, block_size, kHeadDim, /*blocks_total=*/80 / block_size + 1);
+      FillTo(cache, 0, kContextMax);
+      for (std::int64_t context : {1, 2, 15, 16, 17, 41, 69, 70}) {
+        const std::vector<float> q = Random(kGroup * kHeadDim);
+        std::vector<float> expected(q.size()), actual(q.size());
+        PagedAttention attention{cache.kv, 0, cache.block_ids.data(), context, kGroup, 0.2F, window};
+        std::vector<std::uint32_t> ids = cache.block_ids;
+        std::fill(ids.begin(), ids.begin() + attention.first() / block_size, 0xFFFFFFFFU);
+        attention.block_ids = ids.data();
+        PagedAttentionRef(attention, q.data(), expected.data());
+        kernels_->paged_attention(attention, q.data(), actual.data());
+        for (std::size_t i = 0; i < q.size(); ++i) {
+          ASSERT_NEAR(actual[i], expected[i], 3e-6F) << "context " << context << " window " << window;
+        }
+        // The same as if the sequence began with the window: no key knows its position here.
+        if (attention.first() % block_size == 0) {
+          PagedAttention cut = attention;
+          cut.window = 0;
+          cut.context -= attention.first();
+          cut.block_ids += attention.first() / block_size;
+          PagedAttentionRef(cut, q.data(), expected.data());
+          for (std::size_t i = 0; i < q.size(); ++i) ASSERT_NEAR(actual[i], expected[i], 3e-6F);
         }
       }
     }

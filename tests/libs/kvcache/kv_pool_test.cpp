@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 namespace kvcache {
@@ -21,6 +24,35 @@ TEST(KvPoolTest, PlanesAreAlignedAndDoNotOverlap) {
   for (int i = 1; i < 4; ++i) {
     EXPECT_GE(static_cast<const std::byte*>(planes[i]) - static_cast<const std::byte*>(planes[i - 1]),
               static_cast<std::ptrdiff_t>(plane_bytes));
+  }
+}
+
+TEST(KvPoolTest, CopiesABlockInEveryPlaneAndNothingElse) {
+  for (KvDtype dtype : {KvDtype::kF32, KvDtype::kF16}) {
+    KvPoolShape shape = SmallShape();
+    shape.dtype = dtype;
+    auto pool = KvPool::Create(shape);
+    ASSERT_TRUE(pool.ok()) << pool.status();
+    ASSERT_EQ(pool->planes(), 4);
+    EXPECT_EQ(pool->plane(0), pool->k(0));
+    EXPECT_EQ(pool->plane(3), pool->v(1));
+    const auto byte = [&](std::int32_t plane, std::size_t block) {
+      return static_cast<int>(plane * 16) + 1 + static_cast<int>(block);
+    };
+    const auto fill = [&](std::int32_t plane, std::size_t block) {
+      std::memset(pool->plane(plane) + block * pool->block_bytes(), byte(plane, block), pool->block_bytes());
+    };
+    for (std::int32_t plane = 0; plane < 4; ++plane) {
+      for (std::size_t block = 0; block < 3; ++block) fill(plane, block);
+    }
+    pool->CopyBlock(BlockId{2}, BlockId{0});
+    for (std::int32_t plane = 0; plane < 4; ++plane) {
+      for (std::size_t block = 0; block < 3; ++block) {
+        const std::byte* at = pool->plane(plane) + block * pool->block_bytes();
+        const auto expected = static_cast<std::byte>(byte(plane, block == 0 ? 2 : block));
+        EXPECT_EQ(std::count(at, at + pool->block_bytes(), expected), static_cast<std::ptrdiff_t>(pool->block_bytes()));
+      }
+    }
   }
 }
 
