@@ -31,6 +31,10 @@ struct EngineOptions {
   std::int32_t context_tokens_max = 0;  // prompt and answer of a sequence; 0: as much as model and pool allow
   base::Duration echo_step_time{};      // kEcho only: how long a step takes, [0, 10 s]
 
+  // kLlm on the CPU: how the inputs of matrix products are rounded. "int8": to 8 bits where the weights' format allows
+  // it, several times faster; "f32": not at all.
+  std::string activations = "int8";
+
   // kLlm only: where the forward pass runs. "cpu"; "cuda": a card, in a build for it; "emulator": the device kernels on
   // the CPU, thousands of times slower, in a build without CUDA, for tests.
   std::string device = "cpu";

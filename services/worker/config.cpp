@@ -26,24 +26,28 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
        .max = 1 << 24});
   table.Add("block-size", &engine.block_size,
             {.doc = "Tokens in a KV block; 16, 32, 64 or 128 on a card.", .unit = "tokens", .min = 1, .max = 256});
-  table.Add("sequences-max", &engine.sequences_max,
-            {.doc = "Sequences that run in one batch. 0: 32, and 64 on a card.",
-             .unit = "sequences",
-             .min = 0,
-             .max = 4096});
+  table.Add(
+      "sequences-max", &engine.sequences_max,
+      {.doc = "Sequences that run in one batch. 0: 32, and 64 on a card.", .unit = "sequences", .min = 0, .max = 4096});
   table.Add("queue-max", &engine.queue_max,
             {.doc = "Sequences accepted beyond those that run.", .unit = "sequences", .min = 1, .max = 65536});
-  table.Add("step-tokens-max", &engine.step_tokens_max,
-            {.doc = "Tokens of one step. More: faster prefill, longer gaps between the tokens of running answers. 0: 256, "
-                    "and 2048 on a card; at least sequences-max.",
-             .unit = "tokens",
-             .min = 0,
-             .max = 65536});
+  table.Add(
+      "step-tokens-max", &engine.step_tokens_max,
+      {.doc = "Tokens of one step. More: faster prefill, longer gaps between the tokens of running answers. 0: 256, "
+              "and 2048 on a card; at least sequences-max.",
+       .unit = "tokens",
+       .min = 0,
+       .max = 65536});
   table.Add("context-tokens-max", &engine.context_tokens_max,
             {.doc = "Prompt and answer of one turn together; 0: as much as model and pool allow.",
              .unit = "tokens",
              .min = 0,
              .max = 1 << 20});
+  table.Add(
+      "activations", &engine.activations,
+      {.doc = "Inputs of matrix products on the CPU. int8: rounded to 8 bits where the weights' format allows it, "
+              "several times faster. f32: not rounded.",
+       .choices = {"int8", "f32"}});
   table.Add(
       "device", &engine.device,
       {.doc = "Where the forward pass runs. cuda: a card, in a build for it (make build CUDA=1). emulator: the device "
@@ -58,10 +62,11 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
        .unit = "cards",
        .min = 1,
        .max = 8});
-  table.Add("weights", &engine.weights,
-            {.doc = "Weights on a card. file: Q8_0, Q4_0, Q4_1 and Q4_K as in the file, others BF16. bf16: all widened. "
-                    "fp8: E4M3 with a scale a row, half of bf16's memory, a little less exact; the output matrix BF16.",
-             .choices = {"file", "bf16", "fp8"}});
+  table.Add(
+      "weights", &engine.weights,
+      {.doc = "Weights on a card. file: Q8_0, Q4_0, Q4_1 and Q4_K as in the file, others BF16. bf16: all widened. "
+              "fp8: E4M3 with a scale a row, half of bf16's memory, a little less exact; the output matrix BF16.",
+       .choices = {"file", "bf16", "fp8"}});
   table.Add(
       "kv", &engine.kv,
       {.doc = "KV cache on a card. fp8 holds twice as many tokens, a little less exact.", .choices = {"bf16", "fp8"}});

@@ -4,6 +4,8 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace engine {
 namespace {
 
@@ -24,17 +26,24 @@ std::int32_t ThreadsOr(std::int32_t threads) {
 
 absl::StatusOr<std::unique_ptr<StepBackend>> HostBackend::Load(std::shared_ptr<const tensor::GgufFile> file,
                                                                const EngineOptions& options, std::int32_t vocabulary) {
+  if (options.activations != "int8" && options.activations != "f32") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("activations is '", options.activations, "', must be one of int8, f32"));
+  }
   const absl::StatusOr<model::DecoderConfig> config = model::DecoderConfig::FromGguf(*file);
   if (!config.ok()) return config.status();
   // No sequence is longer than the pool or the model's context, so no more positions need a rotary table.
   const std::int64_t pool_tokens = std::int64_t{options.kv_blocks} * options.block_size;
   const std::int64_t positions = std::clamp<std::int64_t>(pool_tokens, 1, config->context_tokens);
-  auto model = model::DecoderModel::Load(std::move(file), {.threads = ThreadsOr(options.threads),
-                                                           .blocks_total = options.kv_blocks,
-                                                           .block_size = options.block_size,
-                                                           .rows_max = options.step_tokens_max,
-                                                           .samples_max = options.sequences_max,
-                                                           .positions_max = static_cast<std::int32_t>(positions)});
+  auto model = model::DecoderModel::Load(
+      std::move(file),
+      {.threads = ThreadsOr(options.threads),
+       .blocks_total = options.kv_blocks,
+       .block_size = options.block_size,
+       .rows_max = options.step_tokens_max,
+       .samples_max = options.sequences_max,
+       .positions_max = static_cast<std::int32_t>(positions),
+       .activations = options.activations == "int8" ? model::Activations::kInt8 : model::Activations::kF32});
   if (!model.ok()) return model.status();
   return std::unique_ptr<StepBackend>(new HostBackend(*std::move(model), vocabulary));
 }

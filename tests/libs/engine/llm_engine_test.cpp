@@ -109,6 +109,15 @@ TEST_F(LlmEngineTest, EndOfTurnIsIgnoredWhereARequestSaysSo) {
   EXPECT_GT(ended_early, 0);
 }
 
+TEST_F(LlmEngineTest, UnknownActivationsAreRefusedByName) {
+  const TemporaryFile file(TinyChatModel().Bytes());
+  EngineOptions options = OptionsFor(file.path());
+  options.activations = "int4";
+  const absl::Status status = MakeEngine(options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_NE(std::string(status.message()).find("int8, f32"), std::string::npos) << status;
+}
+
 TEST_F(LlmEngineTest, PromptBeyondTheContextIsRefusedWithTheNumbers) {
   const TemporaryFile file(TinyChatModel().Bytes());
   auto engine = Make(OptionsFor(file.path()));

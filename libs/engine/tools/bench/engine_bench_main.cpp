@@ -25,7 +25,7 @@ constexpr const char* kHelp =
   --batch=1,8,16,32    sequences at once, a row each
   --prompt=128         tokens of each prompt
   --generate=64        tokens generated for each
-  --step-tokens=512    rows of a step at most
+  --step-tokens=256    rows of a step at most
   --activations=int8   int8 or f32: how the inputs of products with quantised weights are rounded
   --json               one JSON object a row
   --perplexity=FILE    perplexity of this text instead, as llama.cpp's tool defines it
@@ -44,7 +44,7 @@ Examples
 
 struct Options {
   std::string model, perplexity;
-  std::int32_t threads = 2, prompt = 128, generate = 64, step_tokens = 512, context = 512;
+  std::int32_t threads = 2, prompt = 128, generate = 64, step_tokens = 256, context = 512;
   std::vector<std::int32_t> batches{1, 8, 16, 32};
   model::Activations activations = model::Activations::kInt8;
   bool json = false, help = false;
