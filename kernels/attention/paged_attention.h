@@ -6,30 +6,64 @@
 
 namespace kernels {
 
-// Attention of one token's query heads that share one key/value head (grouped-query attention: Ainslie et al. 2023):
-//   out[g] = sum_p softmax_p(scale * q[g] . k[p]) v[p]      over positions p in [first, context)
-//   first  = 0, or max(0, context - window) where a window slides (Beltagy et al. 2020)
-//   block_ids : [ceil(context / block_size)] the sequence's blocks
-//   q, out    : [group][head_dim]
-// REQUIRES: context >= 1, window >= 0, block_size <= kKvBlockSizeMax, head_dim a multiple of 16 and <= kHeadDimMax.
+// Attention of neighbouring tokens of one sequence, for their query heads that share one key/value head (grouped-query
+// attention: Ainslie et al. 2023). Row r sees n = context + r positions:
+//   out[r][g] = sum_p softmax_p(scale * q[r][g] . k[p]) v[p]      over positions p in [first(n), n)
+//   first(n)  = 0, or max(0, n - window) where a window slides (Beltagy et al. 2020)
+//   block_ids : [ceil((context + rows - 1) / block_size)] the sequence's blocks
+//   q, out    : [rows][group][head_dim], rows q_stride and out_stride floats apart
+// REQUIRES: context, rows, group >= 1, rows * group <= kQueriesMax, window >= 0, block_size <= kKvBlockSizeMax,
+// head_dim a multiple of 16 and <= kHeadDimMax.
 //
-// The softmax is computed online, block by block (Milakov and Gimelshein 2018), so K and V are read once. Blocks are
-// met in position order and nothing depends on other rows: a token's output has the same bits however its sequence was
-// cut into chunks. Blocks outside [first, context) are never read: their ids and slots may hold anything.
+// With a kQ8 cache the queries too are rounded to 8 bits, a scale each, and their products with keys are exact.
+//
+// The positions are cut into spans of whole blocks (SpanTokens). A span's softmax is computed whole, and joined to that
+// of the spans before it (online softmax: Milakov and Gimelshein 2018; tiles: Dao et al. 2022). Cuts and order depend
+// on the position alone: a row's output has the same bits however its sequence was cut into chunks, a chunk into calls,
+// and a call into spans. Blocks outside the rows' positions are never read: their ids and slots may hold anything.
 struct PagedAttention {
   PagedKv kv;
   std::int64_t kv_head;
   const std::uint32_t* block_ids;
-  std::int64_t context;
+  std::int64_t context;  // positions that the first row sees, its own among them
+  std::int64_t rows;
   std::int64_t group;
   float scale;
-  std::int64_t window = 0;  // positions that a token sees, its own among them; 0: all
+  std::int64_t window;  // positions that a row sees, its own among them; 0: all
+  const float* q;
+  std::int64_t q_stride;
 
   // Always inlined: files with different instruction sets include this, and share no function.
-  [[gnu::always_inline]] std::int64_t first() const { return window > 0 && context > window ? context - window : 0; }
+  [[gnu::always_inline]] constexpr std::int64_t first(std::int64_t positions) const {
+    return window > 0 && positions > window ? positions - window : 0;
+  }
 };
-using PagedAttentionFn = void(const PagedAttention& attention, const float* q, float* out);
+
+inline constexpr std::int64_t kQueriesMax = 96;  // of a call: a prefill tile, over which reading K and V is spread
+inline constexpr std::int64_t kSpanTokensMax = 256;
+
+// Positions of a span: 128, up to whole blocks.
+[[gnu::always_inline]] constexpr std::int64_t SpanTokens(std::int64_t block_size) {
+  return (127 + block_size) / block_size * block_size;
+}
+
+// Floats of scratch memory, 64-byte aligned, that a call needs; its contents don't matter.
+std::int64_t AttentionScratchFloats(std::int64_t head_dim);
+
+// All spans of all rows.
+using PagedAttentionFn = void(const PagedAttention& attention, float* scratch, float* out, std::int64_t out_stride);
+
+// One span alone, for a long context that several threads share: part[group] of PartFloats() each, which hold the
+// unnormalised sum [head_dim], the largest score and the sum of weights. REQUIRES: rows == 1, the span sees something.
+using AttentionSpanFn = void(const PagedAttention& attention, std::int64_t span, float* scratch, float* part);
+[[gnu::always_inline]] constexpr std::int64_t PartFloats(std::int64_t head_dim) { return head_dim + 16; }
+
+// Joins the parts of a row's spans, in their order, to what PagedAttentionFn would have written, bit for bit.
+//   parts : [spans][group][PartFloats()]      out : [group][head_dim]
+using JoinSpansFn = void(const float* parts, std::int64_t spans, std::int64_t group, std::int64_t head_dim, float* out);
 
 PagedAttentionFn PagedAttentionRef;
+AttentionSpanFn AttentionSpanRef;
+JoinSpansFn JoinSpansRef;
 
 }  // namespace kernels

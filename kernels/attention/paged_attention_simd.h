@@ -2,102 +2,315 @@
 
 #include <cstdint>
 
+#include "kernels/attention/attention_tile_simd.h"
 #include "kernels/attention/paged_attention.h"
+#include "kernels/attention/stage_kv_simd.h"
 #include "kernels/primitives/exp_simd.h"
+#include "kernels/quant/quantize_head_simd.h"
 
 namespace kernels {
 
+// A call's scratch memory. Rows of staged keys and of scores lie an odd number of cache lines apart at the usual sizes,
+// so that a column of them spreads over the cache's sets.
 template <class S>
-inline typename S::F32 LoadElement(const float* p) {
-  return S::Load(p);
-}
-template <class S>
-inline typename S::F32 LoadElement(const std::uint16_t* p) {
-  return S::LoadF16(p);
-}
+struct AttentionScratch {
+  float* staged;    // [head_dim][score_stride], then [positions][value_stride]
+  float* scores;    // [queries][score_stride]: scores, then their weights
+  float* sums;      // [kTileQueries][head_dim]: of one span
+  float* k_scales;  // [positions]
+  float* best;      // [queries] the largest score so far
+  float* weights;   // [queries] the sum of weights so far, relative to it
+  float* span_best;
+  float* span_weights;
+  float* q_scale;          // [queries] what makes a product of rounded numbers a score
+  float* q_zero;           // [queries] what the keys' 128 adds to it
+  std::int8_t* q_rounded;  // [queries][head_dim]
+  std::int64_t score_stride, value_stride;
 
-// The running softmax of one query head. Its weighted sum of values lies in `out`, unnormalised until the end.
-struct OnlineSoftmax {
-  float best = -__builtin_inff();
-  float weights = 0.0F;
+  AttentionScratch(const PagedAttention& a, float* memory) {
+    const auto take = [&](std::int64_t floats) {
+      float* taken = memory;
+      memory += (floats + 15) / 16 * 16;
+      return taken;
+    };
+    score_stride = SpanTokens(a.kv.block_size) + 16;
+    value_stride = a.kv.head_dim + 16;
+    staged = take((kSpanTokensMax + 16) * value_stride);
+    scores = take(kQueriesMax * (kSpanTokensMax + 16));
+    sums = take(8 * a.kv.head_dim);
+    k_scales = take(kSpanTokensMax + 16);
+    float** const arrays[] = {&best, &weights, &span_best, &span_weights, &q_scale, &q_zero};
+    for (float** array : arrays) *array = take(kQueriesMax + 16);
+    q_rounded = reinterpret_cast<std::int8_t*>(take(kQueriesMax * a.kv.head_dim / 4));
+  }
 };
 
-// scores[t] = scale * q . k[t], four tokens at a time so that four chains of multiply-adds overlap.
-template <class S, typename T>
-inline void BlockScores(const T* k, std::int64_t tokens, std::int64_t head_dim, float scale, const float* q,
-                        float* scores) {
-  for (std::int64_t t = 0; t < tokens; t += 4) {
-    const T* rows[4];
-    for (std::int64_t i = 0; i < 4; ++i) rows[i] = k + (t + i < tokens ? t + i : tokens - 1) * head_dim;
-    typename S::F32 sums[4] = {S::Zero(), S::Zero(), S::Zero(), S::Zero()};
-    for (std::int64_t d = 0; d < head_dim; d += S::kLanes) {
-      const auto q_d = S::Load(q + d);
-      for (int i = 0; i < 4; ++i) sums[i] = S::Fma(q_d, LoadElement<S>(rows[i] + d), sums[i]);
-    }
-    float four[4];
-    S::ReduceSum4(sums[0], sums[1], sums[2], sums[3], four);
-    for (std::int64_t i = 0; i < 4; ++i) scores[t + i] = t + i < tokens ? four[i] * scale : -__builtin_inff();
+// Scores to weights: e^(score - best) over positions [begin, end) of the span, 0 in the vectors' other lanes.
+// kScaled: a score is (product - zero) * scale * k_scales[position], otherwise product * scale.
+template <class S, bool kScaled>
+[[gnu::noinline]] void SpanSoftmax(float* scores, std::int64_t begin, std::int64_t end, float scale, float zero,
+                                   const float* k_scales, float* best_out, float* weights_out) {
+  const std::int64_t from = begin / S::kLanes * S::kLanes;
+  const auto scale_v = S::Set1(scale), zero_v = S::Set1(zero);
+  std::int64_t to = from;
+  for (; to < end; to += S::kLanes) {
+    auto score = S::Load(scores + to);
+    if constexpr (kScaled) score = S::Mul(S::Sub(score, zero_v), S::Load(k_scales + to));
+    S::Store(scores + to, S::Mul(score, scale_v));
   }
-}
-
-// Takes `tokens` more positions into the softmax. `scores` becomes their weights; it is filled up with -infinity to
-// whole vectors. REQUIRES: scores has room for that.
-template <class S, typename T>
-inline void AddBlock(OnlineSoftmax& state, float* scores, const T* v, std::int64_t tokens, std::int64_t head_dim,
-                     float* out) {
-  std::int64_t padded = (tokens + 3) / 4 * 4;
-  for (; padded % S::kLanes != 0; ++padded) scores[padded] = -__builtin_inff();
-  auto best_v = S::Set1(state.best);
-  for (std::int64_t t = 0; t < padded; t += S::kLanes) best_v = S::Max(best_v, S::Load(scores + t));
+  for (std::int64_t t = from; t < begin; ++t) scores[t] = -__builtin_inff();
+  for (std::int64_t t = end; t < to; ++t) scores[t] = -__builtin_inff();
+  auto best_v = S::Load(scores + from);
+  for (std::int64_t t = from + S::kLanes; t < to; t += S::kLanes) best_v = S::Max(best_v, S::Load(scores + t));
   const float best = S::ReduceMax(best_v);
-  const float decay = S::First(Exp<S>(S::Set1(state.best - best)));  // of what was summed under the old maximum
+  best_v = S::Set1(best);
   auto weights_v = S::Zero();
-  for (std::int64_t t = 0; t < padded; t += S::kLanes) {
-    const auto weight = Exp<S>(S::Sub(S::Load(scores + t), S::Set1(best)));
+  for (std::int64_t t = from; t < to; t += S::kLanes) {
+    const auto weight = Exp<S>(S::Sub(S::Load(scores + t), best_v));
     S::Store(scores + t, weight);
     weights_v = S::Add(weights_v, weight);
   }
-  state.weights = state.weights * decay + S::ReduceSum(weights_v);
-  state.best = best;
-  for (std::int64_t d = 0; d < head_dim; d += S::kLanes) {
-    auto sum = S::Mul(S::Load(out + d), S::Set1(decay));
-    for (std::int64_t t = 0; t < tokens; ++t) {
-      sum = S::Fma(S::Set1(scores[t]), LoadElement<S>(v + t * head_dim + d), sum);
-    }
-    S::Store(out + d, sum);
+  *best_out = best;
+  *weights_out = S::ReduceSum(weights_v);
+}
+
+// Two softmaxes become one: what each one's sums are multiplied with. `best` and `weights` take in the second.
+// REQUIRES: arrays of 16.
+template <class S>
+[[gnu::noinline]] void JoinSoftmax(float* best, float* weights, const float* other_best, const float* other_weights,
+                                   float* keep, float* add) {
+  for (int i = 0; i < 16; i += S::kLanes) {
+    const auto own = S::Load(best + i), other = S::Load(other_best + i), larger = S::Max(own, other);
+    const auto keep_v = Exp<S>(S::Sub(own, larger)), add_v = Exp<S>(S::Sub(other, larger));
+    S::Store(keep + i, keep_v);
+    S::Store(add + i, add_v);
+    S::Store(best + i, larger);
+    S::Store(weights + i, S::Fma(S::Load(weights + i), keep_v, S::Mul(S::Load(other_weights + i), add_v)));
   }
 }
 
-template <class S, typename T>
-inline void PagedAttentionAs(const PagedAttention& a, const float* q, float* out) {
-  const std::int64_t head_dim = a.kv.head_dim;
-  float scores[kKvBlockSizeMax + 16];
-  for (std::int64_t g = 0; g < a.group; ++g) {
-    OnlineSoftmax state;
-    const float* q_g = q + g * head_dim;
-    float* out_g = out + g * head_dim;
-    for (std::int64_t d = 0; d < head_dim; ++d) out_g[d] = 0.0F;
-    const std::int64_t first = a.first();
-    for (std::int64_t begin = first - first % a.kv.block_size; begin < a.context; begin += a.kv.block_size) {
-      const std::int64_t tokens = a.context - begin < a.kv.block_size ? a.context - begin : a.kv.block_size;
-      const std::int64_t block = a.block_ids[begin / a.kv.block_size];
-      const std::int64_t offset = (block * a.kv.kv_heads + a.kv_head) * a.kv.block_size * head_dim;
-      BlockScores<S>(static_cast<const T*>(a.kv.k) + offset, tokens, head_dim, a.scale, q_g, scores);
-      for (std::int64_t t = 0; t < first - begin; ++t) scores[t] = -__builtin_inff();  // before the window
-      AddBlock<S>(state, scores, static_cast<const T*>(a.kv.v) + offset, tokens, head_dim, out_g);
-    }
-    const auto normaliser = S::Set1(1.0F / state.weights);
-    for (std::int64_t d = 0; d < head_dim; d += S::kLanes) S::Store(out_g + d, S::Mul(S::Load(out_g + d), normaliser));
+template <class S>
+inline void JoinSums(float* sums, const float* other, std::int64_t head_dim, float keep, float add) {
+  const auto keep_v = S::Set1(keep), add_v = S::Set1(add);
+  for (std::int64_t d = 0; d < head_dim; d += S::kLanes) {
+    S::Store(sums + d, S::Fma(S::Load(sums + d), keep_v, S::Mul(S::Load(other + d), add_v)));
   }
+}
+
+template <class S>
+inline void Normalise(float* sums, std::int64_t head_dim, float weights) {
+  const auto inverse = S::Set1(1.0F / weights);
+  for (std::int64_t d = 0; d < head_dim; d += S::kLanes) S::Store(sums + d, S::Mul(S::Load(sums + d), inverse));
+}
+
+// A span as the rows of a call see it. Positions count from its first.
+template <class S>
+struct SpanView {
+  const PagedAttention& a;
+  std::int64_t begin, tokens;       // position of its first, and how many it has
+  std::int64_t row_begin, row_end;  // that see any of it
+
+  SpanView(const PagedAttention& attention, std::int64_t span)
+      : a(attention), begin(span * SpanTokens(a.kv.block_size)), tokens(SpanTokens(a.kv.block_size)) {
+    row_begin = a.context > begin ? 0 : begin + 1 - a.context;
+    row_end = a.rows;
+    while (row_end > row_begin && first(row_end - 1) >= tokens) --row_end;
+  }
+  std::int64_t first(std::int64_t row) const {
+    const std::int64_t position = a.first(a.context + row) - begin;
+    return position > 0 ? position : 0;
+  }
+  std::int64_t end(std::int64_t row) const {
+    const std::int64_t position = a.context + row - begin;
+    return position < tokens ? position : tokens;
+  }
+  bool starts(std::int64_t row) const { return a.first(a.context + row) >= begin; }  // none before it is seen
+  // How many queries from query i on see the same positions, of those that a tile takes.
+  int Alike(std::int64_t query) const {
+    std::int64_t row = query / a.group;
+    if (first(row) == 0 && end(row) == tokens) {
+      while (row + 1 < row_end && first(row + 1) == 0 && starts(row + 1) == starts(row)) ++row;
+    }
+    const std::int64_t alike = (row + 1) * a.group - query;
+    return static_cast<int>(alike < kTileQueries<S> ? alike : kTileQueries<S>);
+  }
+};
+
+// Scores of all queries with a span's keys, and their softmax.
+template <class S, typename T>
+inline void SpanScores(const SpanView<S>& view, const AttentionScratch<S>& scratch) {
+  const PagedAttention& a = view.a;
+  const std::int64_t head_dim = a.kv.head_dim;
+  StageKeys<S, T>(a, view.begin, view.begin + view.first(view.row_begin), view.begin + view.end(view.row_end - 1),
+                  scratch.staged, scratch.score_stride);
+  for (std::int64_t i = view.row_begin * a.group; i < view.row_end * a.group;) {
+    const int alike = view.Alike(i);
+    const std::int64_t first = view.first(i / a.group), end = view.end(i / a.group);
+    const float* q[kTileQueries<S>];
+    float* scores[kTileQueries<S>];
+    for (int j = 0; j < alike; ++j) {
+      q[j] = a.q + (i + j) / a.group * a.q_stride + (i + j) % a.group * head_dim;
+      scores[j] = scratch.scores + (i + j) * scratch.score_stride;
+    }
+    Multiply<S>(alike, q, scratch.staged, scratch.score_stride, head_dim, scores, first / S::kLanes * S::kLanes,
+                (end + S::kLanes - 1) / S::kLanes * S::kLanes);
+    for (int j = 0; j < alike; ++j, ++i) {
+      SpanSoftmax<S, false>(scores[j], first, end, a.scale, 0.0F, nullptr, scratch.span_best + i,
+                            scratch.span_weights + i);
+    }
+  }
+}
+
+template <class S>
+inline void SpanScoresQ8(const SpanView<S>& view, const AttentionScratch<S>& scratch) {
+  const PagedAttention& a = view.a;
+  const std::int64_t head_dim = a.kv.head_dim;
+  const std::int64_t from = view.first(view.row_begin), to = view.end(view.row_end - 1);
+  const KeysQ8<S> keys(a, view.begin, view.begin + from, view.begin + to, scratch.k_scales);
+  for (std::int64_t i = view.row_begin * a.group; i < view.row_end * a.group;) {
+    const int alike = view.Alike(i);
+    const std::int64_t first = view.first(i / a.group), end = view.end(i / a.group);
+    const std::int8_t* q[kTileQueries<S>];
+    float* scores[kTileQueries<S>];
+    for (int j = 0; j < alike; ++j) {
+      q[j] = scratch.q_rounded + (i + j) * head_dim;
+      scores[j] = scratch.scores + (i + j) * scratch.score_stride;
+    }
+    std::int64_t vectors = keys.vectors;
+    while (vectors > 1 && keys.at[vectors - 1] >= end) --vectors;
+    Dot<S>(alike, q, keys.keys, vectors, a.kv.slots() * 4, head_dim, scores, keys.at);
+    for (int j = 0; j < alike; ++j, ++i) {
+      SpanSoftmax<S, true>(scores[j], first, end, scratch.q_scale[i], scratch.q_zero[i], scratch.k_scales,
+                           scratch.span_best + i, scratch.span_weights + i);
+    }
+  }
+}
+
+template <class S>
+inline void RoundQueries(const PagedAttention& a, const AttentionScratch<S>& scratch) {
+  for (std::int64_t i = 0; i < a.rows * a.group; ++i) {
+    std::int8_t* rounded = scratch.q_rounded + i * a.kv.head_dim;
+    const float* q = a.q + i / a.group * a.q_stride + i % a.group * a.kv.head_dim;
+    scratch.q_scale[i] = QuantizeHead<S>(q, a.kv.head_dim, rounded) * a.scale;
+    std::int32_t sum = 0;
+    for (std::int64_t d = 0; d < a.kv.head_dim; ++d) sum += rounded[d];
+    scratch.q_zero[i] = static_cast<float>(128 * sum);
+  }
+}
+
+template <class S>
+inline void StageSpanValues(const SpanView<S>& view, const AttentionScratch<S>& scratch) {
+  const PagedAttention& a = view.a;
+  const std::int64_t from = view.begin + view.first(view.row_begin), to = view.begin + view.end(view.row_end - 1);
+  if (a.kv.format == KvFormat::kQ8) {
+    StageValuesQ8<S>(a, view.begin, from, to, scratch.staged, scratch.value_stride);
+  } else if (a.kv.format == KvFormat::kF16) {
+    StageValues<S, std::uint16_t>(a, view.begin, from, to, scratch.staged, scratch.value_stride);
+  } else {
+    StageValues<S, float>(a, view.begin, from, to, scratch.staged, scratch.value_stride);
+  }
+}
+
+// sums[query] = the weighted sum of a span's values, for queries [i, i + alike)
+template <class S>
+inline void SpanSums(const SpanView<S>& view, const AttentionScratch<S>& scratch, std::int64_t i, int alike,
+                     float* const* sums) {
+  const std::int64_t first = view.first(i / view.a.group), end = view.end(i / view.a.group);
+  const float* weights[kTileQueries<S>];
+  for (int j = 0; j < alike; ++j) weights[j] = scratch.scores + (i + j) * scratch.score_stride + first;
+  Multiply<S>(alike, weights, scratch.staged + first * scratch.value_stride, scratch.value_stride, end - first, sums, 0,
+              view.a.kv.head_dim);
+}
+
+// Scores, weights and staged values of a span.
+template <class S>
+inline void EnterSpan(const SpanView<S>& view, const AttentionScratch<S>& scratch) {
+  if (view.a.kv.format == KvFormat::kQ8) {
+    SpanScoresQ8<S>(view, scratch);
+  } else if (view.a.kv.format == KvFormat::kF16) {
+    SpanScores<S, std::uint16_t>(view, scratch);
+  } else {
+    SpanScores<S, float>(view, scratch);
+  }
+  StageSpanValues<S>(view, scratch);
 }
 
 // See paged_attention.h.
 template <class S>
-inline void PagedAttend(const PagedAttention& attention, const float* q, float* out) {
-  if (attention.kv.format == KvFormat::kF32) {
-    PagedAttentionAs<S, float>(attention, q, out);
-  } else {
-    PagedAttentionAs<S, std::uint16_t>(attention, q, out);
+inline void PagedAttend(const PagedAttention& a, float* memory, float* out, std::int64_t out_stride) {
+  const AttentionScratch<S> scratch(a, memory);
+  const std::int64_t head_dim = a.kv.head_dim, queries = a.rows * a.group;
+  const auto out_of = [&](std::int64_t i) { return out + i / a.group * out_stride + i % a.group * head_dim; };
+  if (a.kv.format == KvFormat::kQ8) RoundQueries<S>(a, scratch);
+  const std::int64_t span_tokens = SpanTokens(a.kv.block_size);
+  for (std::int64_t span = a.first(a.context) / span_tokens; span * span_tokens < a.context + a.rows - 1; ++span) {
+    const SpanView<S> view(a, span);
+    EnterSpan<S>(view, scratch);
+    for (std::int64_t i = view.row_begin * a.group; i < view.row_end * a.group;) {
+      const int alike = view.Alike(i);
+      float* sums[kTileQueries<S>];
+      if (view.starts(i / a.group)) {
+        for (int j = 0; j < alike; ++j) {
+          sums[j] = out_of(i + j);
+          scratch.best[i + j] = scratch.span_best[i + j];
+          scratch.weights[i + j] = scratch.span_weights[i + j];
+        }
+        SpanSums<S>(view, scratch, i, alike, sums);
+        i += alike;
+        continue;
+      }
+      for (int j = 0; j < alike; ++j) sums[j] = scratch.sums + j * head_dim;
+      SpanSums<S>(view, scratch, i, alike, sums);
+      float best[16] = {}, weights[16] = {}, span_best[16] = {}, span_weights[16] = {}, keep[16], add[16];
+      for (int j = 0; j < alike; ++j) {
+        best[j] = scratch.best[i + j];
+        weights[j] = scratch.weights[i + j];
+        span_best[j] = scratch.span_best[i + j];
+        span_weights[j] = scratch.span_weights[i + j];
+      }
+      JoinSoftmax<S>(best, weights, span_best, span_weights, keep, add);
+      for (int j = 0; j < alike; ++j, ++i) {
+        scratch.best[i] = best[j];
+        scratch.weights[i] = weights[j];
+        JoinSums<S>(out_of(i), sums[j], head_dim, keep[j], add[j]);
+      }
+    }
+  }
+  for (std::int64_t i = 0; i < queries; ++i) Normalise<S>(out_of(i), head_dim, scratch.weights[i]);
+}
+
+template <class S>
+inline void AttendSpan(const PagedAttention& a, std::int64_t span, float* memory, float* part) {
+  const AttentionScratch<S> scratch(a, memory);
+  if (a.kv.format == KvFormat::kQ8) RoundQueries<S>(a, scratch);
+  const SpanView<S> view(a, span);
+  EnterSpan<S>(view, scratch);
+  const std::int64_t head_dim = a.kv.head_dim, stride = PartFloats(head_dim);
+  for (std::int64_t i = 0; i < a.group;) {
+    const int alike = view.Alike(i);
+    float* sums[kTileQueries<S>];
+    for (int j = 0; j < alike; ++j) sums[j] = part + (i + j) * stride;
+    SpanSums<S>(view, scratch, i, alike, sums);
+    for (int j = 0; j < alike; ++j, ++i) {
+      sums[j][head_dim] = scratch.span_best[i];
+      sums[j][head_dim + 1] = scratch.span_weights[i];
+    }
+  }
+}
+
+template <class S>
+inline void JoinSpans(const float* parts, std::int64_t spans, std::int64_t group, std::int64_t head_dim, float* out) {
+  const std::int64_t stride = PartFloats(head_dim);
+  for (std::int64_t g = 0; g < group; ++g, parts += stride, out += head_dim) {
+    float best[16] = {parts[head_dim]}, weights[16] = {parts[head_dim + 1]}, keep[16], add[16];
+    __builtin_memcpy(out, parts, static_cast<std::size_t>(head_dim) * sizeof(float));
+    for (std::int64_t s = 1; s < spans; ++s) {
+      const float* part = parts + s * group * stride;
+      const float span_best[16] = {part[head_dim]}, span_weights[16] = {part[head_dim + 1]};
+      JoinSoftmax<S>(best, weights, span_best, span_weights, keep, add);
+      JoinSums<S>(out, part, head_dim, keep[0], add[0]);
+    }
+    Normalise<S>(out, head_dim, weights[0]);
   }
 }
 

@@ -114,6 +114,12 @@ struct Avx512 {
     }
 #endif
   }
+  // Byte kByte, without sign, of the four that belong to each lane.
+  template <int kByte>
+  static F32 ByteOfFour(const std::uint8_t* p) {
+    const __m512i shifted = _mm512_srli_epi32(_mm512_load_si512(p), 8 * kByte);
+    return _mm512_cvtepi32_ps(_mm512_and_si512(shifted, _mm512_set1_epi32(0xFF)));
+  }
   static F32 ToFloat(I32 v) { return _mm512_cvtepi32_ps(v); }
   static void StoreI8(std::int8_t* p, F32 v) {  // whole numbers within [-127, 127], or NaN
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v)));

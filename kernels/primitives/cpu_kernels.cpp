@@ -26,6 +26,8 @@ constexpr CpuKernels kReferenceKernels{
     .swiglu = &SwiGluRef,
     .store_kv = &StoreKvRef,
     .paged_attention = &PagedAttentionRef,
+    .attention_span = &AttentionSpanRef,
+    .join_spans = &JoinSpansRef,
 };
 
 #if defined(__x86_64__)

@@ -42,6 +42,8 @@ struct CpuKernels {
   SwiGluFn* swiglu;
   StoreKvFn* store_kv;
   PagedAttentionFn* paged_attention;
+  AttentionSpanFn* attention_span;
+  JoinSpansFn* join_spans;
 };
 
 // nullptr: not in this build, or this machine lacks the instructions.

@@ -113,6 +113,12 @@ struct Avx2 {
       return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(top, x4), ones));
     }
   }
+  // Byte kByte, without sign, of the four that belong to each lane.
+  template <int kByte>
+  static F32 ByteOfFour(const std::uint8_t* p) {
+    const __m256i shifted = _mm256_srli_epi32(_mm256_load_si256(reinterpret_cast<const __m256i*>(p)), 8 * kByte);
+    return _mm256_cvtepi32_ps(_mm256_and_si256(shifted, _mm256_set1_epi32(0xFF)));
+  }
   static F32 ToFloat(I32 v) { return _mm256_cvtepi32_ps(v); }
   static void StoreI8(std::int8_t* p, F32 v) {  // whole numbers within [-127, 127], or NaN
     const __m256i wide = _mm256_cvtps_epi32(v);

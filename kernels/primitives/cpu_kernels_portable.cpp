@@ -118,6 +118,11 @@ struct Portable {
     }
     return sum;
   }
+  // Byte kByte, without sign, of the four that belong to each lane.
+  template <int kByte>
+  static F32 ByteOfFour(const std::uint8_t* p) {
+    return Widen([p](int lane) { return p[4 * lane + kByte]; });
+  }
   static F32 ToFloat(I32 v) { return __builtin_convertvector(v, F32); }
   static void StoreI8(std::int8_t* p, F32 v) {  // whole numbers within [-127, 127], or NaN
     for (int i = 0; i < kLanes; ++i) p[i] = static_cast<std::int8_t>(v[i] >= -127.0F && v[i] <= 127.0F ? v[i] : 0.0F);

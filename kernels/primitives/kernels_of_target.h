@@ -31,6 +31,8 @@ constexpr CpuKernels KernelsOfTarget(const char* name) {
       .swiglu = &SwiGlu<S>,
       .store_kv = &StoreKv<S>,
       .paged_attention = &PagedAttend<S>,
+      .attention_span = &AttendSpan<S>,
+      .join_spans = &JoinSpans<S>,
   };
 }
 

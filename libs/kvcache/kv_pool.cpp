@@ -11,26 +11,30 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;  // a cache line and the widest vector
 
+// Of one token's head, and of a block in memory: what kernels::PagedKv asks for; the model checks that they agree.
+std::size_t TokenBytes(const KvPoolShape& shape) {
+  const auto head_dim = static_cast<std::size_t>(shape.head_dim);
+  if (shape.dtype == KvDtype::kQ8) return head_dim + sizeof(float);
+  return head_dim * (shape.dtype == KvDtype::kF32 ? 4 : 2);
+}
+std::size_t Slots(const KvPoolShape& shape) { return (static_cast<std::size_t>(shape.block_size) + 15) / 16 * 16; }
+
 }  // namespace
 
 void KvPool::FreeDeleter::operator()(std::byte* p) const { std::free(p); }
 
 absl::StatusOr<KvPool> KvPool::Create(const KvPoolShape& shape) {
-  std::size_t layer_bytes = shape.dtype == KvDtype::kF32 ? 4 : 2;
-  for (std::int32_t dimension : {shape.blocks_total, shape.kv_heads, shape.block_size, shape.head_dim}) {
+  for (std::int32_t dimension : {shape.layers, shape.blocks_total, shape.kv_heads, shape.block_size, shape.head_dim}) {
     if (dimension <= 0) return absl::InvalidArgumentError("every dimension of the KV pool must be positive");
-    if (__builtin_mul_overflow(layer_bytes, static_cast<std::size_t>(dimension), &layer_bytes)) {
-      return absl::ResourceExhaustedError("the KV pool's size overflows; lower kv_blocks");
-    }
   }
-  if (shape.layers <= 0) return absl::InvalidArgumentError("every dimension of the KV pool must be positive");
-  if (__builtin_add_overflow(layer_bytes, kAlignment - 1, &layer_bytes)) {
+  std::size_t block_bytes = TokenBytes(shape), layer_bytes = 0;
+  if (__builtin_mul_overflow(block_bytes, static_cast<std::size_t>(shape.kv_heads), &block_bytes) ||
+      __builtin_mul_overflow(block_bytes, Slots(shape), &block_bytes) ||
+      __builtin_mul_overflow(block_bytes, static_cast<std::size_t>(shape.blocks_total), &layer_bytes) ||
+      __builtin_add_overflow(layer_bytes, kAlignment - 1, &layer_bytes)) {
     return absl::ResourceExhaustedError("the KV pool's size overflows; lower kv_blocks");
   }
   layer_bytes -= layer_bytes % kAlignment;
-  const std::size_t block_bytes = static_cast<std::size_t>(shape.dtype == KvDtype::kF32 ? 4 : 2) *
-                                  static_cast<std::size_t>(shape.kv_heads) *
-                                  static_cast<std::size_t>(shape.block_size) * static_cast<std::size_t>(shape.head_dim);
   std::size_t bytes = 0;
   if (__builtin_mul_overflow(layer_bytes, 2 * static_cast<std::size_t>(shape.layers), &bytes)) {
     return absl::ResourceExhaustedError("the KV pool's size overflows; lower kv_blocks");

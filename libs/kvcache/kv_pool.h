@@ -9,7 +9,7 @@
 
 namespace kvcache {
 
-enum class KvDtype { kF32, kF16 };
+enum class KvDtype { kF32, kF16, kQ8 };  // kQ8: 8 bits a value, a scale a token and head
 
 struct KvPoolShape {
   std::int32_t layers = 0;
@@ -21,10 +21,10 @@ struct KvPoolShape {
 };
 
 // The memory behind the blocks, in host memory:
-//   k, v : [layers][blocks_total][kv_heads][block_size][head_dim]   of shape().dtype
-// One head's run of a block is contiguous, so attention streams it. Pages become resident when first written, so a
-// large pool costs only what was used. Contents are never cleared: a row attends only to positions that its own
-// sequence has written since it got the block, so nothing of a former owner is ever read.
+//   k, v : [layers][blocks_total] blocks of block_bytes(), laid out as kernels/kvcache/paged_kv.h describes
+// A block is contiguous, and one head's run in it too, so attention streams it. Pages become resident when first
+// written, so a large pool costs only what was used. Contents are never cleared: a row attends only to positions that
+// its own sequence has written since it got the block, so nothing of a former owner is ever read.
 //
 // Threading: no synchronisation; the model's threads write disjoint slots within a step.
 class KvPool {
@@ -44,7 +44,7 @@ class KvPool {
   // Keys and values of a whole block in every layer: the copy on write of a fork. REQUIRES: both below blocks_total.
   void CopyBlock(BlockId from, BlockId to) const;
 
-  void* k(std::int32_t layer) const { return plane(layer); }  // [blocks_total][kv_heads][block_size][head_dim]
+  void* k(std::int32_t layer) const { return plane(layer); }                  // [blocks_total] of block_bytes()
   void* v(std::int32_t layer) const { return plane(shape_.layers + layer); }  // the same
 
  private:

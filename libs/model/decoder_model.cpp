@@ -31,6 +31,11 @@ absl::Status CheckOptions(const DecoderOptions& options) {
   return absl::OkStatus();
 }
 
+kernels::KvFormat FormatOf(kvcache::KvDtype dtype) {
+  if (dtype == kvcache::KvDtype::kQ8) return kernels::KvFormat::kQ8;
+  return dtype == kvcache::KvDtype::kF32 ? kernels::KvFormat::kF32 : kernels::KvFormat::kF16;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DecoderModel>> DecoderModel::Load(std::shared_ptr<const tensor::GgufFile> file,
@@ -38,6 +43,11 @@ absl::StatusOr<std::unique_ptr<DecoderModel>> DecoderModel::Load(std::shared_ptr
   if (absl::Status status = CheckOptions(options); !status.ok()) return status;
   absl::StatusOr<DecoderConfig> config = DecoderConfig::FromGguf(*file);
   if (!config.ok()) return config.status();
+  if (config->heads / config->kv_heads > kernels::kQueriesMax) {
+    return absl::FailedPreconditionError(absl::StrCat(config->heads / config->kv_heads,
+                                                      " query heads share a key/value head; supported are ",
+                                                      kernels::kQueriesMax));
+  }
   absl::StatusOr<DecoderWeights> weights = DecoderWeights::FromGguf(*file, *config);
   if (!weights.ok()) return weights.status();
   absl::StatusOr<kvcache::KvPool> pool = kvcache::KvPool::Create({.layers = config->layers,
@@ -66,6 +76,12 @@ DecoderModel::DecoderModel(std::shared_ptr<const tensor::GgufFile> file, const D
       threads_(options.threads),
       products_(kernels_, threads_, std::max(options.rows_max, options.samples_max),
                 std::max({config.width, config.q_width(), config.ffn_width})),
+      attention_(kernels_, threads_,
+                 {.heads = config.heads,
+                  .kv_heads = config.kv_heads,
+                  .head_dim = config.head_dim,
+                  .block_size = options.block_size},
+                 options.rows_max),
       rope_table_(std::int64_t{options.positions_max} * 2 * config.head_dim),
       x_(std::int64_t{options.rows_max} * config.width),
       qkv_(std::int64_t{options.rows_max} * (config.q_width() + 2 * config.kv_width())),
@@ -73,6 +89,7 @@ DecoderModel::DecoderModel(std::shared_ptr<const tensor::GgufFile> file, const D
       gate_up_(std::int64_t{options.rows_max} * 2 * config.ffn_width),
       logits_(std::int64_t{options.samples_max} * config.vocabulary),
       sequence_of_row_(static_cast<std::size_t>(options.rows_max)) {
+  CHECK(static_cast<std::size_t>(LayerKv(0).BlockBytes()) == pool_.block_bytes());
   kernels::FillRopeTable(options.positions_max, config.head_dim, config.rope_freq_base, rope_table_.data());
   const bool pack = options.activations == Activations::kInt8;
   for (const DecoderLayer& layer : weights_.layers) {
@@ -129,7 +146,7 @@ void DecoderModel::Embed(const kvcache::StepBatch& batch) {
 kernels::PagedKv DecoderModel::LayerKv(std::int32_t layer) const {
   return {.k = pool_.k(layer),
           .v = pool_.v(layer),
-          .format = options_.kv_dtype == kvcache::KvDtype::kF32 ? kernels::KvFormat::kF32 : kernels::KvFormat::kF16,
+          .format = FormatOf(options_.kv_dtype),
           .kv_heads = config_.kv_heads,
           .block_size = options_.block_size,
           .head_dim = config_.head_dim};
@@ -170,18 +187,12 @@ void DecoderModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer
                         q + q_width, q + q_width + kv_width);
     }
   });
-  const std::int64_t group = config_.heads / config_.kv_heads;
-  threads_.Run(rows * config_.kv_heads, [&](std::int64_t task, int) {
-    const std::int64_t row = task / config_.kv_heads, kv_head = task % config_.kv_heads;
-    const std::int64_t offset = kv_head * group * config_.head_dim;
-    kernels_.paged_attention({.kv = kv,
-                              .kv_head = kv_head,
-                              .block_ids = blocks_of_row(row),
-                              .context = batch.positions[static_cast<std::size_t>(row)] + 1,
-                              .group = group,
-                              .scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim))},
-                             qkv_.data() + row * qkv_width + offset, attended_.data() + row * q_width + offset);
-  });
+  attention_.Run(batch, {.kv = kv,
+                         .scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim)),
+                         .window = 0,
+                         .q = qkv_.data(),
+                         .q_stride = qkv_width,
+                         .out = attended_.data()});
   const MatrixProducts::Product output{&layer.attention_output, x_.data(), width, true};
   products_.Run({&output, 1}, rows, [&](std::int64_t row, float* to) {
     std::memcpy(to, attended_.data() + row * q_width, static_cast<std::size_t>(q_width) * sizeof(float));

@@ -13,6 +13,7 @@
 #include "libs/model/decoder_config.h"
 #include "libs/model/decoder_weights.h"
 #include "libs/model/internal/aligned_floats.h"
+#include "libs/model/internal/attention_step.h"
 #include "libs/model/internal/matrix_products.h"
 #include "libs/tensor/gguf.h"
 
@@ -87,6 +88,8 @@ class DecoderModel {
   MatrixProducts products_;
   std::vector<LayerProducts> layers_;  // [layers]
   ProductMatrix output_;
+
+  AttentionStep attention_;
 
   AlignedFloats rope_table_;  // [positions_max][2][head_dim]
   // Of a step. The residual stream x collects what each layer adds.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -81,19 +82,27 @@ TEST_P(ElementwiseTest, NotANumberStaysOne) {
 }
 
 TEST_P(ElementwiseTest, StoreKvWritesItsSlotAndNothingElse) {
-  constexpr std::int64_t kHeads = 2, kBlockSize = 3, kHeadDim = 16, kBlocks = 4;
-  const std::vector<float> k = Random(kHeads * kHeadDim), v = Random(kHeads * kHeadDim);
-  for (KvFormat format : {KvFormat::kF32, KvFormat::kF16}) {
-    const std::size_t bytes = kBlocks * kHeads * kBlockSize * kHeadDim * (format == KvFormat::kF32 ? 4 : 2);
-    std::vector<std::uint8_t> k_expected(bytes, 0xAB), v_expected(bytes, 0xAB), k_actual(k_expected),
-        v_actual(v_expected);
-    PagedKv kv{k_expected.data(), v_expected.data(), format, kHeads, kBlockSize, kHeadDim};
-    StoreKvRef(kv, /*block_id=*/2, /*slot=*/1, k.data(), v.data());
-    kv.k = k_actual.data();
-    kv.v = v_actual.data();
-    kernels_->store_kv(kv, 2, 1, k.data(), v.data());
-    EXPECT_EQ(k_actual, k_expected);
-    EXPECT_EQ(v_actual, v_expected);
+  constexpr std::int64_t kHeads = 2, kBlocks = 4;
+  for (KvFormat format : {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8}) {
+    for (std::int64_t block_size : {3, 16, 17}) {
+      for (std::int64_t head_dim : {16, 80}) {
+        const std::vector<float> k = Random(kHeads * head_dim), v = Random(kHeads * head_dim);
+        PagedKv kv{nullptr, nullptr, format, kHeads, block_size, head_dim};
+        const auto bytes = static_cast<std::size_t>(kBlocks * kv.BlockBytes());
+        std::vector<std::uint8_t> k_expected(bytes, 0xAB), v_expected(bytes, 0xAB), k_actual(k_expected),
+            v_actual(v_expected);
+        kv.k = k_expected.data();
+        kv.v = v_expected.data();
+        StoreKvRef(kv, /*block_id=*/2, /*slot=*/2, k.data(), v.data());
+        kv.k = k_actual.data();
+        kv.v = v_actual.data();
+        kernels_->store_kv(kv, 2, 2, k.data(), v.data());
+        EXPECT_EQ(k_actual, k_expected);
+        EXPECT_EQ(v_actual, v_expected);
+        EXPECT_GE(std::count_if(k_actual.begin(), k_actual.end(), [](std::uint8_t byte) { return byte != 0xAB; }),
+                  kHeads * head_dim / 2);
+      }
+    }
   }
 }
 

@@ -18,7 +18,7 @@ KvPoolShape SmallShape() {
 TEST(KvPoolTest, PlanesAreAlignedAndDoNotOverlap) {
   auto pool = KvPool::Create(SmallShape());
   ASSERT_TRUE(pool.ok()) << pool.status();
-  const std::size_t plane_bytes = 3 * 2 * 4 * 8 * 2;
+  const std::size_t plane_bytes = 3 * 2 * 16 * 8 * 2;  // 4 slots take the memory of 16
   const void* planes[] = {pool->k(0), pool->k(1), pool->v(0), pool->v(1)};
   for (const void* plane : planes) EXPECT_EQ(reinterpret_cast<std::uintptr_t>(plane) % 64, 0u);
   for (int i = 1; i < 4; ++i) {
@@ -28,7 +28,7 @@ TEST(KvPoolTest, PlanesAreAlignedAndDoNotOverlap) {
 }
 
 TEST(KvPoolTest, CopiesABlockInEveryPlaneAndNothingElse) {
-  for (KvDtype dtype : {KvDtype::kF32, KvDtype::kF16}) {
+  for (KvDtype dtype : {KvDtype::kF32, KvDtype::kF16, KvDtype::kQ8}) {
     KvPoolShape shape = SmallShape();
     shape.dtype = dtype;
     auto pool = KvPool::Create(shape);
