@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <random>
+#include <tuple>
 
 #include "libs/base/check.h"
 #include "tests/libs/model/plain_forward.h"
@@ -84,7 +85,8 @@ TEST(DecoderModelTest, MixedBatchGivesEachSequenceTheSameBitsAsAlone) {
     std::mt19937 rng(seed);
     DecoderOptions options = SmallOptions();
     options.threads = 1 + static_cast<int>(seed % 3);
-    options.kv_dtype = seed % 2 == 0 ? kvcache::KvDtype::kF16 : kvcache::KvDtype::kF32;
+    constexpr kvcache::KvDtype kDtypes[] = {kvcache::KvDtype::kF32, kvcache::KvDtype::kF16, kvcache::KvDtype::kQ8};
+    options.kv_dtype = kDtypes[seed / 3 % 3];
     auto model = Load(file, options);
     ASSERT_NE(model, nullptr);
     const std::int32_t step_tokens = 5 + static_cast<std::int32_t>(rng() % 20);
@@ -117,6 +119,42 @@ TEST(DecoderModelTest, MixedBatchGivesEachSequenceTheSameBitsAsAlone) {
     }
   }
   EXPECT_GT(preemptions, 0) << "the test is meant to preempt";
+}
+
+// Goal: the same over contexts of several attention spans, which idle threads share and a full batch does not.
+TEST(DecoderModelTest, LongContextHasTheSameBitsAloneOnManyThreadsAndInABatch) {
+  const auto file = ParseTiny({});
+  ASSERT_NE(file, nullptr);
+  std::mt19937 rng(11);
+  std::vector<std::vector<std::int32_t>> prompts;
+  for (std::size_t length : {383, 300, 256, 129, 128, 127, 40, 1}) prompts.push_back(RandomTokens(rng, length, 83));
+  for (kvcache::KvDtype dtype : {kvcache::KvDtype::kF32, kvcache::KvDtype::kF16, kvcache::KvDtype::kQ8}) {
+    std::vector<std::vector<float>> expected;  // of each prompt's last token
+    for (const auto& [threads, company, step_tokens] :
+         {std::tuple(1, 8, 300), std::tuple(3, 1, 24), std::tuple(2, 2, 100), std::tuple(4, 8, 512)}) {
+      SCOPED_TRACE(testing::Message() << threads << " threads, " << company << " sequences at once");
+      DecoderOptions options = SmallOptions();
+      options.threads = threads;
+      options.kv_dtype = dtype;
+      options.blocks_total = 120;
+      options.block_size = 16;
+      options.rows_max = 512;
+      options.positions_max = 400;
+      auto model = Load(file, options);
+      ASSERT_NE(model, nullptr);
+      auto scheduler = scheduler::Scheduler::Create(
+          {.blocks_total = 120, .block_size = 16, .sequences_max = company, .step_tokens_max = step_tokens});
+      ASSERT_TRUE(scheduler.ok()) << scheduler.status();
+      SequenceDriver driver(*model, **scheduler, /*keep_logits=*/true);
+      for (std::size_t id = 0; id < prompts.size(); ++id) driver.Start(id, prompts[id], 3);
+      driver.RunAll();
+      for (std::size_t id = 0; id < prompts.size(); ++id) {
+        const std::vector<float>& actual = driver.outcome(id).logits.back();
+        if (expected.size() <= id) expected.push_back(actual);
+        ASSERT_EQ(std::memcmp(actual.data(), expected[id].data(), actual.size() * sizeof(float)), 0) << "prompt " << id;
+      }
+    }
+  }
 }
 
 TEST(DecoderModelTest, BatchBeyondTheOptionsIsABug) {
