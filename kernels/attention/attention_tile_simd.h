@@ -84,8 +84,9 @@ inline void DotTile(const std::int8_t* const* q, const std::uint8_t* const* keys
     for (int v = 0; v < kVectors; ++v) tokens[v] = S::LoadBytes(keys[v] + byte);
 #pragma GCC unroll 8
     for (int i = 0; i < kQueries; ++i) {
+      const auto four = S::Four(q[i] + k);
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sums[i][v] = S::template Dot<false>(sums[i][v], tokens[v], q[i] + k);
+      for (int v = 0; v < kVectors; ++v) sums[i][v] = S::template Dot<false>(sums[i][v], tokens[v], four);
     }
   }
 #pragma GCC unroll 8

@@ -7,27 +7,32 @@
 
 namespace kernels {
 
-// y[m][n] = sum_k x[m][k] w[n][k], or added to y[m][n] when `accumulate`, with packed weights and activations rounded
-// to 8 bits: products and sums of 32 columns are exact integers, the sums of those are F32.
+// y[m][n] = sum_k x[m][k] w[n][k], with packed weights and activations rounded to 8 bits: the products and sums of a
+// group of 96 columns are exact integers (4-bit weights; F32 for each 32 columns of 8-bit ones), the sums of those F32.
 struct PackedGemm {
   const std::uint8_t* w;  // [PanelsFor(n)][PackedPanelBytes(layout, x.columns)], aligned to 64 bytes
+  // nullptr, or a matrix of the same shape and layout: y = silu(gate x) * (w x) (SwiGLU: Shazeer 2020)
+  const std::uint8_t* gate;
   PackedLayout layout;
   std::int64_t n;
   QuantizedRows x;
   float* y;  // [x.rows][y_stride], the first n of each row
   std::int64_t y_stride;
-  bool accumulate;
+  bool accumulate;  // adds to y; not with a gate
 };
 
-// Computes the columns of y that belong to `panel` (16 of them, fewer in the last). Different threads take different
-// panels.
-//
-// Determinism: an element is summed block by block in ascending order, whatever x.rows is and whichever rows stand
-// beside it.
-// Bound by the int8 dot product when there are many rows (8 instructions a row and 32 x 16 weights), by reading the
-// weights when there are few.
-using PackedGemmPanelFn = void(const PackedGemm& gemm, std::int64_t panel);
+// A tile is two panels that meet x together, so that each load of x serves both: two neighbours, or one of the gate and
+// its partner.
+constexpr std::int64_t PackedTiles(std::int64_t n, bool gated) { return gated ? PanelsFor(n) : (PanelsFor(n) + 1) / 2; }
 
-PackedGemmPanelFn PackedGemmPanelRef;
+// Computes the columns of y that belong to `tile`. Different threads take different tiles.
+//
+// Determinism: an element is summed group by group in ascending order, whatever x.rows is and whichever rows stand
+// beside it.
+// Bound by the int8 dot product when there are many rows (19 instructions a row and 32 x 32 weights, 16 of them dot
+// products of the weights), by reading the weights when there are few.
+using PackedGemmTileFn = void(const PackedGemm& gemm, std::int64_t tile);
+
+PackedGemmTileFn PackedGemmTileRef;
 
 }  // namespace kernels

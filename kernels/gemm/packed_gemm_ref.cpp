@@ -1,49 +1,83 @@
+#include <cmath>
 #include <cstring>
 
 #include "kernels/gemm/packed_gemm.h"
-#include "kernels/quant/half.h"
 
 namespace kernels {
 namespace {
 
-float ScaleAt(PackedScales scales, const std::uint8_t* from, std::int64_t index) {
-  if (scales == PackedScales::kF32) {
-    float value;
-    std::memcpy(&value, from + 4 * index, sizeof(value));
-    return value;
-  }
-  std::uint16_t half;
-  std::memcpy(&half, from + 2 * index, sizeof(half));
-  return HalfToFloat(half);
+template <typename T>
+double NumberAt(const std::uint8_t* from, std::int64_t index) {
+  T value;
+  std::memcpy(&value, from + index * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
+  return static_cast<double>(value);
 }
 
-int WeightAt(PackedBits bits, const std::uint8_t* block, std::int64_t row, int column) {
-  if (bits == PackedBits::k8) return block[column / 4 * 64 + row * 4 + column % 4];
-  const int byte = block[column % 16 / 4 * 64 + row * 4 + column % 4];
-  return column < 16 ? byte & 0xF : byte >> 4;
+// 32 columns of a panel's row as they were packed: w = d * (q - c) + e.
+struct UnpackedBlock {
+  int centred[32];  // q - c
+  double d, e;
+};
+
+UnpackedBlock BlockAt(PackedLayout layout, const std::uint8_t* panel, std::int64_t columns, std::int64_t row,
+                      std::int64_t index) {
+  UnpackedBlock block;
+  if (layout != PackedLayout::k4) {
+    const std::uint8_t* at = panel + index * PackedBlockBytes(layout);
+    for (int c = 0; c < 32; ++c) block.centred[c] = at[c / 4 * 64 + row * 4 + c % 4] - 128;
+    block.d = NumberAt<float>(at + 512, row);
+    block.e = layout == PackedLayout::k8Offset ? NumberAt<float>(at + 576, row) : 0.0;
+    return block;
+  }
+  const std::int64_t group = index / kGroupBlocks, b = index % kGroupBlocks, blocks = BlocksOfGroup(columns, group);
+  const std::uint8_t* at = panel + group * kGroupBlocks * PackedBlockBytes(layout);
+  for (int c = 0; c < 32; ++c) {
+    const int byte = at[b * 256 + c % 16 / 4 * 64 + row * 4 + c % 4];
+    block.centred[c] = (c < 16 ? byte & 0xF : byte >> 4) - 8;
+  }
+  const std::uint8_t* d = at + blocks * 256;
+  const std::uint8_t* e = d + blocks * 32 + b / 2 * 64;
+  const bool paired = b / 2 * 2 + 1 < blocks;
+  const double unit = NumberAt<float>(panel + PackedPanelBytes(layout, columns) - 4 * kPanelRows, row);
+  block.d = unit * NumberAt<std::int16_t>(d, b * kPanelRows + row);
+  block.e = unit * NumberAt<std::int16_t>(e, paired ? 2 * row + b % 2 : row);
+  return block;
+}
+
+// Row m of x times row n of w.
+double Dot(const PackedGemm& gemm, const std::uint8_t* w, std::int64_t m, std::int64_t n) {
+  const QuantizedRows& x = gemm.x;
+  const std::uint8_t* panel = w + n / kPanelRows * PackedPanelBytes(gemm.layout, x.columns);
+  double sum = 0.0;
+  for (std::int64_t b = 0; b < x.columns / 32; ++b) {
+    const UnpackedBlock block = BlockAt(gemm.layout, panel, x.columns, n % kPanelRows, b);
+    const std::int64_t group = b / kGroupBlocks;
+    const std::int8_t* q =
+        x.values + group * x.rows * kGroupColumns + (m * BlocksOfGroup(x.columns, group) + b % kGroupBlocks) * 32;
+    int dot = 0, total = 0;
+    for (int c = 0; c < 32; ++c) {
+      dot += block.centred[c] * q[c];
+      total += q[c];
+    }
+    sum += static_cast<double>(x.groups[group * x.rows + m].scale) * (block.d * dot + block.e * total);
+  }
+  return sum;
 }
 
 }  // namespace
 
-void PackedGemmPanelRef(const PackedGemm& gemm, std::int64_t panel) {
-  const QuantizedRows& x = gemm.x;
-  const std::int64_t value_bytes = gemm.layout.bits == PackedBits::k4 ? 256 : 512;
-  const std::uint8_t* w = gemm.w + panel * PackedPanelBytes(gemm.layout, x.columns);
-  for (std::int64_t m = 0; m < x.rows; ++m) {
-    for (std::int64_t r = 0; r < kPanelRows && panel * kPanelRows + r < gemm.n; ++r) {
-      double sum = 0.0;
-      const std::uint8_t* block = w;
-      for (std::int64_t b = 0; b < x.columns / 32; ++b, block += PackedBlockBytes(gemm.layout)) {
-        const std::int8_t* q = x.values + (b * x.rows + m) * 32;
-        const float* scales = x.scales + (b * x.rows + m) * 2;
-        int dot = 0;
-        for (int c = 0; c < 32; ++c) dot += WeightAt(gemm.layout.bits, block, r, c) * q[c];
-        const double d = ScaleAt(gemm.layout.scales, block + value_bytes, r);
-        const double offset = ScaleAt(gemm.layout.scales, block + value_bytes, kPanelRows + r);
-        sum += d * static_cast<double>(scales[0]) * dot + offset * static_cast<double>(scales[1]);
+void PackedGemmTileRef(const PackedGemm& gemm, std::int64_t tile) {
+  const bool gated = gemm.gate != nullptr;
+  const std::int64_t begin = tile * kPanelRows * (gated ? 1 : 2), end = begin + kPanelRows * (gated ? 1 : 2);
+  for (std::int64_t m = 0; m < gemm.x.rows; ++m) {
+    for (std::int64_t n = begin; n < end && n < gemm.n; ++n) {
+      double value = Dot(gemm, gemm.w, m, n);
+      if (gated) {
+        const double gate = Dot(gemm, gemm.gate, m, n);
+        value *= gate / (1.0 + std::exp(-gate));
       }
-      float& y = gemm.y[m * gemm.y_stride + panel * kPanelRows + r];
-      y = gemm.accumulate ? y + static_cast<float>(sum) : static_cast<float>(sum);
+      float& y = gemm.y[m * gemm.y_stride + n];
+      y = gemm.accumulate ? y + static_cast<float>(value) : static_cast<float>(value);
     }
   }
 }

@@ -12,6 +12,7 @@ struct Avx512 {
   using F32 = __m512;
   using I32 = __m512i;
   using Bytes = __m512i;
+  using Words = __m512i;  // of 16 bits
   struct Pair {
     F32 first, second;
   };
@@ -19,6 +20,11 @@ struct Avx512 {
   static constexpr int kGemmRows = 6;         // 6 x 4 accumulators, 4 weights and 1 activation of 32 registers
   static constexpr int kFewRowsTogether = 2;  // 2 x 8 accumulators
   static constexpr std::int64_t kRows = 16;   // of a panel of packed weights: all of it
+#if defined(__AVX512VNNI__)
+  static constexpr bool kDotsOfFour = true;  // four products of bytes and their sum are one instruction
+#else
+  static constexpr bool kDotsOfFour = false;
+#endif
 
   static F32 Zero() { return _mm512_setzero_ps(); }
   static F32 Set1(float v) { return _mm512_set1_ps(v); }
@@ -87,19 +93,37 @@ struct Avx512 {
 
   // Packed weights (quant/packed_weights.h) and rounded activations; addresses are aligned.
   static Bytes LoadBytes(const std::uint8_t* p) { return _mm512_load_si512(p); }
+  static Bytes LoadNibbles(const std::uint8_t* p) { return _mm512_load_si512(p); }
   static Bytes LowNibbles(Bytes v) { return _mm512_and_si512(v, _mm512_set1_epi8(0xF)); }
   static Bytes HighNibbles(Bytes v) { return _mm512_and_si512(_mm512_srli_epi16(v, 4), _mm512_set1_epi8(0xF)); }
-  static F32 LoadHalves(const std::uint8_t* p) {
-    return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(p)));
-  }
   static F32 LoadFloats(const std::uint8_t* p) { return _mm512_load_ps(p); }
+  // Sixteen words into the low halves of the lanes, zeros into the high ones; and two words for each lane.
+  static Words LoadWords(const std::uint8_t* p) {
+    return _mm512_cvtepu16_epi32(_mm256_load_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static Words LoadWordPairs(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
+  static Words BothHalves(Words low) { return _mm512_or_si512(low, _mm512_slli_epi32(low, 16)); }
+  static Words AsWords(I32 v) { return v; }
+  static Words ZeroWords() { return _mm512_setzero_si512(); }
+  // The two words at p, and the number at p, in every lane.
+  static Words TwoWords(const std::int16_t* p) {
+    std::int32_t two;
+    __builtin_memcpy(&two, p, sizeof(two));
+    return _mm512_set1_epi32(two);
+  }
+  static I32 Set1I32(const std::int32_t* p) { return _mm512_set1_epi32(*p); }
   static I32 ZeroI32() { return _mm512_setzero_si512(); }
-  // sum += the four products of each row.
-  template <bool k4Bits>
-  static I32 Dot(I32 sum, Bytes w, const std::int8_t* x) {
+  static I32 LoadI32(const std::int32_t* p) { return _mm512_load_si512(p); }
+  static void StoreI32(std::int32_t* p, I32 v) { _mm512_store_si512(p, v); }
+  // Four bytes of x in every lane, to be multiplied with four bytes of every row.
+  static Bytes Four(const std::int8_t* x) {
     std::int32_t four;
     __builtin_memcpy(&four, x, sizeof(four));
-    const __m512i x4 = _mm512_set1_epi32(four);
+    return _mm512_set1_epi32(four);
+  }
+  // sum += the four products of each row.
+  template <bool k4Bits>
+  static I32 Dot(I32 sum, Bytes w, Bytes x4) {
 #if defined(__AVX512VNNI__)
     return _mm512_dpbusd_epi32(sum, w, x4);
 #else
@@ -112,6 +136,16 @@ struct Avx512 {
       sum = _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(low, x4), ones));
       return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(top, x4), ones));
     }
+#endif
+  }
+  // sum += the products of neighbouring 4-bit weights, added two by two; eight such sums fit a word.
+  static Words AddPairs(Words sum, Bytes w, Bytes x4) { return _mm512_add_epi16(sum, _mm512_maddubs_epi16(w, x4)); }
+  // sum += the products of a lane's two words.
+  static I32 AddWordProducts(I32 sum, Words a, Words b) {
+#if defined(__AVX512VNNI__)
+    return _mm512_dpwssd_epi32(sum, a, b);
+#else
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
 #endif
   }
   // Byte kByte, without sign, of the four that belong to each lane.

@@ -18,7 +18,7 @@ constexpr CpuKernels kReferenceKernels{
     .dequantize_row = &DequantizeRowRef,
     .gemm_columns = &GemmColumnsRef,
     .quantize_row = &QuantizeRowRef,
-    .packed_gemm_panel = &PackedGemmPanelRef,
+    .packed_gemm_tile = &PackedGemmTileRef,
     .dot_rounds = &DotRoundsRef,
     .dot_round_operations = 2,
     .rms_norm = &RmsNormRef,

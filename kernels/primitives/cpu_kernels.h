@@ -34,7 +34,7 @@ struct CpuKernels {
   DequantizeRowFn* dequantize_row;
   GemmColumnsFn* gemm_columns;
   QuantizeRowFn* quantize_row;
-  PackedGemmPanelFn* packed_gemm_panel;
+  PackedGemmTileFn* packed_gemm_tile;
   DotRoundsFn* dot_rounds;
   std::int64_t dot_round_operations;
   RmsNormFn* rms_norm;

@@ -10,6 +10,7 @@ struct Avx2 {
   using F32 = __m256;
   using I32 = __m256i;
   using Bytes = __m256i;
+  using Words = __m256i;  // of 16 bits
   struct Pair {
     F32 first, second;
   };
@@ -17,6 +18,7 @@ struct Avx2 {
   static constexpr int kGemmRows = 3;         // 3 x 4 accumulators, 1 weight and 3 activations of 16 registers
   static constexpr int kFewRowsTogether = 1;  // 1 x 8 accumulators
   static constexpr std::int64_t kRows = 8;    // of a panel of packed weights: half of it
+  static constexpr bool kDotsOfFour = false;
 
   static F32 Zero() { return _mm256_setzero_ps(); }
   static F32 Set1(float v) { return _mm256_set1_ps(v); }
@@ -91,19 +93,38 @@ struct Avx2 {
 
   // Packed weights (quant/packed_weights.h) and rounded activations; addresses are aligned.
   static Bytes LoadBytes(const std::uint8_t* p) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(p)); }
+  static Bytes LoadNibbles(const std::uint8_t* p) { return LoadBytes(p); }
   static Bytes LowNibbles(Bytes v) { return _mm256_and_si256(v, _mm256_set1_epi8(0xF)); }
   static Bytes HighNibbles(Bytes v) { return _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(0xF)); }
-  static F32 LoadHalves(const std::uint8_t* p) {
-    return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(p)));
-  }
   static F32 LoadFloats(const std::uint8_t* p) { return _mm256_load_ps(reinterpret_cast<const float*>(p)); }
+  // Eight words into the low halves of the lanes, zeros into the high ones; and two words for each lane.
+  static Words LoadWords(const std::uint8_t* p) {
+    return _mm256_cvtepu16_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  static Words LoadWordPairs(const std::uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  static Words BothHalves(Words low) { return _mm256_or_si256(low, _mm256_slli_epi32(low, 16)); }
+  static Words AsWords(I32 v) { return v; }
+  static Words ZeroWords() { return _mm256_setzero_si256(); }
+  // The two words at p, and the number at p, in every lane.
+  static Words TwoWords(const std::int16_t* p) {
+    std::int32_t two;
+    __builtin_memcpy(&two, p, sizeof(two));
+    return _mm256_set1_epi32(two);
+  }
+  static I32 Set1I32(const std::int32_t* p) { return _mm256_set1_epi32(*p); }
   static I32 ZeroI32() { return _mm256_setzero_si256(); }
-  // sum += the four products of each row.
-  template <bool k4Bits>
-  static I32 Dot(I32 sum, Bytes w, const std::int8_t* x) {
+  static I32 LoadI32(const std::int32_t* p) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(p)); }
+  static void StoreI32(std::int32_t* p, I32 v) { _mm256_store_si256(reinterpret_cast<__m256i*>(p), v); }
+  // Four bytes of x in every lane, to be multiplied with four bytes of every row.
+  static Bytes Four(const std::int8_t* x) {
     std::int32_t four;
     __builtin_memcpy(&four, x, sizeof(four));
-    const __m256i x4 = _mm256_set1_epi32(four), ones = _mm256_set1_epi16(1);
+    return _mm256_set1_epi32(four);
+  }
+  // sum += the four products of each row.
+  template <bool k4Bits>
+  static I32 Dot(I32 sum, Bytes w, Bytes x4) {
+    const __m256i ones = _mm256_set1_epi16(1);
     if constexpr (k4Bits) {
       return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x4), ones));
     } else {  // two products of full bytes would saturate 16 bits: the top bit is multiplied apart
@@ -113,6 +134,10 @@ struct Avx2 {
       return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(top, x4), ones));
     }
   }
+  // sum += the products of neighbouring 4-bit weights, added two by two; eight such sums fit a word.
+  static Words AddPairs(Words sum, Bytes w, Bytes x4) { return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, x4)); }
+  // sum += the products of a lane's two words.
+  static I32 AddWordProducts(I32 sum, Words a, Words b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
   // Byte kByte, without sign, of the four that belong to each lane.
   template <int kByte>
   static F32 ByteOfFour(const std::uint8_t* p) {

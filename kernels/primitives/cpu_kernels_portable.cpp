@@ -1,3 +1,7 @@
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "kernels/primitives/cpu_kernels_targets.h"
 #include "kernels/primitives/kernels_of_target.h"
 #include "kernels/quant/half.h"
@@ -12,11 +16,16 @@ struct Portable {
     F32 first, second;
   };
   using I32 = std::int32_t __attribute__((vector_size(16)));
-  using Bytes = std::uint8_t __attribute__((vector_size(16)));
+  using Words = std::int16_t __attribute__((vector_size(16)));
+  using RawBytes = std::uint8_t __attribute__((vector_size(16)));
+  struct Bytes {  // widened: there is no multiplication of bytes
+    Words even, odd;
+  };
   static constexpr int kLanes = 4;
   static constexpr int kGemmRows = 2;
   static constexpr int kFewRowsTogether = 1;  // 1 x 8 accumulators
   static constexpr std::int64_t kRows = 4;    // of a panel of packed weights: a quarter of it
+  static constexpr bool kDotsOfFour = false;
 
   static F32 Zero() { return F32{}; }
   static F32 Set1(float v) { return F32{v, v, v, v}; }
@@ -92,31 +101,57 @@ struct Portable {
   }
 
   // Packed weights (quant/packed_weights.h) and rounded activations.
-  static Bytes LoadBytes(const std::uint8_t* p) {
-    Bytes v;
-    __builtin_memcpy(&v, p, sizeof(v));
-    return v;
+  static Bytes LoadBytes(const std::uint8_t* p) { return WidenUnsigned(LoadNibbles(p)); }
+  static RawBytes LoadNibbles(const std::uint8_t* p) { return LoadAs<RawBytes>(p); }
+  static Bytes LowNibbles(RawBytes v) { return WidenUnsigned(v & 0xF); }
+  static Bytes HighNibbles(RawBytes v) { return WidenUnsigned(v >> 4); }
+  static F32 LoadFloats(const std::uint8_t* p) { return LoadAs<F32>(p); }
+  // Four words into the low halves of the lanes, zeros into the high ones; and two words for each lane.
+  static Words LoadWords(const std::uint8_t* p) {
+    std::uint16_t words[4];
+    __builtin_memcpy(words, p, sizeof(words));
+    return AsWords(I32{words[0], words[1], words[2], words[3]});
   }
-  static Bytes LowNibbles(Bytes v) { return v & 0xF; }
-  static Bytes HighNibbles(Bytes v) { return v >> 4; }
-  static F32 LoadHalves(const std::uint8_t* p) {
-    std::uint16_t halves[4];
-    __builtin_memcpy(halves, p, sizeof(halves));
-    return LoadF16(halves);
+  static Words LoadWordPairs(const std::uint8_t* p) { return LoadAs<Words>(p); }
+  static Words BothHalves(Words low) {
+    const auto lanes = LoadAs<I32>(&low);
+    return AsWords(lanes | lanes << 16);
   }
-  static F32 LoadFloats(const std::uint8_t* p) {
-    F32 v;
-    __builtin_memcpy(&v, p, sizeof(v));
-    return v;
+  static Words AsWords(I32 v) { return LoadAs<Words>(&v); }
+  static Words ZeroWords() { return Words{}; }
+  // The two words at p, and the number at p, in every lane.
+  static Words TwoWords(const std::int16_t* p) {
+    std::int32_t two;
+    __builtin_memcpy(&two, p, sizeof(two));
+    return AsWords(I32{two, two, two, two});
   }
+  static I32 Set1I32(const std::int32_t* p) { return I32{*p, *p, *p, *p}; }
   static I32 ZeroI32() { return I32{}; }
+  static I32 LoadI32(const std::int32_t* p) { return LoadAs<I32>(p); }
+  static void StoreI32(std::int32_t* p, I32 v) { __builtin_memcpy(p, &v, sizeof(v)); }
+  // Four bytes of x in every lane, to be multiplied with four bytes of every row.
+  static Bytes Four(const std::int8_t* x) {
+    std::int32_t four;
+    __builtin_memcpy(&four, x, sizeof(four));
+    const Words both = AsWords(I32{four, four, four, four});
+    return {(both << 8) >> 8, both >> 8};
+  }
   // sum += the four products of each row.
   template <bool k4Bits>
-  static I32 Dot(I32 sum, Bytes w, const std::int8_t* x) {
-    for (int row = 0; row < 4; ++row) {
-      for (int j = 0; j < 4; ++j) sum[row] += w[4 * row + j] * x[j];
-    }
-    return sum;
+  static I32 Dot(I32 sum, Bytes w, Bytes x4) {
+    return AddWordProducts(AddWordProducts(sum, w.even, x4.even), w.odd, x4.odd);
+  }
+  // sum += the products of neighbouring 4-bit weights, added two by two; eight such sums fit a word.
+  static Words AddPairs(Words sum, Bytes w, Bytes x4) { return sum + w.even * x4.even + w.odd * x4.odd; }
+  // sum += the products of a lane's two words.
+  static I32 AddWordProducts(I32 sum, Words a, Words b) {
+#if defined(__SSE2__)
+    const __m128i products = _mm_madd_epi16(LoadAs<__m128i>(&a), LoadAs<__m128i>(&b));
+    return sum + LoadAs<I32>(&products);
+#else
+    const auto wide_a = LoadAs<I32>(&a), wide_b = LoadAs<I32>(&b);
+    return sum + (wide_a >> 16) * (wide_b >> 16) + ((wide_a << 16) >> 16) * ((wide_b << 16) >> 16);
+#endif
   }
   // Byte kByte, without sign, of the four that belong to each lane.
   template <int kByte>
@@ -129,6 +164,18 @@ struct Portable {
   }
 
  private:
+  template <typename V>
+  static V LoadAs(const void* p) {
+    V v;
+    __builtin_memcpy(&v, p, sizeof(v));
+    return v;
+  }
+  static Bytes WidenUnsigned(RawBytes v) {
+    using UnsignedWords = std::uint16_t __attribute__((vector_size(16)));
+    const auto words = LoadAs<UnsignedWords>(&v);
+    const UnsignedWords even = words & 0xFF, odd = words >> 8;
+    return {LoadAs<Words>(&even), LoadAs<Words>(&odd)};
+  }
   static F32 Widen(auto value) {
     return F32{static_cast<float>(value(0)), static_cast<float>(value(1)), static_cast<float>(value(2)),
                static_cast<float>(value(3))};

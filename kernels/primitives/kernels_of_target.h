@@ -23,7 +23,7 @@ constexpr CpuKernels KernelsOfTarget(const char* name) {
       .dequantize_row = &DequantizeRow<S>,
       .gemm_columns = &GemmColumns<S>,
       .quantize_row = &QuantizeRow<S>,
-      .packed_gemm_panel = &PackedGemmPanel<S>,
+      .packed_gemm_tile = &PackedGemmTile<S>,
       .dot_rounds = &DotRounds<S>,
       .dot_round_operations = kDotRoundOperations<S>,
       .rms_norm = &RmsNorm<S>,

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -8,9 +9,9 @@
 namespace kernels {
 namespace {
 
-// 32 weights of one row: w = d * q + m.
+// 32 weights of one row: w = d * (q - c) + e, with the layout's c.
 struct Block {
-  float d = 0.0F, m = 0.0F;
+  float d = 0.0F, e = 0.0F;
   std::uint8_t q[kQuantBlockValues] = {};
 };
 
@@ -52,9 +53,9 @@ Block SuperBlockGroup(WeightFormat format, const std::uint8_t* super, int g) {
   Block block;
   float scale, minimum;
   ScaleAndMinimum(super + 4, g, &scale, &minimum);
-  block.d = HalfAt(super) * scale;
-  block.m = -HalfAt(super + 2) * minimum;
   const bool five = format == WeightFormat::kQ5_K;
+  block.d = HalfAt(super) * scale;
+  block.e = (five ? 128.0F : 8.0F) * block.d - HalfAt(super + 2) * minimum;
   const std::uint8_t* fifth = super + 16;
   const std::uint8_t* nibbles = super + (five ? 48 : 16) + g / 2 * 32;
   for (int i = 0; i < 32; ++i) {
@@ -65,7 +66,7 @@ Block SuperBlockGroup(WeightFormat format, const std::uint8_t* super, int g) {
   return block;
 }
 
-// Rounds 32 plain values to 8 bits around 128.
+// Rounds 32 plain values to 8 bits.
 Block Rounded(const float* values) {
   Block block;
   float largest = 0.0F;
@@ -75,7 +76,6 @@ Block Rounded(const float* values) {
     finite = finite && std::isfinite(values[i]);
   }
   block.d = finite ? largest / 127.0F : NAN;
-  block.m = -128.0F * block.d;
   for (int i = 0; i < 32; ++i) {
     const float q = finite && largest > 0.0F ? std::nearbyint(values[i] / block.d) : 0.0F;
     block.q[i] = static_cast<std::uint8_t>(static_cast<int>(q) + 128);
@@ -91,29 +91,27 @@ Block TakeBlock(WeightFormat format, const std::uint8_t* row, std::int64_t index
   switch (format) {
     case WeightFormat::kQ4_0:
       block.d = HalfAt(at);
-      block.m = -8.0F * block.d;
       TakeNibbles(at + 2, block);
       return block;
     case WeightFormat::kQ4_1:
       block.d = HalfAt(at);
-      block.m = HalfAt(at + 2);
+      block.e = HalfAt(at + 2) + 8.0F * block.d;
       TakeNibbles(at + 4, block);
       return block;
     case WeightFormat::kQ5_0:
       block.d = HalfAt(at);
-      block.m = -16.0F * block.d;
       TakeNibbles(at + 6, block);
       AddFifthBits(at + 2, block);
+      for (std::uint8_t& q : block.q) q = static_cast<std::uint8_t>(q + 128 - 16);
       return block;
     case WeightFormat::kQ5_1:
       block.d = HalfAt(at);
-      block.m = HalfAt(at + 2);
+      block.e = HalfAt(at + 2) + 128.0F * block.d;
       TakeNibbles(at + 8, block);
       AddFifthBits(at + 4, block);
       return block;
     case WeightFormat::kQ8_0:
       block.d = HalfAt(at);
-      block.m = -128.0F * block.d;
       for (int i = 0; i < 32; ++i) block.q[i] = static_cast<std::uint8_t>(at[2 + i] ^ 0x80U);
       return block;
     case WeightFormat::kQ4_K:
@@ -127,12 +125,52 @@ Block TakeBlock(WeightFormat format, const std::uint8_t* row, std::int64_t index
   }
 }
 
-void StoreScale(PackedScales scales, float value, std::uint8_t* to, std::int64_t index) {
-  if (scales == PackedScales::kF16) {
-    const std::uint16_t half = FloatToHalf(value);
-    std::memcpy(to + 2 * index, &half, sizeof(half));
-  } else {
-    std::memcpy(to + 4 * index, &value, sizeof(value));
+void StoreUnits(float value, float unit, std::uint8_t* to) {
+  const auto units = static_cast<std::int16_t>(unit > 0.0F ? std::nearbyint(value / unit) : 0.0F);
+  std::memcpy(to, &units, sizeof(units));
+}
+
+// The unit of a row's d and e: NaN if one of them isn't finite, so that it is not hidden.
+float UnitOf(WeightFormat format, const std::uint8_t* row, std::int64_t blocks) {
+  float largest = 0.0F;
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    const Block block = TakeBlock(format, row, b);
+    if (!std::isfinite(block.d) || !std::isfinite(block.e)) return NAN;
+    largest = std::fmax(largest, std::fmax(std::fabs(block.d), std::fabs(block.e)));
+  }
+  return largest / kUnitsMax;
+}
+
+// Row `r` of a panel in layout k4.
+void PackRow4(WeightFormat format, const std::uint8_t* row, std::int64_t columns, std::int64_t r, std::uint8_t* panel) {
+  const std::int64_t blocks = columns / kQuantBlockValues;
+  const float unit = UnitOf(format, row, blocks);
+  std::memcpy(panel + PackedPanelBytes(PackedLayout::k4, columns) - 4 * kPanelRows + 4 * r, &unit, sizeof(unit));
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    const Block block = TakeBlock(format, row, b);
+    const std::int64_t index = b % kGroupBlocks, first = b - index;
+    const std::int64_t count = std::min(kGroupBlocks, blocks - first);
+    std::uint8_t* group = panel + first * PackedBlockBytes(PackedLayout::k4);
+    std::uint8_t* nibbles = group + index * 256;
+    for (int c = 0; c < 16; ++c) {
+      nibbles[c / 4 * 64 + r * 4 + c % 4] = static_cast<std::uint8_t>(block.q[c] | block.q[c + 16] << 4);
+    }
+    std::uint8_t* d = group + count * 256;
+    std::uint8_t* e = d + count * 32;
+    StoreUnits(block.d, unit, d + index * 32 + r * 2);
+    const bool paired = index / 2 * 2 + 1 < count;
+    StoreUnits(block.e, unit, e + index / 2 * 64 + (paired ? r * 4 + index % 2 * 2 : r * 2));
+  }
+}
+
+// Row `r` of a panel in layout k8 or k8Offset.
+void PackRow8(WeightFormat format, const std::uint8_t* row, std::int64_t columns, std::int64_t r, PackedLayout layout,
+              std::uint8_t* panel) {
+  for (std::int64_t b = 0; b < columns / kQuantBlockValues; ++b, panel += PackedBlockBytes(layout)) {
+    const Block block = TakeBlock(format, row, b);
+    for (int c = 0; c < 32; ++c) panel[c / 4 * 64 + r * 4 + c % 4] = block.q[c];
+    std::memcpy(panel + 512 + 4 * r, &block.d, sizeof(float));
+    if (layout == PackedLayout::k8Offset) std::memcpy(panel + 512 + 64 + 4 * r, &block.e, sizeof(float));
   }
 }
 
@@ -141,23 +179,10 @@ void StoreScale(PackedScales scales, float value, std::uint8_t* to, std::int64_t
 void PackPanel(WeightFormat format, const std::uint8_t* file, std::int64_t rows_left, std::int64_t columns,
                std::uint8_t* panel) {
   const PackedLayout layout = LayoutOfPacked(format);
-  const std::int64_t row_bytes = RowBytes(format, columns);
-  const std::int64_t value_bytes = layout.bits == PackedBits::k4 ? 256 : 512;
   std::memset(panel, 0, static_cast<std::size_t>(PackedPanelBytes(layout, columns)));
-  for (std::int64_t b = 0; b < columns / kQuantBlockValues; ++b, panel += PackedBlockBytes(layout)) {
-    for (std::int64_t r = 0; r < kPanelRows && r < rows_left; ++r) {
-      const Block block = TakeBlock(format, file + r * row_bytes, b);
-      for (int c = 0; c < 32; ++c) {
-        if (layout.bits == PackedBits::k4) {
-          std::uint8_t& byte = panel[c % 16 / 4 * 64 + r * 4 + c % 4];
-          byte = static_cast<std::uint8_t>(byte | (c < 16 ? block.q[c] : block.q[c] << 4));
-        } else {
-          panel[c / 4 * 64 + r * 4 + c % 4] = block.q[c];
-        }
-      }
-      StoreScale(layout.scales, block.d, panel + value_bytes, r);
-      StoreScale(layout.scales, block.m, panel + value_bytes, kPanelRows + r);
-    }
+  for (std::int64_t r = 0; r < kPanelRows && r < rows_left; ++r, file += RowBytes(format, columns)) {
+    layout == PackedLayout::k4 ? PackRow4(format, file, columns, r, panel)
+                               : PackRow8(format, file, columns, r, layout, panel);
   }
 }
 

@@ -9,27 +9,39 @@ namespace kernels {
 // See quantize_rows.h. S is one of the vector targets in kernels/primitives.
 template <class S>
 inline void QuantizeRow(const float* x, const QuantizedRows& to, std::int64_t row) {
-  for (std::int64_t b = 0; b < to.columns / 32; ++b, x += 32) {
+  const std::int64_t groups = GroupsFor(to.columns);
+  for (std::int64_t g = 0; g < groups; ++g) {
+    const std::int64_t blocks = BlocksOfGroup(to.columns, g);
     auto largest = S::Zero(), poison = S::Zero();
-    for (int i = 0; i < 32; i += S::kLanes) {
+    for (std::int64_t i = 0; i < blocks * 32; i += S::kLanes) {
       const auto v = S::Load(x + i);
       largest = S::Max(largest, S::Max(v, S::Sub(S::Zero(), v)));
       poison = S::Fma(v, S::Zero(), poison);  // NaN if v is NaN or infinite
     }
     const float most = S::ReduceMax(largest);
-    const float inverse = most > 0.0F ? 127.0F / most : 0.0F;
-    const auto inverse_v = S::Set1(inverse);
-    std::int8_t* values = to.values + (b * to.rows + row) * 32;
-    auto sum = S::Zero();
-    for (int i = 0; i < 32; i += S::kLanes) {
-      const auto q = S::Round(S::Mul(S::Load(x + i), inverse_v));
-      sum = S::Add(sum, q);
-      S::StoreI8(values + i, q);
+    const auto inverse = S::Set1(most > 0.0F ? 127.0F / most : 0.0F);
+    std::int8_t* values = to.values + g * to.rows * kGroupColumns + row * blocks * 32;
+    float sums[4] = {};
+    for (std::int64_t b = 0; b < blocks; ++b, x += 32, values += 32) {
+      auto sum = S::Zero();
+      for (int i = 0; i < 32; i += S::kLanes) {
+        const auto q = S::Round(S::Mul(S::Load(x + i), inverse));
+        sum = S::Add(sum, q);
+        S::StoreI8(values + i, q);
+      }
+      sums[b] = S::ReduceSum(sum);
     }
-    const float scale = most / 127.0F + S::ReduceSum(poison);
-    float* scales = to.scales + (b * to.rows + row) * 2;
-    scales[0] = scale;
-    scales[1] = scale * S::ReduceSum(sum);
+    QuantizedGroup& group = to.groups[g * to.rows + row];
+    group.scale = most / 127.0F + S::ReduceSum(poison);
+    const bool finite = group.scale == group.scale;
+    for (int b = 0; b < 4; ++b) {
+      const auto sum = static_cast<std::int32_t>(finite ? sums[b] : 0.0F);
+      group.sums[b] = static_cast<std::int16_t>(sum);
+      if (b == kGroupBlocks) break;
+      group.start4[b] = -8 * sum;
+      group.start8[b] = -128 * sum;
+      group.float_sums[b] = static_cast<float>(sum);
+    }
   }
 }
 

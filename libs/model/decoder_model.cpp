@@ -152,8 +152,9 @@ kernels::PagedKv DecoderModel::LayerKv(std::int32_t layer) const {
           .head_dim = config_.head_dim};
 }
 
-void DecoderModel::Norm(std::int64_t row, const std::vector<float>& weight, float* to) const {
+float* DecoderModel::Norm(std::int64_t row, const std::vector<float>& weight, float* to) const {
   kernels_.rms_norm(x_.data() + row * config_.width, weight.data(), config_.rms_epsilon, 1, config_.width, to);
+  return to;
 }
 
 // x += W_o attention(rope(W_q n), rope(W_k n), W_v n), n = norm(x)
@@ -168,7 +169,7 @@ void DecoderModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer
       {&layer.k, qkv_.data() + q_width, qkv_width, false},
       {&layer.v, qkv_.data() + q_width + kv_width, qkv_width, false},
   }};
-  products_.Run(qkv, rows, [&](std::int64_t row, float* to) { Norm(row, norm, to); });
+  products_.Run(qkv, rows, [&](std::int64_t row, float* scratch) { return Norm(row, norm, scratch); });
 
   const kernels::PagedKv kv = LayerKv(layer_index);
   const auto blocks_of_row = [&](std::int64_t row) {
@@ -194,9 +195,7 @@ void DecoderModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer
                          .q_stride = qkv_width,
                          .out = attended_.data()});
   const MatrixProducts::Product output{&layer.attention_output, x_.data(), width, true};
-  products_.Run({&output, 1}, rows, [&](std::int64_t row, float* to) {
-    std::memcpy(to, attended_.data() + row * q_width, static_cast<std::size_t>(q_width) * sizeof(float));
-  });
+  products_.Run({&output, 1}, rows, [&](std::int64_t row, float*) { return attended_.data() + row * q_width; });
 }
 
 // x += W_down swiglu(W_gate n, W_up n), n = norm(x)
@@ -205,21 +204,28 @@ void DecoderModel::FeedForward(std::int32_t layer_index, std::int64_t rows) {
   const std::vector<float>& norm = weights_.layers[static_cast<std::size_t>(layer_index)].ffn_norm;
   const std::int64_t ffn_width = config_.ffn_width;
   float* gate = gate_up_.data();
-  float* up = gate + rows * ffn_width;
-  const std::array<MatrixProducts::Product, 2> gate_up{
-      {{&layer.gate, gate, ffn_width, false}, {&layer.up, up, ffn_width, false}}};
-  products_.Run(gate_up, rows, [&](std::int64_t row, float* to) { Norm(row, norm, to); });
+  const auto normed = [&](std::int64_t row, float* scratch) { return Norm(row, norm, scratch); };
   const MatrixProducts::Product down{&layer.down, x_.data(), config_.width, true};
-  products_.Run({&down, 1}, rows, [&](std::int64_t row, float* to) {
-    kernels_.swiglu(gate + row * ffn_width, up + row * ffn_width, ffn_width, to);
+  if (MatrixProducts::CanGate(layer.gate, layer.up)) {
+    const MatrixProducts::Product gated{&layer.up, gate, ffn_width, false, &layer.gate};
+    products_.Run({&gated, 1}, rows, normed);
+    products_.Run({&down, 1}, rows, [&](std::int64_t row, float*) { return gate + row * ffn_width; });
+    return;
+  }
+  float* up = gate + rows * ffn_width;
+  const std::array<MatrixProducts::Product, 2> gate_up{{{&layer.gate, gate, ffn_width}, {&layer.up, up, ffn_width}}};
+  products_.Run(gate_up, rows, normed);
+  products_.Run({&down, 1}, rows, [&](std::int64_t row, float* scratch) {
+    kernels_.swiglu(gate + row * ffn_width, up + row * ffn_width, ffn_width, scratch);
+    return scratch;
   });
 }
 
 // Only for the rows that sample: the output matrix is the largest of all.
 void DecoderModel::Logits(const kvcache::StepBatch& batch) {
   const MatrixProducts::Product logits{&output_, logits_.data(), config_.vocabulary, false};
-  products_.Run({&logits, 1}, batch.samples(), [&](std::int64_t sample, float* to) {
-    Norm(batch.logit_rows[static_cast<std::size_t>(sample)], weights_.output_norm, to);
+  products_.Run({&logits, 1}, batch.samples(), [&](std::int64_t sample, float* scratch) {
+    return Norm(batch.logit_rows[static_cast<std::size_t>(sample)], weights_.output_norm, scratch);
   });
 }
 

@@ -76,7 +76,7 @@ class DecoderModel {
   void Logits(const kvcache::StepBatch& batch);
 
   kernels::PagedKv LayerKv(std::int32_t layer) const;
-  void Norm(std::int64_t row, const std::vector<float>& weight, float* to) const;
+  float* Norm(std::int64_t row, const std::vector<float>& weight, float* to) const;  // `to`
 
   const std::shared_ptr<const tensor::GgufFile> file_;
   const DecoderOptions options_;

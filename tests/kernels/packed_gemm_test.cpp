@@ -29,13 +29,13 @@ class AlignedBytes {
 
 struct RoundedRows {
   RoundedRows(const CpuKernels& kernels, const std::vector<float>& x, std::int64_t rows, std::int64_t columns)
-      : values(static_cast<std::size_t>(QuantizedValues(rows, columns))),
-        scales(static_cast<std::size_t>(QuantizedScales(rows, columns))),
-        view{values.data(), scales.data(), rows, columns} {
+      : values(static_cast<std::size_t>(rows * columns)),
+        groups(static_cast<std::size_t>(rows * GroupsFor(columns))),
+        view{values.data(), groups.data(), rows, columns} {
     for (std::int64_t row = 0; row < rows; ++row) kernels.quantize_row(x.data() + row * columns, view, row);
   }
   std::vector<std::int8_t> values;
-  std::vector<float> scales;
+  std::vector<QuantizedGroup> groups;
   QuantizedRows view;
 };
 
@@ -53,19 +53,38 @@ class PackedGemmTest : public KernelTest {
     }
   }
 
-  void CheckShape(WeightFormat format, std::int64_t m, std::int64_t n, std::int64_t k, bool accumulate) {
-    SCOPED_TRACE(testing::Message() << "format " << static_cast<int>(format) << " m " << m << " n " << n << " k " << k);
-    std::vector<std::uint8_t> file;
+  static void RunTiles(const PackedGemm& gemm, PackedGemmTileFn* tile_of) {
+    for (std::int64_t tile = 0; tile < PackedTiles(gemm.n, gemm.gate != nullptr); ++tile) tile_of(gemm, tile);
+  }
+
+  struct Shape {
+    std::int64_t m, n, k;
+    bool accumulate = false, gated = false;
+  };
+  void CheckShape(WeightFormat format, const Shape& shape) {
+    const auto [m, n, k, accumulate, gated] = shape;
+    SCOPED_TRACE(testing::Message() << "format " << static_cast<int>(format) << " m " << m << " n " << n << " k " << k
+                                    << (accumulate ? " accumulate" : "") << (gated ? " gated" : ""));
+    std::vector<std::uint8_t> file, gate_file;
     AlignedBytes packed(PanelsFor(n) * PackedPanelBytes(LayoutOfPacked(format), k));
+    AlignedBytes gate(PanelsFor(n) * PackedPanelBytes(LayoutOfPacked(format), k));
     Pack(format, n, k, file, packed);
+    Pack(format, n, k, gate_file, gate);
     const std::vector<float> x = Random(m * k);
     const RoundedRows rounded(*kernels_, x, m, k);
     const std::int64_t y_stride = n + 3;
     std::vector<float> expected = Random(m * y_stride), actual = expected;
-    PackedGemm gemm{packed.data(), LayoutOfPacked(format), n, rounded.view, expected.data(), y_stride, accumulate};
-    for (std::int64_t panel = 0; panel < PanelsFor(n); ++panel) PackedGemmPanelRef(gemm, panel);
+    PackedGemm gemm{.w = packed.data(),
+                    .gate = gated ? gate.data() : nullptr,
+                    .layout = LayoutOfPacked(format),
+                    .n = n,
+                    .x = rounded.view,
+                    .y = expected.data(),
+                    .y_stride = y_stride,
+                    .accumulate = accumulate};
+    RunTiles(gemm, &PackedGemmTileRef);
     gemm.y = actual.data();
-    for (std::int64_t panel = 0; panel < PanelsFor(n); ++panel) kernels_->packed_gemm_panel(gemm, panel);
+    RunTiles(gemm, kernels_->packed_gemm_tile);
     double largest = 1.0;
     for (float value : expected) largest = std::max(largest, std::fabs(static_cast<double>(value)));
     for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(actual[i], expected[i], 1e-5 * largest) << i;
@@ -75,11 +94,47 @@ INSTANTIATE_TEST_SUITE_P(Targets, PackedGemmTest, testing::ValuesIn(kCpuTargets)
 
 TEST_P(PackedGemmTest, EveryFormatEqualsTheReferenceOverOddSizes) {
   for (WeightFormat format : kPackable) {
-    const std::int64_t k = BlockOf(format).values == kSuperBlockValues ? 512 : 96;
-    for (std::int64_t m : {1, 3, 4, 5, 66}) {
-      for (std::int64_t n : {1, 16, 17, 40}) CheckShape(format, m, n, k, m % 2 == 0);
+    const bool super_block = BlockOf(format).values == kSuperBlockValues;
+    for (std::int64_t k :
+         super_block ? std::vector<std::int64_t>{256, 512} : std::vector<std::int64_t>{32, 64, 96, 160}) {
+      for (std::int64_t m : {1, 2, 3, 5, 66}) {
+        for (std::int64_t n : {1, 16, 17, 40}) CheckShape(format, {.m = m, .n = n, .k = k, .accumulate = m % 2 == 0});
+      }
     }
   }
+}
+
+TEST_P(PackedGemmTest, GatedProductEqualsTheReference) {
+  for (WeightFormat format : {WeightFormat::kQ4_1, WeightFormat::kQ8_0, WeightFormat::kQ5_1}) {
+    for (std::int64_t n : {1, 16, 40}) CheckShape(format, {.m = 3, .n = n, .k = 96, .gated = true});
+  }
+}
+
+// Goal: sums of 4-bit products neither saturate nor overflow, whatever the weights and inputs.
+// Method: the largest weights of both signs in every position, with inputs that are all as large as they can be.
+TEST_P(PackedGemmTest, ExtremesFitTheIntegers) {
+  constexpr std::int64_t kK = 288, kN = 32, kM = 4;
+  std::vector<std::uint8_t> file(static_cast<std::size_t>(kN * RowBytes(WeightFormat::kQ4_1, kK)));
+  for (std::size_t block = 0; block < file.size() / 20; ++block) {
+    const std::uint16_t d = FloatToHalf(block % 3 == 0 ? -2.0F : 2.0F), m = FloatToHalf(block % 2 == 0 ? -32.0F : 2.0F);
+    std::memcpy(&file[block * 20], &d, 2);
+    std::memcpy(&file[block * 20 + 2], &m, 2);
+    std::memset(&file[block * 20 + 4], block % 5 < 3 ? 0x00 : 0xFF, 16);
+  }
+  AlignedBytes packed(PanelsFor(kN) * PackedPanelBytes(PackedLayout::k4, kK));
+  for (std::int64_t panel = 0; panel < PanelsFor(kN); ++panel) {
+    PackPanel(WeightFormat::kQ4_1, file.data() + panel * kPanelRows * RowBytes(WeightFormat::kQ4_1, kK),
+              kN - panel * kPanelRows, kK, packed.data() + panel * PackedPanelBytes(PackedLayout::k4, kK));
+  }
+  std::vector<float> x(kM * kK);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = (i / kK == 1 || (i / kK == 2 && i / 32 % 2 == 0)) ? -1.0F : 1.0F;
+  const RoundedRows rounded(*kernels_, x, kM, kK);
+  std::vector<float> expected(kM * kN), actual(kM * kN);
+  PackedGemm gemm{packed.data(), nullptr, PackedLayout::k4, kN, rounded.view, expected.data(), kN, false};
+  RunTiles(gemm, &PackedGemmTileRef);
+  gemm.y = actual.data();
+  RunTiles(gemm, kernels_->packed_gemm_tile);
+  for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(actual[i], expected[i], 1e-5 * kK * 32) << i;
 }
 
 // Goal: what is lost by rounding activations to 8 bits stays within what 8 bits can lose, and nothing else is lost.
@@ -94,8 +149,8 @@ TEST_P(PackedGemmTest, IsTheFilesProductWithinTheRoundingOfItsInputs) {
     const std::vector<float> x = Random(kM * kK);
     const RoundedRows rounded(*kernels_, x, kM, kK);
     std::vector<float> y(kM * kN);
-    const PackedGemm gemm{packed.data(), LayoutOfPacked(format), kN, rounded.view, y.data(), kN, false};
-    for (std::int64_t panel = 0; panel < PanelsFor(kN); ++panel) kernels_->packed_gemm_panel(gemm, panel);
+    const PackedGemm gemm{packed.data(), nullptr, LayoutOfPacked(format), kN, rounded.view, y.data(), kN, false};
+    RunTiles(gemm, kernels_->packed_gemm_tile);
     std::vector<float> w(kK);
     for (std::int64_t n = 0; n < kN; ++n) {
       DequantizeRowRef(format, file.data() + n * RowBytes(format, kK), kK, w.data());
@@ -106,7 +161,7 @@ TEST_P(PackedGemmTest, IsTheFilesProductWithinTheRoundingOfItsInputs) {
         for (std::int64_t i = 0; i < kK; ++i)
           exact += static_cast<double>(w[static_cast<std::size_t>(i)]) *
                    static_cast<double>(x[static_cast<std::size_t>(m * kK + i)]);
-        // |x| reaches about 3.5 in 32 values: scale / 2 = 0.014, uniform; 6 standard deviations.
+        // |x| reaches about 3.5 in 96 values: scale / 2 = 0.014, uniform; 6 standard deviations.
         const double bound = 6 * 0.028 / std::sqrt(12.0) * std::sqrt(squares) +
                              (format == WeightFormat::kQ6_K ? 0.02 * std::sqrt(squares) : 0);
         ASSERT_NEAR(y[static_cast<std::size_t>(m * kN + n)], exact, bound) << static_cast<int>(format);
@@ -125,8 +180,8 @@ TEST_P(PackedGemmTest, RowsDoNotDependOnTheirNeighbours) {
     const std::vector<float> some(x.begin() + first * kK, x.begin() + (first + rows) * kK);
     const RoundedRows rounded(*kernels_, some, rows, kK);
     std::vector<float> y(static_cast<std::size_t>(rows * kN));
-    const PackedGemm gemm{packed.data(), LayoutOfPacked(WeightFormat::kQ4_1), kN, rounded.view, y.data(), kN, false};
-    for (std::int64_t panel = 0; panel < PanelsFor(kN); ++panel) kernels_->packed_gemm_panel(gemm, panel);
+    const PackedGemm gemm{packed.data(), nullptr, PackedLayout::k4, kN, rounded.view, y.data(), kN, false};
+    RunTiles(gemm, kernels_->packed_gemm_tile);
     return y;
   };
   const std::vector<float> together = product(0, kM);
@@ -138,19 +193,33 @@ TEST_P(PackedGemmTest, RowsDoNotDependOnTheirNeighbours) {
 class QuantizeRowTest : public KernelTest {};
 INSTANTIATE_TEST_SUITE_P(Targets, QuantizeRowTest, testing::ValuesIn(kCpuTargets), TargetName);
 
-TEST_P(QuantizeRowTest, RoundsToTheNearestOf255Steps) {
-  const std::vector<float> x = Random(96);
-  const RoundedRows rounded(*kernels_, x, 1, 96);
-  for (std::size_t b = 0; b < 3; ++b) {
+TEST_P(QuantizeRowTest, RoundsToTheNearestOf255StepsOfItsGroup) {
+  constexpr std::int64_t kColumns = 224;  // groups of 96, 96 and 32
+  const std::vector<float> x = Random(kColumns);
+  const RoundedRows rounded(*kernels_, x, 1, kColumns);
+  for (std::size_t b = 0; b < kColumns / 32; ++b) {
+    const QuantizedGroup& group = rounded.groups[b / 3];
     int sum = 0;
-    for (std::size_t i = 0; i < 32; ++i) {
-      const int q = rounded.values[b * 32 + i];
+    for (std::size_t i = b * 32; i < b * 32 + 32; ++i) {
+      const int q = rounded.values[i];
       EXPECT_LE(std::abs(q), 127);
-      EXPECT_NEAR(static_cast<float>(q) * rounded.scales[2 * b], x[b * 32 + i], 0.5001F * rounded.scales[2 * b]);
+      EXPECT_NEAR(static_cast<float>(q) * group.scale, x[i], 0.5001F * group.scale);
       sum += q;
     }
-    EXPECT_FLOAT_EQ(rounded.scales[2 * b + 1], rounded.scales[2 * b] * static_cast<float>(sum));
+    EXPECT_EQ(group.sums[b % 3], sum);
+    EXPECT_EQ(group.start4[b % 3], -8 * sum);
+    EXPECT_EQ(group.start8[b % 3], -128 * sum);
+    EXPECT_EQ(group.float_sums[b % 3], static_cast<float>(sum));
   }
+  EXPECT_EQ(rounded.groups[2].sums[1], 0);
+}
+
+TEST_P(QuantizeRowTest, EqualsTheReferenceBitForBit) {
+  const std::vector<float> x = Random(5 * 352);
+  const RoundedRows actual(*kernels_, x, 5, 352), expected(*CpuKernelsFor(CpuTarget::kReference), x, 5, 352);
+  EXPECT_EQ(actual.values, expected.values);
+  EXPECT_EQ(std::memcmp(actual.groups.data(), expected.groups.data(), actual.groups.size() * sizeof(QuantizedGroup)),
+            0);
 }
 
 TEST_P(QuantizeRowTest, ZerosStayZerosAndWhatIsNotFiniteIsNotHidden) {
@@ -159,10 +228,10 @@ TEST_P(QuantizeRowTest, ZerosStayZerosAndWhatIsNotFiniteIsNotHidden) {
     x[7] = value;
     const RoundedRows rounded(*kernels_, x, 1, 32);
     if (value == 0.0F) {
-      EXPECT_EQ(rounded.scales[0], 0.0F);
+      EXPECT_EQ(rounded.groups[0].scale, 0.0F);
       for (std::int8_t q : rounded.values) EXPECT_EQ(q, 0);
     } else {
-      EXPECT_TRUE(std::isnan(rounded.scales[0]));
+      EXPECT_TRUE(std::isnan(rounded.groups[0].scale));
     }
   }
 }

@@ -17,8 +17,12 @@ std::unique_ptr<T[], void (*)(void*)> AlignedBytes(std::int64_t bytes) {
   return {memory, &std::free};
 }
 
-// Panels, or 16 rows of the file's own format: the smallest part of a product that a thread can take.
-std::int64_t Tiles(const ProductMatrix& matrix) { return kernels::PanelsFor(matrix.file.rows); }
+// The smallest part of a product that a thread can take: a tile of packed weights, or 16 rows of the file's own format.
+std::int64_t Tiles(const MatrixProducts::Product& product) {
+  const std::int64_t rows = product.w->file.rows;
+  if (product.w->packed != nullptr) return kernels::PackedTiles(rows, product.gate != nullptr);
+  return (rows + kernels::kGemmTileRows - 1) / kernels::kGemmTileRows;
+}
 
 }  // namespace
 
@@ -28,8 +32,9 @@ MatrixProducts::MatrixProducts(const kernels::CpuKernels& kernels, kernels::Thre
       threads_(threads),
       scratch_floats_(kernels::GemmScratchFloats(columns_max)),
       input_(rows_max * columns_max),
-      values_(AlignedBytes<std::int8_t>(kernels::QuantizedValues(rows_max, columns_max))),
-      scales_(kernels::QuantizedScales(rows_max, columns_max) + 1),
+      values_(AlignedBytes<std::int8_t>(rows_max * columns_max)),
+      groups_(AlignedBytes<kernels::QuantizedGroup>(rows_max * kernels::GroupsFor(columns_max) *
+                                                    static_cast<std::int64_t>(sizeof(kernels::QuantizedGroup)))),
       scratch_(threads.threads() * scratch_floats_) {}
 
 ProductMatrix MatrixProducts::Prepare(const WeightMatrix& matrix, bool pack) {
@@ -50,7 +55,7 @@ ProductMatrix MatrixProducts::Prepare(const WeightMatrix& matrix, bool pack) {
 
 void MatrixProducts::Multiply(std::span<const Product> products, const kernels::QuantizedRows& rounded) {
   std::int64_t tiles = 0;
-  for (const Product& product : products) tiles += Tiles(*product.w);
+  for (const Product& product : products) tiles += Tiles(product);
   // About eight tasks a thread: few enough for the counter, enough to even out what the machine takes away.
   const std::int64_t together = std::max<std::int64_t>(1, tiles / (8 * threads_.threads()));
   threads_.Run((tiles + together - 1) / together, [&](std::int64_t task, int thread) {
@@ -58,7 +63,7 @@ void MatrixProducts::Multiply(std::span<const Product> products, const kernels::
     for (std::int64_t i = task * together; i < end; ++i) {
       std::int64_t tile = i;
       const Product* product = products.data();
-      while (tile >= Tiles(*product->w)) tile -= Tiles(*product++->w);
+      while (tile >= Tiles(*product)) tile -= Tiles(*product++);
       MultiplyTile(*product, tile, rounded, thread);
     }
   });
@@ -68,17 +73,17 @@ void MatrixProducts::MultiplyTile(const Product& product, std::int64_t tile, con
                                   int thread) {
   const WeightMatrix& w = product.w->file;
   if (product.w->packed != nullptr) {
-    kernels_.packed_gemm_panel({.w = product.w->packed.get(),
-                                .layout = product.w->layout,
-                                .n = w.rows,
-                                .x = rounded,
-                                .y = product.y,
-                                .y_stride = product.y_stride,
-                                .accumulate = product.accumulate},
-                               tile);
+    kernels_.packed_gemm_tile({.w = product.w->packed.get(),
+                               .gate = product.gate != nullptr ? product.gate->packed.get() : nullptr,
+                               .layout = product.w->layout,
+                               .n = w.rows,
+                               .x = rounded,
+                               .y = product.y,
+                               .y_stride = product.y_stride,
+                               .accumulate = product.accumulate},
+                              tile);
     return;
   }
-  static_assert(kernels::kPanelRows == kernels::kGemmTileRows, "one count of tiles serves both");
   const std::int64_t begin = tile * kernels::kGemmTileRows;
   kernels_.gemm_columns({.w = w.data,
                          .format = w.format,

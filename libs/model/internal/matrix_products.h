@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <vector>
@@ -41,23 +42,31 @@ class MatrixProducts {
     const ProductMatrix* w;
     float* y;  // [rows][y_stride]
     std::int64_t y_stride;
-    bool accumulate;
+    bool accumulate = false;
+    const ProductMatrix* gate = nullptr;  // y = silu(gate x) * (w x). REQUIRES: CanGate(*gate, *w)
   };
 
-  // Calls make_row(row, x) for each row, which writes the row's input; then runs the products.
-  //   x : [columns] of the products, which all have the same
+  // Whether one product of both can write silu(gate x) * (up x), so that neither half goes through memory.
+  static bool CanGate(const ProductMatrix& gate, const ProductMatrix& up) {
+    return gate.packed != nullptr && up.packed != nullptr && gate.layout == up.layout;
+  }
+
+  // Calls make_row(row, scratch) for each row, which returns the row's input, there or elsewhere; then runs the
+  // products.
+  //   scratch : [columns] of the products, which all have the same
   template <typename MakeRow>
   void Run(std::span<const Product> products, std::int64_t rows, const MakeRow& make_row) {
     if (rows == 0) return;
     const std::int64_t columns = products.front().w->file.cols;
-    const kernels::QuantizedRows rounded{values_.get(), scales_.data(), rows, columns};
-    bool round = false;
-    for (const Product& product : products) round = round || product.w->packed != nullptr;
-    threads_.Run((rows + kRowsPerTask - 1) / kRowsPerTask, [&](std::int64_t task, int) {
+    const kernels::QuantizedRows rounded{values_.get(), groups_.get(), rows, columns};
+    bool round = false, plain = false;  // which of both the products take
+    for (const Product& product : products) (product.w->packed != nullptr ? round : plain) = true;
+    threads_.Run((rows + kRowsPerTask - 1) / kRowsPerTask, [&](std::int64_t task, int thread) {
       const std::int64_t end = rows < (task + 1) * kRowsPerTask ? rows : (task + 1) * kRowsPerTask;
       for (std::int64_t row = task * kRowsPerTask; row < end; ++row) {
-        float* x = input_.data() + row * columns;
-        make_row(row, x);
+        float* own = plain ? input_.data() + row * columns : scratch_.data() + thread * scratch_floats_;
+        const float* x = make_row(row, own);
+        if (plain && x != own) std::memcpy(own, x, static_cast<std::size_t>(columns) * sizeof(float));
         if (round) kernels_.quantize_row(x, rounded, row);
       }
     });
@@ -74,9 +83,9 @@ class MatrixProducts {
   const kernels::CpuKernels& kernels_;
   kernels::ThreadPool& threads_;
   const std::int64_t scratch_floats_;                       // of a thread
-  AlignedFloats input_;                                     // [rows][columns]
+  AlignedFloats input_;                                     // [rows][columns]; touched only by products in F32
   std::unique_ptr<std::int8_t[], void (*)(void*)> values_;  // see kernels::QuantizedRows
-  AlignedFloats scales_;
+  std::unique_ptr<kernels::QuantizedGroup[], void (*)(void*)> groups_;
   AlignedFloats scratch_;  // [threads][scratch_floats_]
 };
 
