@@ -30,6 +30,7 @@ absl::StatusOr<std::unique_ptr<Generator>> MakeEcho(const EngineOptions& options
 absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& asked) {
   EngineOptions options = asked;
   const bool on_card = options.kind == EngineKind::kLlm && options.device == "cuda";
+  if (options.kv == "auto") options.kv = options.device == "cpu" ? "f16" : "bf16";
   if (options.kv_blocks == 0 && !on_card) options.kv_blocks = kKvBlocksDefault;
   if (options.sequences_max == 0) options.sequences_max = on_card ? kSequencesDefaultOnCard : kSequencesDefault;
   if (options.step_tokens_max == 0) {

@@ -41,7 +41,9 @@ struct EngineOptions {
   std::int32_t device_ordinal = 0;   // which card, and the first of several
   std::int32_t tensor_parallel = 1;  // cards that share the model, [1, 8]; 1 on the CPU
   std::string weights = "file";      // on a device: "file": as in the file, "bf16" or "fp8"
-  std::string kv = "bf16";           // on a device: "bf16" or "fp8"
+  // kLlm only, the KV cache: on the CPU "f16" or "q8" (8 bits and a scale a token and head, about half the memory), on a
+  // device "bf16" or "fp8". "auto": "f16", and on a device "bf16".
+  std::string kv = "auto";
   // Told now and then while a device loads the weights, while MakeEngine runs and on one thread.
   std::function<void(std::int64_t bytes_done, std::int64_t bytes_total)> on_load{};
   // The device failed and nothing will run on it in this process any more. Called on the engine's thread before any

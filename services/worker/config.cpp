@@ -67,9 +67,11 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
       {.doc = "Weights on a card. file: Q8_0, Q4_0, Q4_1 and Q4_K as in the file, others BF16. bf16: all widened. "
               "fp8: E4M3 with a scale a row, half of bf16's memory, a little less exact; the output matrix BF16.",
        .choices = {"file", "bf16", "fp8"}});
-  table.Add(
-      "kv", &engine.kv,
-      {.doc = "KV cache on a card. fp8 holds twice as many tokens, a little less exact.", .choices = {"bf16", "fp8"}});
+  table.Add("kv", &engine.kv,
+            {.doc = "KV cache. On the CPU f16, or q8: 8 bits a value, about half the memory, faster and a little less "
+                    "exact. On a "
+                    "card bf16, or fp8: half the memory, a little less exact. auto: f16 or bf16.",
+             .choices = {"auto", "f16", "q8", "bf16", "fp8"}});
   table.Add("echo-step-ms", &options->echo_step_ms,
             {.doc = "How long a step of the echo engine takes.", .unit = "ms", .min = 0, .max = 10000});
 }

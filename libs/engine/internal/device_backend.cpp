@@ -47,7 +47,9 @@ absl::Status DeviceBackend::Check(const EngineOptions& options) {
   if (options.weights != "file" && options.weights != "bf16" && options.weights != "fp8") {
     return UnknownValue("weights", options.weights, "file, bf16, fp8");
   }
-  if (options.kv != "bf16" && options.kv != "fp8") return UnknownValue("kv", options.kv, "bf16, fp8");
+  if (options.kv != "bf16" && options.kv != "fp8") {
+    return UnknownValue("kv", options.kv, "auto, bf16, fp8 on a device; f16 and q8 are for --device=cpu");
+  }
   const auto device = model::LlamaGpuModel::FindDevice(options.device_ordinal);
   if (!device.ok()) return device.status();
   // The build decides whether the kernels run on a card or on the emulator, the option what was meant.

@@ -30,6 +30,10 @@ absl::StatusOr<std::unique_ptr<StepBackend>> HostBackend::Load(std::shared_ptr<c
     return absl::InvalidArgumentError(
         absl::StrCat("activations is '", options.activations, "', must be one of int8, f32"));
   }
+  if (options.kv != "f16" && options.kv != "q8") {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "kv is '", options.kv, "', must be one of auto, f16, q8 on the CPU; bf16 and fp8 are for --device=cuda"));
+  }
   const absl::StatusOr<model::DecoderConfig> config = model::DecoderConfig::FromGguf(*file);
   if (!config.ok()) return config.status();
   // No sequence is longer than the pool or the model's context, so no more positions need a rotary table.
@@ -43,6 +47,7 @@ absl::StatusOr<std::unique_ptr<StepBackend>> HostBackend::Load(std::shared_ptr<c
        .rows_max = options.step_tokens_max,
        .samples_max = options.sequences_max,
        .positions_max = static_cast<std::int32_t>(positions),
+       .kv_dtype = options.kv == "q8" ? kvcache::KvDtype::kQ8 : kvcache::KvDtype::kF16,
        .activations = options.activations == "int8" ? model::Activations::kInt8 : model::Activations::kF32});
   if (!model.ok()) return model.status();
   return std::unique_ptr<StepBackend>(new HostBackend(*std::move(model), vocabulary));

@@ -170,6 +170,7 @@ TEST_F(DeviceEngineTest, OptionsAreCheckedByName) {
     {"device", absl::StatusCode::kInvalidArgument, [](EngineOptions& o) { o.device = "tpu"; }},
     {"weights", absl::StatusCode::kInvalidArgument, [](EngineOptions& o) { o.weights = "int3"; }},
     {"kv", absl::StatusCode::kInvalidArgument, [](EngineOptions& o) { o.kv = "f64"; }},
+    {"bf16, fp8 on a device", absl::StatusCode::kInvalidArgument, [](EngineOptions& o) { o.kv = "q8"; }},
     {"block_size", absl::StatusCode::kInvalidArgument, [](EngineOptions& o) { o.block_size = 4; }},
     {"1 key and value heads", absl::StatusCode::kInvalidArgument, [](EngineOptions& o) { o.tensor_parallel = 2; }},
     {"--device=cpu", absl::StatusCode::kFailedPrecondition, [](EngineOptions& o) { o.device_ordinal = 1000; }},

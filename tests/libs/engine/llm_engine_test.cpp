@@ -118,6 +118,32 @@ TEST_F(LlmEngineTest, UnknownActivationsAreRefusedByName) {
   EXPECT_NE(std::string(status.message()).find("int8, f32"), std::string::npos) << status;
 }
 
+TEST_F(LlmEngineTest, ADevicesKvFormatIsRefusedOnTheCpu) {
+  const TemporaryFile file(TinyChatModel().Bytes());
+  for (const char* kv : {"bf16", "fp8", "", "q4"}) {
+    EngineOptions options = OptionsFor(file.path());
+    options.kv = kv;
+    const absl::Status status = MakeEngine(options).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_NE(std::string(status.message()).find("auto, f16, q8"), std::string::npos) << status;
+  }
+}
+
+// Rounding may change a token of a random model, never whether it answers.
+TEST_F(LlmEngineTest, AnswersWithTheKvCacheInEightBits) {
+  const TemporaryFile file(TinyChatModel().Bytes());
+  int id = 0;
+  for (const char* kv : {"auto", "f16", "q8"}) {
+    EngineOptions options = OptionsFor(file.path());
+    options.kv = kv;
+    auto engine = Make(options);
+    ASSERT_NE(engine, nullptr);
+    ASSERT_TRUE(engine->Submit(Ask("hello"), results_.For(++id)).ok());
+    const auto result = results_.Wait(id);
+    EXPECT_TRUE(result.ok()) << result.status();
+  }
+}
+
 TEST_F(LlmEngineTest, PromptBeyondTheContextIsRefusedWithTheNumbers) {
   const TemporaryFile file(TinyChatModel().Bytes());
   auto engine = Make(OptionsFor(file.path()));

@@ -27,6 +27,7 @@ constexpr const char* kHelp =
   --generate=64        tokens generated for each
   --step-tokens=256    rows of a step at most
   --activations=int8   int8 or f32: how the inputs of products with quantised weights are rounded
+  --kv=f16             f16 or q8: the KV cache
   --json               one JSON object a row
   --perplexity=FILE    perplexity of this text instead, as llama.cpp's tool defines it
   --context=512        tokens of a chunk of it
@@ -47,6 +48,7 @@ struct Options {
   std::int32_t threads = 2, prompt = 128, generate = 64, step_tokens = 256, context = 512;
   std::vector<std::int32_t> batches{1, 8, 16, 32};
   model::Activations activations = model::Activations::kInt8;
+  kvcache::KvDtype kv = kvcache::KvDtype::kF16;
   bool json = false, help = false;
 };
 
@@ -85,6 +87,10 @@ bool Take(std::string_view argument, Options& options) {
   if (name == "--step-tokens") return Number(value, 1 << 14, &options.step_tokens);
   if (name == "--context") return Number(value, 1 << 16, &options.context);
   if (name == "--batch") return Numbers(value, &options.batches);
+  if (name == "--kv" && (value == "f16" || value == "q8")) {
+    options.kv = value == "q8" ? kvcache::KvDtype::kQ8 : kvcache::KvDtype::kF16;
+    return true;
+  }
   if (name != "--activations" || (value != "int8" && value != "f32")) return false;
   options.activations = value == "int8" ? model::Activations::kInt8 : model::Activations::kF32;
   return true;
@@ -114,6 +120,7 @@ model::DecoderOptions ModelOptions(const Options& options, std::int32_t sequence
           .rows_max = rows,
           .samples_max = options.perplexity.empty() ? sequences : rows,
           .positions_max = tokens + 1,
+          .kv_dtype = options.kv,
           .activations = options.activations};
 }
 
