@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "libs/base/str_cat.h"
 #include "libs/chat_template/template.h"
 
 namespace model {
@@ -31,7 +32,9 @@ absl::StatusOr<std::unique_ptr<const ChatCodec>> ChatCodec::Load(const tensor::G
   const absl::StatusOr<std::string_view> source = file.GetString(kTemplateKey);
   if (!source.ok()) return source.status();
   auto parsed = chat_template::Template::Parse(*source);
-  if (!parsed.ok()) return parsed.status();
+  if (!parsed.ok()) {
+    return absl::Status(parsed.status().code(), base::StrCat(kTemplateKey, ": ", parsed.status().message()));
+  }
   return std::unique_ptr<const ChatCodec>(new ChatCodec(*std::move(tokenizer), *std::move(parsed)));
 }
 

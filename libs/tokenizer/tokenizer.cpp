@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "libs/base/str_cat.h"
 #include "libs/tokenizer/detokenizer.h"
 #include "libs/tokenizer/internal/bpe.h"
@@ -29,8 +30,8 @@ absl::StatusOr<std::optional<TokenId>> CheckedId(std::optional<std::uint64_t> id
                                                  const Vocabulary& vocabulary) {
   if (!id.has_value()) return std::optional<TokenId>();
   if (*id >= vocabulary.size()) {
-    return absl::InvalidArgumentError(
-        base::StrCat("the ", what, " token ", *id, " is outside the vocabulary of ", vocabulary.size(), " tokens"));
+    return absl::InvalidArgumentError(base::StrCat("tokenizer.ggml.", what, "_token_id is ", *id,
+                                                   ", outside the vocabulary of ", vocabulary.size(), " tokens"));
   }
   return std::optional<TokenId>(static_cast<TokenId>(*id));
 }
@@ -104,8 +105,9 @@ void Tokenizer::State::EncodeWord(std::string_view word, WordMerger& merger, std
 
 absl::StatusOr<std::unique_ptr<const Tokenizer>> Tokenizer::Create(const VocabularySpec& spec) {
   if (spec.model != "gpt2") {
-    return absl::UnimplementedError(
-        base::StrCat("tokenizer model \"", spec.model.substr(0, 64), "\" is not supported (gpt2, byte-level BPE, is)"));
+    return absl::UnimplementedError(base::StrCat(
+        "tokenizer.ggml.model \"", absl::CHexEscape({spec.model.data(), std::min<std::size_t>(spec.model.size(), 64)}),
+        "\" is not supported (gpt2, byte-level BPE, is)"));
   }
   absl::StatusOr<PreTokenizer> pre = PreTokenizerByName(spec.pre);
   if (!pre.ok()) return pre.status();

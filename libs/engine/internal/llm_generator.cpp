@@ -32,8 +32,11 @@ std::string NameOf(std::string_view path) {
   return std::string(path);
 }
 
+// What a library calls an invalid argument is a bad file here: InvalidArgument is for the options.
 absl::Status WithPath(const absl::Status& status, const std::string& path) {
-  return absl::Status(status.code(), absl::StrCat("model file ", path, ": ", status.message()));
+  const bool argument = status.code() == absl::StatusCode::kInvalidArgument;
+  return absl::Status(argument ? absl::StatusCode::kFailedPrecondition : status.code(),
+                      absl::StrCat("model file ", path, ": ", status.message()));
 }
 
 }  // namespace

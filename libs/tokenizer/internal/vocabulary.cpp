@@ -24,8 +24,8 @@ bool IsTokenType(std::int32_t number) {
 // Control and user-defined tokens are looked for in text by their spelling.
 absl::Status CheckSpecialName(std::string_view name, std::size_t index) {
   if (name.empty() || name.size() > kSpecialNameBytesMax) {
-    return absl::InvalidArgumentError(base::StrCat("special token ", index, " has a name of ", name.size(),
-                                                   " bytes, not 1 to ", kSpecialNameBytesMax));
+    return absl::InvalidArgumentError(base::StrCat("tokenizer.ggml.tokens[", index, "] is special and has a name of ",
+                                                   name.size(), " bytes, not 1 to ", kSpecialNameBytesMax));
   }
   return absl::OkStatus();
 }
@@ -35,14 +35,16 @@ absl::Status CheckSpecialName(std::string_view name, std::size_t index) {
 absl::StatusOr<Vocabulary> Vocabulary::Build(const VocabularySpec& spec) {
   if (spec.tokens.empty() || spec.tokens.size() > kVocabularyMax) {
     return absl::InvalidArgumentError(
-        base::StrCat("a vocabulary of ", spec.tokens.size(), " tokens, not 1 to ", kVocabularyMax));
+        base::StrCat("tokenizer.ggml.tokens holds ", spec.tokens.size(), " tokens, not 1 to ", kVocabularyMax));
   }
   if (spec.token_types.size() != spec.tokens.size()) {
-    return absl::InvalidArgumentError(base::StrCat("the vocabulary has ", spec.tokens.size(), " tokens but ",
-                                                   spec.token_types.size(), " token types"));
+    return absl::InvalidArgumentError(base::StrCat("tokenizer.ggml.tokens holds ", spec.tokens.size(),
+                                                   " tokens, but tokenizer.ggml.token_type ", spec.token_types.size(),
+                                                   " token types"));
   }
   if (spec.merges.size() > kMergesMax) {
-    return absl::InvalidArgumentError(base::StrCat(spec.merges.size(), " merges are over the limit of ", kMergesMax));
+    return absl::InvalidArgumentError(
+        base::StrCat("tokenizer.ggml.merges holds ", spec.merges.size(), " merges, over the limit of ", kMergesMax));
   }
   Vocabulary vocabulary;
   IdByName ids;
@@ -62,11 +64,13 @@ absl::Status Vocabulary::AddTokens(const VocabularySpec& spec, IdByName& ids) {
     const std::string_view name = spec.tokens[i];
     const auto id = static_cast<TokenId>(i);
     if (!IsTokenType(spec.token_types[i])) {
-      return absl::InvalidArgumentError(base::StrCat("token ", i, " has no such type: ", spec.token_types[i]));
+      return absl::InvalidArgumentError(
+          base::StrCat("tokenizer.ggml.token_type[", i, "] is no such type: ", spec.token_types[i]));
     }
     const auto type = static_cast<TokenType>(spec.token_types[i]);
     if (!ids.emplace(name, id).second) {
-      return absl::InvalidArgumentError(base::StrCat("token ", Quoted(name), " stands twice in the vocabulary"));
+      return absl::InvalidArgumentError(
+          base::StrCat("tokenizer.ggml.tokens[", i, "], ", Quoted(name), ", stands twice"));
     }
     names_.emplace_back(name);
     types_.push_back(type);
@@ -95,7 +99,8 @@ absl::Status Vocabulary::AddMerges(const VocabularySpec& spec, const IdByName& i
     // divides.
     const std::size_t space = rule.find(' ', 1);
     if (space == std::string_view::npos || space + 1 == rule.size()) {
-      return absl::InvalidArgumentError(base::StrCat("merge ", rank, " is not two tokens: ", Quoted(rule)));
+      return absl::InvalidArgumentError(
+          base::StrCat("tokenizer.ggml.merges[", rank, "] is not two tokens: ", Quoted(rule)));
     }
     const std::string_view left_name = rule.substr(0, space);
     const std::string_view right_name = rule.substr(space + 1);
@@ -104,14 +109,14 @@ absl::Status Vocabulary::AddMerges(const VocabularySpec& spec, const IdByName& i
     const auto right = ids.find(right_name);
     const auto merged = ids.find(merged_name);
     if (left == ids.end() || right == ids.end() || merged == ids.end()) {
-      return absl::InvalidArgumentError(
-          base::StrCat("merge ", rank, " uses or makes a token outside the vocabulary: ", Quoted(rule)));
+      return absl::InvalidArgumentError(base::StrCat("tokenizer.ggml.merges[", rank,
+                                                     "] uses or makes a token outside the vocabulary: ", Quoted(rule)));
     }
     // Otherwise a user could spell a control token letter by letter.
     for (const TokenId id : {left->second, right->second, merged->second}) {
       if (type(id) == TokenType::kControl) {
         return absl::InvalidArgumentError(
-            base::StrCat("merge ", rank, " uses or makes a control token: ", Quoted(rule)));
+            base::StrCat("tokenizer.ggml.merges[", rank, "] uses or makes a control token: ", Quoted(rule)));
       }
     }
     merges_.Add(left->second, right->second, {.rank = static_cast<std::uint32_t>(rank), .merged = merged->second});

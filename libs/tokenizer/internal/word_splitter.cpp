@@ -1,11 +1,13 @@
 #include "libs/tokenizer/internal/word_splitter.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/escaping.h"
 #include "libs/base/str_cat.h"
 #include "libs/unicode/category.h"
 #include "libs/unicode/utf8.h"
@@ -154,7 +156,8 @@ absl::StatusOr<PreTokenizer> PreTokenizerByName(std::string_view name) {
   for (const auto& [known, kind] : kNames) {
     if (name == known) return kind;
   }
-  return absl::UnimplementedError(base::StrCat("pre-tokenizer \"", name.substr(0, 64),
+  return absl::UnimplementedError(base::StrCat("tokenizer.ggml.pre \"",
+                                               absl::CHexEscape({name.data(), std::min<std::size_t>(name.size(), 64)}),
                                                "\" is not supported (gpt-2, smollm, llama-bpe and qwen2 are)"));
 }
 

@@ -145,16 +145,16 @@ TEST(TokenizerTest, AVocabularyThatContradictsItselfIsRefused) {
        [](VocabularySpec& s) { s.token_types[7] = std::numeric_limits<std::int32_t>::min(); }},
       {"no such type: 7", [](VocabularySpec& s) { s.token_types[7] = 7; }},
       {"stands twice", [](VocabularySpec& s) { s.tokens[1] = s.tokens[0]; }},
-      {"special token", [](VocabularySpec& s) { s.tokens[9] = "", s.token_types[9] = 3; }},
+      {"is special", [](VocabularySpec& s) { s.tokens[9] = "", s.token_types[9] = 3; }},
       {"is not two tokens", [](VocabularySpec& s) { s.merges[0] = "ab"; }},
       {"is not two tokens", [](VocabularySpec& s) { s.merges[0] = ""; }},
       {"is not two tokens", [](VocabularySpec& s) { s.merges[0] = "a "; }},
       {"outside the vocabulary", [](VocabularySpec& s) { s.merges[0] = "a zz"; }},
       {"outside the vocabulary", [](VocabularySpec& s) { s.merges[0] = "z z"; }},
       {"makes a control token", [](VocabularySpec& s) { s.token_types[256] = 3; }},
-      {"bos token 100000 is outside", [](VocabularySpec& s) { s.bos_id = 100'000; }},
-      {"eos token 18446744073709551615 is outside", [](VocabularySpec& s) { s.eos_id = ~std::uint64_t{0}; }},
-      {"eot token 2147483648 is outside", [](VocabularySpec& s) { s.eot_id = std::uint64_t{1} << 31; }},
+      {"bos_token_id is 100000, outside", [](VocabularySpec& s) { s.bos_id = 100'000; }},
+      {"eos_token_id is 18446744073709551615, outside", [](VocabularySpec& s) { s.eos_id = ~std::uint64_t{0}; }},
+      {"eot_token_id is 2147483648, outside", [](VocabularySpec& s) { s.eot_id = std::uint64_t{1} << 31; }},
   };
   const SmallVocabulary vocabulary({"a b"});
   for (const Case& bad : cases) {
