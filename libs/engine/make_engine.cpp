@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -25,9 +26,7 @@ absl::StatusOr<std::unique_ptr<Generator>> MakeEcho(const EngineOptions& options
   return std::make_unique<EchoGenerator>(options.echo_step_time);
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& asked) {
+absl::StatusOr<std::unique_ptr<Engine>> Make(const EngineOptions& asked) {
   EngineOptions options = asked;
   const bool on_card = options.kind == EngineKind::kLlm && options.device == "cuda";
   if (options.kv == "auto") options.kv = options.device == "cpu" ? "f16" : "bf16";
@@ -41,6 +40,17 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& asked) {
   if (!generator.ok()) return generator.status();
   if (options.kv_blocks == 0) options.kv_blocks = (*generator)->kv_blocks();
   return BatchEngine::Create(options, *std::move(generator));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options) {
+  try {
+    return Make(options);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(absl::StrCat("no memory to load model file ", options.model_path,
+                                                     "; give the process more, or lower kv_blocks"));
+  }
 }
 
 }  // namespace engine

@@ -24,8 +24,9 @@ class Reader {
       Fail(key, std::string(value.status().message()));
       return 0;
     }
-    if (!(*value > low && *value < high)) Fail(key, absl::StrCat("is ", *value));
-    return static_cast<float>(*value);
+    const auto rounded = static_cast<float>(*value);  // a small number of 64 bits may be 0 in 32
+    if (!(rounded > low && rounded < high)) Fail(key, absl::StrCat("is ", *value));
+    return rounded;
   }
 
   void Fail(const std::string& key, const std::string& reason) {

@@ -1,5 +1,8 @@
 #include "libs/engine/internal/llm_generator.h"
 
+#include <algorithm>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,11 +35,21 @@ std::string NameOf(std::string_view path) {
   return std::string(path);
 }
 
+// Text of the file may be in a reason: what a terminal or a log would take for a command is left out, and the rest cut.
+std::string Shown(std::string_view reason) {
+  constexpr std::size_t kShownMax = 400;
+  std::string shown(reason.substr(0, kShownMax));
+  std::replace_if(
+      shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return reason.size() > kShownMax ? shown + "..." : shown;
+}
+
 // What a library calls an invalid argument is a bad file here: InvalidArgument is for the options.
 absl::Status WithPath(const absl::Status& status, const std::string& path) {
   const bool argument = status.code() == absl::StatusCode::kInvalidArgument;
+  const std::string_view reason(status.message().data(), status.message().size());
   return absl::Status(argument ? absl::StatusCode::kFailedPrecondition : status.code(),
-                      absl::StrCat("model file ", path, ": ", status.message()));
+                      absl::StrCat("model file ", path, ": ", Shown(reason)));
 }
 
 }  // namespace
