@@ -78,12 +78,13 @@ inline void AddBlock4(const PackedBlock<S>* w, const std::int8_t* x, std::int64_
   }
 }
 
-// Calls rows(count, row) for pairs of rows and the one that may be left.
+// Calls body(count, row) for rows four by four, then those that are left.
 template <class Rows>
-inline __attribute__((always_inline)) void ForRowPairs(std::int64_t rows, const Rows& body) {
+inline __attribute__((always_inline)) void ForRowsTogether(std::int64_t rows, const Rows& body) {
   std::int64_t row = 0;
+  for (; row + 4 <= rows; row += 4) body(RowCount<4>{}, row);
   for (; row + 2 <= rows; row += 2) body(RowCount<2>{}, row);
-  if (row < rows) body(RowCount<1>{}, row);
+  for (; row < rows; ++row) body(RowCount<1>{}, row);
 }
 
 // Block `kIndex` of a group of kBlocks, for `rows` rows of x. After the last one the group's offsets are added and its
@@ -105,7 +106,7 @@ inline void PackedBlock4(const std::uint8_t* const* groups, std::int64_t part, c
         e[p][kBlocks / 2] = S::LoadWords(offsets + kBlocks / 2 * 64 + part * 2 * S::kRows);
     }
   }
-  ForRowPairs(
+  ForRowsTogether(
       rows, [&](auto count, std::int64_t row) __attribute__((always_inline)) {
         constexpr int kCount = decltype(count)::kValue;
         const QuantizedGroup* own_groups = x_groups + row;
@@ -192,7 +193,7 @@ inline void PackedPanels8(const PackedGemm& gemm, const std::uint8_t* const* pan
         w[p].d_float = S::LoadFloats(block + 512);
         if constexpr (kOffset) w[p].e_float = S::LoadFloats(block + 576);
       }
-      ForRowPairs(
+      ForRowsTogether(
           rows, [&](auto count, std::int64_t row) __attribute__((always_inline)) {
             constexpr int kCount = decltype(count)::kValue;
             const QuantizedGroup* own_groups = x_groups + row;

@@ -4,11 +4,31 @@
 
 namespace kernels {
 
-// See DotRoundsFn. Twelve chains of additions hide the latency of the multiplication; the operands change with the
-// round, so that nothing can be computed ahead.
-inline constexpr int kDotChains = 12;
+// See DotRoundsFn. Twelve chains of additions hide the latency of the multiplication; the address of x is hidden from
+// the compiler, so that nothing can be computed ahead. A round repeats them eight times, because the compiler moves the
+// sums between registers at its end.
+inline constexpr int kDotChains = 12, kDotRepeats = 8;
 template <class S>
-inline constexpr std::int64_t kDotRoundOperations = kDotChains* S::kRows * 4 * 2;
+inline constexpr std::int64_t kDotRoundOperations = kDotRepeats* kDotChains* S::kRows * 4 * 2;
+
+// sums[chain] = add(sums[chain], four bytes of x), `rounds` rounds of it.
+template <class S, class Sum, class Add>
+inline void RunDotRounds(std::int64_t rounds, const std::int8_t* x, Sum* result, const Add& add) {
+  Sum sums[kDotChains];
+#pragma GCC unroll 16
+  for (int chain = 0; chain < kDotChains; ++chain) sums[chain] = result[chain];
+  for (std::int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 8
+    for (int repeat = 0; repeat < kDotRepeats; ++repeat) {
+      const std::int8_t* hidden = x;
+      asm volatile("" : "+r"(hidden));
+#pragma GCC unroll 16
+      for (int chain = 0; chain < kDotChains; ++chain) sums[chain] = add(sums[chain], S::Four(hidden + 4 * chain));
+    }
+  }
+#pragma GCC unroll 16
+  for (int chain = 0; chain < kDotChains; ++chain) result[chain] = sums[chain];
+}
 
 template <class S>
 inline std::int64_t DotRounds(std::int64_t rounds) {
@@ -20,24 +40,17 @@ inline std::int64_t DotRounds(std::int64_t rounds) {
   float result = 0.0F;
   if constexpr (S::kDotsOfFour) {
     typename S::I32 sums[kDotChains];
-    _Pragma("GCC unroll 16") for (auto& sum : sums) sum = S::ZeroI32();
-    for (std::int64_t round = 0; round < rounds; ++round) {
-      asm volatile("" ::: "memory");  // x may have changed: it is read again
-      _Pragma("GCC unroll 16") for (int chain = 0; chain < kDotChains; ++chain) {
-        sums[chain] = S::template Dot<true>(sums[chain], w, S::Four(x + 4 * chain));
-      }
-    }
-    _Pragma("GCC unroll 16") for (const auto& sum : sums) result += S::First(S::ToFloat(sum));
+    for (auto& sum : sums) sum = S::ZeroI32();
+    RunDotRounds<S>(
+        rounds, x,
+        sums, [&](auto sum, auto four) __attribute__((always_inline)) { return S::template Dot<true>(sum, w, four); });
+    for (const auto& sum : sums) result += S::First(S::ToFloat(sum));
   } else {
     typename S::Words sums[kDotChains];
-    _Pragma("GCC unroll 16") for (auto& sum : sums) sum = S::ZeroWords();
-    for (std::int64_t round = 0; round < rounds; ++round) {
-      asm volatile("" ::: "memory");
-      _Pragma("GCC unroll 16") for (int chain = 0; chain < kDotChains; ++chain) sums[chain] =
-          S::AddPairs(sums[chain], w, S::Four(x + 4 * chain));
-    }
-    _Pragma("GCC unroll 16") for (const auto& sum : sums) result +=
-        S::First(S::ToFloat(S::AddWordProducts(S::ZeroI32(), sum, sum)));
+    for (auto& sum : sums) sum = S::ZeroWords();
+    RunDotRounds<S>(
+        rounds, x, sums, [&](auto sum, auto four) __attribute__((always_inline)) { return S::AddPairs(sum, w, four); });
+    for (const auto& sum : sums) result += S::First(S::ToFloat(S::AddWordProducts(S::ZeroI32(), sum, sum)));
   }
   return static_cast<std::int64_t>(result);
 }

@@ -11,7 +11,7 @@
 namespace model {
 namespace {
 
-constexpr std::int64_t kRounds = 2'000'000;
+constexpr std::int64_t kRounds = 200'000;
 constexpr std::size_t kMemoryBytes = std::size_t{1} << 30;
 constexpr int kRepeats = 5;  // the best counts: whatever else runs can only take away
 
