@@ -37,6 +37,7 @@ void ThreadPool::Launch(std::int64_t tasks, const void* body, Call call) {
   body_ = body;
   call_ = call;
   next_task_.store(0, std::memory_order_relaxed);
+  if (tasks <= 1 || workers_.empty()) return TakeTasks(/*thread=*/0);
   inside_.store(kOpen, std::memory_order_release);
   launches_.fetch_add(1, std::memory_order_release);
   launches_.notify_all();
@@ -53,7 +54,17 @@ void ThreadPool::Launch(std::int64_t tasks, const void* body, Call call) {
   }
 }
 
+void ThreadPool::TakeTasksTraced(int thread) {
+  LaunchTrace::Event event{.label = label_, .begin = LaunchTrace::Clock::now(), .end = {}};
+  for (std::int64_t task; (task = next_task_.fetch_add(1, std::memory_order_relaxed)) < tasks_; ++event.tasks) {
+    call_(body_, task, thread);
+  }
+  event.end = LaunchTrace::Clock::now();
+  if (event.tasks > 0) trace_->Record(thread, event);
+}
+
 void ThreadPool::TakeTasks(int thread) {
+  if (trace_ != nullptr) return TakeTasksTraced(thread);
   for (;;) {
     const std::int64_t task = next_task_.fetch_add(1, std::memory_order_relaxed);
     if (task >= tasks_) return;

@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include "kernels/primitives/launch_trace.h"
+
 namespace kernels {
 
 // Runs the tasks of one kernel launch on a fixed number of threads, the caller among them. A forward pass is about 150
@@ -26,15 +28,22 @@ class ThreadPool {
   // Calls body(task, thread) for every task in [0, tasks), thread in [0, threads()); returns when all calls have
   // returned. Tasks must not depend on one another or throw.
   template <typename Body>
-  void Run(std::int64_t tasks, const Body& body) {
-    if (tasks <= 1 || workers_.empty()) {
+  void Run(std::int64_t tasks, const Body& body, const LaunchLabel& label = {}) {
+    const Call call = [](const void* erased, std::int64_t task, int thread) {
+      (*static_cast<const Body*>(erased))(task, thread);
+    };
+    if (trace_ != nullptr) {
+      label_ = label;
+    } else if (tasks <= 1 || workers_.empty()) {
       for (std::int64_t task = 0; task < tasks; ++task) body(task, 0);
       return;
     }
-    Launch(tasks, &body, [](const void* erased, std::int64_t task, int thread) {
-      (*static_cast<const Body*>(erased))(task, thread);
-    });
+    Launch(tasks, &body, call);
   }
+
+  // From now on launches are recorded; nullptr: no more. The trace has a place for each thread and outlives its use.
+  // REQUIRES: no launch runs.
+  void set_trace(LaunchTrace* trace) { trace_ = trace; }
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
@@ -44,11 +53,14 @@ class ThreadPool {
   void Launch(std::int64_t tasks, const void* body, Call call);
   void Work(int thread);
   void TakeTasks(int thread);
+  void TakeTasksTraced(int thread);
 
   // The launch. Written by Run while no worker is inside it; read by workers between joining and leaving.
   std::int64_t tasks_ = 0;
   const void* body_ = nullptr;
   Call call_ = nullptr;
+  LaunchTrace* trace_ = nullptr;
+  LaunchLabel label_;  // while there is a trace
 
   // Apart, because each is written at a different pace by different threads.
   alignas(64) std::atomic<std::uint32_t> launches_{0};  // changes when there is something to do, or to stop

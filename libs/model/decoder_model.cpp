@@ -44,9 +44,8 @@ absl::StatusOr<std::unique_ptr<DecoderModel>> DecoderModel::Load(std::shared_ptr
   absl::StatusOr<DecoderConfig> config = DecoderConfig::FromGguf(*file);
   if (!config.ok()) return config.status();
   if (config->heads / config->kv_heads > kernels::kQueriesMax) {
-    return absl::FailedPreconditionError(absl::StrCat(config->heads / config->kv_heads,
-                                                      " query heads share a key/value head; supported are ",
-                                                      kernels::kQueriesMax));
+    return absl::FailedPreconditionError(absl::StrCat(
+        config->heads / config->kv_heads, " query heads share a key/value head; supported are ", kernels::kQueriesMax));
   }
   absl::StatusOr<DecoderWeights> weights = DecoderWeights::FromGguf(*file, *config);
   if (!weights.ok()) return weights.status();
@@ -91,17 +90,27 @@ DecoderModel::DecoderModel(std::shared_ptr<const tensor::GgufFile> file, const D
       sequence_of_row_(static_cast<std::size_t>(options.rows_max)) {
   CHECK(static_cast<std::size_t>(LayerKv(0).BlockBytes()) == pool_.block_bytes());
   kernels::FillRopeTable(options.positions_max, config.head_dim, config.rope_freq_base, rope_table_.data());
-  const bool pack = options.activations == Activations::kInt8;
   for (const DecoderLayer& layer : weights_.layers) {
-    layers_.push_back({.q = products_.Prepare(layer.q, pack),
-                       .k = products_.Prepare(layer.k, pack),
-                       .v = products_.Prepare(layer.v, pack),
-                       .attention_output = products_.Prepare(layer.attention_output, pack),
-                       .gate = products_.Prepare(layer.gate, pack),
-                       .up = products_.Prepare(layer.up, pack),
-                       .down = products_.Prepare(layer.down, pack)});
+    layers_.push_back({.q = Prepare(layer.q),
+                       .k = Prepare(layer.k),
+                       .v = Prepare(layer.v),
+                       .attention_output = Prepare(layer.attention_output),
+                       .gate = Prepare(layer.gate),
+                       .up = Prepare(layer.up),
+                       .down = Prepare(layer.down)});
   }
-  output_ = products_.Prepare(weights_.output, pack);
+  output_ = Prepare(weights_.output);
+}
+
+// What was packed need not stay in memory as it lies in the file: it is read again where a row of the embedding is.
+ProductMatrix DecoderModel::Prepare(const WeightMatrix& matrix) {
+  ProductMatrix prepared = products_.Prepare(matrix, options_.activations == Activations::kInt8);
+  const std::int64_t file_bytes = matrix.rows * kernels::RowBytes(matrix.format, matrix.cols);
+  weight_bytes_ += prepared.packed != nullptr ? prepared.packed_bytes : file_bytes;
+  if (prepared.packed != nullptr) {
+    file_->ReleasePages({reinterpret_cast<const std::byte*>(matrix.data), static_cast<std::size_t>(file_bytes)});
+  }
+  return prepared;
 }
 
 void DecoderModel::CheckBatch(const kvcache::StepBatch& batch) const {
@@ -169,7 +178,7 @@ void DecoderModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer
       {&layer.k, qkv_.data() + q_width, qkv_width, false},
       {&layer.v, qkv_.data() + q_width + kv_width, qkv_width, false},
   }};
-  products_.Run(qkv, rows, [&](std::int64_t row, float* scratch) { return Norm(row, norm, scratch); });
+  products_.Run("qkv", qkv, rows, [&](std::int64_t row, float* scratch) { return Norm(row, norm, scratch); });
 
   const kernels::PagedKv kv = LayerKv(layer_index);
   const auto blocks_of_row = [&](std::int64_t row) {
@@ -178,16 +187,19 @@ void DecoderModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer
   };
   // Keys and values of all rows are stored before any row attends: later rows of a chunk see the earlier ones.
   constexpr std::int64_t kTogether = MatrixProducts::kRowsPerTask;
-  threads_.Run((rows + kTogether - 1) / kTogether, [&](std::int64_t task, int) {
-    for (std::int64_t row = task * kTogether; row < std::min(rows, (task + 1) * kTogether); ++row) {
-      float* q = qkv_.data() + row * qkv_width;
-      const std::int64_t position = batch.positions[static_cast<std::size_t>(row)];
-      const float* angles = rope_table_.data() + position * 2 * config_.head_dim;
-      kernels_.rope_row(q, config_.heads + config_.kv_heads, config_.head_dim, angles);  // Q and K lie side by side
-      kernels_.store_kv(kv, blocks_of_row(row)[position / options_.block_size], position % options_.block_size,
-                        q + q_width, q + q_width + kv_width);
-    }
-  });
+  threads_.Run((rows + kTogether - 1) / kTogether,
+               [&](std::int64_t task, int) {
+                 for (std::int64_t row = task * kTogether; row < std::min(rows, (task + 1) * kTogether); ++row) {
+                   float* q = qkv_.data() + row * qkv_width;
+                   const std::int64_t position = batch.positions[static_cast<std::size_t>(row)];
+                   const float* angles = rope_table_.data() + position * 2 * config_.head_dim;
+                   kernels_.rope_row(q, config_.heads + config_.kv_heads, config_.head_dim,
+                                     angles);  // Q and K lie side by side
+                   kernels_.store_kv(kv, blocks_of_row(row)[position / options_.block_size],
+                                     position % options_.block_size, q + q_width, q + q_width + kv_width);
+                 }
+               },
+               {"rope_store_kv", "", rows});
   attention_.Run(batch, {.kv = kv,
                          .scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim)),
                          .window = 0,
@@ -195,7 +207,8 @@ void DecoderModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer
                          .q_stride = qkv_width,
                          .out = attended_.data()});
   const MatrixProducts::Product output{&layer.attention_output, x_.data(), width, true};
-  products_.Run({&output, 1}, rows, [&](std::int64_t row, float*) { return attended_.data() + row * q_width; });
+  products_.Run("attention_output", {&output, 1}, rows,
+                [&](std::int64_t row, float*) { return attended_.data() + row * q_width; });
 }
 
 // x += W_down swiglu(W_gate n, W_up n), n = norm(x)
@@ -208,14 +221,14 @@ void DecoderModel::FeedForward(std::int32_t layer_index, std::int64_t rows) {
   const MatrixProducts::Product down{&layer.down, x_.data(), config_.width, true};
   if (MatrixProducts::CanGate(layer.gate, layer.up)) {
     const MatrixProducts::Product gated{&layer.up, gate, ffn_width, false, &layer.gate};
-    products_.Run({&gated, 1}, rows, normed);
-    products_.Run({&down, 1}, rows, [&](std::int64_t row, float*) { return gate + row * ffn_width; });
+    products_.Run("gate_up", {&gated, 1}, rows, normed);
+    products_.Run("down", {&down, 1}, rows, [&](std::int64_t row, float*) { return gate + row * ffn_width; });
     return;
   }
   float* up = gate + rows * ffn_width;
   const std::array<MatrixProducts::Product, 2> gate_up{{{&layer.gate, gate, ffn_width}, {&layer.up, up, ffn_width}}};
-  products_.Run(gate_up, rows, normed);
-  products_.Run({&down, 1}, rows, [&](std::int64_t row, float* scratch) {
+  products_.Run("gate_up", gate_up, rows, normed);
+  products_.Run("down", {&down, 1}, rows, [&](std::int64_t row, float* scratch) {
     kernels_.swiglu(gate + row * ffn_width, up + row * ffn_width, ffn_width, scratch);
     return scratch;
   });
@@ -224,7 +237,7 @@ void DecoderModel::FeedForward(std::int32_t layer_index, std::int64_t rows) {
 // Only for the rows that sample: the output matrix is the largest of all.
 void DecoderModel::Logits(const kvcache::StepBatch& batch) {
   const MatrixProducts::Product logits{&output_, logits_.data(), config_.vocabulary, false};
-  products_.Run({&logits, 1}, batch.samples(), [&](std::int64_t sample, float* scratch) {
+  products_.Run("logits", {&logits, 1}, batch.samples(), [&](std::int64_t sample, float* scratch) {
     return Norm(batch.logit_rows[static_cast<std::size_t>(sample)], weights_.output_norm, scratch);
   });
 }

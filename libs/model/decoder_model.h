@@ -24,6 +24,8 @@ namespace model {
 // perplexity). kF32: not at all.
 enum class Activations { kF32, kInt8 };
 
+using LaunchTrace = kernels::LaunchTrace;  // when each thread worked on which kernel
+
 struct DecoderOptions {
   int threads = 1;                    // of the forward pass, the caller among them
   std::int32_t blocks_total = 512;    // KV blocks
@@ -60,6 +62,12 @@ class DecoderModel {
 
   const DecoderConfig& config() const { return config_; }
 
+  // Of the matrices that products read: packed, or as in the file.
+  std::int64_t weight_bytes() const { return weight_bytes_; }
+
+  // Records when each thread works on which kernel, from the next step on; nullptr: no more.
+  void set_trace(LaunchTrace* trace) { threads_.set_trace(trace); }
+
  private:
   DecoderModel(std::shared_ptr<const tensor::GgufFile> file, const DecoderOptions& options, const DecoderConfig& config,
                DecoderWeights weights, kvcache::KvPool pool);
@@ -69,6 +77,7 @@ class DecoderModel {
     ProductMatrix q, k, v, attention_output, gate, up, down;
   };
 
+  ProductMatrix Prepare(const WeightMatrix& matrix);
   void CheckBatch(const kvcache::StepBatch& batch) const;
   void Embed(const kvcache::StepBatch& batch);
   void Attention(const kvcache::StepBatch& batch, std::int32_t layer);
@@ -88,6 +97,7 @@ class DecoderModel {
   MatrixProducts products_;
   std::vector<LayerProducts> layers_;  // [layers]
   ProductMatrix output_;
+  std::int64_t weight_bytes_ = 0;
 
   AttentionStep attention_;
 

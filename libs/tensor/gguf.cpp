@@ -152,6 +152,15 @@ GgufFile::~GgufFile() {
   if (!mapping_.empty()) ::munmap(const_cast<std::byte*>(mapping_.data()), mapping_.size());
 }
 
+void GgufFile::ReleasePages(std::span<const std::byte> bytes) const {
+  if (mapping_.empty() || bytes.empty()) return;
+  CHECK(bytes.data() >= mapping_.data() && bytes.data() + bytes.size() <= mapping_.data() + mapping_.size());
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (static_cast<std::size_t>(bytes.data() - mapping_.data()) + page - 1) / page * page;
+  const auto end = static_cast<std::size_t>(bytes.data() + bytes.size() - mapping_.data()) / page * page;
+  if (begin < end) ::madvise(const_cast<std::byte*>(mapping_.data()) + begin, end - begin, MADV_DONTNEED);
+}
+
 const Tensor* GgufFile::FindTensor(std::string_view name) const {
   const auto found = tensor_index_.find(name);
   return found == tensor_index_.end() ? nullptr : &tensors_[found->second];

@@ -89,6 +89,10 @@ class GgufFile {
   // NotFound names the tensor.
   absl::StatusOr<const Tensor*> GetTensor(std::string_view name) const;
 
+  // Gives back the memory of the whole pages inside `bytes`, a part of the file that is not needed for now; they are
+  // read from the file again when they are. Without effect on bytes from Parse.
+  void ReleasePages(std::span<const std::byte> bytes) const;
+
   // Typed metadata. NotFound: no such key. FailedPrecondition: another type, or a number that does not fit; both name
   // the key. Integers of any width and sign are converted when the value fits; a float is never taken for an integer.
   bool Has(std::string_view key) const { return metadata_.contains(key); }

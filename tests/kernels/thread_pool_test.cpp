@@ -37,6 +37,35 @@ TEST(ThreadPoolTest, LaunchesFollowOneAnother) {
   EXPECT_EQ(cells, std::vector<int>(kCells, kLaunches));
 }
 
+TEST(ThreadPoolTest, TraceHoldsWhatEachThreadDidAndNoMore) {
+  for (int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    LaunchTrace trace(threads, /*events_max_per_thread=*/2);
+    pool.set_trace(&trace);
+    for (std::int64_t tasks : {1, 5, 9}) {
+      pool.Run(tasks, [](std::int64_t, int) {}, {"launch", " part", tasks});
+    }
+    pool.set_trace(nullptr);
+    pool.Run(7, [](std::int64_t, int) {}, {"after", "", 7});
+    std::int64_t events = 0, tasks = 0;
+    for (int thread = 0; thread < threads; ++thread) {
+      ASSERT_LE(trace.events(thread).size(), 2u);
+      for (const LaunchTrace::Event& event : trace.events(thread)) {
+        EXPECT_STREQ(event.label.name, "launch");
+        EXPECT_LE(event.begin, event.end);
+        EXPECT_LE(event.tasks, event.label.rows);
+        tasks += event.tasks;
+        ++events;
+      }
+    }
+    EXPECT_GE(events + trace.dropped(), 3);
+    if (threads == 1) {
+      EXPECT_EQ(tasks, 1 + 5);
+      EXPECT_EQ(trace.dropped(), 1);
+    }
+  }
+}
+
 TEST(ThreadPoolTest, UnusedPoolStops) { ThreadPool pool(4); }
 
 }  // namespace

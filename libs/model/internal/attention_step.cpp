@@ -81,9 +81,11 @@ bool AttentionStep::Split(const Task& tile, std::int64_t window) {
 
 void AttentionStep::Run(const kvcache::StepBatch& batch, const Call& call) {
   Plan(batch, call.window);
-  threads_.Run(static_cast<std::int64_t>(tasks_.size()) * shape_.kv_heads, [&](std::int64_t i, int thread) {
-    RunTask(call, tasks_[static_cast<std::size_t>(i / shape_.kv_heads)], i % shape_.kv_heads, thread);
-  });
+  threads_.Run(static_cast<std::int64_t>(tasks_.size()) * shape_.kv_heads,
+               [&](std::int64_t i, int thread) {
+                 RunTask(call, tasks_[static_cast<std::size_t>(i / shape_.kv_heads)], i % shape_.kv_heads, thread);
+               },
+               {"attention", "", batch.rows()});
 }
 
 void AttentionStep::RunTask(const Call& call, const Task& task, std::int64_t kv_head, int thread) {

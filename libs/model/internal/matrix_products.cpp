@@ -44,7 +44,8 @@ ProductMatrix MatrixProducts::Prepare(const WeightMatrix& matrix, bool pack) {
   const std::int64_t panels = kernels::PanelsFor(matrix.rows);
   const std::int64_t panel_bytes = kernels::PackedPanelBytes(prepared.layout, matrix.cols);
   const std::int64_t row_bytes = kernels::RowBytes(matrix.format, matrix.cols);
-  prepared.packed = AlignedBytes<std::uint8_t>(panels * panel_bytes);
+  prepared.packed_bytes = panels * panel_bytes;
+  prepared.packed = AlignedBytes<std::uint8_t>(prepared.packed_bytes);
   threads_.Run(panels, [&](std::int64_t panel, int) {
     const std::int64_t row = panel * kernels::kPanelRows;
     kernels::PackPanel(matrix.format, matrix.data + row * row_bytes, matrix.rows - row, matrix.cols,
@@ -53,20 +54,23 @@ ProductMatrix MatrixProducts::Prepare(const WeightMatrix& matrix, bool pack) {
   return prepared;
 }
 
-void MatrixProducts::Multiply(std::span<const Product> products, const kernels::QuantizedRows& rounded) {
+void MatrixProducts::Multiply(const char* name, std::span<const Product> products,
+                              const kernels::QuantizedRows& rounded) {
   std::int64_t tiles = 0;
   for (const Product& product : products) tiles += Tiles(product);
   // About eight tasks a thread: few enough for the counter, enough to even out what the machine takes away.
   const std::int64_t together = std::max<std::int64_t>(1, tiles / (8 * threads_.threads()));
-  threads_.Run((tiles + together - 1) / together, [&](std::int64_t task, int thread) {
-    const std::int64_t end = std::min(tiles, (task + 1) * together);
-    for (std::int64_t i = task * together; i < end; ++i) {
-      std::int64_t tile = i;
-      const Product* product = products.data();
-      while (tile >= Tiles(*product)) tile -= Tiles(*product++);
-      MultiplyTile(*product, tile, rounded, thread);
-    }
-  });
+  threads_.Run((tiles + together - 1) / together,
+               [&](std::int64_t task, int thread) {
+                 const std::int64_t end = std::min(tiles, (task + 1) * together);
+                 for (std::int64_t i = task * together; i < end; ++i) {
+                   std::int64_t tile = i;
+                   const Product* product = products.data();
+                   while (tile >= Tiles(*product)) tile -= Tiles(*product++);
+                   MultiplyTile(*product, tile, rounded, thread);
+                 }
+               },
+               {name, "", rounded.rows});
 }
 
 void MatrixProducts::MultiplyTile(const Product& product, std::int64_t tile, const kernels::QuantizedRows& rounded,

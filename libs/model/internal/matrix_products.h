@@ -20,6 +20,7 @@ namespace model {
 struct ProductMatrix {
   WeightMatrix file;
   std::unique_ptr<std::uint8_t[], void (*)(void*)> packed{nullptr, &std::free};  // nullptr: multiplied in F32
+  std::int64_t packed_bytes = 0;
   kernels::PackedLayout layout{};
 };
 
@@ -51,33 +52,36 @@ class MatrixProducts {
     return gate.packed != nullptr && up.packed != nullptr && gate.layout == up.layout;
   }
 
+  // `name` is what the launches are called in a trace.
   // Calls make_row(row, scratch) for each row, which returns the row's input, there or elsewhere; then runs the
   // products.
   //   scratch : [columns] of the products, which all have the same
   template <typename MakeRow>
-  void Run(std::span<const Product> products, std::int64_t rows, const MakeRow& make_row) {
+  void Run(const char* name, std::span<const Product> products, std::int64_t rows, const MakeRow& make_row) {
     if (rows == 0) return;
     const std::int64_t columns = products.front().w->file.cols;
     const kernels::QuantizedRows rounded{values_.get(), groups_.get(), rows, columns};
     bool round = false, plain = false;  // which of both the products take
     for (const Product& product : products) (product.w->packed != nullptr ? round : plain) = true;
-    threads_.Run((rows + kRowsPerTask - 1) / kRowsPerTask, [&](std::int64_t task, int thread) {
-      const std::int64_t end = rows < (task + 1) * kRowsPerTask ? rows : (task + 1) * kRowsPerTask;
-      for (std::int64_t row = task * kRowsPerTask; row < end; ++row) {
-        float* own = plain ? input_.data() + row * columns : scratch_.data() + thread * scratch_floats_;
-        const float* x = make_row(row, own);
-        if (plain && x != own) std::memcpy(own, x, static_cast<std::size_t>(columns) * sizeof(float));
-        if (round) kernels_.quantize_row(x, rounded, row);
-      }
-    });
-    Multiply(products, rounded);
+    threads_.Run((rows + kRowsPerTask - 1) / kRowsPerTask,
+                 [&](std::int64_t task, int thread) {
+                   const std::int64_t end = rows < (task + 1) * kRowsPerTask ? rows : (task + 1) * kRowsPerTask;
+                   for (std::int64_t row = task * kRowsPerTask; row < end; ++row) {
+                     float* own = plain ? input_.data() + row * columns : scratch_.data() + thread * scratch_floats_;
+                     const float* x = make_row(row, own);
+                     if (plain && x != own) std::memcpy(own, x, static_cast<std::size_t>(columns) * sizeof(float));
+                     if (round) kernels_.quantize_row(x, rounded, row);
+                   }
+                 },
+                 {name, " input", rows});
+    Multiply(name, products, rounded);
   }
 
   // Fewer rows than this are not worth the launch of a row-wise function on several threads.
   static constexpr std::int64_t kRowsPerTask = 8;
 
  private:
-  void Multiply(std::span<const Product> products, const kernels::QuantizedRows& rounded);
+  void Multiply(const char* name, std::span<const Product> products, const kernels::QuantizedRows& rounded);
   void MultiplyTile(const Product& product, std::int64_t tile, const kernels::QuantizedRows& rounded, int thread);
 
   const kernels::CpuKernels& kernels_;

@@ -186,6 +186,17 @@ TEST_F(GgufOpenTest, MapsAFileAndKeepsItAfterItsNameIsGone) {
   EXPECT_EQ((*file)->FindTensor("cube")->data.back(), std::byte{'c'});
 }
 
+TEST_F(GgufOpenTest, ReleasedPagesAreReadAgain) {
+  Write(SmallModel());
+  const auto file = GgufFile::Open(path());
+  ASSERT_TRUE(file.ok()) << file.status();
+  for (const Tensor& tensor : (*file)->tensors()) {
+    const std::vector<std::byte> before(tensor.data.begin(), tensor.data.end());
+    (*file)->ReleasePages(tensor.data);
+    EXPECT_TRUE(std::equal(before.begin(), before.end(), tensor.data.begin()));
+  }
+}
+
 TEST_F(GgufOpenTest, AnErrorNamesThePath) {
   EXPECT_EQ(GgufFile::Open(path()).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(GgufFile::Open(directory_).status().code(), absl::StatusCode::kFailedPrecondition);

@@ -11,6 +11,7 @@
 
 #include "libs/engine/tools/bench/perplexity.h"
 #include "libs/engine/tools/bench/throughput.h"
+#include "libs/engine/tools/bench/trace_file.h"
 #include "libs/model/chat_codec.h"
 #include "libs/model/machine_limits.h"
 #include "libs/tensor/gguf.h"
@@ -28,6 +29,7 @@ constexpr const char* kHelp =
   --step-tokens=256    rows of a step at most
   --activations=int8   int8 or f32: how the inputs of products with quantised weights are rounded
   --kv=f16             f16 or q8: the KV cache
+  --trace=FILE         also writes when each thread worked on which kernel in the last batch size, for ui.perfetto.dev
   --json               one JSON object a row
   --perplexity=FILE    perplexity of this text instead, as llama.cpp's tool defines it
   --context=512        tokens of a chunk of it
@@ -44,7 +46,7 @@ Examples
 )";
 
 struct Options {
-  std::string model, perplexity;
+  std::string model, perplexity, trace;
   std::int32_t threads = 2, prompt = 128, generate = 64, step_tokens = 256, context = 512;
   std::vector<std::int32_t> batches{1, 8, 16, 32};
   model::Activations activations = model::Activations::kInt8;
@@ -80,6 +82,7 @@ bool Take(std::string_view argument, Options& options) {
   if (name == "--help") return options.help = true;
   if (name == "--json") return options.json = true;
   if (name == "--model") return !(options.model = value).empty();
+  if (name == "--trace") return !(options.trace = value).empty();
   if (name == "--perplexity") return !(options.perplexity = value).empty();
   if (name == "--threads") return Number(value, 256, &options.threads);
   if (name == "--prompt") return Number(value, 1 << 16, &options.prompt);
@@ -145,6 +148,18 @@ int RunPerplexity(const Options& options, const std::shared_ptr<const tensor::Gg
   return 0;
 }
 
+// Runs the workload once more and writes down what each thread did.
+int RunTraced(const Options& options, model::DecoderModel& model, const model::DecoderOptions& model_options,
+              const engine::bench::Workload& workload) {
+  constexpr std::int64_t kEventsMax = 1 << 17;  // of a thread: about 600 steps of 30 layers
+  model::LaunchTrace trace(options.threads, kEventsMax);
+  model.set_trace(&trace);
+  engine::bench::MeasureThroughput(model, model_options, workload);
+  model.set_trace(nullptr);
+  const absl::Status written = engine::bench::WriteTraceFile(trace, options.trace);
+  return written.ok() ? 0 : Fail(written.ToString());
+}
+
 int RunThroughput(const Options& options, const std::shared_ptr<const tensor::GgufFile>& file) {
   const Cost cost = CostOf(*file);
   const model::MachineLimits limits = model::MeasureMachineLimits(options.threads);
@@ -154,7 +169,7 @@ int RunThroughput(const Options& options, const std::shared_ptr<const tensor::Gg
     std::printf("%6s %10s %10s %10s %16s %16s %9s %10s %10s\n", "batch", "prefill/s", "decode/s", "total/s",
                 "TTFT p50 p99 ms", "ITL p50 p99 ms", "overhead", "of int8", "of memory");
   }
-  for (const std::int32_t batch : options.batches) {
+  for (const std::int32_t& batch : options.batches) {
     const model::DecoderOptions model_options = ModelOptions(options, batch, options.prompt + options.generate);
     const auto model = model::DecoderModel::Load(file, model_options);
     if (!model.ok()) return Fail(model.status().ToString());
@@ -173,6 +188,8 @@ int RunThroughput(const Options& options, const std::shared_ptr<const tensor::Gg
         options.json ? t.overhead : 100 * t.overhead, options.json ? of_int8 : 100 * of_int8,
         options.json ? of_memory : 100 * of_memory);
     std::fflush(stdout);
+    const bool last = &batch == &options.batches.back();
+    if (last && !options.trace.empty()) return RunTraced(options, **model, model_options, workload);
   }
   return 0;
 }
