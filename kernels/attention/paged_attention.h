@@ -15,7 +15,8 @@ namespace kernels {
 // REQUIRES: context, rows, group >= 1, rows * group <= kQueriesMax, window >= 0, block_size <= kKvBlockSizeMax,
 // head_dim a multiple of 16 and <= kHeadDimMax.
 //
-// With a kQ8 cache the queries too are rounded to 8 bits, a scale each, and their products with keys are exact.
+// With a kQ8 cache the queries too are rounded to 8 bits, a scale each, and the weights of a span to 14 bits of its
+// largest weight times value scale; their products with keys and values are exact.
 //
 // The positions are cut into spans of whole blocks (SpanTokens). A span's softmax is computed whole, and joined to that
 // of the spans before it (online softmax: Milakov and Gimelshein 2018; tiles: Dao et al. 2022). Cuts and order depend

@@ -1,6 +1,10 @@
 // Times attention on the CPU, one thread by its own processor time, so that neighbours on the machine count little:
 // decode of one token over long contexts (bytes of keys and values read) and prefill (operations done, causal).
 //   build/bin/attention_cpu_bench [--target=NAME] [--group=3] [--head-dim=64] [--block=16] [--pool-mib=24]
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
@@ -30,8 +34,13 @@ struct Free {
 };
 using Memory = std::unique_ptr<std::byte, Free>;
 Memory Take(std::int64_t bytes) {
-  void* p = std::aligned_alloc(64, static_cast<std::size_t>((bytes + 63) / 64 * 64));
+  constexpr std::int64_t kHugePage = 2 << 20;  // as the KV pool's
+  const auto size = static_cast<std::size_t>((bytes + kHugePage - 1) / kHugePage * kHugePage);
+  void* p = std::aligned_alloc(kHugePage, size);
   if (p == nullptr) std::abort();
+#if defined(MADV_HUGEPAGE)
+  madvise(p, size, MADV_HUGEPAGE);
+#endif
   std::memset(p, 0, static_cast<std::size_t>(bytes));
   return Memory(static_cast<std::byte*>(p));
 }
@@ -194,9 +203,9 @@ int main(int argc, char** argv) {
               static_cast<long long>(shape.block_size));
   PrintReading();
   for (KvFormat format : {KvFormat::kF16, KvFormat::kQ8}) {
-    Bench bench(*kernels, shape, format, 1024);
-    for (std::int64_t context : {128, 192, 1024}) bench.Decode(context);
-    for (std::int64_t tokens : {128, 512}) bench.Prefill(tokens);
+    Bench bench(*kernels, shape, format, 8192);
+    for (std::int64_t context : {128, 192, 1024, 8192}) bench.Decode(context);
+    for (std::int64_t tokens : {128, 512, 4000}) bench.Prefill(tokens);
   }
   return 0;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "kernels/attention/attention_q8_simd.h"
 #include "kernels/attention/attention_tile_simd.h"
 #include "kernels/attention/paged_attention.h"
 #include "kernels/attention/stage_kv_simd.h"
@@ -14,18 +15,20 @@ namespace kernels {
 // so that a column of them spreads over the cache's sets.
 template <class S>
 struct AttentionScratch {
-  float* staged;    // [head_dim][score_stride], then [positions][value_stride]
-  float* scores;    // [queries][score_stride]: scores, then their weights
-  float* sums;      // [kTileQueries][head_dim]: of one span
-  float* k_scales;  // [positions]
-  float* best;      // [queries] the largest score so far
-  float* weights;   // [queries] the sum of weights so far, relative to it
+  float* staged;   // [head_dim][score_stride], then [positions][value_stride]
+  float* scores;   // [queries][score_stride]: scores, then their weights
+  float* sums;     // [kTileQueries][head_dim]: of one span
+  float* scales;   // [positions] of keys, then of values
+  float* best;     // [queries] the largest score so far
+  float* weights;  // [queries] the sum of weights so far, relative to it
   float* span_best;
   float* span_weights;
   float* q_scale;          // [queries] what makes a product of rounded numbers a score
   float* q_zero;           // [queries] what the keys' 128 adds to it
   std::int8_t* q_rounded;  // [queries][head_dim]
   std::int64_t score_stride, value_stride;
+  ValuesQ8<S> values_q8;  // of the span
+  RoundedWeights rounded_weights[kWeighQueries<S>];
 
   AttentionScratch(const PagedAttention& a, float* memory) {
     const auto take = [&](std::int64_t floats) {
@@ -38,7 +41,7 @@ struct AttentionScratch {
     staged = take((kSpanTokensMax + 16) * value_stride);
     scores = take(kQueriesMax * (kSpanTokensMax + 16));
     sums = take(8 * a.kv.head_dim);
-    k_scales = take(kSpanTokensMax + 16);
+    scales = take(kSpanTokensMax + 16);
     float** const arrays[] = {&best, &weights, &span_best, &span_weights, &q_scale, &q_zero};
     for (float** array : arrays) *array = take(kQueriesMax + 16);
     q_rounded = reinterpret_cast<std::int8_t*>(take(kQueriesMax * a.kv.head_dim / 4));
@@ -138,7 +141,7 @@ struct SpanView {
 
 // Scores of all queries with a span's keys, and their softmax.
 template <class S, typename T>
-inline void SpanScores(const SpanView<S>& view, const AttentionScratch<S>& scratch) {
+inline void SpanScores(const SpanView<S>& view, AttentionScratch<S>& scratch) {
   const PagedAttention& a = view.a;
   const std::int64_t head_dim = a.kv.head_dim;
   StageKeys<S, T>(a, view.begin, view.begin + view.first(view.row_begin), view.begin + view.end(view.row_end - 1),
@@ -162,11 +165,11 @@ inline void SpanScores(const SpanView<S>& view, const AttentionScratch<S>& scrat
 }
 
 template <class S>
-inline void SpanScoresQ8(const SpanView<S>& view, const AttentionScratch<S>& scratch) {
+inline void SpanScoresQ8(const SpanView<S>& view, AttentionScratch<S>& scratch) {
   const PagedAttention& a = view.a;
   const std::int64_t head_dim = a.kv.head_dim;
   const std::int64_t from = view.first(view.row_begin), to = view.end(view.row_end - 1);
-  const KeysQ8<S> keys(a, view.begin, view.begin + from, view.begin + to, scratch.k_scales);
+  const KeysQ8<S> keys(a, view.begin, view.begin + from, view.begin + to, scratch.scales);
   for (std::int64_t i = view.row_begin * a.group; i < view.row_end * a.group;) {
     const int alike = view.Alike(i);
     const std::int64_t first = view.first(i / a.group), end = view.end(i / a.group);
@@ -180,14 +183,14 @@ inline void SpanScoresQ8(const SpanView<S>& view, const AttentionScratch<S>& scr
     while (vectors > 1 && keys.at[vectors - 1] >= end) --vectors;
     Dot<S>(alike, q, keys.keys, vectors, a.kv.slots() * 4, head_dim, scores, keys.at);
     for (int j = 0; j < alike; ++j, ++i) {
-      SpanSoftmax<S, true>(scores[j], first, end, scratch.q_scale[i], scratch.q_zero[i], scratch.k_scales,
+      SpanSoftmax<S, true>(scores[j], first, end, scratch.q_scale[i], scratch.q_zero[i], scratch.scales,
                            scratch.span_best + i, scratch.span_weights + i);
     }
   }
 }
 
 template <class S>
-inline void RoundQueries(const PagedAttention& a, const AttentionScratch<S>& scratch) {
+inline void RoundQueries(const PagedAttention& a, AttentionScratch<S>& scratch) {
   for (std::int64_t i = 0; i < a.rows * a.group; ++i) {
     std::int8_t* rounded = scratch.q_rounded + i * a.kv.head_dim;
     const float* q = a.q + i / a.group * a.q_stride + i % a.group * a.kv.head_dim;
@@ -199,11 +202,11 @@ inline void RoundQueries(const PagedAttention& a, const AttentionScratch<S>& scr
 }
 
 template <class S>
-inline void StageSpanValues(const SpanView<S>& view, const AttentionScratch<S>& scratch) {
+inline void StageSpanValues(const SpanView<S>& view, AttentionScratch<S>& scratch) {
   const PagedAttention& a = view.a;
   const std::int64_t from = view.begin + view.first(view.row_begin), to = view.begin + view.end(view.row_end - 1);
   if (a.kv.format == KvFormat::kQ8) {
-    StageValuesQ8<S>(a, view.begin, from, to, scratch.staged, scratch.value_stride);
+    scratch.values_q8.Enter(a, view.begin, from, to, scratch.scales);
   } else if (a.kv.format == KvFormat::kF16) {
     StageValues<S, std::uint16_t>(a, view.begin, from, to, scratch.staged, scratch.value_stride);
   } else {
@@ -213,18 +216,30 @@ inline void StageSpanValues(const SpanView<S>& view, const AttentionScratch<S>& 
 
 // sums[query] = the weighted sum of a span's values, for queries [i, i + alike)
 template <class S>
-inline void SpanSums(const SpanView<S>& view, const AttentionScratch<S>& scratch, std::int64_t i, int alike,
+inline void SpanSums(const SpanView<S>& view, AttentionScratch<S>& scratch, std::int64_t i, int alike,
                      float* const* sums) {
   const std::int64_t first = view.first(i / view.a.group), end = view.end(i / view.a.group);
+  if (view.a.kv.format == KvFormat::kQ8) {
+    const WeightFactors<S> factors(scratch.scales, first, end);
+    for (int done = 0; done < alike; done += kWeighQueries<S>) {
+      const int queries = alike - done < kWeighQueries<S> ? alike - done : kWeighQueries<S>;
+      for (int j = 0; j < queries; ++j) {
+        RoundWeights<S>(scratch.scores + (i + done + j) * scratch.score_stride, factors, first, end, scratch.values_q8,
+                        scratch.rounded_weights[j]);
+      }
+      Weigh<S>(queries, scratch.rounded_weights, scratch.values_q8, first, end, factors.unit, sums + done);
+    }
+    return;
+  }
   const float* weights[kTileQueries<S>];
   for (int j = 0; j < alike; ++j) weights[j] = scratch.scores + (i + j) * scratch.score_stride + first;
   Multiply<S>(alike, weights, scratch.staged + first * scratch.value_stride, scratch.value_stride, end - first, sums, 0,
               view.a.kv.head_dim);
 }
 
-// Scores, weights and staged values of a span.
+// Scores and weights of a span, and its values made ready.
 template <class S>
-inline void EnterSpan(const SpanView<S>& view, const AttentionScratch<S>& scratch) {
+inline void EnterSpan(const SpanView<S>& view, AttentionScratch<S>& scratch) {
   if (view.a.kv.format == KvFormat::kQ8) {
     SpanScoresQ8<S>(view, scratch);
   } else if (view.a.kv.format == KvFormat::kF16) {
@@ -238,7 +253,7 @@ inline void EnterSpan(const SpanView<S>& view, const AttentionScratch<S>& scratc
 // See paged_attention.h.
 template <class S>
 inline void PagedAttend(const PagedAttention& a, float* memory, float* out, std::int64_t out_stride) {
-  const AttentionScratch<S> scratch(a, memory);
+  AttentionScratch<S> scratch(a, memory);
   const std::int64_t head_dim = a.kv.head_dim, queries = a.rows * a.group;
   const auto out_of = [&](std::int64_t i) { return out + i / a.group * out_stride + i % a.group * head_dim; };
   if (a.kv.format == KvFormat::kQ8) RoundQueries<S>(a, scratch);
@@ -281,7 +296,7 @@ inline void PagedAttend(const PagedAttention& a, float* memory, float* out, std:
 
 template <class S>
 inline void AttendSpan(const PagedAttention& a, std::int64_t span, float* memory, float* part) {
-  const AttentionScratch<S> scratch(a, memory);
+  AttentionScratch<S> scratch(a, memory);
   if (a.kv.format == KvFormat::kQ8) RoundQueries<S>(a, scratch);
   const SpanView<S> view(a, span);
   EnterSpan<S>(view, scratch);

@@ -148,11 +148,15 @@ struct Avx512 {
     return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
 #endif
   }
-  // Byte kByte, without sign, of the four that belong to each lane.
-  template <int kByte>
-  static F32 ByteOfFour(const std::uint8_t* p) {
-    const __m512i shifted = _mm512_srli_epi32(_mm512_load_si512(p), 8 * kByte);
-    return _mm512_cvtepi32_ps(_mm512_and_si512(shifted, _mm512_set1_epi32(0xFF)));
+  static I32 Add(I32 a, I32 b) { return _mm512_add_epi32(a, b); }
+  static I32 Sub(I32 a, I32 b) { return _mm512_sub_epi32(a, b); }
+  static I32 Times128(I32 v) { return _mm512_slli_epi32(v, 7); }
+  static I32 RoundToI32(F32 v) { return _mm512_cvtps_epi32(v); }
+  // Numbers below 2^14 as 128 * high + low.
+  static void StoreSevenBits(std::int8_t* high, std::int8_t* low, I32 v) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(high), _mm512_cvtepi32_epi8(_mm512_srli_epi32(v, 7)));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(low),
+                     _mm512_cvtepi32_epi8(_mm512_and_si512(v, _mm512_set1_epi32(127))));
   }
   static F32 ToFloat(I32 v) { return _mm512_cvtepi32_ps(v); }
   static void StoreI8(std::int8_t* p, F32 v) {  // whole numbers within [-127, 127], or NaN

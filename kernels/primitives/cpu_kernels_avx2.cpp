@@ -138,20 +138,25 @@ struct Avx2 {
   static Words AddPairs(Words sum, Bytes w, Bytes x4) { return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, x4)); }
   // sum += the products of a lane's two words.
   static I32 AddWordProducts(I32 sum, Words a, Words b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
-  // Byte kByte, without sign, of the four that belong to each lane.
-  template <int kByte>
-  static F32 ByteOfFour(const std::uint8_t* p) {
-    const __m256i shifted = _mm256_srli_epi32(_mm256_load_si256(reinterpret_cast<const __m256i*>(p)), 8 * kByte);
-    return _mm256_cvtepi32_ps(_mm256_and_si256(shifted, _mm256_set1_epi32(0xFF)));
+  static I32 Add(I32 a, I32 b) { return _mm256_add_epi32(a, b); }
+  static I32 Sub(I32 a, I32 b) { return _mm256_sub_epi32(a, b); }
+  static I32 Times128(I32 v) { return _mm256_slli_epi32(v, 7); }
+  static I32 RoundToI32(F32 v) { return _mm256_cvtps_epi32(v); }
+  // Numbers below 2^14 as 128 * high + low.
+  static void StoreSevenBits(std::int8_t* high, std::int8_t* low, I32 v) {
+    StoreBytes(high, _mm256_srli_epi32(v, 7));
+    StoreBytes(low, _mm256_and_si256(v, _mm256_set1_epi32(127)));
   }
   static F32 ToFloat(I32 v) { return _mm256_cvtepi32_ps(v); }
   static void StoreI8(std::int8_t* p, F32 v) {  // whole numbers within [-127, 127], or NaN
-    const __m256i wide = _mm256_cvtps_epi32(v);
-    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
+    StoreBytes(p, _mm256_cvtps_epi32(v));
   }
 
  private:
+  static void StoreBytes(std::int8_t* p, __m256i wide) {
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
+  }
   static __m128i Load8(const std::uint8_t* p) { return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)); }
 };
 

@@ -153,10 +153,16 @@ struct Portable {
     return sum + (wide_a >> 16) * (wide_b >> 16) + ((wide_a << 16) >> 16) * ((wide_b << 16) >> 16);
 #endif
   }
-  // Byte kByte, without sign, of the four that belong to each lane.
-  template <int kByte>
-  static F32 ByteOfFour(const std::uint8_t* p) {
-    return Widen([p](int lane) { return p[4 * lane + kByte]; });
+  static I32 Add(I32 a, I32 b) { return a + b; }
+  static I32 Sub(I32 a, I32 b) { return a - b; }
+  static I32 Times128(I32 v) { return v << 7; }
+  static I32 RoundToI32(F32 v) { return __builtin_convertvector(Round(v), I32); }
+  // Numbers below 2^14 as 128 * high + low.
+  static void StoreSevenBits(std::int8_t* high, std::int8_t* low, I32 v) {
+    for (int i = 0; i < kLanes; ++i) {
+      high[i] = static_cast<std::int8_t>(v[i] >> 7 & 127);
+      low[i] = static_cast<std::int8_t>(v[i] & 127);
+    }
   }
   static F32 ToFloat(I32 v) { return __builtin_convertvector(v, F32); }
   static void StoreI8(std::int8_t* p, F32 v) {  // whole numbers within [-127, 127], or NaN

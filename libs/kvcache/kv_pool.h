@@ -22,9 +22,10 @@ struct KvPoolShape {
 
 // The memory behind the blocks, in host memory:
 //   k, v : [layers][blocks_total] blocks of block_bytes(), laid out as kernels/kvcache/paged_kv.h describes
-// A block is contiguous, and one head's run in it too, so attention streams it. Pages become resident when first
-// written, so a large pool costs only what was used. Contents are never cleared: a row attends only to positions that
-// its own sequence has written since it got the block, so nothing of a former owner is ever read.
+// A block is contiguous, and one head's run in it too, so attention streams it. Pages, of 2 MiB where the
+// system gives them, become resident when first written, so a large pool costs only what was used. Contents are never
+// cleared: a row attends only to positions that its own sequence has written since it got the block, so nothing of a
+// former owner is ever read.
 //
 // Threading: no synchronisation; the model's threads write disjoint slots within a step.
 class KvPool {
