@@ -33,6 +33,8 @@ def parse_arguments():
     parser.add_argument("--model", type=pathlib.Path, help="a GGUF file in place of the default model")
     parser.add_argument("--threads", type=int, default=0, help="of the engine; 0: one a core")
     parser.add_argument("--device", choices=("cpu", "cuda", "emulator"), default="cpu", help="of the engine's forward pass")
+    parser.add_argument("--worker-flag", action="append", default=[], help="passed to the worker, such as "
+                        "--worker-flag=--kv-blocks=1024; may be repeated")
     parser.add_argument("--seconds", type=float, help="stop by itself after this time (for tests)")
     return parser.parse_args()
 
@@ -90,7 +92,7 @@ class Mesh:
                                              f"--status-webhooks={self.url('gateway')}"],
                         self.run_dir / "logs/fake_channel_api.log")
         session = self.service("session", f"--grpc-port={self.port['session']}", f"--redis-port={self.port['redis']}")
-        worker = self.service("worker", *common, *bus, *session_target, *self.engine_flags())
+        worker = self.service("worker", *common, *bus, *session_target, *self.engine_flags(), *self.options.worker_flag)
         sender = self.service("sender", *common, *bus, *session_target)
         exporter = self.service("exporter", *bus, f"--redis-port={self.port['redis']}")
         gateway = self.service("gateway", f"--port={self.port['gateway']}", *common, *bus)

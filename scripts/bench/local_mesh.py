@@ -1,0 +1,139 @@
+"""A mesh of its own for a measurement: real broker, store, services and fake Graph API, and the users in front of it."""
+import contextlib
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import sys
+import time
+import types
+import urllib.parse
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts/mesh"))
+import accounts  # noqa: E402
+import up  # noqa: E402
+
+MODEL = ROOT / ".run/models/SmolLM2-135M-Instruct.Q4_1.gguf"
+WORDS = """river stone house garden winter summer morning evening bread water light music paper window door street bridge
+mountain forest island ocean cloud storm letter story friend doctor teacher farmer driver market village city train ship
+horse bird fish tree flower apple table chair clock mirror candle blanket basket ladder hammer bottle engine wheel""".split()
+
+
+def add_options(parser):
+    parser.add_argument("--bin-dir", type=pathlib.Path, default=ROOT / "build/bin")
+    parser.add_argument("--run-dir", type=pathlib.Path, default=ROOT / ".run/bench-mesh", help="emptied at the start")
+    parser.add_argument("--kafka-libs", type=pathlib.Path, default=ROOT / ".run/kafka/libs", help="from `make kafka`")
+    parser.add_argument("--model", type=pathlib.Path, default=MODEL)
+    parser.add_argument("--threads", type=int, default=2, help="of the engine")
+
+
+def words(count, seed):
+    """A text that shares nothing with one of another seed; each word is a token in the vocabularies of common models."""
+    chosen = random.Random(seed).choices(WORDS, k=count)
+    return " ".join(chosen)
+
+
+@contextlib.contextmanager
+def running_mesh(options, account_lines, worker_flags):
+    """Starts everything on an empty run directory and stops it in order. account_lines: YAML fields of every account."""
+    run_dir = options.run_dir.resolve()
+    for part in ("kafka/data", "redis", "logs", "accounts.yaml", "sends.jsonl"):
+        path = run_dir / part
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    (run_dir / "kafka").mkdir(parents=True, exist_ok=True)
+    libs = run_dir / "kafka/libs"
+    if not libs.exists():
+        libs.symlink_to(options.kafka_libs.resolve())
+    lines = "".join(f"    {name}: {value}\n" for name, value in account_lines.items())
+    entries = (accounts.entry(channel, account, "http://127.0.0.1:1") for channel, account in accounts.ACCOUNTS.items())
+    text = "".join(re.sub(r"    answer_tokens_max.*\n    repetition_penalty.*\n", lines, entry) for entry in entries)
+    accounts.write_private(run_dir / "accounts.yaml", "accounts:\n" + text)
+    mesh = up.Mesh(types.SimpleNamespace(run_dir=run_dir, bin_dir=options.bin_dir, engine="llm", model=options.model.resolve(),
+                                         threads=options.threads, device="cpu", seconds=None, worker_flag=worker_flags))
+    try:
+        mesh.start()
+        yield mesh
+    finally:
+        mesh.stop()
+
+
+class Users:
+    """WhatsApp's side: posts signed webhooks and sees what the fake Graph API wrote down."""
+
+    def __init__(self, mesh):
+        self.secret = (mesh.run_dir / "secrets/whatsapp.app_secret").read_text().strip().encode()
+        self.connection = http.client.HTTPConnection(urllib.parse.urlparse(mesh.url("gateway")).netloc, timeout=30)
+        self.sends_path = mesh.run_dir / "sends.jsonl"
+        self.sends = None
+        self.rest = ""
+        self.messages = 0
+
+    def say(self, user, text):
+        self.messages += 1
+        message = {"from": user, "id": f"wamid.bench{self.messages}", "timestamp": str(int(time.time())), "type": "text",
+                   "text": {"body": text}}
+        value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": accounts.ACCOUNTS["whatsapp"]},
+                 "contacts": [{"profile": {"name": "Bench"}, "wa_id": user}], "messages": [message]}
+        body = json.dumps({"object": "whatsapp_business_account",
+                           "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]}).encode()
+        signature = "sha256=" + hmac.new(self.secret, body, hashlib.sha256).hexdigest()
+        self.connection.request("POST", "/webhooks/whatsapp", body,
+                                {"X-Hub-Signature-256": signature, "Content-Type": "application/json"})
+        answer = self.connection.getresponse()
+        answer.read()
+        if answer.status != 200:
+            raise SystemExit(f"the gateway answered {answer.status} to message {self.messages}")
+
+    def new_replies(self):
+        """What users saw since the last call: lines of the sends file, parsed."""
+        if self.sends is None:
+            if not self.sends_path.exists():
+                return []
+            self.sends = self.sends_path.open()
+        text = self.rest + self.sends.read()
+        *lines, self.rest = text.split("\n")
+        return [json.loads(line) for line in lines]
+
+    def wait_for_reply(self, timeout_s=60):
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            replies = self.new_replies()
+            if replies:
+                return replies[0]
+            time.sleep(0.001)
+        raise SystemExit("no reply came in time; see the logs of the run directory")
+
+
+def metrics(mesh, service):
+    """Samples of a service's metrics by name, labels summed up."""
+    with urllib.request.urlopen(mesh.url(f"{service} admin") + "/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    values = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            name = re.split(r"[{ ]", line, maxsplit=1)[0]
+            values[name] = values.get(name, 0.0) + float(line.rsplit(" ", 1)[1])
+    return values
+
+
+def cpu_seconds(mesh):
+    """CPU time so far of every process of the mesh, and of this one, which plays all users."""
+    tick = os.sysconf("SC_CLK_TCK")
+    seconds = {}
+    for process in mesh.running:
+        fields = pathlib.Path(f"/proc/{process.child.pid}/stat").read_text().rsplit(") ", 1)[1].split()
+        seconds[process.name] = (int(fields[11]) + int(fields[12])) / tick
+    times = os.times()
+    seconds["users (this script)"] = times.user + times.system
+    return seconds
+
+
+def since(before, after):
+    return {name: after[name] - before.get(name, 0.0) for name in after}
