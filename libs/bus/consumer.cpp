@@ -75,8 +75,9 @@ absl::Status GroupConsumer::Open() {
   config->Set("auto.offset.reset", "earliest");  // a group without a commit has everything to do
   config->Set("allow.auto.create.topics", "false");
   // A partition that is resumed or assigned waits for the fetch on its way, which the broker holds back this long when
-  // the other partitions have nothing new.
-  config->Set("fetch.wait.max.ms", 100);
+  // the other partitions have nothing new. Idle consumers cost the broker a request in this time.
+  config->Set("fetch.wait.max.ms", base::ToMs(options_.fetch_wait_max));
+  config->Set("fetch.min.bytes", options_.fetch_bytes_min);
   config->Set("fetch.error.backoff.ms", 100);
   config->Set("queued.max.messages.kbytes", kFetchQueueKbytes);
   config->Set("fetch.message.max.bytes", kRecordBytesMax);

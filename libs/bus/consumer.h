@@ -21,7 +21,12 @@ struct ConsumerOptions {
   std::string static_member_id;     // group.instance.id; empty: dynamic membership
   base::Duration session_timeout = std::chrono::seconds(10);
   base::Duration max_poll_interval = std::chrono::minutes(5);
-  base::Duration commit_interval = std::chrono::milliseconds(250);
+  // Each commit is a write to the broker's own log. What a crash leaves uncommitted is read again and found to be done.
+  base::Duration commit_interval = std::chrono::seconds(1);
+  // The broker answers a fetch when it has so many bytes, or after fetch_wait_max. Where a record need not be seen at
+  // once, a larger minimum saves the broker a request a record.
+  std::int32_t fetch_bytes_min = 1;
+  base::Duration fetch_wait_max = std::chrono::milliseconds(500);
 };
 
 // Decides what becomes of records. All methods are called on the consumer's poll thread and MUST NOT block: hand over
@@ -70,8 +75,8 @@ class Consumer {
   virtual void MarkDone(const TopicPartition& partition, std::int64_t offset) = 0;
 
   // Stops and starts fetching of one partition; takes effect at the next poll: called in OnRecord, no further record of
-  // the partition follows. Idempotent; forgotten when the partition is revoked. After Resume records may take 100 ms to
-  // come.
+  // the partition follows. Idempotent; forgotten when the partition is revoked. After Resume records may take
+  // fetch_wait_max to come, while nothing new arrives in the other partitions.
   virtual void Pause(const TopicPartition& partition) = 0;
   virtual void Resume(const TopicPartition& partition) = 0;
 

@@ -17,6 +17,10 @@ constexpr base::Duration kTopicsDeadline = std::chrono::seconds(5);
 constexpr auto kJoinRetry = std::chrono::seconds(1);
 constexpr base::Duration kTick = std::chrono::seconds(1);
 constexpr std::int64_t kLedgerStalledMax_s = 15;
+// Nobody waits for a status: it becomes evidence about a send whose outcome is known, or has been in doubt for seconds.
+// Gathered, statuses cost the broker a fraction of one fetch, one produce and one read-back each.
+constexpr std::int32_t kStatusFetchBytesMin = 64 << 10;
+constexpr base::Duration kStatusFetchWaitMax = std::chrono::milliseconds(250);
 
 // What may be posted to the loop at once: each record in hand has at most a few callbacks and timers under way, and the
 // ledger's reader has its own bound. A guard against an error in those bounds, not a reservation.
@@ -119,16 +123,18 @@ absl::Status App::JoinGroups() {
   }
   bus::ConsumerOptions consume;
   consume.static_member_id = options_.static_member_id;
-  consume.group = options_.group + "-statuses";
-  consume.topics = {bus::TopicName(options_.bus, bus::kStatuses)};
-  absl::StatusOr<std::unique_ptr<bus::Consumer>> statuses =
-      bus::Consumer::Create(options_.bus, consume, statuses_.get(), kService, runner_.metrics());
-  if (!statuses.ok()) return statuses.status();
   consume.group = options_.group;
   consume.topics = {bus::TopicName(options_.bus, bus::kReplies)};
   absl::StatusOr<std::unique_ptr<bus::Consumer>> replies =
       bus::Consumer::Create(options_.bus, consume, intake_.get(), kService, runner_.metrics());
   if (!replies.ok()) return replies.status();
+  consume.group = options_.group + "-statuses";
+  consume.topics = {bus::TopicName(options_.bus, bus::kStatuses)};
+  consume.fetch_bytes_min = kStatusFetchBytesMin;
+  consume.fetch_wait_max = kStatusFetchWaitMax;
+  absl::StatusOr<std::unique_ptr<bus::Consumer>> statuses =
+      bus::Consumer::Create(options_.bus, consume, statuses_.get(), kService, runner_.metrics());
+  if (!statuses.ok()) return statuses.status();
   statuses_consumer_ = *std::move(statuses);
   replies_consumer_ = *std::move(replies);
   statuses_->SetConsumer(statuses_consumer_.get());
