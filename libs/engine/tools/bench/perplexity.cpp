@@ -4,10 +4,15 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <fstream>
+#include <sstream>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "libs/engine/tools/bench/bench_model.h"
+#include "libs/engine/tools/bench/options.h"
 #include "libs/kvcache/step_batch.h"
+#include "libs/model/chat_codec.h"
 
 namespace engine::bench {
 namespace {
@@ -75,6 +80,28 @@ absl::StatusOr<Perplexity> MeasurePerplexity(model::DecoderModel& model, const m
   result.perplexity = std::exp(sum / static_cast<double>(result.tokens_scored));
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   return result;
+}
+
+int RunPerplexity(const Options& options) {
+  std::ifstream in(options.text, std::ios::binary);
+  if (!in) return Fail("can't read " + options.text);
+  std::stringstream text;
+  text << in.rdbuf();
+  const auto file = OpenFile(options);
+  if (!file.ok()) return Fail(file.status().ToString());
+  const auto codec = model::ChatCodec::Load(**file);
+  if (!codec.ok()) return Fail(codec.status().ToString());
+  const std::int32_t context = options.contexts.empty() ? 512 : options.contexts.front();
+  const model::DecoderOptions model_options = ModelOptions(options, 1, context, options.step_tokens);
+  const auto model = model::DecoderModel::Load(*file, model_options);
+  if (!model.ok()) return Fail(model.status().ToString());
+  const auto result = MeasurePerplexity(**model, model_options, (*codec)->tokenizer(), text.str(), context);
+  if (!result.ok()) return Fail(result.status().ToString());
+  std::printf(
+      options.json ? "{\"perplexity\": %.4f, \"tokens\": %lld, \"chunks\": %d, \"context\": %d, \"seconds\": %.1f}\n"
+                   : "perplexity %.4f over %lld tokens in %d chunks of %d, %.1f s\n",
+      result->perplexity, static_cast<long long>(result->tokens_scored), result->chunks, context, result->seconds);
+  return 0;
 }
 
 }  // namespace engine::bench

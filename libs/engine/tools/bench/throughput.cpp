@@ -1,23 +1,14 @@
 #include "libs/engine/tools/bench/throughput.h"
 
-#include <algorithm>
-#include <chrono>
 #include <random>
 
 #include "libs/base/check.h"
+#include "libs/engine/tools/bench/bench_model.h"
 #include "libs/sampler/sampler.h"
 #include "libs/scheduler/scheduler.h"
 
 namespace engine::bench {
 namespace {
-
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-double Percentile(std::vector<double> values, double share) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[std::min(values.size() - 1, static_cast<std::size_t>(share * static_cast<double>(values.size())))];
-}
 
 struct Run {
   double seconds = 0, forward_seconds = 0;
