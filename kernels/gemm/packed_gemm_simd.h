@@ -140,6 +140,15 @@ inline void PackedBlock4(const std::uint8_t* const* groups, std::int64_t part, c
       });
 }
 
+// The processor's own prefetcher stops at the end of a page and starts anew with each panel, so few rows, for which a
+// tile is bound by memory, would wait. Beyond the tile lies the next one.
+inline constexpr std::int64_t kPrefetchBytes = 4096;
+
+template <class S>
+inline void PrefetchAhead(const std::uint8_t* at, std::int64_t bytes) {
+  for (std::int64_t line = 0; line < bytes; line += 64) __builtin_prefetch(at + kPrefetchBytes + line);
+}
+
 template <class S, int kPanels>
 inline void PackedPanels4(const PackedGemm& gemm, const std::uint8_t* const* panels, std::int64_t begin,
                           std::int64_t rows, PackedSums<kPanels>* sums) {
@@ -148,7 +157,10 @@ inline void PackedPanels4(const PackedGemm& gemm, const std::uint8_t* const* pan
   for (std::int64_t g = 0; g < groups; ++g) {
     const std::int64_t blocks = BlocksOfGroup(x.columns, g);
     const std::uint8_t* group[kPanels];
-    for (int p = 0; p < kPanels; ++p) group[p] = panels[p] + g * kGroupBlocks * PackedBlockBytes(PackedLayout::k4);
+    for (int p = 0; p < kPanels; ++p) {
+      group[p] = panels[p] + g * kGroupBlocks * PackedBlockBytes(PackedLayout::k4);
+      PrefetchAhead<S>(group[p], kGroupBlocks * PackedBlockBytes(PackedLayout::k4));
+    }
     const std::int8_t* values = x.values + g * x.rows * kGroupColumns + begin * blocks * 32;
     const QuantizedGroup* x_groups = x.groups + g * x.rows + begin;
     for (std::int64_t part = 0; part < kPanelRows / S::kRows; ++part) {
@@ -189,6 +201,7 @@ inline void PackedPanels8(const PackedGemm& gemm, const std::uint8_t* const* pan
       PackedBlock<S> w[kPanels];
       for (int p = 0; p < kPanels; ++p) {
         const std::uint8_t* block = panels[p] + b * PackedBlockBytes(gemm.layout) + part * 4 * S::kRows;
+        if (part == 0) PrefetchAhead<S>(block, PackedBlockBytes(gemm.layout));
         for (int v = 0; v < 8; ++v) w[p].q[v] = S::LoadBytes(block + v * 64);
         w[p].d_float = S::LoadFloats(block + 512);
         if constexpr (kOffset) w[p].e_float = S::LoadFloats(block + 576);

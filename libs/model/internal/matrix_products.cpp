@@ -45,11 +45,12 @@ ProductMatrix MatrixProducts::Prepare(const WeightMatrix& matrix, bool pack) {
   const std::int64_t panel_bytes = kernels::PackedPanelBytes(prepared.layout, matrix.cols);
   const std::int64_t row_bytes = kernels::RowBytes(matrix.format, matrix.cols);
   prepared.packed_bytes = panels * panel_bytes;
-  prepared.packed = AlignedBytes<std::uint8_t>(prepared.packed_bytes);
+  std::uint8_t* packed = arena_.Allocate(static_cast<std::size_t>(prepared.packed_bytes));
+  prepared.packed = packed;
   threads_.Run(panels, [&](std::int64_t panel, int) {
     const std::int64_t row = panel * kernels::kPanelRows;
     kernels::PackPanel(matrix.format, matrix.data + row * row_bytes, matrix.rows - row, matrix.cols,
-                       prepared.packed.get() + panel * panel_bytes);
+                       packed + panel * panel_bytes);
   });
   return prepared;
 }
@@ -77,8 +78,8 @@ void MatrixProducts::MultiplyTile(const Product& product, std::int64_t tile, con
                                   int thread) {
   const WeightMatrix& w = product.w->file;
   if (product.w->packed != nullptr) {
-    kernels_.packed_gemm_tile({.w = product.w->packed.get(),
-                               .gate = product.gate != nullptr ? product.gate->packed.get() : nullptr,
+    kernels_.packed_gemm_tile({.w = product.w->packed,
+                               .gate = product.gate != nullptr ? product.gate->packed : nullptr,
                                .layout = product.w->layout,
                                .n = w.rows,
                                .x = rounded,

@@ -13,13 +13,14 @@
 #include "kernels/primitives/thread_pool.h"
 #include "libs/model/decoder_weights.h"
 #include "libs/model/internal/aligned_floats.h"
+#include "libs/model/internal/weight_arena.h"
 
 namespace model {
 
 // A matrix as the products want it: packed for int8 activations, or where it lies in the file.
 struct ProductMatrix {
   WeightMatrix file;
-  std::unique_ptr<std::uint8_t[], void (*)(void*)> packed{nullptr, &std::free};  // nullptr: multiplied in F32
+  const std::uint8_t* packed = nullptr;  // in the products' arena; nullptr: multiplied in F32
   std::int64_t packed_bytes = 0;
   kernels::PackedLayout layout{};
 };
@@ -28,7 +29,7 @@ struct ProductMatrix {
 // in one launch: small ones would leave threads idle on their own. The input of a launch is made row by row by the
 // caller's function and rounded to 8 bits while it is still in the first cache.
 //
-// Ownership: keeps the rounded input and each thread's scratch; allocated in the constructor.
+// Ownership: keeps what it packed, the rounded input and each thread's scratch; allocated in the constructor.
 // Threading: one caller at a time.
 class MatrixProducts {
  public:
@@ -86,6 +87,7 @@ class MatrixProducts {
 
   const kernels::CpuKernels& kernels_;
   kernels::ThreadPool& threads_;
+  WeightArena arena_;
   const std::int64_t scratch_floats_;                       // of a thread
   AlignedFloats input_;                                     // [rows][columns]; touched only by products in F32
   std::unique_ptr<std::int8_t[], void (*)(void*)> values_;  // see kernels::QuantizedRows
