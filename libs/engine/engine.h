@@ -57,6 +57,7 @@ struct GenerationResult {
   std::string text;  // valid UTF-8
   FinishReason finish_reason = FinishReason::kEndOfTurn;
   std::int32_t prompt_tokens = 0;
+  std::int32_t cached_tokens = 0;      // of the prompt, found in the prefix cache and not computed
   std::int32_t completion_tokens = 0;  // generated tokens without the one that ended the turn
   base::Duration queue_time{};         // submit to first step
   base::Duration ttft{};               // submit to first token
@@ -67,7 +68,7 @@ using ResultCallback = std::function<void(absl::StatusOr<GenerationResult>)>;
 
 // Room for more work. The worker admits by this, never by record count.
 struct Credit {
-  std::int64_t blocks_free = 0;  // KV blocks neither held nor promised to a queued sequence
+  std::int64_t blocks_free = 0;  // KV blocks neither held by a sequence nor promised to a queued one
   std::int64_t blocks_total = 0;
   std::int32_t block_size = 0;      // tokens
   std::int32_t sequences_free = 0;  // submissions still accepted before ResourceExhausted
@@ -75,11 +76,12 @@ struct Credit {
 
 // Snapshot for metrics. Totals count from the engine's start.
 struct EngineStats {
-  std::int32_t running = 0;    // sequences that hold KV blocks
-  std::int32_t queued = 0;     // sequences that wait for their first step
-  std::int32_t preempted = 0;  // sequences that lost their blocks and will resume
-  std::int64_t blocks_free = 0;
+  std::int32_t running = 0;      // sequences that hold KV blocks
+  std::int32_t queued = 0;       // sequences that wait for their first step
+  std::int32_t preempted = 0;    // sequences that lost their blocks and will resume
+  std::int64_t blocks_free = 0;  // held by no sequence; some may keep a prefix until they are wanted
   std::int64_t blocks_total = 0;
+  std::int64_t prefix_tokens_total = 0;   // prompt tokens found in the prefix cache
   std::int64_t prefill_tokens_total = 0;  // prompt tokens processed, those of resumed sequences again
   std::int64_t decode_tokens_total = 0;   // tokens processed one at a time after the prompt
   std::int64_t steps_total = 0;

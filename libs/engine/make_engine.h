@@ -29,7 +29,9 @@ struct EngineOptions {
   // rows cost little until its arithmetic is busy; at least sequences_max.
   std::int32_t step_tokens_max = 0;
   std::int32_t context_tokens_max = 0;  // prompt and answer of a sequence; 0: as much as model and pool allow
-  base::Duration echo_step_time{};      // kEcho only: how long a step takes, [0, 10 s]
+  // Keeps what sequences computed, until its blocks are wanted, for later ones of the same tenant that begin alike.
+  bool prefix_cache = true;
+  base::Duration echo_step_time{};  // kEcho only: how long a step takes, [0, 10 s]
 
   // kLlm on the CPU: how the inputs of matrix products are rounded. "int8": to 8 bits where the weights' format allows
   // it, several times faster; "f32": not at all.

@@ -28,4 +28,9 @@ void BlockTable::ReleaseAll(BlockAllocator& allocator) {
   blocks_.clear();
 }
 
+void BlockTable::Adopt(std::vector<BlockId> blocks) {
+  CHECK(blocks_.empty());
+  blocks_ = std::move(blocks);
+}
+
 }  // namespace kvcache

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "libs/kvcache/block_allocator.h"
@@ -30,7 +32,19 @@ class BlockTable {
 
   void ReleaseAll(BlockAllocator& allocator);
 
+  // Takes over blocks whose references the caller holds. REQUIRES: the table is empty.
+  void Adopt(std::vector<BlockId> blocks);
+  // Empties the table, whose references the caller gives back.
+  void Forget() { blocks_.clear(); }
+
+  // How many blocks are missing for `tokens` positions.
+  std::int32_t BlocksMissing(std::int32_t tokens) const {
+    return std::max(0, BlocksFor(tokens, block_size_) - static_cast<std::int32_t>(blocks_.size()));
+  }
+
   std::span<const BlockId> blocks() const { return blocks_; }
+  std::span<BlockId> mutable_blocks() { return blocks_; }  // who replaces a block moves the reference too
+  std::int32_t block_size() const { return block_size_; }
   std::int32_t capacity_tokens() const { return static_cast<std::int32_t>(blocks_.size()) * block_size_; }
 
  private:

@@ -83,27 +83,28 @@ std::vector<BlockId> PrefixCache::Acquire(std::string_view tenant, std::span<con
   return blocks;
 }
 
-void PrefixCache::Publish(std::string_view tenant_name, std::span<const std::int32_t> tokens,
-                          std::span<BlockId> blocks) {
+void PrefixCache::Publish(std::string_view tenant_name, std::span<const std::int32_t> tokens, std::span<BlockId> blocks,
+                          PublishedPath& path) {
   const std::size_t whole = tokens.size() / block_size_;
   CHECK(whole <= blocks.size());
-  if (whole == 0) return;
+  if (whole <= path.blocks || path.ends_private) return;
   const std::string name(tenant_name);
   Tenant& tenant = tenants_[name];
   if (tenant.serial == 0) {
     tenant.serial = next_serial_++;
     tenant_names_[tenant.serial] = name;
   }
-  std::uint64_t hash = RootHash(name);
-  std::uint32_t parent = kNone;
-  for (std::size_t i = 0; i < whole; ++i) {
+  if (path.blocks == 0) path.hash = RootHash(name);
+  std::uint32_t parent = path.blocks == 0 ? kNone : IndexOf(blocks[path.blocks - 1]);
+  for (std::size_t i = path.blocks; i < whole; ++i) {
     const auto edge = tokens.subspan(i * block_size_, block_size_);
-    hash = ChildHash(hash, edge);
+    const std::uint64_t hash = ChildHash(path.hash, edge);
     const std::uint32_t own = IndexOf(blocks[i]);
     const std::uint32_t known = FindChild(tenant.serial, parent, hash, edge);
     if (known == kNone) {
       // A collision, or a block that is in the tree elsewhere: the rest of this sequence stays private.
-      if (by_hash_.contains(hash) || nodes_[own].cached) break;
+      path.ends_private = by_hash_.contains(hash) || nodes_[own].cached;
+      if (path.ends_private) break;
       Insert(tenant, own, parent, hash, edge);
       parent = own;
     } else {
@@ -114,6 +115,8 @@ void PrefixCache::Publish(std::string_view tenant_name, std::span<const std::int
       }
       parent = known;
     }
+    path.hash = hash;
+    path.blocks = i + 1;
   }
   if (tenant.blocks == 0) {
     tenant_names_.erase(tenant.serial);

@@ -13,6 +13,14 @@
 
 namespace kvcache {
 
+// How far a sequence's blocks were published: it belongs to the sequence, is made anew when its table is filled anew,
+// and spares hashing its tokens from the start each time a block is whole.
+struct PublishedPath {
+  std::size_t blocks = 0;     // these are cached, and the sequence holds them
+  std::uint64_t hash = 0;     // of their path; anything when there are none
+  bool ends_private = false;  // what follows stays private: its hash collided
+};
+
 // Which blocks hold the keys and values of which prefixes, so that a sequence starts from what an earlier one computed:
 // the second turn of a conversation, a system prompt that many share, the branches of a fork.
 //
@@ -43,7 +51,9 @@ class PrefixCache {
   // Makes the whole blocks of a sequence findable. Where an equal block is cached already, the sequence gets that one
   // instead of its own, which is released: so equal prompts that were computed side by side end up sharing.
   //   tokens : whose K/V are computed;  blocks : the sequence's table, block i holding tokens [i, i + 1) * block_size
-  void Publish(std::string_view tenant, std::span<const std::int32_t> tokens, std::span<BlockId> blocks);
+  // Cost: O(blocks that `path` does not have yet).
+  void Publish(std::string_view tenant, std::span<const std::int32_t> tokens, std::span<BlockId> blocks,
+               PublishedPath& path);
 
   // Gives back a sequence's references, whether the blocks are cached or not.
   void Release(std::span<const BlockId> blocks);
@@ -51,6 +61,7 @@ class PrefixCache {
   // Evicts until the allocator has `blocks` free ones, or nothing is left to evict. True: it has.
   bool MakeFree(std::uint32_t blocks);
 
+  bool is_cached(BlockId block) const { return nodes_[static_cast<std::uint32_t>(block)].cached; }
   std::uint32_t blocks_cached() const { return blocks_cached_; }        // in the tree
   std::uint32_t blocks_evictable() const { return blocks_evictable_; }  // of those, held by no sequence
 

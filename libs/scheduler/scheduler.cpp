@@ -27,6 +27,7 @@ absl::StatusOr<std::unique_ptr<Scheduler>> Scheduler::Create(const SchedulerOpti
       {"sequences_max", options.sequences_max, 1, 4096},
       {"queue_max", options.queue_max, 1, 1 << 20},
       {"step_tokens_max", options.step_tokens_max, options.sequences_max, 1 << 16},
+      {"steps_in_flight_max", options.steps_in_flight_max, 1, 2},
   };
   for (const auto& bound : bounds) {
     if (bound.value < bound.min || bound.value > bound.max) {
@@ -38,12 +39,13 @@ absl::StatusOr<std::unique_ptr<Scheduler>> Scheduler::Create(const SchedulerOpti
 }
 
 Scheduler::Scheduler(const SchedulerOptions& options)
-    : options_(options), allocator_(static_cast<std::uint32_t>(options.blocks_total)) {
+    : options_(options),
+      blocks_(static_cast<std::uint32_t>(options.blocks_total), options.block_size, options.prefix_cache) {
   step_.batch.Clear();
 }
 
 Scheduler::~Scheduler() {
-  for (Sequence* sequence : running_) sequence->blocks.ReleaseAll(allocator_);
+  for (Sequence* sequence : running_) blocks_.ReleaseAll(sequence->blocks);
 }
 
 std::int32_t Scheduler::BlocksToStart(const Sequence& sequence) const {
@@ -73,12 +75,19 @@ absl::Status Scheduler::Enqueue(NewSequence sequence) {
 }
 
 bool Scheduler::Remove(SequenceId id) {
+  const auto entry = sequences_.find(id);
+  if (entry == sequences_.end()) return false;
+  if (options_.steps_in_flight_max == 1) Settle(*entry->second);  // its last step has ended
+  return Discard(id);
+}
+
+bool Scheduler::Discard(SequenceId id) {
   CHECK(!step_open_);
   const auto entry = sequences_.find(id);
   if (entry == sequences_.end()) return false;
   Sequence* sequence = entry->second.get();
   if (std::erase(running_, sequence) > 0) {
-    sequence->blocks.ReleaseAll(allocator_);
+    ReleaseBlocks(*sequence);
   } else {
     blocks_promised_ -= BlocksToStart(*sequence);
     const bool was_waiting = std::erase(preempted_, sequence) > 0 || waiting_.Remove(sequence);
@@ -104,10 +113,8 @@ void Scheduler::Admit() {
   while (running_.size() < static_cast<std::size_t>(options_.sequences_max)) {
     Sequence* sequence = NextToAdmit();
     if (sequence == nullptr) return;
-    const auto needed = static_cast<std::size_t>(BlocksToStart(*sequence));
-    if (needed + running_.size() > allocator_.blocks_free()) return;
-    if (!sequence->blocks.TryReserve(sequence->tokens_known(), allocator_)) return;
-    blocks_promised_ -= static_cast<std::int64_t>(needed);
+    if (!TryStart(*sequence)) return;
+    blocks_promised_ -= BlocksToStart(*sequence);
     if (sequence->ticket == 0) {
       waiting_.PopFront();
       sequence->ticket = next_ticket_++;
@@ -118,10 +125,38 @@ void Scheduler::Admit() {
   }
 }
 
+// Gives a sequence the blocks of its known tokens, those of a cached prefix first.
+bool Scheduler::TryStart(Sequence& sequence) {
+  CHECK(sequence.tokens_expected == 0);
+  const std::int32_t cached = blocks_.Acquire(sequence.tenant, sequence.tokens, sequence.blocks);
+  const auto missing = static_cast<std::size_t>(sequence.blocks.BlocksMissing(sequence.tokens_known()));
+  if (missing + running_.size() > blocks_.blocks_free() ||
+      !blocks_.TryReserve(sequence.blocks, sequence.tokens_known())) {
+    blocks_.ReleaseAll(sequence.blocks);
+    return false;
+  }
+  sequence.computed = sequence.computed_before = sequence.settled = cached;
+  return true;
+}
+
+// Of a running sequence: makes findable what steps that have ended computed.
+void Scheduler::Settle(Sequence& sequence) {
+  sequence.settled = options_.steps_in_flight_max == 1 ? sequence.computed : sequence.computed_before;
+  sequence.computed_before = sequence.computed;
+  const auto whole = sequence.tokens_settled().size() / static_cast<std::size_t>(options_.block_size);
+  if (whole <= sequence.published.blocks) return;
+  blocks_.Publish(sequence.tenant, sequence.tokens_settled(), sequence.blocks, sequence.published);
+}
+
+void Scheduler::ReleaseBlocks(Sequence& sequence) {
+  blocks_.ReleaseAll(sequence.blocks);
+  sequence.published = {};
+  sequence.computed = sequence.computed_before = sequence.settled = 0;
+}
+
 void Scheduler::Preempt(Sequence* victim) {
   std::erase(running_, victim);
-  victim->blocks.ReleaseAll(allocator_);
-  victim->computed = 0;
+  ReleaseBlocks(*victim);
   blocks_promised_ += BlocksToStart(*victim);
   InsertByAge(preempted_, victim);
   ++preemptions_total_;
@@ -130,7 +165,7 @@ void Scheduler::Preempt(Sequence* victim) {
 // Makes room for the known tokens. Victims are younger than `sequence` and have no rows in this step yet, because rows
 // are planned oldest first. False: `sequence` was the youngest and was preempted itself.
 bool Scheduler::ReserveOrPreempt(Sequence& sequence) {
-  while (!sequence.blocks.TryReserve(sequence.tokens_known(), allocator_)) {
+  while (!blocks_.TryReserve(sequence.blocks, sequence.tokens_known())) {
     Sequence* victim = running_.back();
     CHECK(victim->planned == 0);
     Preempt(victim);
@@ -155,7 +190,11 @@ void Scheduler::PlanRows(Sequence& sequence, std::int32_t rows) {
   batch.row_begin.push_back(batch.rows());
   batch.block_begin.push_back(static_cast<std::int32_t>(batch.block_ids.size()));
   step_.members.push_back(sequence.id);
-  if (!std::exchange(sequence.started, true)) step_.started.push_back(sequence.id);
+  if (!std::exchange(sequence.started, true)) {
+    sequence.cached = sequence.computed;
+    prefix_tokens_total_ += sequence.cached;
+    step_.started.push_back(sequence.id);
+  }
   if (positions_end == sequence.tokens_known()) {
     batch.logit_rows.push_back(batch.rows() - 1);
     step_.samples.push_back(sequence.id);
@@ -168,6 +207,7 @@ const Step& Scheduler::BuildStep() {
   step_.samples.clear();
   step_.members.clear();
   step_.started.clear();
+  for (Sequence* sequence : running_) Settle(*sequence);
   Admit();
 
   // By index, because a preemption shortens running_ behind the sequence that asked.
@@ -183,6 +223,7 @@ const Step& Scheduler::BuildStep() {
   for (Sequence* sequence : running_) {
     if (budget == 0) break;
     if (sequence->planned > 0 || sequence->awaits_last_token()) continue;
+    sequence->computed = blocks_.Extend(sequence->tenant, sequence->tokens, sequence->computed, sequence->blocks);
     const std::int32_t rows = std::min(budget, sequence->tokens_pending());
     PlanRows(*sequence, rows);
     budget -= rows;
@@ -230,23 +271,30 @@ SchedulerCounts Scheduler::counts() const {
   return {.waiting = static_cast<std::int32_t>(waiting_.size()),
           .running = static_cast<std::int32_t>(running_.size()),
           .preempted = static_cast<std::int32_t>(preempted_.size()),
-          .blocks_free = allocator_.blocks_free(),
+          .blocks_free = blocks_.blocks_free(),
           .blocks_promised = blocks_promised_,
-          .preemptions_total = preemptions_total_};
+          .preemptions_total = preemptions_total_,
+          .prefix_tokens_total = prefix_tokens_total_};
 }
 
 void Scheduler::CheckInvariantsForTest() const {
-  std::vector<bool> held(static_cast<std::size_t>(options_.blocks_total), false);
-  std::size_t held_count = 0;
+  std::vector<std::uint32_t> holders(static_cast<std::size_t>(options_.blocks_total), 0);
   for (const Sequence* sequence : running_) {
     CHECK(sequence->blocks.capacity_tokens() >= sequence->computed);
     for (kvcache::BlockId block : sequence->blocks.blocks()) {
-      const auto index = static_cast<std::size_t>(block);
-      CHECK_MSG(!held[index], "a block belongs to one sequence");
-      held[index] = true;
-      ++held_count;
+      ++holders[static_cast<std::size_t>(block)];
     }
   }
+  std::size_t unheld = 0;
+  for (std::uint32_t block = 0; block < holders.size(); ++block) {
+    const bool cached = blocks_.is_cached(kvcache::BlockId{block});
+    CHECK_MSG(blocks_.references(kvcache::BlockId{block}) == holders[block] + (cached ? 1 : 0),
+              "references are counted");
+    CHECK_MSG(holders[block] <= 1 || cached, "only cached blocks are shared");
+    unheld += holders[block] == 0 ? 1 : 0;
+  }
+  CHECK_MSG(unheld == blocks_.blocks_free(), "no block is lost");
+  blocks_.CheckInvariantsForTest();
   std::int64_t promised = 0;
   for (const auto& [id, sequence] : sequences_) {
     const bool runs = std::find(running_.begin(), running_.end(), sequence.get()) != running_.end();
@@ -255,7 +303,6 @@ void Scheduler::CheckInvariantsForTest() const {
     promised += BlocksToStart(*sequence);
   }
   CHECK(promised == blocks_promised_);
-  CHECK_MSG(held_count + allocator_.blocks_free() == held.size(), "no block is lost");
   CHECK(sequences_.size() == running_.size() + preempted_.size() + waiting_.size());
   CHECK(running_.size() <= static_cast<std::size_t>(options_.sequences_max));
 }

@@ -2,13 +2,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "libs/base/clock.h"
-#include "libs/kvcache/block_allocator.h"
+#include "libs/kvcache/block_store.h"
 #include "libs/kvcache/step_batch.h"
 #include "libs/scheduler/sequence.h"
 #include "libs/scheduler/tenant_queues.h"
@@ -16,11 +17,14 @@
 namespace scheduler {
 
 struct SchedulerOptions {
-  std::int32_t blocks_total = 512;     // KV blocks in the pool
-  std::int32_t block_size = 16;        // tokens in a block
-  std::int32_t sequences_max = 32;     // running at once
-  std::int32_t queue_max = 256;        // waiting for their first step
-  std::int32_t step_tokens_max = 256;  // rows of one step, at least sequences_max: each running sequence gets a row
+  std::int32_t blocks_total = 512;       // KV blocks in the pool
+  std::int32_t block_size = 16;          // tokens in a block
+  std::int32_t sequences_max = 32;       // running at once
+  std::int32_t queue_max = 256;          // waiting for their first step
+  std::int32_t step_tokens_max = 256;    // rows of one step, at least sequences_max: each running sequence gets a row
+  std::int32_t steps_in_flight_max = 1;  // 2: a step is built before the one before has ended; see Scheduler
+  // Key of the prefix cache, secret and random in a server; none: no cache.
+  std::optional<kvcache::SipKey> prefix_cache = kvcache::SipKey{};
 };
 
 // One step to run. Valid until the next call of BuildStep.
@@ -34,12 +38,13 @@ struct Step {
 };
 
 struct SchedulerCounts {
-  std::int32_t waiting = 0;    // not yet started
-  std::int32_t running = 0;    // hold blocks
-  std::int32_t preempted = 0;  // lost their blocks, will resume
-  std::int64_t blocks_free = 0;
+  std::int32_t waiting = 0;          // not yet started
+  std::int32_t running = 0;          // hold blocks
+  std::int32_t preempted = 0;        // lost their blocks, will resume
+  std::int64_t blocks_free = 0;      // held by no sequence, whether or not they hold a prefix that may be used again
   std::int64_t blocks_promised = 0;  // what waiting and preempted sequences need to start; may exceed blocks_free
   std::int64_t preemptions_total = 0;
+  std::int64_t prefix_tokens_total = 0;  // prompt tokens that were found in the prefix cache
 };
 
 // Continuous batching: decides before each step which sequences get how many rows. Pure bookkeeping; the engine runs
@@ -52,8 +57,8 @@ struct SchedulerCounts {
 //   loop { BuildStep; <start>; CompleteStep; for each sample: ExpectToken;
 //          <wait for the step before>; for each of its samples: ResolveToken or Remove }
 //
-// What a step in flight may still read or write is safe, because the device runs steps in order: blocks given back are
-// written again by later steps alone.
+// (steps_in_flight_max 2). What a step in flight may still read or write is safe, because the device runs steps in
+// order: blocks given back are written again by later steps alone.
 //
 // Policy
 //  - Admission: tenants in turn. A sequence is admitted when its known tokens fit the free blocks with one block spare
@@ -65,6 +70,11 @@ struct SchedulerCounts {
 //  is
 //    preempted: it gives its blocks back and later recomputes prompt and generated tokens (recompute, not swap: at this
 //    model size it is quicker than copying). Preempted sequences resume before new ones are admitted.
+//  - Prefix cache: a sequence starts behind the longest prefix of its tokens that the cache has, of the same tenant,
+//  and
+//    looks again before each of its chunks, so that equal prompts side by side are computed once. What it computes is
+//    findable block by block as soon as the step has ended, prompt and answer alike, and stays so when it ends or is
+//    preempted, until the blocks are wanted. Blocks are shared whole and full, so none is written while shared.
 //  - Progress: the oldest sequence is never a victim of another, and Enqueue refuses what could not fit alone, so every
 //    sequence ends.
 //
@@ -79,9 +89,12 @@ class Scheduler {
   // wait already. AlreadyExists: the id is in use.
   absl::Status Enqueue(NewSequence sequence);
 
-  // Forgets a sequence in any state and frees what it holds; for its end, failure or cancellation. False: unknown id.
+  // Forgets a sequence in any state and frees what it holds; for its end or cancellation. False: unknown id.
   // REQUIRES: not between BuildStep and CompleteStep.
   bool Remove(SequenceId id);
+
+  // The same when its last step failed, or its numbers are not to be trusted: no other sequence will use them.
+  bool Discard(SequenceId id);
 
   // Forgets and returns the waiting sequences whose deadline is at or before `now`.
   std::vector<SequenceId> TakeExpired(base::MonotonicTime now);
@@ -101,6 +114,9 @@ class Scheduler {
   void ExpectToken(SequenceId id, std::int32_t sample);
   void ResolveToken(SequenceId id, std::int32_t token);  // the oldest expected one. REQUIRES: known id, token >= 0
 
+  // Tokens of its prompt that were found in the prefix cache. REQUIRES: known id, in a step already.
+  std::int32_t CachedTokens(SequenceId id) const { return sequences_.at(id)->cached; }
+
   SchedulerCounts counts() const;
   const SchedulerOptions& options() const { return options_; }
 
@@ -111,6 +127,9 @@ class Scheduler {
   explicit Scheduler(const SchedulerOptions& options);
 
   void Admit();
+  bool TryStart(Sequence& sequence);
+  void Settle(Sequence& sequence);
+  void ReleaseBlocks(Sequence& sequence);
   Sequence& Known(SequenceId id);
   Sequence* NextToAdmit() const;
   bool ReserveOrPreempt(Sequence& sequence);
@@ -119,7 +138,7 @@ class Scheduler {
   std::int32_t BlocksToStart(const Sequence& sequence) const;
 
   const SchedulerOptions options_;
-  kvcache::BlockAllocator allocator_;
+  kvcache::BlockStore blocks_;
   absl::flat_hash_map<SequenceId, std::unique_ptr<Sequence>>
       sequences_;  // at most queue_max + sequences_max + preempted
   TenantQueues waiting_;
@@ -130,6 +149,7 @@ class Scheduler {
   std::uint64_t next_ticket_ = 1;
   std::int64_t blocks_promised_ = 0;
   std::int64_t preemptions_total_ = 0;
+  std::int64_t prefix_tokens_total_ = 0;
 };
 
 }  // namespace scheduler

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "libs/base/clock.h"
 #include "libs/base/strong_id.h"
 #include "libs/kvcache/block_table.h"
+#include "libs/kvcache/prefix_cache.h"
 
 namespace scheduler {
 
@@ -32,6 +35,10 @@ struct Sequence {
         blocks(block_size) {}
 
   std::int32_t tokens_known() const { return static_cast<std::int32_t>(tokens.size()); }
+  // Those whose K/V other sequences may use: known, and computed by a step that has ended.
+  std::span<const std::int32_t> tokens_settled() const {
+    return std::span(tokens).first(static_cast<std::size_t>(std::min(settled, tokens_known() - tokens_expected)));
+  }
   std::int32_t tokens_pending() const { return tokens_known() - computed; }
   // All that it may generate has been asked for: no more rows, only the answer to the last of them is missing.
   bool awaits_last_token() const { return tokens_known() == tokens_end; }
@@ -43,10 +50,14 @@ struct Sequence {
   std::int32_t tokens_expected = 0;  // the last of `tokens` that are not known yet: negative, see ExpectToken
   const base::MonotonicTime deadline;
   kvcache::BlockTable blocks;
-  std::int32_t computed = 0;  // positions [0, computed) have their K/V in `blocks`
-  std::int32_t planned = 0;   // rows of it in the step being run
-  bool started = false;       // has been in a step
-  std::uint64_t ticket = 0;   // order of first admission, from 1; kept through preemption, so age only grows
+  kvcache::PublishedPath published;  // which of them the prefix cache has
+  std::int32_t computed = 0;  // positions [0, computed) have their K/V in `blocks`, or will by the step in flight
+  std::int32_t computed_before = 0;  // `computed` when the step before the last was built
+  std::int32_t settled = 0;          // positions [0, settled): by a step that has ended
+  std::int32_t cached = 0;           // of the prompt, found in the prefix cache when it first started
+  std::int32_t planned = 0;          // rows of it in the step being run
+  bool started = false;              // has been in a step
+  std::uint64_t ticket = 0;          // order of first admission, from 1; kept through preemption, so age only grows
 };
 
 }  // namespace scheduler

@@ -43,6 +43,9 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
              .unit = "tokens",
              .min = 0,
              .max = 1 << 20});
+  table.Add("prefix-cache", &engine.prefix_cache,
+            {.doc = "Keep what conversations computed, until its KV blocks are wanted, so that the next turn and prompts "
+                    "that begin alike start behind it. Never across tenants."});
   table.Add(
       "activations", &engine.activations,
       {.doc = "Inputs of matrix products on the CPU. int8: rounded to 8 bits where the weights' format allows it, "

@@ -6,8 +6,11 @@ EngineMetrics::EngineMetrics(telemetry::Registry& registry)
     : running_(registry.AddGauge("worker_sequences_running", "Sequences that hold KV blocks.")),
       queued_(registry.AddGauge("worker_sequences_queued", "Sequences that wait for their first step.")),
       preempted_(registry.AddGauge("worker_sequences_preempted", "Sequences that lost their blocks and will resume.")),
-      blocks_free_(registry.AddGauge("worker_kv_blocks_free", "KV blocks neither held nor promised.")),
+      blocks_free_(
+          registry.AddGauge("worker_kv_blocks_free", "KV blocks neither held nor promised, cached prefixes included.")),
       blocks_total_(registry.AddGauge("worker_kv_blocks", "KV blocks of the pool.")),
+      prefix_tokens_(
+          registry.AddCounter("worker_prefix_tokens_total", "Prompt tokens found in the prefix cache, not computed.")),
       prefill_tokens_(registry.AddCounter("worker_prefill_tokens_total", "Prompt tokens processed.")),
       decode_tokens_(
           registry.AddCounter("worker_decode_tokens_total", "Tokens processed one at a time after the prompt.")),
@@ -26,6 +29,7 @@ void EngineMetrics::Refresh(const engine::Engine& engine) {
   const auto add = [](const telemetry::Counter& counter, auto now, auto before) {
     counter.Increment(static_cast<double>(now - before));
   };
+  add(prefix_tokens_, stats.prefix_tokens_total, exported_.prefix_tokens_total);
   add(prefill_tokens_, stats.prefill_tokens_total, exported_.prefill_tokens_total);
   add(decode_tokens_, stats.decode_tokens_total, exported_.decode_tokens_total);
   add(steps_, stats.steps_total, exported_.steps_total);

@@ -18,6 +18,7 @@ class EngineMetrics {
   telemetry::Gauge preempted_;
   telemetry::Gauge blocks_free_;
   telemetry::Gauge blocks_total_;
+  telemetry::Counter prefix_tokens_;
   telemetry::Counter prefill_tokens_;
   telemetry::Counter decode_tokens_;
   telemetry::Counter steps_;

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
 #include "libs/base/clock.h"
+#include "libs/crypto/random.h"
 #include "libs/engine/internal/request_check.h"
 #include "libs/kvcache/block_table.h"
 
@@ -20,6 +22,14 @@ base::MonotonicTime Now() { return base::Clock::Real().Now(); }
 
 scheduler::SequenceId SchedulerId(std::uint64_t id) { return scheduler::SequenceId(id); }
 
+// New in each process, so that nobody can prepare prompts whose hashes collide.
+kvcache::SipKey RandomKey() {
+  kvcache::SipKey key;
+  const std::string bytes = crypto::RandomBytes(sizeof(key));
+  std::memcpy(&key, bytes.data(), sizeof(key));
+  return key;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> BatchEngine::Create(const EngineOptions& options,
@@ -29,11 +39,16 @@ absl::StatusOr<std::unique_ptr<Engine>> BatchEngine::Create(const EngineOptions&
     return absl::InvalidArgumentError(absl::StrCat("queue_max is ", options.queue_max, ", must be in [0, 2^20)"));
   }
   // Whatever Submit accepted must find room in the scheduler's queue, since before their first step all of them wait.
-  auto scheduler = scheduler::Scheduler::Create({.blocks_total = options.kv_blocks,
-                                                 .block_size = options.block_size,
-                                                 .sequences_max = options.sequences_max,
-                                                 .queue_max = static_cast<std::int32_t>(accepted_max),
-                                                 .step_tokens_max = options.step_tokens_max});
+  scheduler::SchedulerOptions scheduling{
+      .blocks_total = options.kv_blocks,
+      .block_size = options.block_size,
+      .sequences_max = options.sequences_max,
+      .queue_max = static_cast<std::int32_t>(accepted_max),
+      .step_tokens_max = options.step_tokens_max,
+      .steps_in_flight_max = static_cast<std::int32_t>(generator->steps_in_flight_max()),
+      .prefix_cache = std::nullopt};
+  if (options.prefix_cache) scheduling.prefix_cache = RandomKey();
+  auto scheduler = scheduler::Scheduler::Create(scheduling);
   if (!scheduler.ok()) return scheduler.status();
 
   const std::int64_t pool_tokens = std::int64_t{options.kv_blocks} * options.block_size;
@@ -199,7 +214,11 @@ bool BatchEngine::StartStep() {
   const scheduler::Step& step = scheduler_->BuildStep();
   if (step.batch.rows() == 0) return false;
   const base::MonotonicTime began = Now();
-  for (scheduler::SequenceId id : step.started) sequences_.at(id.value()).first_step = began;
+  for (scheduler::SequenceId id : step.started) {
+    Running& running = sequences_.at(id.value());
+    running.first_step = began;
+    running.result.cached_tokens = scheduler_->CachedTokens(id);
+  }
   sampling_.clear();
   for (scheduler::SequenceId id : step.samples) sampling_.push_back(sequences_.at(id.value()).generation.get());
 
@@ -269,12 +288,12 @@ void BatchEngine::PickTokens(const std::vector<scheduler::SequenceId>& samples) 
 BatchEngine::Running BatchEngine::Forget(std::uint64_t id) {
   auto node = sequences_.extract(id);
   CHECK(!node.empty());
-  scheduler_->Remove(SchedulerId(id));  // already gone when it expired
   inbox_.Ended(SequenceId(id));
   return std::move(node.mapped());
 }
 
 void BatchEngine::Finish(std::uint64_t id, FinishReason reason) {
+  scheduler_->Remove(SchedulerId(id));
   Running running = Forget(id);
   running.result.text = running.generation->TakeText();
   running.result.finish_reason = reason;
@@ -284,7 +303,9 @@ void BatchEngine::Finish(std::uint64_t id, FinishReason reason) {
   due_.push_back({std::move(running.on_done), std::move(running.result)});
 }
 
+// What a failed sequence computed is not to be found by others.
 void BatchEngine::Fail(std::uint64_t id, absl::Status status) {
+  scheduler_->Discard(SchedulerId(id));  // already gone when it expired
   Running running = Forget(id);
   ++totals_.sequences_failed_total;
   due_.push_back({std::move(running.on_done), std::move(status)});
@@ -298,6 +319,7 @@ void BatchEngine::PublishAndDeliver() {
   totals_.preempted = counts.preempted;
   totals_.blocks_free = counts.blocks_free;
   totals_.preemptions_total = counts.preemptions_total;
+  totals_.prefix_tokens_total = counts.prefix_tokens_total;
   {
     std::lock_guard lock(published_mutex_);
     published_.stats = totals_;

@@ -85,7 +85,7 @@ class BatchEngine final : public Engine {
   void FailMembers(const std::vector<scheduler::SequenceId>& members, const absl::Status& status);
   void Finish(std::uint64_t id, FinishReason reason);
   void Fail(std::uint64_t id, absl::Status status);
-  Running Forget(std::uint64_t id);
+  Running Forget(std::uint64_t id);  // REQUIRES: the scheduler has removed it
   void PublishAndDeliver();
   void Tick();
 

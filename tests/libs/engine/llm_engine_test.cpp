@@ -72,6 +72,38 @@ TEST_F(LlmEngineTest, SameSeedGivesTheSameAnswerWhateverElseRuns) {
   EXPECT_GT(engine->stats().preemptions_total, 0) << "the pool is meant to be too small for six at once";
 }
 
+// Goal: a second turn that finds its first in the cache says what it says when all is computed afresh.
+TEST_F(LlmEngineTest, SecondTurnStartsBehindTheFirstAndSaysTheSameAsAFreshComputation) {
+  const TemporaryFile file(TinyChatModel().Bytes());
+  EngineOptions options = OptionsFor(file.path());
+  auto engine = Make(options);
+  options.prefix_cache = false;
+  auto fresh = Make(options);
+  ASSERT_NE(engine, nullptr);
+  ASSERT_NE(fresh, nullptr);
+  GenerationRequest request = AskSampled("hello, this is a first turn", 5);
+  request.tokens_max = 20;
+  for (int turn = 0; turn < 3; ++turn) {
+    ASSERT_TRUE(engine->Submit(request, results_.For(turn)).ok());
+    ASSERT_TRUE(fresh->Submit(request, results_.For(100 + turn)).ok());
+    const auto result = results_.Wait(turn), expected = results_.Wait(100 + turn);
+    ASSERT_TRUE(result.ok() && expected.ok()) << result.status() << expected.status();
+    EXPECT_EQ(result->text, expected->text) << "turn " << turn;
+    EXPECT_EQ(expected->cached_tokens, 0);
+    if (turn > 0) {
+      EXPECT_GE(result->cached_tokens, 30) << "turn " << turn;
+    }
+    request.messages.push_back({Role::kAssistant, result->text});
+    request.messages.push_back({Role::kUser, "and then?"});
+  }
+  EXPECT_GT(engine->stats().prefix_tokens_total, 60);
+  EXPECT_EQ(fresh->stats().prefix_tokens_total, 0);
+  GenerationRequest stranger = request;
+  stranger.tenant = "another";
+  ASSERT_TRUE(engine->Submit(stranger, results_.For(200)).ok());
+  EXPECT_EQ(results_.Wait(200)->cached_tokens, 0) << "tenants never share";
+}
+
 TEST_F(LlmEngineTest, ResultsCountTokensAndTimes) {
   const TemporaryFile file(TinyChatModel().Bytes());
   auto engine = Make(OptionsFor(file.path()));

@@ -29,7 +29,8 @@ class PrefixCacheTest : public testing::Test {
   // A sequence that ran and ended: its whole blocks stay in the cache.
   void RunAndEnd(const std::string& tenant, const std::vector<std::int32_t>& tokens) {
     std::vector<BlockId> blocks = Compute(tokens.size());
-    cache_.Publish(tenant, tokens, blocks);
+    PublishedPath path;
+    cache_.Publish(tenant, tokens, blocks, path);
     cache_.Release(blocks);
   }
 
@@ -72,8 +73,9 @@ TEST_F(PrefixCacheTest, APathEndsWhereTheTokensDiffer) {
 
 TEST_F(PrefixCacheTest, EqualPromptsComputedSideBySideEndUpSharing) {
   std::vector<BlockId> first = Compute(8), second = Compute(8);
-  cache_.Publish("a", Tokens(8), first);
-  cache_.Publish("a", Tokens(8), second);
+  PublishedPath first_path, second_path;
+  cache_.Publish("a", Tokens(8), first, first_path);
+  cache_.Publish("a", Tokens(8), second, second_path);
   EXPECT_EQ(first, second);
   EXPECT_EQ(allocator_.blocks_free(), 6u);
   cache_.Release(first);
@@ -114,13 +116,14 @@ TEST(PrefixCachePropertyTest, RandomTrafficKeepsEveryPromise) {
     std::string tenant;
     std::vector<std::int32_t> tokens;
     std::vector<BlockId> blocks;
+    PublishedPath path;
   };
   std::list<Sequence> running;
   std::vector<std::pair<std::string, std::vector<std::int32_t>>> content(kBlocks);  // tenant and prefix of each block
   std::mt19937 rng(/*seed=*/7);
   for (int step = 0; step < 20'000; ++step) {
     if (rng() % 2 == 0 && running.size() < 6) {
-      Sequence sequence{.tenant = rng() % 2 == 0 ? "a" : "b", .tokens = {}, .blocks = {}};
+      Sequence sequence{.tenant = rng() % 2 == 0 ? "a" : "b", .tokens = {}, .blocks = {}, .path = {}};
       const std::size_t length = 1 + rng() % 20;
       for (std::size_t i = 0; i < length; ++i) sequence.tokens.push_back(static_cast<std::int32_t>(rng() % 10 == 0));
       sequence.blocks = cache.Acquire(sequence.tenant, sequence.tokens);
@@ -144,7 +147,10 @@ TEST(PrefixCachePropertyTest, RandomTrafficKeepsEveryPromise) {
       running.push_back(std::move(sequence));
     } else if (!running.empty()) {
       auto sequence = std::next(running.begin(), static_cast<std::ptrdiff_t>(rng() % running.size()));
-      cache.Publish(sequence->tenant, sequence->tokens, sequence->blocks);
+      // In pieces, as a sequence that is being computed does.
+      const std::size_t half = rng() % (sequence->tokens.size() + 1);
+      cache.Publish(sequence->tenant, std::span(sequence->tokens).first(half), sequence->blocks, sequence->path);
+      cache.Publish(sequence->tenant, sequence->tokens, sequence->blocks, sequence->path);
       if (rng() % 2 == 0) {
         cache.Release(sequence->blocks);
         running.erase(sequence);

@@ -145,6 +145,7 @@ TEST(SchedulerTest, PromisedBlocksAreThoseThatWaitingPromptsNeed) {
 TEST(SchedulerTest, YoungestIsPreemptedAndResumesWithTheSameTokens) {
   SchedulerOptions options = SmallOptions();
   options.blocks_total = 5;
+  options.prefix_cache.reset();
   auto scheduler = MakeScheduler(options);
   ASSERT_TRUE(scheduler->Enqueue(Make(1, 4, 12)).ok());
   ASSERT_TRUE(scheduler->Enqueue(Make(2, 4, 12)).ok());
@@ -166,6 +167,51 @@ TEST(SchedulerTest, YoungestIsPreemptedAndResumesWithTheSameTokens) {
   EXPECT_EQ(resumed.batch.positions.front(), 0);
   EXPECT_EQ(resumed.batch.token_ids[0], 2000);
   EXPECT_EQ(resumed.batch.token_ids[4], 7);
+}
+
+TEST(SchedulerTest, ASecondTurnStartsBehindTheBlocksOfPromptAndAnswer) {
+  auto scheduler = MakeScheduler(SmallOptions());
+  ASSERT_TRUE(scheduler->Enqueue(Make(1, 6, 3)).ok());
+  for (int i = 0; i < 3; ++i) RunStep(*scheduler);  // 8 of 9 tokens computed: two blocks
+  ASSERT_TRUE(scheduler->Remove(SequenceId(1)));
+  EXPECT_EQ(scheduler->counts().blocks_free, 8) << "what only the cache holds is free for the asking";
+  NewSequence second = Make(1, 6, 2);
+  second.id = SequenceId(2);
+  for (std::int32_t token : {7, 7, 7, 5}) second.prompt.push_back(token);
+  NewSequence stranger = second;
+  stranger.id = SequenceId(3);
+  stranger.tenant = "other";
+  ASSERT_TRUE(scheduler->Enqueue(std::move(second)).ok());
+  EXPECT_EQ(RunStep(*scheduler).batch.positions, (std::vector<std::int32_t>{8, 9}));
+  EXPECT_EQ(scheduler->CachedTokens(SequenceId(2)), 8);
+  EXPECT_EQ(scheduler->counts().prefix_tokens_total, 8);
+  ASSERT_TRUE(scheduler->Remove(SequenceId(2)));
+  ASSERT_TRUE(scheduler->Enqueue(std::move(stranger)).ok());
+  EXPECT_EQ(RunStep(*scheduler).batch.positions.front(), 0) << "tenants never share";
+}
+
+TEST(SchedulerTest, EqualPromptsSideBySideAreComputedOnce) {
+  auto scheduler = MakeScheduler(SmallOptions());
+  NewSequence first = Make(1, 9, 4), second = Make(1, 10, 4);
+  second.id = SequenceId(2);
+  ASSERT_TRUE(scheduler->Enqueue(std::move(first)).ok());
+  ASSERT_TRUE(scheduler->Enqueue(std::move(second)).ok());
+  EXPECT_EQ(RunStep(*scheduler).members, (std::vector<SequenceId>{SequenceId(1)}));
+  const Step step = RunStep(*scheduler);
+  EXPECT_EQ(step.batch.positions, (std::vector<std::int32_t>{8, 8, 9}));
+  EXPECT_EQ(scheduler->counts().blocks_free, 4) << "two blocks shared, and one each";
+}
+
+TEST(SchedulerTest, WhatAFailedStepComputedIsNeverFound) {
+  auto scheduler = MakeScheduler(SmallOptions());
+  ASSERT_TRUE(scheduler->Enqueue(Make(1, 8, 4)).ok());
+  scheduler->BuildStep();
+  scheduler->CompleteStep();
+  ASSERT_TRUE(scheduler->Discard(SequenceId(1)));
+  NewSequence again = Make(1, 8, 4);
+  again.id = SequenceId(2);
+  ASSERT_TRUE(scheduler->Enqueue(std::move(again)).ok());
+  EXPECT_EQ(RunStep(*scheduler).batch.positions.front(), 0);
 }
 
 // A step that is planned while the one before still runs names the missing tokens by their samples.
