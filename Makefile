@@ -102,6 +102,17 @@ test-cuda: cuda ## tests of the device kernels on this machine's card
 sanitize-cuda: cuda ## compute-sanitizer over the device kernels on this machine's card (FILTER=...: some tests alone)
 	@scripts/cuda/sanitize.sh build/cuda/tests/kernels_gpu_test $(FILTER)
 
+# PEERS_LLAMA_PYTHON, PEERS_OPENVINO_PYTHON: interpreters that have the peers' packages, in place of an installation.
+.PHONY: bench-peers
+bench-peers: binaries model ## our CPU engine beside llama.cpp and OpenVINO, into docs/performance/cpu.md (10 min, first 20)
+	@cmake --build $(BUILD) -j$(JOBS) --target engine_bench
+	@python3 scripts/bench/peers.py --bin-dir=$(BUILD)/bin $(BENCH_FLAGS)
+
+.PHONY: bench
+bench: binaries kafka model ## every figure of docs/performance/cpu.md that needs no peer, engine and whole mesh (10 min)
+	@cmake --build $(BUILD) -j$(JOBS) --target engine_bench
+	@python3 scripts/bench/reach.py --bin-dir=$(BUILD)/bin $(BENCH_FLAGS)
+
 .PHONY: docs
 docs: build ## write docs/CONFIGURATION.md anew from the option tables
 	@$(BUILD)/bin/config_doc >docs/CONFIGURATION.md
