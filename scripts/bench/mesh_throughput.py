@@ -28,9 +28,11 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     local_mesh.add_options(parser)
     parser.add_argument("--conversations", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=20, help="of each measured round, after a warm-up of a quarter")
+    parser.add_argument("--seconds", type=float, default=20, help="of each measured round")
+    parser.add_argument("--warm-up", type=float, default=15, help="seconds; the broker compiles itself meanwhile")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--words", type=int, default=84, help="of a message; 84 render to about 128 tokens")
+    parser.add_argument("--words", type=int, default=109,
+                        help="of a message; 109 render to about 144 tokens, of which a block of 16 is shared")
     parser.add_argument("--pattern", choices=("reply", "burst"), default="reply")
     parser.add_argument("--worker-flag", action="append", default=[], help="passed to the worker; may be repeated")
     parser.add_argument("--json", help="append the figures to this file, one object a line")
@@ -98,7 +100,7 @@ def main():
     with local_mesh.running_mesh(options, ACCOUNT, flags) as mesh:
         conversations = Conversations(local_mesh.Users(mesh), options)
         conversations.begin()
-        conversations.go_on(options.seconds / 4)
+        conversations.go_on(options.warm_up)
         rounds = [one_round(mesh, conversations, options.seconds) for _ in range(options.rounds)]
     median = {key: statistics.median(r[key] for r in rounds) for key in rounds[0] if key != "cpu"}
     shape = round(median["prompt_tokens"]), round(median["completion_tokens"])

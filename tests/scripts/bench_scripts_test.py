@@ -1,0 +1,81 @@
+"""What the benchmark scripts make of measurements. The measuring itself is tested by the programs they start."""
+import argparse
+import pathlib
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts/bench"))
+sys.dont_write_bytecode = True
+import peers  # noqa: E402
+import reach  # noqa: E402
+import report  # noqa: E402
+
+
+class Report(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = pathlib.Path(self.folder.name) / "performance/cpu.md"
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def test_block_is_appended_once_and_then_replaced_in_its_place(self):
+        report.write_block(self.path, "a", "first")
+        report.write_block(self.path, "b", "other")
+        self.path.write_text(self.path.read_text() + "\nWords by hand.\n")
+        report.write_block(self.path, "a", "second")
+        text = self.path.read_text()
+        self.assertNotIn("first", text)
+        self.assertLess(text.index("second"), text.index("other"))
+        self.assertTrue(text.endswith("Words by hand.\n"))
+
+    def test_where_names_cores_commit_and_date(self):
+        self.assertRegex(report.where(), r"^\d+ cores of .*; commit \w+\+?, \d{4}-\d\d-\d\d\.$")
+
+
+class PeerResults(unittest.TestCase):
+    def results(self, folder):
+        results = peers.Results(pathlib.Path(folder) / "results.jsonl", resume=False)
+        for round_number, place, name, total in ((0, 0, peers.OURS, 900), (0, 1, peers.OURS, 1100), (0, 0, "fast", 400),
+                                                 (0, 0, "faster", 500), (0, 0, "slow", 100), (1, 0, "fast", 700)):
+            results.add(round_number, place, name, {"total, B=32": total})
+        return results
+
+    def test_ratio_is_that_of_medians_against_the_best_peer(self):
+        with tempfile.TemporaryDirectory() as folder:
+            text = peers.table(self.results(folder))
+            self.assertIn("| total, B=32 | 1000 (900 to 1100) | fast: 550 (400 to 700) | 1.82 |", text)
+
+    def test_only_peers_near_the_best_are_measured_again(self):
+        with tempfile.TemporaryDirectory() as folder:
+            results = self.results(folder)
+            self.assertTrue(results.in_reach("faster"))
+            self.assertFalse(results.in_reach("slow"))
+
+    def test_resumed_results_are_those_on_disk(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.results(folder)
+            again = peers.Results(pathlib.Path(folder) / "results.jsonl", resume=True)
+            self.assertTrue(again.has(0, 1, peers.OURS))
+            self.assertFalse(again.has(1, 1, peers.OURS))
+            self.assertEqual(again.values("fast", "total, B=32"), [400, 700])
+
+
+class Reach(unittest.TestCase):
+    def test_median_is_taken_number_by_number_over_runs_of_the_same_command(self):
+        runs = [[{"batch": 1, "tps": 3.0}, {"batch": 8, "tps": 9.0}], [{"batch": 1, "tps": 1.0}, {"batch": 8, "tps": 7.0}],
+                [{"batch": 1, "tps": 2.0}, {"batch": 8, "tps": 8.0}]]
+        self.assertEqual(reach.median_rows(runs), [{"batch": 1, "tps": 2.0}, {"batch": 8, "tps": 8.0}])
+
+    def test_table_has_a_row_for_every_figure_also_before_it_is_measured(self):
+        options = argparse.Namespace(peer_results=pathlib.Path("/nonexistent"))
+        text = reach.table(options, {"perplexity": [{"perplexity": 18.4}]})
+        self.assertEqual(len(text.splitlines()), 2 + len(reach.FIGURES))
+        self.assertIn("| 18.400 |", text)
+        self.assertEqual(text.count("not measured yet"), len(reach.FIGURES) - 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
