@@ -48,7 +48,10 @@ struct AttentionScratch {
   }
 };
 
-// Scores to weights: e^(score - best) over positions [begin, end) of the span, 0 in the vectors' other lanes.
+// What scores are multiplied with, so that the softmax is one of powers of 2.
+inline constexpr float kLog2E = 1.44269504F;
+
+// Scores to weights: 2^(score - best) over positions [begin, end) of the span, 0 in the vectors' other lanes.
 // kScaled: a score is (product - zero) * scale * k_scales[position], otherwise product * scale.
 template <class S, bool kScaled>
 [[gnu::noinline]] void SpanSoftmax(float* scores, std::int64_t begin, std::int64_t end, float scale, float zero,
@@ -69,7 +72,7 @@ template <class S, bool kScaled>
   best_v = S::Set1(best);
   auto weights_v = S::Zero();
   for (std::int64_t t = from; t < to; t += S::kLanes) {
-    const auto weight = Exp<S>(S::Sub(S::Load(scores + t), best_v));
+    const auto weight = Exp2<S>(S::Sub(S::Load(scores + t), best_v));
     S::Store(scores + t, weight);
     weights_v = S::Add(weights_v, weight);
   }
@@ -84,7 +87,7 @@ template <class S>
                                    float* keep, float* add) {
   for (int i = 0; i < 16; i += S::kLanes) {
     const auto own = S::Load(best + i), other = S::Load(other_best + i), larger = S::Max(own, other);
-    const auto keep_v = Exp<S>(S::Sub(own, larger)), add_v = Exp<S>(S::Sub(other, larger));
+    const auto keep_v = Exp2<S>(S::Sub(own, larger)), add_v = Exp2<S>(S::Sub(other, larger));
     S::Store(keep + i, keep_v);
     S::Store(add + i, add_v);
     S::Store(best + i, larger);
@@ -158,7 +161,7 @@ inline void SpanScores(const SpanView<S>& view, AttentionScratch<S>& scratch) {
     Multiply<S>(alike, q, scratch.staged, scratch.score_stride, head_dim, scores, first / S::kLanes * S::kLanes,
                 (end + S::kLanes - 1) / S::kLanes * S::kLanes);
     for (int j = 0; j < alike; ++j, ++i) {
-      SpanSoftmax<S, false>(scores[j], first, end, a.scale, 0.0F, nullptr, scratch.span_best + i,
+      SpanSoftmax<S, false>(scores[j], first, end, a.scale * kLog2E, 0.0F, nullptr, scratch.span_best + i,
                             scratch.span_weights + i);
     }
   }
@@ -194,7 +197,7 @@ inline void RoundQueries(const PagedAttention& a, AttentionScratch<S>& scratch) 
   for (std::int64_t i = 0; i < a.rows * a.group; ++i) {
     std::int8_t* rounded = scratch.q_rounded + i * a.kv.head_dim;
     const float* q = a.q + i / a.group * a.q_stride + i % a.group * a.kv.head_dim;
-    scratch.q_scale[i] = QuantizeHead<S>(q, a.kv.head_dim, rounded) * a.scale;
+    scratch.q_scale[i] = QuantizeHead<S>(q, a.kv.head_dim, rounded) * a.scale * kLog2E;
     std::int32_t sum = 0;
     for (std::int64_t d = 0; d < a.kv.head_dim; ++d) sum += rounded[d];
     scratch.q_zero[i] = static_cast<float>(128 * sum);

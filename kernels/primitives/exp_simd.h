@@ -21,4 +21,20 @@ inline typename S::F32 Exp(typename S::F32 x) {
   return S::Mul(p, S::Pow2(n));
 }
 
+// 2^x for x <= 0 within 2 units in the last place, for the softmax, whose scores take log2(e) into their scale:
+// x = n + r with |r| <= 1/2, 2^r by a polynomial through 2^r at five Chebyshev points, exact at 0. Below -126 the
+// result is about 1e-38, NaN stays.
+template <class S>
+inline typename S::F32 Exp2(typename S::F32 x) {
+  x = S::Max(S::Set1(-126.0F), x);  // the second operand is returned when either is NaN
+  const auto n = S::Round(x), r = S::Sub(x, n);
+  auto p = S::Set1(1.338130212e-3F);
+  p = S::Fma(p, r, S::Set1(9.666368365e-3F));
+  p = S::Fma(p, r, S::Set1(5.550381169e-2F));
+  p = S::Fma(p, r, S::Set1(0.2402234972F));
+  p = S::Fma(p, r, S::Set1(0.6931471825F));
+  p = S::Fma(p, r, S::Set1(1.0F));
+  return S::Mul(p, S::Pow2(n));
+}
+
 }  // namespace kernels
