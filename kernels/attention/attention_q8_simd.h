@@ -56,52 +56,6 @@ inline void Dot(int queries, const std::int8_t* const* q, const std::uint8_t* co
   for (; v < vectors; ++v) DotTile<S, kQueries, 1>(q, keys + v, row_bytes, head_dim, c, at + v);
 }
 
-// Where the vectors of a span's keys lie, and each token's scale.
-template <class S>
-struct KeysQ8 {
-  const std::uint8_t* keys[kSpanTokensMax];  // of a vector of tokens; a block of one token fills one
-  std::int64_t at[kSpanTokensMax];           // position - begin of its first lane
-  std::int64_t vectors = 0;
-
-  KeysQ8(const PagedAttention& a, std::int64_t begin, std::int64_t from, std::int64_t end, float* scales) {
-    const std::int64_t slots = a.kv.slots(), block_size = a.kv.block_size;
-    for (std::int64_t block = from / block_size; block * block_size < end; ++block) {
-      PrefetchRun(a, a.kv.v, block, S{});
-      const std::uint8_t* run = RunOf(a, a.kv.k, block, S{});
-      const std::uint8_t* run_scales = run + slots * a.kv.head_dim;
-      const std::int64_t left = end - block * block_size, used = left < block_size ? left : block_size;
-      const std::int64_t column = block * block_size - begin;
-      for (std::int64_t v = 0; v < used; v += S::kLanes) {
-        keys[vectors] = run + v * 4;
-        at[vectors++] = column + v;
-      }
-      __builtin_memcpy(scales + column, run_scales, static_cast<std::size_t>(used) * sizeof(float));
-    }
-  }
-};
-
-// The same of its values: each block's run, from the first that is read on.
-template <class S>
-struct ValuesQ8 {
-  const std::uint8_t* runs[kSpanTokensMax];  // [block of the span]
-  std::int64_t head_dim, block_size, slots;
-
-  void Enter(const PagedAttention& a, std::int64_t begin, std::int64_t from, std::int64_t end, float* scales) {
-    head_dim = a.kv.head_dim;
-    block_size = a.kv.block_size;
-    slots = a.kv.slots();
-    const std::int64_t span_blocks = SpanTokens(block_size) / block_size;
-    for (std::int64_t block = from / block_size; block * block_size < end; ++block) {
-      PrefetchRun(a, a.kv.k, block + span_blocks, S{});
-      const std::int64_t left = end - block * block_size, used = left < block_size ? left : block_size;
-      const std::uint8_t* run = RunOf(a, a.kv.v, block, S{});
-      runs[block - begin / block_size] = run;
-      __builtin_memcpy(scales + block * block_size - begin, run + slots * head_dim,
-                       static_cast<std::size_t>(used) * sizeof(float));
-    }
-  }
-};
-
 // What turns the weights that see positions [first, end) of a span into whole numbers below 2^14: a position's factor
 // brings its value's scale with it. Weights are at most 1, so that the largest scale says how large they can become.
 template <class S>
@@ -141,7 +95,7 @@ struct RoundedWeights {
 // `weights` of positions [first, end) of the span; those in the lanes around them may be any number.
 template <class S>
 [[gnu::noinline]] void RoundWeights(const float* weights, const WeightFactors<S>& factors, std::int64_t first,
-                                    std::int64_t end, const ValuesQ8<S>& values, RoundedWeights& to) {
+                                    std::int64_t end, const ValueRuns<S>& values, RoundedWeights& to) {
   const std::int64_t from = first / S::kLanes * S::kLanes;
   auto total = S::ZeroI32();
   for (std::int64_t t = from; t < end; t += S::kLanes) {
@@ -166,7 +120,7 @@ template <class S>
 
 // sums[q][d ..) = the weighted sum of the values of positions [first, end), for kVectors vectors of a head.
 template <class S, int kQueries, int kVectors>
-inline void WeighTile(const RoundedWeights* weights, const ValuesQ8<S>& values, std::int64_t first, std::int64_t end,
+inline void WeighTile(const RoundedWeights* weights, const ValueRuns<S>& values, std::int64_t first, std::int64_t end,
                       float unit, float* const* sums, std::int64_t d) {
   typename S::I32 high[kQueries][kVectors], low[kQueries][kVectors];
 #pragma GCC unroll 8
@@ -211,7 +165,7 @@ inline constexpr int kWeighQueries = kTileQueries<S> / 2;  // two sums each
 
 // For a whole head. REQUIRES: 1 <= queries <= kWeighQueries.
 template <class S, int kQueries = kWeighQueries<S>>
-inline void Weigh(int queries, const RoundedWeights* weights, const ValuesQ8<S>& values, std::int64_t first,
+inline void Weigh(int queries, const RoundedWeights* weights, const ValueRuns<S>& values, std::int64_t first,
                   std::int64_t end, float unit, float* const* sums) {
   if constexpr (kQueries > 1) {
     if (queries < kQueries) return Weigh<S, kQueries - 1>(queries, weights, values, first, end, unit, sums);

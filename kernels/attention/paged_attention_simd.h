@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "kernels/attention/attention_direct_simd.h"
 #include "kernels/attention/attention_q8_simd.h"
 #include "kernels/attention/attention_tile_simd.h"
 #include "kernels/attention/paged_attention.h"
@@ -27,7 +28,8 @@ struct AttentionScratch {
   float* q_zero;           // [queries] what the keys' 128 adds to it
   std::int8_t* q_rounded;  // [queries][head_dim]
   std::int64_t score_stride, value_stride;
-  ValuesQ8<S> values_q8;  // of the span
+  ValueRuns<S> values;  // of the span, where nothing is staged
+  bool direct;          // nothing is
   RoundedWeights rounded_weights[kWeighQueries<S>];
 
   AttentionScratch(const PagedAttention& a, float* memory) {
@@ -36,6 +38,7 @@ struct AttentionScratch {
       memory += (floats + 15) / 16 * 16;
       return taken;
     };
+    direct = a.kv.format == KvFormat::kQ8 || a.rows * a.group <= kTileQueries<S>;
     score_stride = SpanTokens(a.kv.block_size) + 16;
     value_stride = a.kv.head_dim + 16;
     staged = take((kSpanTokensMax + 16) * value_stride);
@@ -147,8 +150,9 @@ template <class S, typename T>
 inline void SpanScores(const SpanView<S>& view, AttentionScratch<S>& scratch) {
   const PagedAttention& a = view.a;
   const std::int64_t head_dim = a.kv.head_dim;
-  StageKeys<S, T>(a, view.begin, view.begin + view.first(view.row_begin), view.begin + view.end(view.row_end - 1),
-                  scratch.staged, scratch.score_stride);
+  const std::int64_t from = view.begin + view.first(view.row_begin), to = view.begin + view.end(view.row_end - 1);
+  if (!scratch.direct) StageKeys<S, T>(a, view.begin, from, to, scratch.staged, scratch.score_stride);
+  const KeyVectors<S> keys(a, view.begin, from, scratch.direct ? to : from, nullptr);
   for (std::int64_t i = view.row_begin * a.group; i < view.row_end * a.group;) {
     const int alike = view.Alike(i);
     const std::int64_t first = view.first(i / a.group), end = view.end(i / a.group);
@@ -158,8 +162,12 @@ inline void SpanScores(const SpanView<S>& view, AttentionScratch<S>& scratch) {
       q[j] = a.q + (i + j) / a.group * a.q_stride + (i + j) % a.group * head_dim;
       scores[j] = scratch.scores + (i + j) * scratch.score_stride;
     }
-    Multiply<S>(alike, q, scratch.staged, scratch.score_stride, head_dim, scores, first / S::kLanes * S::kLanes,
-                (end + S::kLanes - 1) / S::kLanes * S::kLanes);
+    if (scratch.direct) {
+      MultiplyKeys<S, T>(alike, q, keys, keys.Before(end), head_dim, scores);
+    } else {
+      Multiply<S>(alike, q, scratch.staged, scratch.score_stride, head_dim, scores, first / S::kLanes * S::kLanes,
+                  (end + S::kLanes - 1) / S::kLanes * S::kLanes);
+    }
     for (int j = 0; j < alike; ++j, ++i) {
       SpanSoftmax<S, false>(scores[j], first, end, a.scale * kLog2E, 0.0F, nullptr, scratch.span_best + i,
                             scratch.span_weights + i);
@@ -172,7 +180,7 @@ inline void SpanScoresQ8(const SpanView<S>& view, AttentionScratch<S>& scratch) 
   const PagedAttention& a = view.a;
   const std::int64_t head_dim = a.kv.head_dim;
   const std::int64_t from = view.first(view.row_begin), to = view.end(view.row_end - 1);
-  const KeysQ8<S> keys(a, view.begin, view.begin + from, view.begin + to, scratch.scales);
+  const KeyVectors<S> keys(a, view.begin, view.begin + from, view.begin + to, scratch.scales);
   for (std::int64_t i = view.row_begin * a.group; i < view.row_end * a.group;) {
     const int alike = view.Alike(i);
     const std::int64_t first = view.first(i / a.group), end = view.end(i / a.group);
@@ -182,9 +190,7 @@ inline void SpanScoresQ8(const SpanView<S>& view, AttentionScratch<S>& scratch) 
       q[j] = scratch.q_rounded + (i + j) * head_dim;
       scores[j] = scratch.scores + (i + j) * scratch.score_stride;
     }
-    std::int64_t vectors = keys.vectors;
-    while (vectors > 1 && keys.at[vectors - 1] >= end) --vectors;
-    Dot<S>(alike, q, keys.keys, vectors, a.kv.slots() * 4, head_dim, scores, keys.at);
+    Dot<S>(alike, q, keys.keys, keys.Before(end), keys.row_bytes, head_dim, scores, keys.at);
     for (int j = 0; j < alike; ++j, ++i) {
       SpanSoftmax<S, true>(scores[j], first, end, scratch.q_scale[i], scratch.q_zero[i], scratch.scales,
                            scratch.span_best + i, scratch.span_weights + i);
@@ -208,8 +214,8 @@ template <class S>
 inline void StageSpanValues(const SpanView<S>& view, AttentionScratch<S>& scratch) {
   const PagedAttention& a = view.a;
   const std::int64_t from = view.begin + view.first(view.row_begin), to = view.begin + view.end(view.row_end - 1);
-  if (a.kv.format == KvFormat::kQ8) {
-    scratch.values_q8.Enter(a, view.begin, from, to, scratch.scales);
+  if (scratch.direct) {
+    scratch.values.Enter(a, view.begin, from, to, scratch.scales);
   } else if (a.kv.format == KvFormat::kF16) {
     StageValues<S, std::uint16_t>(a, view.begin, from, to, scratch.staged, scratch.value_stride);
   } else {
@@ -227,15 +233,21 @@ inline void SpanSums(const SpanView<S>& view, AttentionScratch<S>& scratch, std:
     for (int done = 0; done < alike; done += kWeighQueries<S>) {
       const int queries = alike - done < kWeighQueries<S> ? alike - done : kWeighQueries<S>;
       for (int j = 0; j < queries; ++j) {
-        RoundWeights<S>(scratch.scores + (i + done + j) * scratch.score_stride, factors, first, end, scratch.values_q8,
+        RoundWeights<S>(scratch.scores + (i + done + j) * scratch.score_stride, factors, first, end, scratch.values,
                         scratch.rounded_weights[j]);
       }
-      Weigh<S>(queries, scratch.rounded_weights, scratch.values_q8, first, end, factors.unit, sums + done);
+      Weigh<S>(queries, scratch.rounded_weights, scratch.values, first, end, factors.unit, sums + done);
     }
     return;
   }
   const float* weights[kTileQueries<S>];
-  for (int j = 0; j < alike; ++j) weights[j] = scratch.scores + (i + j) * scratch.score_stride + first;
+  for (int j = 0; j < alike; ++j) {
+    weights[j] = scratch.scores + (i + j) * scratch.score_stride + (scratch.direct ? 0 : first);
+  }
+  if (scratch.direct && view.a.kv.format == KvFormat::kF16) {
+    return MultiplyValues<S, std::uint16_t>(alike, weights, scratch.values, first, end, sums);
+  }
+  if (scratch.direct) return MultiplyValues<S, float>(alike, weights, scratch.values, first, end, sums);
   Multiply<S>(alike, weights, scratch.staged + first * scratch.value_stride, scratch.value_stride, end - first, sums, 0,
               view.a.kv.head_dim);
 }
