@@ -17,10 +17,10 @@ constexpr base::Duration kTopicsDeadline = std::chrono::seconds(5);
 constexpr auto kJoinRetry = std::chrono::seconds(1);
 constexpr base::Duration kTick = std::chrono::seconds(1);
 constexpr std::int64_t kLedgerStalledMax_s = 15;
-// Nobody waits for a status: it becomes evidence about a send whose outcome is known, or has been in doubt for seconds.
-// Gathered, statuses cost the broker a fraction of one fetch, one produce and one read-back each.
+// Nobody waits for a status: it becomes evidence about a send whose outcome is known, or is in doubt for
+// --reconcile-ms. Gathered, statuses cost the broker a fraction of one fetch, one produce and one read-back each.
 constexpr std::int32_t kStatusFetchBytesMin = 64 << 10;
-constexpr base::Duration kStatusFetchWaitMax = std::chrono::milliseconds(250);
+constexpr base::Duration kStatusFetchWaitMax = std::chrono::seconds(1);
 
 // What may be posted to the loop at once: each record in hand has at most a few callbacks and timers under way, and the
 // ledger's reader has its own bound. A guard against an error in those bounds, not a reservation.
@@ -131,7 +131,8 @@ absl::Status App::JoinGroups() {
   consume.group = options_.group + "-statuses";
   consume.topics = {bus::TopicName(options_.bus, bus::kStatuses)};
   consume.fetch_bytes_min = kStatusFetchBytesMin;
-  consume.fetch_wait_max = kStatusFetchWaitMax;
+  consume.fetch_wait_max =
+      std::min<base::Duration>(kStatusFetchWaitMax, std::chrono::milliseconds(options_.reconcile_ms) / 4);
   absl::StatusOr<std::unique_ptr<bus::Consumer>> statuses =
       bus::Consumer::Create(options_.bus, consume, statuses_.get(), kService, runner_.metrics());
   if (!statuses.ok()) return statuses.status();
