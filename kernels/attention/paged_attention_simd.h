@@ -134,6 +134,11 @@ struct SpanView {
     return position < tokens ? position : tokens;
   }
   bool starts(std::int64_t row) const { return a.first(a.context + row) >= begin; }  // none before it is seen
+  // How many queries from query i on a tile takes.
+  int Together(std::int64_t query) const {
+    const std::int64_t left = row_end * a.group - query;
+    return static_cast<int>(left < kTileQueries<S> ? left : kTileQueries<S>);
+  }
   // How many queries from query i on see the same positions, of those that a tile takes.
   int Alike(std::int64_t query) const {
     std::int64_t row = query / a.group;
@@ -145,7 +150,8 @@ struct SpanView {
   }
 };
 
-// Scores of all queries with a span's keys, and their softmax.
+// Scores of all queries with a span's keys, and their softmax. Queries of one tile need not see the same positions:
+// what one of them does not see takes no part in its softmax.
 template <class S, typename T>
 inline void SpanScores(const SpanView<S>& view, AttentionScratch<S>& scratch) {
   const PagedAttention& a = view.a;
@@ -154,23 +160,23 @@ inline void SpanScores(const SpanView<S>& view, AttentionScratch<S>& scratch) {
   if (!scratch.direct) StageKeys<S, T>(a, view.begin, from, to, scratch.staged, scratch.score_stride);
   const KeyVectors<S> keys(a, view.begin, from, scratch.direct ? to : from, nullptr);
   for (std::int64_t i = view.row_begin * a.group; i < view.row_end * a.group;) {
-    const int alike = view.Alike(i);
-    const std::int64_t first = view.first(i / a.group), end = view.end(i / a.group);
+    const int queries = view.Together(i);
     const float* q[kTileQueries<S>];
     float* scores[kTileQueries<S>];
-    for (int j = 0; j < alike; ++j) {
+    for (int j = 0; j < queries; ++j) {
       q[j] = a.q + (i + j) / a.group * a.q_stride + (i + j) % a.group * head_dim;
       scores[j] = scratch.scores + (i + j) * scratch.score_stride;
     }
+    const std::int64_t first = view.first(i / a.group), end = view.end((i + queries - 1) / a.group);
     if (scratch.direct) {
-      MultiplyKeys<S, T>(alike, q, keys, keys.Before(end), head_dim, scores);
+      MultiplyKeys<S, T>(queries, q, keys, keys.Before(end), head_dim, scores);
     } else {
-      Multiply<S>(alike, q, scratch.staged, scratch.score_stride, head_dim, scores, first / S::kLanes * S::kLanes,
+      Multiply<S>(queries, q, scratch.staged, scratch.score_stride, head_dim, scores, first / S::kLanes * S::kLanes,
                   (end + S::kLanes - 1) / S::kLanes * S::kLanes);
     }
-    for (int j = 0; j < alike; ++j, ++i) {
-      SpanSoftmax<S, false>(scores[j], first, end, a.scale * kLog2E, 0.0F, nullptr, scratch.span_best + i,
-                            scratch.span_weights + i);
+    for (int j = 0; j < queries; ++j, ++i) {
+      SpanSoftmax<S, false>(scores[j], view.first(i / a.group), view.end(i / a.group), a.scale * kLog2E, 0.0F, nullptr,
+                            scratch.span_best + i, scratch.span_weights + i);
     }
   }
 }
@@ -182,18 +188,18 @@ inline void SpanScoresQ8(const SpanView<S>& view, AttentionScratch<S>& scratch) 
   const std::int64_t from = view.first(view.row_begin), to = view.end(view.row_end - 1);
   const KeyVectors<S> keys(a, view.begin, view.begin + from, view.begin + to, scratch.scales);
   for (std::int64_t i = view.row_begin * a.group; i < view.row_end * a.group;) {
-    const int alike = view.Alike(i);
-    const std::int64_t first = view.first(i / a.group), end = view.end(i / a.group);
+    const int queries = view.Together(i);
     const std::int8_t* q[kTileQueries<S>];
     float* scores[kTileQueries<S>];
-    for (int j = 0; j < alike; ++j) {
+    for (int j = 0; j < queries; ++j) {
       q[j] = scratch.q_rounded + (i + j) * head_dim;
       scores[j] = scratch.scores + (i + j) * scratch.score_stride;
     }
-    Dot<S>(alike, q, keys.keys, keys.Before(end), keys.row_bytes, head_dim, scores, keys.at);
-    for (int j = 0; j < alike; ++j, ++i) {
-      SpanSoftmax<S, true>(scores[j], first, end, scratch.q_scale[i], scratch.q_zero[i], scratch.scales,
-                           scratch.span_best + i, scratch.span_weights + i);
+    const std::int64_t end = view.end((i + queries - 1) / a.group);
+    Dot<S>(queries, q, keys.keys, keys.Before(end), keys.row_bytes, head_dim, scores, keys.at);
+    for (int j = 0; j < queries; ++j, ++i) {
+      SpanSoftmax<S, true>(scores[j], view.first(i / a.group), view.end(i / a.group), scratch.q_scale[i],
+                           scratch.q_zero[i], scratch.scales, scratch.span_best + i, scratch.span_weights + i);
     }
   }
 }

@@ -24,22 +24,12 @@ inline const std::uint8_t* RunOf(const PagedAttention& a, const void* plane, std
   return static_cast<const std::uint8_t*>(plane) + a.kv.HeadRun(a.block_ids[block], a.kv_head);
 }
 
-// Asks for a head's run of a block ahead of its use: blocks lie anywhere, so that the hardware can't foresee them, and
-// keys and values alternate. REQUIRES: `block` is one that the call reads, or lies behind them all, which asks nothing.
-template <class S>
-inline void PrefetchRun(const PagedAttention& a, const void* plane, std::int64_t block, S /*target*/) {
-  if (block * a.kv.block_size >= a.context + a.rows - 1) return;
-  const std::uint8_t* run = RunOf(a, plane, block, S{});
-  for (std::int64_t byte = 0; byte < a.kv.HeadRunBytes(); byte += 64) __builtin_prefetch(run + byte, 0, 2);
-}
-
 //   to : [head_dim][stride], a column a position
 template <class S, typename T>
 inline void StageKeys(const PagedAttention& a, std::int64_t begin, std::int64_t from, std::int64_t end, float* to,
                       std::int64_t stride) {
   const std::int64_t slots = a.kv.slots(), block_size = a.kv.block_size;
   for (std::int64_t block = from / block_size; block * block_size < end; ++block) {
-    PrefetchRun(a, a.kv.v, block, S{});
     const T* run = reinterpret_cast<const T*>(RunOf(a, a.kv.k, block, S{}));
     const std::int64_t left = end - block * block_size, used = left < block_size ? left : block_size;
     float* column = to + block * block_size - begin;
@@ -57,7 +47,6 @@ inline void StageValues(const PagedAttention& a, std::int64_t begin, std::int64_
                         std::int64_t stride) {
   const std::int64_t block_size = a.kv.block_size, head_dim = a.kv.head_dim;
   for (std::int64_t block = from / block_size; block * block_size < end; ++block) {
-    PrefetchRun(a, a.kv.k, block + SpanTokens(block_size) / block_size, S{});
     const T* run = reinterpret_cast<const T*>(RunOf(a, a.kv.v, block, S{}));
     const std::int64_t left = end - block * block_size, used = left < block_size ? left : block_size;
     float* row = to + (block * block_size - begin) * stride;
@@ -81,7 +70,6 @@ struct KeyVectors {
     const std::int64_t lane_bytes = a.kv.format == KvFormat::kF16 ? 2 : 4;
     row_bytes = slots * lane_bytes;
     for (std::int64_t block = from / block_size; block * block_size < end; ++block) {
-      PrefetchRun(a, a.kv.v, block, S{});
       const std::uint8_t* run = RunOf(a, a.kv.k, block, S{});
       const std::int64_t left = end - block * block_size, used = left < block_size ? left : block_size;
       const std::int64_t column = block * block_size - begin;
@@ -112,9 +100,7 @@ struct ValueRuns {
     head_dim = a.kv.head_dim;
     block_size = a.kv.block_size;
     slots = a.kv.slots();
-    const std::int64_t span_blocks = SpanTokens(block_size) / block_size;
     for (std::int64_t block = from / block_size; block * block_size < end; ++block) {
-      PrefetchRun(a, a.kv.k, block + span_blocks, S{});
       const std::uint8_t* run = RunOf(a, a.kv.v, block, S{});
       runs[block - begin / block_size] = run;
       if (a.kv.format != KvFormat::kQ8) continue;
