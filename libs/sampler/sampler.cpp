@@ -25,11 +25,12 @@ bool Better(const Candidate& a, const Candidate& b) {
 
 struct Extent {
   float best = -kInfinity;
-  bool finite = true;  // no NaN and no +infinity
+  bool finite = true;          // no NaN and no +infinity
+  std::size_t best_after = 0;  // the first of the best is at this index or later, with no equal one before
 };
 
 // In independent lanes, which the compiler turns into vector instructions; a plain running maximum it may not reorder.
-Extent Scan(std::span<const float> logits) {
+Extent ScanRun(std::span<const float> logits) {
   constexpr std::size_t kLanes = 16;
   std::array<float, kLanes> best;
   std::array<std::int32_t, kLanes> bad{};
@@ -50,6 +51,18 @@ Extent Scan(std::span<const float> logits) {
   for (; i < logits.size(); ++i) {
     extent.best = std::max(extent.best, logits[i]);
     extent.finite = extent.finite && logits[i] < kInfinity;
+  }
+  return extent;
+}
+
+// Run by run, so that whoever wants to know where the best is need look through one run only.
+Extent Scan(std::span<const float> logits) {
+  constexpr std::size_t kRun = 1024;
+  Extent extent;
+  for (std::size_t begin = 0; begin < logits.size(); begin += kRun) {
+    const Extent run = ScanRun(logits.subspan(begin, std::min(kRun, logits.size() - begin)));
+    extent.finite = extent.finite && run.finite;
+    if (run.best > extent.best) extent = {run.best, extent.finite, begin};
   }
   return extent;
 }
@@ -123,10 +136,11 @@ absl::StatusOr<std::int32_t> Sampler::Sample(std::span<const float> logits, Samp
   if (!extent.finite || extent.best == -kInfinity) {
     return absl::DataLossError("the model gave logits that are not finite; its weights may be damaged");
   }
-  const std::int32_t token =
-      options_.temperature == 0.0F
-          ? static_cast<std::int32_t>(std::find(penalised.begin(), penalised.end(), extent.best) - penalised.begin())
-          : Draw(penalised, extent.best, scratch);
+  const auto first_best = [&] {
+    const auto from = penalised.begin() + static_cast<std::ptrdiff_t>(extent.best_after);
+    return static_cast<std::int32_t>(std::find(from, penalised.end(), extent.best) - penalised.begin());
+  };
+  const std::int32_t token = options_.temperature == 0.0F ? first_best() : Draw(penalised, extent.best, scratch);
   ++drawn_;
   Remember(token);
   return token;

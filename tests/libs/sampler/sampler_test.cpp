@@ -65,6 +65,17 @@ TEST(SamplerTest, GreedyTakesTheBestAndOfEqualsTheFirst) {
   EXPECT_EQ(First({}, many), 999);
 }
 
+// Few different values over several runs of the scan, so that the best stands in many places.
+TEST(SamplerTest, GreedyIsTheFirstMaximumOfAnyVocabulary) {
+  std::mt19937 rng(/*seed=*/5);
+  for (int round = 0; round < 300; ++round) {
+    Logits logits(1 + rng() % 5000);
+    const std::uint32_t values = 1 + static_cast<std::uint32_t>(rng() % 3000);
+    for (float& logit : logits) logit = static_cast<float>(rng() % values);
+    EXPECT_EQ(First({}, logits), std::max_element(logits.begin(), logits.end()) - logits.begin()) << "round " << round;
+  }
+}
+
 TEST(SamplerTest, NotFiniteLogitsAreAnErrorOfThisSequence) {
   SamplerScratch scratch;
   for (float bad : {std::nanf(""), kInf}) {
@@ -153,7 +164,8 @@ TEST(SamplerTest, DrawWalksTheKeptTokensByAscendingId) {
     std::sort(ids.begin(), ids.end(), [&](std::int32_t a, std::int32_t b) { return weight(a) > weight(b); });
     if (top_k > 0) ids.resize(static_cast<std::size_t>(top_k));
     const auto total = [&] {
-      return std::accumulate(ids.begin(), ids.end(), 0.0, [&](double sum, std::int32_t id) { return sum + weight(id); });
+      return std::accumulate(ids.begin(), ids.end(), 0.0,
+                             [&](double sum, std::int32_t id) { return sum + weight(id); });
     };
     if (top_p < 1.0F) {
       const double wanted = double{top_p} * total();
