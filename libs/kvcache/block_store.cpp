@@ -42,6 +42,38 @@ void BlockStore::Publish(std::string_view tenant, std::span<const std::int32_t> 
   if (cache_.has_value()) cache_->Publish(tenant, tokens, table.mutable_blocks(), path);
 }
 
+void BlockStore::Share(const BlockTable& from, BlockTable& to) {
+  for (BlockId block : from.blocks()) allocator_.Share(block);  // held by `from`, so no count of the cache changes
+  to.Adopt({from.blocks().begin(), from.blocks().end()});
+}
+
+bool BlockStore::MakeWritable(BlockTable& table, std::size_t index, std::optional<BlockMove>& copy) {
+  copy.reset();
+  BlockId& block = table.mutable_blocks()[index];
+  if (references(block) == 1) return true;
+  if (blocks_free() == 0) return false;
+  if (cache_.has_value()) cache_->MakeFree(1);
+  BlockId own;
+  CHECK(allocator_.TryAllocate({&own, 1}));
+  copy = BlockMove{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(own)};
+  if (cache_.has_value()) {
+    cache_->Release({&block, 1});
+  } else {
+    allocator_.Release(block);
+  }
+  block = own;
+  return true;
+}
+
+std::int32_t BlockStore::BlocksHeldAlone(const BlockTable& table) const {
+  return static_cast<std::int32_t>(std::ranges::count_if(table.blocks(), [&](BlockId b) { return holders(b) == 1; }));
+}
+
+std::int32_t BlockStore::BlocksSharedAhead(const BlockTable& table) const {
+  const auto own = std::ranges::find_if(table.blocks(), [&](BlockId b) { return holders(b) == 1; });
+  return static_cast<std::int32_t>(own - table.blocks().begin());
+}
+
 void BlockStore::ReleaseAll(BlockTable& table) {
   if (cache_.has_value()) {
     cache_->Release(table.blocks());

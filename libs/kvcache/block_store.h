@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -8,6 +9,7 @@
 #include "libs/kvcache/block_allocator.h"
 #include "libs/kvcache/block_table.h"
 #include "libs/kvcache/prefix_cache.h"
+#include "libs/kvcache/step_batch.h"
 
 namespace kvcache {
 
@@ -37,11 +39,24 @@ class BlockStore {
   // table gets that one. `path` is the sequence's own and remembers how far this went.
   void Publish(std::string_view tenant, std::span<const std::int32_t> tokens, BlockTable& table, PublishedPath& path);
 
+  // Gives an empty table the blocks of another one as well: a fork.
+  void Share(const BlockTable& from, BlockTable& to);
+
+  // Before a write into block `index` of the table: when others hold it too, a block of its own takes its place, and
+  // `copy` says what the caller must copy where. False: no block is free, nothing changed.
+  [[nodiscard]] bool MakeWritable(BlockTable& table, std::size_t index, std::optional<BlockMove>& copy);
+
   void ReleaseAll(BlockTable& table);
+
+  // How many blocks would become free with the table's.
+  std::int32_t BlocksHeldAlone(const BlockTable& table) const;
+  // How many of its first blocks somebody else holds as well, beside the cache.
+  std::int32_t BlocksSharedAhead(const BlockTable& table) const;
 
   std::uint32_t blocks_free() const;  // free, or free for the asking
   std::uint32_t blocks_total() const { return allocator_.blocks_total(); }
   std::uint32_t references(BlockId block) const { return allocator_.references(block); }
+  std::uint32_t holders(BlockId block) const { return references(block) - (is_cached(block) ? 1 : 0); }
   bool is_cached(BlockId block) const { return cache_.has_value() && cache_->is_cached(block); }
 
   void CheckInvariantsForTest() const;

@@ -7,15 +7,6 @@
 #include "libs/base/check.h"
 
 namespace scheduler {
-namespace {
-
-bool OlderThan(const Sequence* a, const Sequence* b) { return a->ticket < b->ticket; }
-
-void InsertByAge(std::vector<Sequence*>& list, Sequence* sequence) {
-  list.insert(std::upper_bound(list.begin(), list.end(), sequence, OlderThan), sequence);
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Scheduler>> Scheduler::Create(const SchedulerOptions& options) {
   const struct {
@@ -28,6 +19,9 @@ absl::StatusOr<std::unique_ptr<Scheduler>> Scheduler::Create(const SchedulerOpti
       {"queue_max", options.queue_max, 1, 1 << 20},
       {"step_tokens_max", options.step_tokens_max, options.sequences_max, 1 << 16},
       {"steps_in_flight_max", options.steps_in_flight_max, 1, 2},
+      {"swap_blocks", options.swap_blocks, 0, 1 << 24},
+      {"aging.rank_steps", options.aging.rank_steps, 1, 1 << 30},
+      {"aging.overdue_steps", options.aging.overdue_steps, 1, 1 << 30},
   };
   for (const auto& bound : bounds) {
     if (bound.value < bound.min || bound.value > bound.max) {
@@ -40,16 +34,22 @@ absl::StatusOr<std::unique_ptr<Scheduler>> Scheduler::Create(const SchedulerOpti
 
 Scheduler::Scheduler(const SchedulerOptions& options)
     : options_(options),
-      blocks_(static_cast<std::uint32_t>(options.blocks_total), options.block_size, options.prefix_cache) {
+      blocks_(static_cast<std::uint32_t>(options.blocks_total), options.block_size, options.prefix_cache),
+      waiting_(options.aging),
+      prefill_rows_max_(options.step_tokens_max) {
   step_.batch.Clear();
+  for (std::int32_t slot = options.swap_blocks; slot > 0; --slot) {
+    slots_free_.push_back(static_cast<std::uint32_t>(slot - 1));
+  }
 }
 
 Scheduler::~Scheduler() {
   for (Sequence* sequence : running_) blocks_.ReleaseAll(sequence->blocks);
 }
 
+// With the block that each branch beyond the first soon needs for itself.
 std::int32_t Scheduler::BlocksToStart(const Sequence& sequence) const {
-  return kvcache::BlockTable::BlocksFor(sequence.tokens_known(), options_.block_size);
+  return BlocksFor(sequence.tokens_known()) + sequence.branches - 1;
 }
 
 absl::Status Scheduler::Enqueue(NewSequence sequence) {
@@ -62,6 +62,14 @@ absl::Status Scheduler::Enqueue(NewSequence sequence) {
     return absl::InvalidArgumentError(absl::StrCat("prompt and answer may reach ", tokens,
                                                    " tokens, the KV pool holds ", pool_tokens, "; raise kv_blocks"));
   }
+  if (sequence.priority < 0 || sequence.priority >= kPriorities) {
+    return absl::InvalidArgumentError(absl::StrCat("priority is ", sequence.priority));
+  }
+  if (sequence.branches < 1 || sequence.branches > std::min(kBranchesMax, options_.sequences_max)) {
+    return absl::InvalidArgumentError(absl::StrCat("branches is ", sequence.branches, ", must be in [1, ",
+                                                   std::min(kBranchesMax, options_.sequences_max),
+                                                   "] (sequences_max)"));
+  }
   if (waiting_.size() >= static_cast<std::size_t>(options_.queue_max)) {
     return absl::ResourceExhaustedError(absl::StrCat(waiting_.size(), " sequences wait already (queue_max)"));
   }
@@ -69,7 +77,7 @@ absl::Status Scheduler::Enqueue(NewSequence sequence) {
   auto [entry, inserted] = sequences_.try_emplace(id, nullptr);
   if (!inserted) return absl::AlreadyExistsError(absl::StrCat("sequence ", id.value(), " exists"));
   entry->second = std::make_unique<Sequence>(std::move(sequence), options_.block_size);
-  waiting_.Push(entry->second.get());
+  waiting_.Push(entry->second.get(), steps_);
   blocks_promised_ += BlocksToStart(*entry->second);
   return absl::OkStatus();
 }
@@ -77,7 +85,8 @@ absl::Status Scheduler::Enqueue(NewSequence sequence) {
 bool Scheduler::Remove(SequenceId id) {
   const auto entry = sequences_.find(id);
   if (entry == sequences_.end()) return false;
-  if (options_.steps_in_flight_max == 1) Settle(*entry->second);  // its last step has ended
+  // Its last step has ended.
+  if (options_.steps_in_flight_max == 1 && !entry->second->blocks.blocks().empty()) Settle(*entry->second);
   return Discard(id);
 }
 
@@ -87,12 +96,15 @@ bool Scheduler::Discard(SequenceId id) {
   if (entry == sequences_.end()) return false;
   Sequence* sequence = entry->second.get();
   if (std::erase(running_, sequence) > 0) {
+    places_taken_ -= sequence->branches;
     ReleaseBlocks(*sequence);
   } else {
     blocks_promised_ -= BlocksToStart(*sequence);
+    DropSwapped(*sequence);
     const bool was_waiting = std::erase(preempted_, sequence) > 0 || waiting_.Remove(sequence);
     CHECK(was_waiting);
   }
+  waiting_.Leave(*sequence);
   sequences_.erase(entry);
   return true;
 }
@@ -102,41 +114,10 @@ std::vector<SequenceId> Scheduler::TakeExpired(base::MonotonicTime now) {
   for (Sequence* sequence : waiting_.TakeExpired(now)) {
     ids.push_back(sequence->id);
     blocks_promised_ -= BlocksToStart(*sequence);
+    waiting_.Leave(*sequence);
     sequences_.erase(sequence->id);
   }
   return ids;
-}
-
-Sequence* Scheduler::NextToAdmit() const { return preempted_.empty() ? waiting_.Front() : preempted_.front(); }
-
-void Scheduler::Admit() {
-  while (running_.size() < static_cast<std::size_t>(options_.sequences_max)) {
-    Sequence* sequence = NextToAdmit();
-    if (sequence == nullptr) return;
-    if (!TryStart(*sequence)) return;
-    blocks_promised_ -= BlocksToStart(*sequence);
-    if (sequence->ticket == 0) {
-      waiting_.PopFront();
-      sequence->ticket = next_ticket_++;
-    } else {
-      preempted_.erase(preempted_.begin());
-    }
-    InsertByAge(running_, sequence);
-  }
-}
-
-// Gives a sequence the blocks of its known tokens, those of a cached prefix first.
-bool Scheduler::TryStart(Sequence& sequence) {
-  CHECK(sequence.tokens_expected == 0);
-  const std::int32_t cached = blocks_.Acquire(sequence.tenant, sequence.tokens, sequence.blocks);
-  const auto missing = static_cast<std::size_t>(sequence.blocks.BlocksMissing(sequence.tokens_known()));
-  if (missing + running_.size() > blocks_.blocks_free() ||
-      !blocks_.TryReserve(sequence.blocks, sequence.tokens_known())) {
-    blocks_.ReleaseAll(sequence.blocks);
-    return false;
-  }
-  sequence.computed = sequence.computed_before = sequence.settled = cached;
-  return true;
 }
 
 // Of a running sequence: makes findable what steps that have ended computed.
@@ -145,101 +126,13 @@ void Scheduler::Settle(Sequence& sequence) {
   sequence.computed_before = sequence.computed;
   const auto whole = sequence.tokens_settled().size() / static_cast<std::size_t>(options_.block_size);
   if (whole <= sequence.published.blocks) return;
-  blocks_.Publish(sequence.tenant, sequence.tokens_settled(), sequence.blocks, sequence.published);
+  blocks_.Publish(sequence.tenant_name, sequence.tokens_settled(), sequence.blocks, sequence.published);
 }
 
 void Scheduler::ReleaseBlocks(Sequence& sequence) {
   blocks_.ReleaseAll(sequence.blocks);
   sequence.published = {};
   sequence.computed = sequence.computed_before = sequence.settled = 0;
-}
-
-void Scheduler::Preempt(Sequence* victim) {
-  std::erase(running_, victim);
-  ReleaseBlocks(*victim);
-  blocks_promised_ += BlocksToStart(*victim);
-  InsertByAge(preempted_, victim);
-  ++preemptions_total_;
-}
-
-// Makes room for the known tokens. Victims are younger than `sequence` and have no rows in this step yet, because rows
-// are planned oldest first. False: `sequence` was the youngest and was preempted itself.
-bool Scheduler::ReserveOrPreempt(Sequence& sequence) {
-  while (!blocks_.TryReserve(sequence.blocks, sequence.tokens_known())) {
-    Sequence* victim = running_.back();
-    CHECK(victim->planned == 0);
-    Preempt(victim);
-    if (victim == &sequence) return false;
-  }
-  return true;
-}
-
-void Scheduler::PlanRows(Sequence& sequence, std::int32_t rows) {
-  kvcache::StepBatch& batch = step_.batch;
-  sequence.planned = rows;
-  CHECK_MSG(sequence.tokens_expected <= 1, "the step before the last was answered");
-  for (std::int32_t i = 0; i < rows; ++i) {
-    const std::int32_t position = sequence.computed + i;
-    batch.token_ids.push_back(sequence.tokens[static_cast<std::size_t>(position)]);
-    batch.positions.push_back(position);
-  }
-  const std::int32_t positions_end = sequence.computed + rows;
-  const auto blocks = sequence.blocks.blocks().first(
-      static_cast<std::size_t>(kvcache::BlockTable::BlocksFor(positions_end, options_.block_size)));
-  for (kvcache::BlockId block : blocks) batch.block_ids.push_back(static_cast<std::uint32_t>(block));
-  batch.row_begin.push_back(batch.rows());
-  batch.block_begin.push_back(static_cast<std::int32_t>(batch.block_ids.size()));
-  step_.members.push_back(sequence.id);
-  if (!std::exchange(sequence.started, true)) {
-    sequence.cached = sequence.computed;
-    prefix_tokens_total_ += sequence.cached;
-    step_.started.push_back(sequence.id);
-  }
-  if (positions_end == sequence.tokens_known()) {
-    batch.logit_rows.push_back(batch.rows() - 1);
-    step_.samples.push_back(sequence.id);
-  }
-}
-
-const Step& Scheduler::BuildStep() {
-  CHECK(!step_open_);
-  step_.batch.Clear();
-  step_.samples.clear();
-  step_.members.clear();
-  step_.started.clear();
-  for (Sequence* sequence : running_) Settle(*sequence);
-  Admit();
-
-  // By index, because a preemption shortens running_ behind the sequence that asked.
-  for (std::size_t i = 0; i < running_.size(); ++i) {
-    Sequence& sequence = *running_[i];
-    if (sequence.awaits_last_token()) continue;
-    CHECK_MSG(sequence.tokens_pending() > 0, "the last step's sample got its token");
-    if (sequence.tokens_pending() == 1 && ReserveOrPreempt(sequence)) PlanRows(sequence, 1);
-  }
-  step_.decode_tokens = step_.batch.rows();
-
-  std::int32_t budget = options_.step_tokens_max - step_.decode_tokens;
-  for (Sequence* sequence : running_) {
-    if (budget == 0) break;
-    if (sequence->planned > 0 || sequence->awaits_last_token()) continue;
-    sequence->computed = blocks_.Extend(sequence->tenant, sequence->tokens, sequence->computed, sequence->blocks);
-    const std::int32_t rows = std::min(budget, sequence->tokens_pending());
-    PlanRows(*sequence, rows);
-    budget -= rows;
-  }
-  step_.prefill_tokens = step_.batch.rows() - step_.decode_tokens;
-  step_open_ = step_.batch.rows() > 0;
-  return step_;
-}
-
-void Scheduler::CompleteStep() {
-  CHECK(step_open_);
-  step_open_ = false;
-  for (Sequence* sequence : running_) {
-    sequence->computed += sequence->planned;
-    sequence->planned = 0;
-  }
 }
 
 Sequence& Scheduler::Known(SequenceId id) {
@@ -250,10 +143,12 @@ Sequence& Scheduler::Known(SequenceId id) {
 }
 
 void Scheduler::ExpectToken(SequenceId id, std::int32_t sample) {
+  constexpr std::int64_t kGeneratedWeight = 2;
   Sequence& sequence = Known(id);
   CHECK(sample >= 0 && sequence.tokens_pending() == 0 && sequence.tokens_known() < sequence.tokens_end);
   sequence.tokens.push_back(-1 - sample);
   ++sequence.tokens_expected;
+  TenantQueues::Charge(sequence, kGeneratedWeight);
 }
 
 void Scheduler::ResolveToken(SequenceId id, std::int32_t token) {
@@ -274,37 +169,48 @@ SchedulerCounts Scheduler::counts() const {
           .blocks_free = blocks_.blocks_free(),
           .blocks_promised = blocks_promised_,
           .preemptions_total = preemptions_total_,
+          .swaps_total = swaps_total_,
+          .forks_total = forks_total_,
           .prefix_tokens_total = prefix_tokens_total_};
 }
 
 void Scheduler::CheckInvariantsForTest() const {
   std::vector<std::uint32_t> holders(static_cast<std::size_t>(options_.blocks_total), 0);
+  std::vector<SequenceId> family(holders.size());
+  std::int32_t places = 0;
   for (const Sequence* sequence : running_) {
-    CHECK(sequence->blocks.capacity_tokens() >= sequence->computed);
+    CHECK(sequence->blocks.capacity_tokens() >= sequence->computed && sequence->swapped.empty());
+    places += sequence->branches;
     for (kvcache::BlockId block : sequence->blocks.blocks()) {
-      ++holders[static_cast<std::size_t>(block)];
+      const auto index = static_cast<std::size_t>(block);
+      const bool shared_rightly = holders[index] == 0 || blocks_.is_cached(block) || family[index] == sequence->family;
+      CHECK_MSG(shared_rightly, "blocks are shared through the cache or a fork alone");
+      family[index] = sequence->family;
+      ++holders[index];
     }
   }
   std::size_t unheld = 0;
   for (std::uint32_t block = 0; block < holders.size(); ++block) {
-    const bool cached = blocks_.is_cached(kvcache::BlockId{block});
-    CHECK_MSG(blocks_.references(kvcache::BlockId{block}) == holders[block] + (cached ? 1 : 0),
-              "references are counted");
-    CHECK_MSG(holders[block] <= 1 || cached, "only cached blocks are shared");
+    CHECK_MSG(blocks_.holders(kvcache::BlockId{block}) == holders[block], "references are counted");
     unheld += holders[block] == 0 ? 1 : 0;
   }
   CHECK_MSG(unheld == blocks_.blocks_free(), "no block is lost");
   blocks_.CheckInvariantsForTest();
+  CHECK(places == places_taken_ && places <= options_.sequences_max);
+  CHECK(std::is_sorted(running_.begin(), running_.end(), GoesBefore));
   std::int64_t promised = 0;
+  std::size_t slots = slots_free_.size() + slots_read_.size();
   for (const auto& [id, sequence] : sequences_) {
+    slots += sequence->swapped.size();
     const bool runs = std::find(running_.begin(), running_.end(), sequence.get()) != running_.end();
     if (runs) continue;
     CHECK_MSG(sequence->blocks.blocks().empty(), "only running sequences hold blocks");
     promised += BlocksToStart(*sequence);
   }
   CHECK(promised == blocks_promised_);
+  CHECK_MSG(slots == static_cast<std::size_t>(options_.swap_blocks), "no slot is lost");
   CHECK(sequences_.size() == running_.size() + preempted_.size() + waiting_.size());
-  CHECK(running_.size() <= static_cast<std::size_t>(options_.sequences_max));
+  CHECK(preempted_.size() <= 2 * static_cast<std::size_t>(options_.sequences_max));
 }
 
 }  // namespace scheduler

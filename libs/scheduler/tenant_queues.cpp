@@ -1,66 +1,105 @@
 #include "libs/scheduler/tenant_queues.h"
 
 #include <algorithm>
-#include <utility>
+#include <limits>
+#include <tuple>
 
 #include "libs/base/check.h"
 
 namespace scheduler {
 
-void TenantQueues::Push(Sequence* sequence) {
-  Tenant*& tenant = by_name_[sequence->tenant];
+void TenantQueues::Push(Sequence* sequence, std::int64_t step) {
+  std::unique_ptr<Tenant>& tenant = tenants_[sequence->tenant_name];
   if (tenant == nullptr) {
-    turns_.push_back(std::make_unique<Tenant>(Tenant{sequence->tenant, {}}));
-    tenant = turns_.back().get();
+    std::int64_t least = std::numeric_limits<std::int64_t>::max();
+    for (const auto& [name, other] : tenants_) {
+      if (other != nullptr) least = std::min(least, other->served);
+    }
+    tenant = std::make_unique<Tenant>();
+    tenant->name = sequence->tenant_name;
+    if (tenants_.size() > 1) tenant->served = least;
   }
-  tenant->waiting.push_back(sequence);
+  const bool waited = std::ranges::any_of(tenant->waiting, [](const auto& queue) { return !queue.empty(); });
+  if (!waited) tenant->admitted_last = step;
+  ++tenant->sequences;
+  sequence->tenant = tenant.get();
+  sequence->wait_began = step;
+  sequence->arrival = ++arrivals_;
+  tenant->waiting[static_cast<std::size_t>(sequence->priority)].push_back(sequence);
   ++size_;
 }
 
-Sequence* TenantQueues::Front() const { return turns_.empty() ? nullptr : turns_.front()->waiting.front(); }
+std::int32_t TenantQueues::RankAt(const Sequence& sequence, std::int64_t step) const {
+  const std::int64_t waited = sequence.steps_waited + step - sequence.wait_began;
+  return static_cast<std::int32_t>(std::max<std::int64_t>(0, sequence.priority - waited / aging_.rank_steps));
+}
 
-void TenantQueues::PopFront() {
-  CHECK(!turns_.empty());
-  std::unique_ptr<Tenant> tenant = std::move(turns_.front());
-  turns_.pop_front();
-  tenant->waiting.pop_front();
-  --size_;
-  if (tenant->waiting.empty()) {
-    by_name_.erase(tenant->name);
-  } else {
-    turns_.push_back(std::move(tenant));
+Sequence* TenantQueues::Front(std::int64_t step) {
+  using Order = std::tuple<std::int32_t, std::int64_t, std::uint64_t>;
+  Sequence* front = nullptr;
+  Order front_order;
+  for (const auto& [name, tenant] : tenants_) {
+    Sequence* next = nullptr;
+    for (const auto& queue : tenant->waiting) {
+      if (queue.empty()) continue;
+      queue.front()->rank = RankAt(*queue.front(), step);
+      const bool before = next == nullptr || std::tuple(queue.front()->rank, queue.front()->arrival) <
+                                                 std::tuple(next->rank, next->arrival);
+      if (before) next = queue.front();
+    }
+    if (next == nullptr) continue;
+    Order order{next->rank, tenant->served, next->arrival};
+    if (step - tenant->admitted_last >= aging_.overdue_steps) {
+      next->rank = 0;
+      order = {-1, tenant->admitted_last, next->arrival};
+    }
+    if (front == nullptr || order < front_order) {
+      front = next;
+      front_order = order;
+    }
   }
+  return front;
+}
+
+void TenantQueues::Pop(Sequence* sequence, std::int64_t step) {
+  std::deque<Sequence*>& queue = sequence->tenant->waiting[static_cast<std::size_t>(sequence->priority)];
+  CHECK(!queue.empty() && queue.front() == sequence);
+  queue.pop_front();
+  sequence->tenant->admitted_last = step;
+  --size_;
 }
 
 bool TenantQueues::Remove(const Sequence* sequence) {
-  const auto tenant = by_name_.find(sequence->tenant);
-  if (tenant == by_name_.end()) return false;
-  const std::size_t removed = std::erase(tenant->second->waiting, sequence);
+  std::deque<Sequence*>& queue = sequence->tenant->waiting[static_cast<std::size_t>(sequence->priority)];
+  const std::size_t removed = std::erase(queue, sequence);
   size_ -= removed;
-  DropEmptyTenants();
   return removed > 0;
 }
 
 std::vector<Sequence*> TenantQueues::TakeExpired(base::MonotonicTime now) {
   std::vector<Sequence*> expired;
-  for (const auto& tenant : turns_) {
-    std::erase_if(tenant->waiting, [&](Sequence* sequence) {
-      const bool late = sequence->deadline != base::MonotonicTime{} && sequence->deadline <= now;
-      if (late) expired.push_back(sequence);
-      return late;
-    });
+  if (size_ == 0) return expired;
+  for (const auto& [name, tenant] : tenants_) {
+    for (auto& queue : tenant->waiting) {
+      std::erase_if(queue, [&](Sequence* sequence) {
+        const bool late = sequence->deadline != base::MonotonicTime{} && sequence->deadline <= now;
+        if (late) expired.push_back(sequence);
+        return late;
+      });
+    }
   }
   size_ -= expired.size();
-  if (!expired.empty()) DropEmptyTenants();
   return expired;
 }
 
-void TenantQueues::DropEmptyTenants() {
-  std::erase_if(turns_, [&](const std::unique_ptr<Tenant>& tenant) {
-    if (!tenant->waiting.empty()) return false;
-    by_name_.erase(tenant->name);
-    return true;
-  });
+void TenantQueues::Join(Sequence* branch) {
+  branch->tenant = tenants_.at(branch->tenant_name).get();
+  ++branch->tenant->sequences;
+}
+
+void TenantQueues::Leave(Sequence& sequence) {
+  Tenant* tenant = std::exchange(sequence.tenant, nullptr);
+  if (--tenant->sequences == 0) tenants_.erase(sequence.tenant_name);
 }
 
 }  // namespace scheduler

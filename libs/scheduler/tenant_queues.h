@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
@@ -11,34 +13,60 @@
 
 namespace scheduler {
 
-// Waiting sequences, one first-in-first-out queue a tenant; tenants take turns. A tenant with a thousand waiting
-// sequences delays another tenant's first by one admission, not by a thousand.
+// A tenant with sequences that wait, run or are preempted.
+struct Tenant {
+  std::string name;
+  std::int64_t served = 0;                                 // weighted tokens
+  std::int32_t sequences = 0;                              // in any state
+  std::int64_t admitted_last = 0;                          // step of the last admission, or since when it waits
+  std::array<std::deque<Sequence*>, kPriorities> waiting;  // first in first out
+};
+
+// How long waiting takes to count, in steps.
+struct Aging {
+  std::int32_t rank_steps = 256;      // a sequence that waited so long goes as one priority higher
+  std::int32_t overdue_steps = 1024;  // a tenant that was not admitted for so long goes before all others
+};
+
+// Waiting sequences, and whose turn it is: first by rank, which is the priority raised by waiting; among equals the
+// tenant with the fewest tokens served (the virtual token counter of Sheng et al., OSDI 2024: prompt tokens that are
+// computed weigh 1, generated ones 2, cached ones nothing); of one tenant, who came first.
 //
-// Ownership: points at sequences that the scheduler owns.
+//  - A tenant that comes is lifted to the smallest counter of those there, so that nobody saves up a claim by staying
+//    away. A tenant without sequences is forgotten: memory is O(sequences).
+//  - Nobody starves. Within a tenant, a sequence of priority p ranks with the highest after p * rank_steps. Across
+//    tenants, whoever was not admitted for overdue_steps goes first, the longest waiting before the others; so with T
+//    tenants waiting, a tenant's next sequence is at most overdue_steps and T admissions away.
+//
+// Ownership: points at sequences that the scheduler owns, and they at its tenants.
 // Threading: confined to the scheduler thread.
-// Cost:      Push, Front and PopFront O(1); Remove and TakeExpired O(waiting).
+// Cost:      Front O(tenants); Remove and TakeExpired O(waiting).
 class TenantQueues {
  public:
-  void Push(Sequence* sequence);
-  Sequence* Front() const;                // whose turn it is; nullptr when nothing waits
-  void PopFront();                        // REQUIRES: Front() != nullptr. The next tenant's turn begins
-  bool Remove(const Sequence* sequence);  // false: not here
+  explicit TenantQueues(const Aging& aging) : aging_(aging) {}
+
+  // `step`: how many steps have been run so far.
+  void Push(Sequence* sequence, std::int64_t step);
+  Sequence* Front(std::int64_t step);  // whose turn it is, with its rank as of now; nullptr when nothing waits
+  void Pop(Sequence* sequence, std::int64_t step);  // it is admitted. REQUIRES: Front gave it last
+  bool Remove(const Sequence* sequence);            // false: not here
 
   // Removes and returns those whose deadline has passed.
   std::vector<Sequence*> TakeExpired(base::MonotonicTime now);
 
+  void Join(Sequence* branch);     // of a tenant that is there, and does not wait
+  void Leave(Sequence& sequence);  // it is gone for good. REQUIRES: it does not wait
+  static void Charge(Sequence& sequence, std::int64_t tokens) { sequence.tenant->served += tokens; }
+
+  std::int32_t RankAt(const Sequence& sequence, std::int64_t step) const;
+
   std::size_t size() const { return size_; }
+  std::size_t tenants() const { return tenants_.size(); }
 
  private:
-  struct Tenant {
-    std::string name;
-    std::deque<Sequence*> waiting;
-  };
-
-  void DropEmptyTenants();
-
-  std::deque<std::unique_ptr<Tenant>> turns_;  // tenants with waiting sequences; the front one is next
-  absl::flat_hash_map<std::string, Tenant*> by_name_;
+  const Aging aging_;
+  absl::flat_hash_map<std::string, std::unique_ptr<Tenant>> tenants_;
+  std::uint64_t arrivals_ = 0;
   std::size_t size_ = 0;
 };
 

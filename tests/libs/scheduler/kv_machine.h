@@ -16,7 +16,7 @@ namespace scheduler {
 // tokens up to its position: what real keys and values depend on. Each row checks every slot that it may read, so a
 // block that was lost, shared wrongly, overwritten or never written shows at the first row that would have seen it. The
 // next token is a function of the last slot, the sequence's seed and how many it drew, so that an answer has one right
-// value whatever the scheduler does.
+// value whatever the scheduler does. Branch i of a fork has the seed of its sequence plus i.
 //
 // Steps run at once, in order, as on a device; what they picked may be told later. A token that was not told yet must
 // be named by its sample.
@@ -24,7 +24,8 @@ class KvMachine {
  public:
   explicit KvMachine(const SchedulerOptions& options)
       : block_size_(options.block_size),
-        memory_(static_cast<std::size_t>(options.blocks_total) * static_cast<std::size_t>(options.block_size), 0) {}
+        memory_(static_cast<std::size_t>(options.blocks_total), Block(static_cast<std::size_t>(options.block_size))),
+        host_(static_cast<std::size_t>(options.swap_blocks), Block(static_cast<std::size_t>(options.block_size))) {}
 
   static constexpr std::int32_t kVocabulary = 3;  // few, so that prefixes meet by chance
 
@@ -38,6 +39,9 @@ class KvMachine {
   void Run(const Step& step) {
     const kvcache::StepBatch& batch = step.batch;
     const std::vector<SequenceId> before = std::exchange(sampled_, step.samples);
+    for (const auto& move : batch.swap_out) host_.at(move.to) = memory_.at(move.from);
+    for (const auto& move : batch.copies) memory_.at(move.to) = memory_.at(move.from);
+    for (const auto& move : batch.swap_in) memory_.at(move.to) = host_.at(move.from);
     std::size_t samples_seen = 0;
     for (std::size_t s = 0; s < step.members.size(); ++s) {
       Sequence& sequence = sequences_.at(step.members[s].value());
@@ -47,19 +51,26 @@ class KvMachine {
       std::uint64_t hash = sequence.root;
       for (std::int32_t p = 0; p < batch.positions[begin]; ++p) {
         hash = Extend(hash, sequence.tokens.at(static_cast<std::size_t>(p)));
-        ASSERT_EQ(memory_.at(Slot(batch, s, p)), hash) << "position " << p << " holds another sequence's keys";
+        ASSERT_EQ(Slot(batch, s, p), hash) << "position " << p << " holds another sequence's keys";
       }
       for (std::size_t row = begin; row < end; ++row) {
         const auto position = static_cast<std::size_t>(batch.positions[row]);
         ASSERT_EQ(position, static_cast<std::size_t>(batch.positions[begin]) + row - begin);
         CheckToken(batch.token_ids[row], sequence, position, before, step.members[s]);
         hash = Extend(hash, sequence.tokens.at(position));
-        memory_.at(Slot(batch, s, batch.positions[row])) = hash;
+        Slot(batch, s, batch.positions[row]) = hash;
       }
-      if (samples_seen < step.samples.size() && step.samples[samples_seen] == step.members[s]) {
-        ASSERT_EQ(batch.logit_rows[samples_seen++], static_cast<std::int32_t>(end) - 1);
-        ASSERT_EQ(static_cast<std::size_t>(batch.positions[end - 1]) + 1, sequence.tokens.size());
-        sequence.tokens.push_back(Pick(hash, sequence.seed, sequence.tokens.size()));
+      const Sequence prefilled = sequence;
+      for (std::uint64_t branch = 0; samples_seen < step.samples.size(); ++branch, ++samples_seen) {
+        const SequenceId id(step.members[s].value() + branch);
+        const bool of_this_row = batch.logit_rows[samples_seen] == static_cast<std::int32_t>(end) - 1;
+        if (step.samples[samples_seen] != id || !of_this_row) break;
+        ASSERT_EQ(static_cast<std::size_t>(batch.positions[end - 1]) + 1, prefilled.tokens.size());
+        const bool made = sequences_.emplace(id.value(), prefilled).second;
+        ASSERT_EQ(made, branch > 0) << "a branch is made once";
+        Sequence& sampled = sequences_.at(id.value());
+        sampled.seed += branch;
+        sampled.tokens.push_back(Pick(hash, sampled.seed, sampled.tokens.size()));
       }
     }
     ASSERT_EQ(samples_seen, step.samples.size());
@@ -83,6 +94,8 @@ class KvMachine {
   }
 
  private:
+  using Block = std::vector<std::uint64_t>;  // [block_size]
+
   struct Sequence {
     std::uint64_t root = 0;
     std::vector<std::int32_t> tokens;  // prompt and picks, told or not
@@ -114,15 +127,15 @@ class KvMachine {
     }
   }
 
-  std::size_t Slot(const kvcache::StepBatch& batch, std::size_t sequence, std::int32_t position) const {
+  std::uint64_t& Slot(const kvcache::StepBatch& batch, std::size_t sequence, std::int32_t position) {
     const auto block = static_cast<std::size_t>(batch.block_begin[sequence] + position / block_size_);
     EXPECT_LT(static_cast<std::int32_t>(block), batch.block_begin[sequence + 1]);
-    return batch.block_ids.at(block) * static_cast<std::size_t>(block_size_) +
-           static_cast<std::size_t>(position % block_size_);
+    return memory_.at(batch.block_ids.at(block)).at(static_cast<std::size_t>(position % block_size_));
   }
 
   const std::int32_t block_size_;
-  std::vector<std::uint64_t> memory_;  // [blocks_total][block_size]
+  std::vector<Block> memory_;  // [blocks_total]
+  std::vector<Block> host_;    // [swap_blocks]
   std::map<std::uint64_t, Sequence> sequences_;
   std::vector<SequenceId> sampled_;  // of the step run last
 };

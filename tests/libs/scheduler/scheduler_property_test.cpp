@@ -72,8 +72,7 @@ class SchedulerModel {
     EXPECT_EQ(counts.blocks_promised, 0);
   }
 
-  std::int64_t prefix_tokens() const { return scheduler_->counts().prefix_tokens_total; }
-  std::int64_t preemptions() const { return scheduler_->counts().preemptions_total; }
+  SchedulerCounts counts() const { return scheduler_->counts(); }
   int whole_answers() const { return whole_answers_; }
 
  private:
@@ -88,6 +87,9 @@ class SchedulerModel {
     options.queue_max = Between(1, 12);
     options.steps_in_flight_max = steps_in_flight;
     if (Between(0, 3) == 0) options.prefix_cache.reset();
+    if (Between(0, 1) == 0) options.swap_blocks = Between(1, 30);
+    options.swap_block_cost = Between(0, 2);
+    options.aging = {.rank_steps = Between(1, 50), .overdue_steps = Between(1, 200)};
     return options;
   }
 
@@ -105,7 +107,7 @@ class SchedulerModel {
 
   bool TryArrival() {
     const int pool_tokens = options_.block_size * options_.blocks_total;
-    const SequenceId id(next_id_++);
+    const SequenceId id(next_id_);
     Observed asked;
     asked.tenant = std::string(1, static_cast<char>('a' + Between(0, 2)));
     asked.prompt = NextPrompt(asked.tenant, std::max(1, pool_tokens / 2));
@@ -113,7 +115,11 @@ class SchedulerModel {
     asked.seed = rng_();
     NewSequence sequence{.id = id, .tenant = asked.tenant, .prompt = asked.prompt, .tokens_max = asked.tokens_max};
     if (Between(0, 3) == 0) sequence.deadline = now_ + std::chrono::seconds(Between(1, 60));
+    sequence.priority = Between(0, kPriorities - 1);
+    if (Between(0, 3) == 0) sequence.branches = Between(1, std::min(4, options_.sequences_max));
+    const std::int32_t branches = sequence.branches;
     if (!scheduler_->Enqueue(std::move(sequence)).ok()) return false;
+    next_id_ += static_cast<std::uint64_t>(branches);
     machine_.Add(id, asked.tenant, asked.prompt, asked.seed);
     live_[id.value()] = std::move(asked);
     return true;
@@ -132,6 +138,7 @@ class SchedulerModel {
   }
 
   void Step() {
+    scheduler_->SetPrefillRowsMax(Between(0, 12));
     const scheduler::Step& step = scheduler_->BuildStep();
     scheduler_->CheckInvariantsForTest();
     CheckBatch(step);
@@ -140,6 +147,7 @@ class SchedulerModel {
     if (!idle) {
       machine_.Run(step);
       scheduler_->CompleteStep();
+      AddBranches(step);
       for (std::size_t i = 0; i < step.samples.size(); ++i) {
         scheduler_->ExpectToken(step.samples[i], static_cast<std::int32_t>(i));
       }
@@ -151,6 +159,16 @@ class SchedulerModel {
     }
     if (idle || flights_.size() == static_cast<std::size_t>(options_.steps_in_flight_max)) TellTokens();
     scheduler_->CheckInvariantsForTest();
+  }
+
+  void AddBranches(const scheduler::Step& step) {
+    for (std::size_t i = 1; i < step.samples.size(); ++i) {
+      const std::uint64_t id = step.samples[i].value();
+      if (live_.contains(id)) continue;
+      Observed branch = live_.at(step.samples[i - 1].value());
+      ++branch.seed;
+      live_[id] = std::move(branch);
+    }
   }
 
   // Of the oldest step in flight. Sequences that have left since are skipped; some end here, whatever is in flight.
@@ -210,25 +228,29 @@ class SchedulerModel {
 };
 
 // Goal: no block is lost or shared wrongly, every row sees its own sequence's keys and carries the right token, nothing
-// starves and every sequence ends with the tokens that it would have alone, under arrivals, second turns,
-// cancellations, deadlines and pools far too small for the load; also when a step is planned before the tokens of the
-// one before are known. Method: 150 random configurations with 40 arrivals each on a machine that knows what each slot
-// must hold.
+// starves and every sequence ends with the tokens that it would have alone, under arrivals of all
+// priorities, second turns, forks, swaps, cancellations, deadlines and pools far too small for the load; also when a
+// step is planned before the tokens of the one before are known. Method: 150 random configurations with 40 arrivals
+// each on a machine that knows what each slot must hold.
 TEST(SchedulerPropertyTest, RandomTrafficKeepsEveryPromise) {
-  std::int64_t prefix_tokens = 0, preemptions = 0, whole_answers = 0;
+  std::int64_t prefix_tokens = 0, preemptions = 0, swaps = 0, forks = 0, whole_answers = 0;
   for (std::int32_t steps_in_flight : {1, 2}) {
     for (std::uint32_t seed = 1; seed <= 150; ++seed) {
       SCOPED_TRACE(testing::Message() << "seed " << seed << ", steps in flight " << steps_in_flight);
       SchedulerModel model(seed, steps_in_flight);
       model.Run(/*arrivals=*/40);
       if (HasFatalFailure()) return;
-      prefix_tokens += model.prefix_tokens();
-      preemptions += model.preemptions();
+      prefix_tokens += model.counts().prefix_tokens_total;
+      preemptions += model.counts().preemptions_total;
+      swaps += model.counts().swaps_total;
+      forks += model.counts().forks_total;
       whole_answers += model.whole_answers();
     }
   }
   EXPECT_GT(prefix_tokens, 10'000) << "second turns are meant to find their first";
   EXPECT_GT(preemptions, 500) << "pools are meant to be too small";
+  EXPECT_GT(swaps, 200);
+  EXPECT_GT(forks, 1'000);
   EXPECT_GT(whole_answers, 3'000);
 }
 

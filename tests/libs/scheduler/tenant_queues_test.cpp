@@ -3,54 +3,122 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace scheduler {
 namespace {
 
 using std::chrono::seconds;
 
-Sequence Make(std::uint64_t id, std::string tenant, base::MonotonicTime deadline = {}) {
-  return Sequence(
-      {.id = SequenceId(id), .tenant = std::move(tenant), .prompt = {1}, .tokens_max = 1, .deadline = deadline},
-      /*block_size=*/4);
-}
-
-std::vector<std::uint64_t> PopAll(TenantQueues& queues) {
-  std::vector<std::uint64_t> ids;
-  while (Sequence* front = queues.Front()) {
-    ids.push_back(front->id.value());
-    queues.PopFront();
+class TenantQueuesTest : public testing::Test {
+ protected:
+  Sequence* Push(std::uint64_t id, std::string tenant, std::int32_t priority = 0, base::MonotonicTime deadline = {}) {
+    sequences_.push_back(std::make_unique<Sequence>(NewSequence{.id = SequenceId(id),
+                                                                .tenant = std::move(tenant),
+                                                                .prompt = {1},
+                                                                .tokens_max = 1,
+                                                                .deadline = deadline,
+                                                                .priority = priority},
+                                                    /*block_size=*/4));
+    queues_.Push(sequences_.back().get(), step_);
+    return sequences_.back().get();
   }
-  return ids;
+  // Admits whose turn it is and charges its tenant for `tokens`.
+  std::uint64_t Pop(std::int64_t tokens) {
+    Sequence* front = queues_.Front(step_);
+    if (front == nullptr) return 0;
+    queues_.Pop(front, step_);
+    TenantQueues::Charge(*front, tokens);
+    return front->id.value();
+  }
+  std::vector<std::uint64_t> PopAll(std::int64_t tokens) {
+    std::vector<std::uint64_t> ids;
+    while (const std::uint64_t id = Pop(tokens)) ids.push_back(id);
+    return ids;
+  }
+
+  std::vector<std::unique_ptr<Sequence>> sequences_;
+  TenantQueues queues_{{.rank_steps = 10, .overdue_steps = 100}};
+  std::int64_t step_ = 0;
+};
+
+TEST_F(TenantQueuesTest, TenantsServedAlikeTakeTurnsAndEachKeepsItsOrder) {
+  for (std::uint64_t id : {1, 2, 3}) Push(id, "a");
+  Push(4, "b");
+  Push(5, "c");
+  EXPECT_EQ(PopAll(10), (std::vector<std::uint64_t>{1, 4, 5, 2, 3}));
 }
 
-TEST(TenantQueuesTest, TenantsTakeTurnsAndEachKeepsItsOrder) {
-  Sequence a1 = Make(1, "a"), a2 = Make(2, "a"), a3 = Make(3, "a"), b1 = Make(4, "b"), c1 = Make(5, "c");
-  TenantQueues queues;
-  for (Sequence* sequence : {&a1, &a2, &a3, &b1, &c1}) queues.Push(sequence);
-  EXPECT_EQ(PopAll(queues), (std::vector<std::uint64_t>{1, 4, 5, 2, 3}));
-  EXPECT_EQ(queues.Front(), nullptr);
+TEST_F(TenantQueuesTest, WhoWasServedFewestTokensGoesFirst) {
+  for (std::uint64_t id : {1, 2, 3}) Push(id, "long");
+  EXPECT_EQ(Pop(100), 1u);
+  for (std::uint64_t id : {5, 6, 7, 8}) Push(id, "short");  // lifted to the counter of those there
+  EXPECT_EQ(Pop(100), 2u) << "equal counters: who came first";
+  EXPECT_EQ(PopAll(40), (std::vector<std::uint64_t>{5, 6, 7, 3, 8}));
 }
 
-TEST(TenantQueuesTest, RemoveForgetsOnlyTheNamedSequence) {
-  Sequence a1 = Make(1, "a"), a2 = Make(2, "a"), b1 = Make(3, "b");
-  TenantQueues queues;
-  for (Sequence* sequence : {&a1, &a2, &b1}) queues.Push(sequence);
-  EXPECT_TRUE(queues.Remove(&a1));
-  EXPECT_FALSE(queues.Remove(&a1));
-  EXPECT_TRUE(queues.Remove(&b1));
-  EXPECT_EQ(queues.size(), 1u);
-  EXPECT_EQ(PopAll(queues), (std::vector<std::uint64_t>{2}));
+TEST_F(TenantQueuesTest, WhoStaysAwaySavesUpNothingAndIsForgotten) {
+  Sequence* once = Push(1, "idle");
+  Push(2, "busy");
+  EXPECT_EQ(Pop(5), 1u);
+  queues_.Leave(*once);
+  EXPECT_EQ(queues_.tenants(), 1u);
+  EXPECT_EQ(Pop(1000), 2u);
+  Push(3, "busy");
+  Push(4, "idle");
+  EXPECT_EQ(Pop(1), 3u);
 }
 
-TEST(TenantQueuesTest, ExpiredLeaveAndSequencesWithoutDeadlineStay) {
+TEST_F(TenantQueuesTest, PriorityGoesFirstAndWaitingRaisesIt) {
+  Push(1, "a", /*priority=*/2);
+  Push(2, "b", /*priority=*/1);
+  step_ = 9;
+  Push(3, "c", /*priority=*/0);
+  EXPECT_EQ(Pop(0), 3u);
+  EXPECT_EQ(queues_.Front(step_)->id.value(), 2u);
+  step_ = 20;  // both have risen to the highest by now
+  Push(4, "a", /*priority=*/0);
+  EXPECT_EQ(PopAll(0), (std::vector<std::uint64_t>{1, 2, 4}));
+}
+
+// Tenants that come anew all the time are owed no less than the others, but must not keep one out for ever.
+TEST_F(TenantQueuesTest, OverdueTenantGoesBeforeAllOthers) {
+  Push(1, "heavy");
+  Push(2, "heavy");
+  Push(3, "anchor");
+  EXPECT_EQ(Pop(1'000'000), 1u);
+  EXPECT_EQ(Pop(1), 3u);
+  std::uint64_t id = 10;
+  for (; step_ < 100; ++step_, ++id) {
+    Push(id, "fresh" + std::to_string(id));
+    ASSERT_EQ(Pop(1), id) << step_;
+  }
+  Push(id, "fresh");
+  EXPECT_EQ(Pop(1), 2u);
+}
+
+TEST_F(TenantQueuesTest, RemoveForgetsOnlyTheNamedSequence) {
+  Sequence* first = Push(1, "a");
+  Push(2, "a");
+  Sequence* other = Push(3, "b");
+  EXPECT_TRUE(queues_.Remove(first));
+  EXPECT_FALSE(queues_.Remove(first));
+  EXPECT_TRUE(queues_.Remove(other));
+  EXPECT_EQ(queues_.size(), 1u);
+  EXPECT_EQ(PopAll(1), (std::vector<std::uint64_t>{2}));
+}
+
+TEST_F(TenantQueuesTest, ExpiredLeaveAndSequencesWithoutDeadlineStay) {
   const base::MonotonicTime now{seconds(100)};
-  Sequence late = Make(1, "a", now), soon = Make(2, "a", now + seconds(1)), never = Make(3, "b");
-  TenantQueues queues;
-  for (Sequence* sequence : {&late, &soon, &never}) queues.Push(sequence);
-  EXPECT_EQ(queues.TakeExpired(now), (std::vector<Sequence*>{&late}));
-  EXPECT_EQ(queues.TakeExpired(now + seconds(5)), (std::vector<Sequence*>{&soon}));
-  EXPECT_EQ(PopAll(queues), (std::vector<std::uint64_t>{3}));
+  Sequence* late = Push(1, "a", 0, now);
+  Sequence* soon = Push(2, "a", 0, now + seconds(1));
+  Push(3, "b");
+  EXPECT_EQ(queues_.TakeExpired(now), (std::vector<Sequence*>{late}));
+  EXPECT_EQ(queues_.TakeExpired(now + seconds(5)), (std::vector<Sequence*>{soon}));
+  EXPECT_EQ(PopAll(1), (std::vector<std::uint64_t>{3}));
 }
 
 }  // namespace
