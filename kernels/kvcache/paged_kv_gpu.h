@@ -37,7 +37,7 @@ struct StepRows {
 
 // Copies whole blocks in every layer: the copy on write of a fork, and compaction.
 //   pool  : the first plane; planes lie plane_bytes apart (a layer's keys, or its values)
-//   pairs : [count][2] (from, to) in device memory; no block may be in two pairs
+//   pairs : [count][2] (from, to) in device memory; a block that is written is in no other pair
 // REQUIRES: plane_bytes, block_bytes multiples of 16; block_bytes = kv_heads * block_size * head_dim * KvBytes
 struct BlockCopy {
   void* pool;

@@ -39,28 +39,42 @@ struct SamplingParams {
 // two calls may get the same. Threading as ResultCallback; the view is valid during the call.
 using TokenCallback = std::function<void(std::string_view text)>;
 
+inline constexpr std::int32_t kBranchesMax = 16;
+
 struct GenerationRequest {
   std::string tenant;             // fairness and prefix-cache key; never shared across tenants
   std::vector<Message> messages;  // rendered by the model's chat template
   std::int32_t tokens_max = 256;  // generated tokens, [1, context]
   SamplingParams sampling;
   std::vector<std::string> stop;  // at most 16 of at most 256 bytes; the stop text itself is not part of the answer
-  Mode mode = Mode::kInstant;
+  Mode mode = Mode::kInstant;     // gives the priority: instant before thinking before contemplating
+  // [1, kBranchesMax], at most sequences_max: so many answers from one prefill, which run side by side and share its
+  // blocks. Branch i samples with seed + i, and says what a request of one branch with that seed would.
+  std::int32_t branches = 1;
   base::MonotonicTime deadline{};   // epoch: none; passed before prefill: DeadlineExceeded
-  TokenCallback on_token;           // unset: nobody watches the answer grow
+  TokenCallback on_token;           // unset: nobody watches the answer grow; of several branches, the first
   bool ignore_end_of_turn = false;  // for measurements: the answer always has tokens_max tokens
 };
 
 enum class FinishReason { kEndOfTurn, kStopString, kLength, kCancelled };
 
+struct BranchResult {
+  absl::Status status;  // not OK: this branch failed, alone
+  std::string text;     // valid UTF-8
+  FinishReason finish_reason = FinishReason::kEndOfTurn;
+  std::int32_t completion_tokens = 0;
+};
+
+// A request with several branches has one result when all have ended, and an error when none of them succeeded.
 struct GenerationResult {
-  std::string text;  // valid UTF-8
+  std::string text;  // valid UTF-8; of several branches, the first that did not fail, as finish_reason
   FinishReason finish_reason = FinishReason::kEndOfTurn;
   std::int32_t prompt_tokens = 0;
   std::int32_t cached_tokens = 0;      // of the prompt, found in the prefix cache and not computed
-  std::int32_t completion_tokens = 0;  // generated tokens without the one that ended the turn
+  std::int32_t completion_tokens = 0;  // generated tokens without the one that ended the turn; of all branches
   base::Duration queue_time{};         // submit to first step
   base::Duration ttft{};               // submit to first token
+  std::vector<BranchResult> branches;  // with more than one, all of them
 };
 
 // Called on the engine thread: must return quickly and must not call back into the engine except Submit and Cancel.
@@ -87,6 +101,8 @@ struct EngineStats {
   std::int64_t steps_total = 0;
   double step_seconds_total = 0;  // time in which a step was running: forward pass and sampling
   std::int64_t preemptions_total = 0;
+  std::int64_t swaps_total = 0;             // preempted sequences whose blocks went to the host
+  std::int64_t forks_total = 0;             // branches made beside the first
   std::int64_t sequences_done_total = 0;    // callbacks with a result, whatever its finish reason
   std::int64_t sequences_failed_total = 0;  // callbacks with an error
 };

@@ -35,6 +35,12 @@ absl::StatusOr<std::unique_ptr<Engine>> Make(const EngineOptions& asked) {
   if (options.step_tokens_max == 0) {
     options.step_tokens_max = std::max(on_card ? kStepTokensDefaultOnCard : kStepTokensDefault, options.sequences_max);
   }
+  const bool on_host = options.kind == EngineKind::kLlm && options.device == "cpu";
+  if (options.swap_blocks < -1 || options.swap_blocks > (1 << 24) || (options.swap_blocks > 0 && !on_host)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "swap_blocks is ", options.swap_blocks, ", must be in [-1, 2^24], and at most 0 without a model on the CPU"));
+  }
+  if (options.swap_blocks == -1) options.swap_blocks = on_host ? std::max(options.kv_blocks, 0) / 2 : 0;
   absl::StatusOr<std::unique_ptr<Generator>> generator =
       options.kind == EngineKind::kEcho ? MakeEcho(options) : LlmGenerator::Load(options);
   if (!generator.ok()) return generator.status();

@@ -31,6 +31,9 @@ struct EngineOptions {
   std::int32_t context_tokens_max = 0;  // prompt and answer of a sequence; 0: as much as model and pool allow
   // Keeps what sequences computed, until its blocks are wanted, for later ones of the same tenant that begin alike.
   bool prefix_cache = true;
+  // KV blocks that fit beside the pool, for sequences that are preempted; 0: they are computed again. -1: on the CPU
+  // half of kv_blocks, whose memory is used only when they are; on a device none.
+  std::int32_t swap_blocks = -1;
   base::Duration echo_step_time{};  // kEcho only: how long a step takes, [0, 10 s]
 
   // kLlm on the CPU: how the inputs of matrix products are rounded. "int8": to 8 bits where the weights' format allows

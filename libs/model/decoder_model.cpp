@@ -50,7 +50,7 @@ absl::StatusOr<std::unique_ptr<DecoderModel>> DecoderModel::Load(std::shared_ptr
   absl::StatusOr<DecoderWeights> weights = DecoderWeights::FromGguf(*file, *config);
   if (!weights.ok()) return weights.status();
   absl::StatusOr<kvcache::KvPool> pool = kvcache::KvPool::Create({.layers = config->layers,
-                                                                  .blocks_total = options.blocks_total,
+                                                                  .blocks_total = options.blocks_total + options.swap_blocks,
                                                                   .kv_heads = config->kv_heads,
                                                                   .block_size = options.block_size,
                                                                   .head_dim = config->head_dim,
@@ -115,7 +115,7 @@ ProductMatrix DecoderModel::Prepare(const WeightMatrix& matrix) {
 
 void DecoderModel::CheckBatch(const kvcache::StepBatch& batch) const {
   CHECK(batch.rows() <= options_.rows_max && batch.samples() <= options_.samples_max);
-  CHECK(batch.positions.size() == batch.token_ids.size() && batch.samples() <= batch.rows());
+  CHECK(batch.positions.size() == batch.token_ids.size());
   for (std::int32_t token : batch.token_ids) CHECK(token >= 0 && token < config_.vocabulary);
   for (std::int32_t position : batch.positions) CHECK(position >= 0 && position < options_.positions_max);
   for (std::uint32_t block : batch.block_ids) CHECK(block < static_cast<std::uint32_t>(options_.blocks_total));
@@ -127,9 +127,21 @@ void DecoderModel::CheckBatch(const kvcache::StepBatch& batch) const {
   }
 }
 
+// Host slots are the blocks of the pool that no table names. KvPool checks that a block is one of its own.
+void DecoderModel::MoveBlocks(const kvcache::StepBatch& batch) const {
+  const auto slots = static_cast<std::uint32_t>(options_.blocks_total);
+  const auto copy = [&](std::uint32_t from, std::uint32_t to) {
+    pool_.CopyBlock(kvcache::BlockId{from}, kvcache::BlockId{to});
+  };
+  for (const kvcache::BlockMove& move : batch.swap_out) copy(move.from, slots + move.to);
+  for (const kvcache::BlockMove& move : batch.copies) copy(move.from, move.to);
+  for (const kvcache::BlockMove& move : batch.swap_in) copy(slots + move.from, move.to);
+}
+
 void DecoderModel::ForwardStep(const kvcache::StepBatch& batch) {
   if (batch.rows() == 0) return;
   CheckBatch(batch);
+  MoveBlocks(batch);
   for (std::int32_t s = 0; s < batch.sequences(); ++s) {
     const auto at = static_cast<std::size_t>(s);
     std::fill(sequence_of_row_.begin() + batch.row_begin[at], sequence_of_row_.begin() + batch.row_begin[at + 1], s);

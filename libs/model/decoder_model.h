@@ -29,6 +29,7 @@ using LaunchTrace = kernels::LaunchTrace;  // when each thread worked on which k
 struct DecoderOptions {
   int threads = 1;                    // of the forward pass, the caller among them
   std::int32_t blocks_total = 512;    // KV blocks
+  std::int32_t swap_blocks = 0;       // host slots for blocks of preempted sequences
   std::int32_t block_size = 16;       // tokens in a block, up to kernels::kKvBlockSizeMax
   std::int32_t rows_max = 256;        // rows of a step
   std::int32_t samples_max = 32;      // logit rows of a step
@@ -79,6 +80,7 @@ class DecoderModel {
 
   ProductMatrix Prepare(const WeightMatrix& matrix);
   void CheckBatch(const kvcache::StepBatch& batch) const;
+  void MoveBlocks(const kvcache::StepBatch& batch) const;
   void Embed(const kvcache::StepBatch& batch);
   void Attention(const kvcache::StepBatch& batch, std::int32_t layer);
   void FeedForward(std::int32_t layer, std::int64_t rows);

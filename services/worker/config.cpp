@@ -51,6 +51,12 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
       {.doc = "Inputs of matrix products on the CPU. int8: rounded to 8 bits where the weights' format allows it, "
               "several times faster. f32: not rounded.",
        .choices = {"int8", "f32"}});
+  table.Add("swap-blocks", &engine.swap_blocks,
+            {.doc = "KV blocks beside the pool, for conversations that are preempted; 0: they are computed again. -1: on "
+                    "the CPU half of kv-blocks, on a card none.",
+             .unit = "blocks",
+             .min = -1,
+             .max = 1 << 24});
   table.Add(
       "device", &engine.device,
       {.doc = "Where the forward pass runs. cuda: a card, in a build for it (make build CUDA=1). emulator: the device "

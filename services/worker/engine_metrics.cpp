@@ -17,6 +17,8 @@ EngineMetrics::EngineMetrics(telemetry::Registry& registry)
       steps_(registry.AddCounter("worker_steps_total", "Forward passes.")),
       step_seconds_(registry.AddCounter("worker_step_seconds_total", "Time inside steps: forward pass and sampling.")),
       preemptions_(registry.AddCounter("worker_preemptions_total", "Sequences that lost their blocks.")),
+      swaps_(registry.AddCounter("worker_swaps_total", "Of those, sequences whose blocks went to the host.")),
+      forks_(registry.AddCounter("worker_forks_total", "Branches made beside the first of a request.")),
       sequences_failed_(registry.AddCounter("worker_sequences_failed_total", "Sequences that ended with an error.")) {}
 
 void EngineMetrics::Refresh(const engine::Engine& engine) {
@@ -35,6 +37,8 @@ void EngineMetrics::Refresh(const engine::Engine& engine) {
   add(steps_, stats.steps_total, exported_.steps_total);
   add(step_seconds_, stats.step_seconds_total, exported_.step_seconds_total);
   add(preemptions_, stats.preemptions_total, exported_.preemptions_total);
+  add(swaps_, stats.swaps_total, exported_.swaps_total);
+  add(forks_, stats.forks_total, exported_.forks_total);
   add(sequences_failed_, stats.sequences_failed_total, exported_.sequences_failed_total);
   exported_ = stats;
 }

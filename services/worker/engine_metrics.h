@@ -24,6 +24,8 @@ class EngineMetrics {
   telemetry::Counter steps_;
   telemetry::Counter step_seconds_;
   telemetry::Counter preemptions_;
+  telemetry::Counter swaps_;
+  telemetry::Counter forks_;
   telemetry::Counter sequences_failed_;
   engine::EngineStats exported_;  // totals as of the last refresh
 };

@@ -46,7 +46,8 @@ absl::StatusOr<std::unique_ptr<Engine>> BatchEngine::Create(const EngineOptions&
       .queue_max = static_cast<std::int32_t>(accepted_max),
       .step_tokens_max = options.step_tokens_max,
       .steps_in_flight_max = static_cast<std::int32_t>(generator->steps_in_flight_max()),
-      .prefix_cache = std::nullopt};
+      .prefix_cache = std::nullopt,
+      .swap_blocks = std::max(0, options.swap_blocks)};
   if (options.prefix_cache) scheduling.prefix_cache = RandomKey();
   auto scheduler = scheduler::Scheduler::Create(scheduling);
   if (!scheduler.ok()) return scheduler.status();
@@ -67,12 +68,14 @@ absl::StatusOr<std::unique_ptr<Engine>> BatchEngine::Create(const EngineOptions&
 BatchEngine::BatchEngine(const EngineOptions& options, std::unique_ptr<Generator> generator,
                          std::unique_ptr<scheduler::Scheduler> scheduler, std::int32_t context_tokens_max)
     : block_size_(options.block_size),
+      sequences_max_(options.sequences_max),
       context_tokens_max_(context_tokens_max),
       on_device_lost_(options.on_device_lost),
       generator_(std::move(generator)),
       inbox_(static_cast<std::size_t>(options.queue_max) + static_cast<std::size_t>(options.sequences_max)),
       last_tick_ns_(Now().time_since_epoch().count()),
-      scheduler_(std::move(scheduler)) {
+      scheduler_(std::move(scheduler)),
+      pace_(options.step_tokens_max) {
   totals_.blocks_total = options.kv_blocks;
   PublishAndDeliver();
   thread_ = std::thread([this] { Run(); });
@@ -91,6 +94,10 @@ absl::StatusOr<SequenceId> BatchEngine::Submit(GenerationRequest request, Result
   };
   absl::Status status = CheckRequest(request, generator_->vocabulary_size(), context_tokens_max_);
   if (!status.ok()) return status;
+  if (request.branches > sequences_max_) {
+    return absl::InvalidArgumentError(absl::StrCat("branches is ", request.branches, ", at most ", sequences_max_,
+                                                   " sequences run at once (sequences_max)"));
+  }
   if (inbox_.full()) return queue_full();
 
   absl::StatusOr<Generator::Prepared> prepared = generator_->Prepare(request);
@@ -102,14 +109,17 @@ absl::StatusOr<SequenceId> BatchEngine::Submit(GenerationRequest request, Result
                                                    context_tokens_max_, " including the answer"));
   }
   Submission submission;
-  submission.id = SequenceId(next_id_.fetch_add(1));
+  submission.id = SequenceId(next_id_.fetch_add(static_cast<std::uint64_t>(request.branches)));
   submission.tenant = std::move(request.tenant);
   submission.prompt = std::move(prepared->prompt);
   submission.tokens_max = std::min(request.tokens_max, context_tokens_max_ - static_cast<std::int32_t>(prompt_tokens));
-  submission.blocks = kvcache::BlockTable::BlocksFor(static_cast<std::int32_t>(prompt_tokens), block_size_);
+  // As the scheduler promises them: each branch beyond the first soon needs a block of its own.
+  submission.blocks =
+      kvcache::BlockTable::BlocksFor(static_cast<std::int32_t>(prompt_tokens), block_size_) + request.branches - 1;
+  submission.priority = static_cast<std::int32_t>(request.mode);
   submission.deadline = request.deadline;
   submission.submitted = submitted;
-  submission.generation = std::move(prepared->generation);
+  submission.generations = std::move(prepared->generations);
   submission.on_token = std::move(request.on_token);
   submission.on_done = std::move(on_done);
 
@@ -168,7 +178,7 @@ void BatchEngine::Run() {
     RunStep();
     PublishAndDeliver();
   }
-  while (!sequences_.empty()) Finish(sequences_.begin()->first, FinishReason::kCancelled);
+  while (!requests_.empty()) Cancel(requests_.begin()->first);
   while (!flights_.empty()) EndStep();
   PublishAndDeliver();
 }
@@ -176,29 +186,34 @@ void BatchEngine::Run() {
 void BatchEngine::TakeMail(Inbox::Mail mail) {
   for (Submission& submission : mail.submissions) {
     const std::uint64_t id = submission.id.value();
-    Running& running = sequences_[id];
-    running.generation = std::move(submission.generation);
-    running.on_done = std::move(submission.on_done);
-    running.on_token = std::move(submission.on_token);
-    running.tokens_max = submission.tokens_max;
-    running.submitted = submission.submitted;
-    running.result.prompt_tokens = static_cast<std::int32_t>(submission.prompt.size());
+    const std::size_t branches = submission.generations.size();
+    Request& request = requests_[id];
+    request.on_done = std::move(submission.on_done);
+    request.on_token = std::move(submission.on_token);
+    request.tokens_max = submission.tokens_max;
+    request.branches_left = static_cast<std::int32_t>(branches);
+    request.submitted = submission.submitted;
+    request.result.prompt_tokens = static_cast<std::int32_t>(submission.prompt.size());
+    request.result.branches.resize(branches);
+    for (std::size_t i = 0; i < branches; ++i) sequences_[id + i] = {std::move(submission.generations[i]), id, i};
     blocks_taken_ += submission.blocks;
     absl::Status status = scheduler_->Enqueue({.id = SchedulerId(id),
                                                .tenant = std::move(submission.tenant),
                                                .prompt = std::move(submission.prompt),
                                                .tokens_max = submission.tokens_max,
-                                               .deadline = submission.deadline});
-    if (!status.ok()) Fail(id, std::move(status));
+                                               .deadline = submission.deadline,
+                                               .priority = submission.priority,
+                                               .branches = static_cast<std::int32_t>(branches)});
+    if (!status.ok()) FailRequest(id, status);
   }
   for (SequenceId id : mail.cancellations) {
-    if (sequences_.contains(id.value())) Finish(id.value(), FinishReason::kCancelled);
+    if (requests_.contains(id.value())) Cancel(id.value());
   }
 }
 
 void BatchEngine::ExpireLate() {
   for (scheduler::SequenceId id : scheduler_->TakeExpired(Now())) {
-    Fail(id.value(), absl::DeadlineExceededError("the deadline passed before the first step"));
+    FailRequest(id.value(), absl::DeadlineExceededError("the deadline passed before the first step"));
   }
 }
 
@@ -211,21 +226,24 @@ void BatchEngine::RunStep() {
 
 // False: there was nothing to start, or it could not be started.
 bool BatchEngine::StartStep() {
+  scheduler_->SetPrefillRowsMax(pace_.rows_max());
   const scheduler::Step& step = scheduler_->BuildStep();
   if (step.batch.rows() == 0) return false;
   const base::MonotonicTime began = Now();
   for (scheduler::SequenceId id : step.started) {
-    Running& running = sequences_.at(id.value());
-    running.first_step = began;
-    running.result.cached_tokens = scheduler_->CachedTokens(id);
+    Request& request = requests_.at(id.value());
+    request.first_step = began;
+    request.result.cached_tokens = scheduler_->CachedTokens(id);
   }
   sampling_.clear();
   for (scheduler::SequenceId id : step.samples) sampling_.push_back(sequences_.at(id.value()).generation.get());
 
   const absl::Status status = generator_->StartStep(step.batch, sampling_);
   scheduler_->CompleteStep();
+  std::vector<scheduler::SequenceId> members = step.members;
+  members.insert(members.end(), step.moved.begin(), step.moved.end());
   if (!status.ok()) {
-    FailMembers(step.members, status);
+    FailMembers(members, status);
     return false;
   }
   for (std::size_t i = 0; i < step.samples.size(); ++i) {
@@ -234,7 +252,7 @@ bool BatchEngine::StartStep() {
   totals_.prefill_tokens_total += step.prefill_tokens;
   totals_.decode_tokens_total += step.decode_tokens;
   ++totals_.steps_total;
-  flights_.push_back({step.samples, step.members, began});
+  flights_.push_back({step.samples, std::move(members), step.prefill_tokens, step.decode_tokens, began});
   return true;
 }
 
@@ -248,7 +266,9 @@ void BatchEngine::EndStep() {
     FailMembers(flight.members, status);
   }
   const base::MonotonicTime now = Now();
-  totals_.step_seconds_total += base::ToSeconds(now - std::max(flight.began, last_ended_));
+  const double seconds = base::ToSeconds(now - std::max(flight.began, last_ended_));
+  totals_.step_seconds_total += seconds;
+  pace_.Observe(flight.decode_rows, flight.prefill_rows, seconds);
   last_ended_ = now;
   Tick();
 }
@@ -256,7 +276,15 @@ void BatchEngine::EndStep() {
 void BatchEngine::FailMembers(const std::vector<scheduler::SequenceId>& members, const absl::Status& status) {
   if (generator_->device_lost() && on_device_lost_) on_device_lost_(status);
   for (scheduler::SequenceId id : members) {
-    if (sequences_.contains(id.value())) Fail(id.value(), status);
+    const auto entry = sequences_.find(id.value());
+    if (entry == sequences_.end()) continue;
+    // Before the prompt's last row was sampled, all branches need what this step computed.
+    const std::uint64_t request = entry->second.request;
+    if (requests_.at(request).result.ttft == base::Duration{}) {
+      FailRequest(request, status);
+    } else {
+      Fail(id.value(), status);
+    }
   }
 }
 
@@ -265,19 +293,20 @@ void BatchEngine::PickTokens(const std::vector<scheduler::SequenceId>& samples) 
     const std::uint64_t id = samples[i].value();
     const auto entry = sequences_.find(id);
     if (entry == sequences_.end()) continue;  // ended while this step was on its way
-    Running& running = entry->second;
+    const Running& running = entry->second;
+    Request& request = requests_.at(running.request);
     absl::StatusOr<Generation::Next> next = running.generation->PickToken(static_cast<std::int32_t>(i));
+    if (request.result.ttft == base::Duration{}) request.result.ttft = Now() - request.submitted;
     if (!next.ok()) {
       Fail(id, next.status());
       continue;
     }
-    GenerationResult& result = running.result;
-    if (result.ttft == base::Duration{}) result.ttft = Now() - running.submitted;
+    BranchResult& result = ResultOf(running);
     if (next->counts) ++result.completion_tokens;
-    if (next->counts && running.on_token) running.on_token(running.generation->text());
+    if (next->counts && request.on_token && running.branch == 0) request.on_token(running.generation->text());
     if (next->ended.has_value()) {
       Finish(id, *next->ended);
-    } else if (result.completion_tokens >= running.tokens_max) {
+    } else if (result.completion_tokens >= request.tokens_max) {
       Finish(id, FinishReason::kLength);
     } else {
       scheduler_->ResolveToken(samples[i], next->token);
@@ -285,30 +314,66 @@ void BatchEngine::PickTokens(const std::vector<scheduler::SequenceId>& samples) 
   }
 }
 
-BatchEngine::Running BatchEngine::Forget(std::uint64_t id) {
-  auto node = sequences_.extract(id);
-  CHECK(!node.empty());
-  inbox_.Ended(SequenceId(id));
-  return std::move(node.mapped());
+BranchResult& BatchEngine::ResultOf(const Running& running) {
+  return requests_.at(running.request).result.branches[running.branch];
 }
 
 void BatchEngine::Finish(std::uint64_t id, FinishReason reason) {
   scheduler_->Remove(SchedulerId(id));
-  Running running = Forget(id);
-  running.result.text = running.generation->TakeText();
-  running.result.finish_reason = reason;
-  const bool started = running.first_step != base::MonotonicTime{};
-  running.result.queue_time = (started ? running.first_step : Now()) - running.submitted;
-  ++totals_.sequences_done_total;
-  due_.push_back({std::move(running.on_done), std::move(running.result)});
+  const Running& running = sequences_.at(id);
+  BranchResult& result = ResultOf(running);
+  result.text = running.generation->TakeText();
+  result.finish_reason = reason;
+  EndBranch(id);
 }
 
 // What a failed sequence computed is not to be found by others.
 void BatchEngine::Fail(std::uint64_t id, absl::Status status) {
   scheduler_->Discard(SchedulerId(id));  // already gone when it expired
-  Running running = Forget(id);
-  ++totals_.sequences_failed_total;
-  due_.push_back({std::move(running.on_done), std::move(status)});
+  ResultOf(sequences_.at(id)).status = std::move(status);
+  EndBranch(id);
+}
+
+void BatchEngine::FailRequest(std::uint64_t request, const absl::Status& status) {
+  const std::size_t branches = requests_.at(request).result.branches.size();
+  for (std::uint64_t id = request; id < request + branches; ++id) {
+    if (sequences_.contains(id)) Fail(id, status);
+  }
+}
+
+void BatchEngine::Cancel(std::uint64_t request) {
+  const std::size_t branches = requests_.at(request).result.branches.size();
+  for (std::uint64_t id = request; id < request + branches; ++id) {
+    if (sequences_.contains(id)) Finish(id, FinishReason::kCancelled);
+  }
+}
+
+// REQUIRES: the scheduler has removed it, and its result is set.
+void BatchEngine::EndBranch(std::uint64_t id) {
+  const std::uint64_t request_id = sequences_.at(id).request;
+  sequences_.erase(id);
+  const auto entry = requests_.find(request_id);
+  if (--entry->second.branches_left > 0) return;
+  Request request = std::move(entry->second);
+  requests_.erase(entry);
+  inbox_.Ended(SequenceId(request_id));
+
+  GenerationResult& result = request.result;
+  const auto good =
+      std::ranges::find_if(result.branches, [](const BranchResult& branch) { return branch.status.ok(); });
+  if (good == result.branches.end()) {
+    ++totals_.sequences_failed_total;
+    due_.push_back({std::move(request.on_done), std::move(result.branches.front().status)});
+    return;
+  }
+  result.text = good->text;
+  result.finish_reason = good->finish_reason;
+  for (const BranchResult& branch : result.branches) result.completion_tokens += branch.completion_tokens;
+  if (result.branches.size() == 1) result.branches.clear();
+  const bool started = request.first_step != base::MonotonicTime{};
+  result.queue_time = (started ? request.first_step : Now()) - request.submitted;
+  ++totals_.sequences_done_total;
+  due_.push_back({std::move(request.on_done), std::move(result)});
 }
 
 // Callbacks come last, so that whoever is called sees credit and stats in which its sequence has ended.
@@ -320,6 +385,8 @@ void BatchEngine::PublishAndDeliver() {
   totals_.blocks_free = counts.blocks_free;
   totals_.preemptions_total = counts.preemptions_total;
   totals_.prefix_tokens_total = counts.prefix_tokens_total;
+  totals_.swaps_total = counts.swaps_total;
+  totals_.forks_total = counts.forks_total;
   {
     std::lock_guard lock(published_mutex_);
     published_.stats = totals_;

@@ -14,6 +14,7 @@
 #include "libs/engine/engine.h"
 #include "libs/engine/internal/generator.h"
 #include "libs/engine/internal/inbox.h"
+#include "libs/engine/internal/prefill_pace.h"
 #include "libs/engine/make_engine.h"
 #include "libs/scheduler/scheduler.h"
 
@@ -29,6 +30,8 @@ namespace engine {
 // A generator on a device takes a second step before the first has ended, so that the device has work during what this
 // thread does: the loop then starts step n + 1 with the tokens of step n unknown, and ends step n. A sequence whose
 // answer ends at n has one row too many in n + 1; its pick is dropped.
+//
+// A request's branches are sequences of their own that end one by one; the callback comes with the last.
 //
 // A sequence that fails (its logits are not finite, its step could not run) ends alone, with an error to its callback.
 class BatchEngine final : public Engine {
@@ -48,21 +51,29 @@ class BatchEngine final : public Engine {
   bool alive() const override;
 
  private:
-  struct Running {
-    std::unique_ptr<Generation> generation;
+  struct Request {
     TokenCallback on_token;  // may be unset
     ResultCallback on_done;
     std::int32_t tokens_max = 0;
+    std::int32_t branches_left = 0;  // not ended
     base::MonotonicTime submitted{};
     base::MonotonicTime first_step{};
-    GenerationResult result;
+    GenerationResult result;  // its branches from the start
+  };
+  // A branch by the id of its sequence, which is that of its request plus `branch`. The scheduler knows it from the
+  // step on that samples the prompt's last row; before, only the first.
+  struct Running {
+    std::unique_ptr<Generation> generation;
+    std::uint64_t request = 0;
+    std::size_t branch = 0;
   };
   struct Due {  // a callback to run when the iteration's bookkeeping is published
     ResultCallback on_done;
     absl::StatusOr<GenerationResult> result;
   };
-  struct Flight {  // a step that was started and not ended
-    std::vector<scheduler::SequenceId> samples, members;
+  struct Flight {                                         // a step that was started and not ended
+    std::vector<scheduler::SequenceId> samples, members;  // members: with those whose blocks it moves
+    std::int32_t prefill_rows = 0, decode_rows = 0;
     base::MonotonicTime began;
   };
   struct Published {
@@ -85,12 +96,16 @@ class BatchEngine final : public Engine {
   void FailMembers(const std::vector<scheduler::SequenceId>& members, const absl::Status& status);
   void Finish(std::uint64_t id, FinishReason reason);
   void Fail(std::uint64_t id, absl::Status status);
-  Running Forget(std::uint64_t id);  // REQUIRES: the scheduler has removed it
+  void FailRequest(std::uint64_t request, const absl::Status& status);
+  void Cancel(std::uint64_t request);
+  void EndBranch(std::uint64_t id);
+  BranchResult& ResultOf(const Running& running);
   void PublishAndDeliver();
   void Tick();
 
   // Constant after construction.
   const std::int32_t block_size_;
+  const std::int32_t sequences_max_;
   const std::int32_t context_tokens_max_;
   const std::function<void(const absl::Status&)> on_device_lost_;
   const std::unique_ptr<Generator> generator_;  // const methods from any thread, the rest on the loop thread
@@ -103,10 +118,12 @@ class BatchEngine final : public Engine {
 
   // Loop thread only.
   std::unique_ptr<scheduler::Scheduler> scheduler_;
-  absl::flat_hash_map<std::uint64_t, Running> sequences_;  // every sequence that the scheduler knows
+  absl::flat_hash_map<std::uint64_t, Request> requests_;   // not ended
+  absl::flat_hash_map<std::uint64_t, Running> sequences_;  // their branches that have not ended
   std::deque<Flight> flights_;                             // oldest first; at most the generator's steps_in_flight_max
   base::MonotonicTime last_ended_{};                       // when the last step ended
-  std::vector<Generation*> sampling_;                      // of the step being started
+  PrefillPace pace_;
+  std::vector<Generation*> sampling_;  // of the step being started
   std::vector<Due> due_;
   EngineStats totals_;
   std::int64_t blocks_taken_ = 0;  // of submissions taken from the inbox since the last publication

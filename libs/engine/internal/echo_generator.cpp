@@ -70,8 +70,10 @@ absl::StatusOr<Generator::Prepared> EchoGenerator::Prepare(const GenerationReque
       at = end;
     }
   }
-  prepared.generation =
-      std::make_unique<EchoGeneration>("echo: " + unicode::SanitizeUtf8(question->content), request.stop);
+  for (std::int32_t i = 0; i < request.branches; ++i) {
+    prepared.generations.push_back(
+        std::make_unique<EchoGeneration>("echo: " + unicode::SanitizeUtf8(question->content), request.stop));
+  }
   return prepared;
 }
 

@@ -44,8 +44,8 @@ class Generator {
   virtual ~Generator() = default;
 
   struct Prepared {
-    std::vector<std::int32_t> prompt;  // token ids
-    std::unique_ptr<Generation> generation;
+    std::vector<std::int32_t> prompt;                      // token ids
+    std::vector<std::unique_ptr<Generation>> generations;  // one for each branch
   };
 
   // Renders and tokenises a request whose fields were checked. Fills `prompt` only as the model sees it; length limits

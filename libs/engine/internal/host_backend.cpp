@@ -43,6 +43,7 @@ absl::StatusOr<std::unique_ptr<StepBackend>> HostBackend::Load(std::shared_ptr<c
       std::move(file),
       {.threads = ThreadsOr(options.threads),
        .blocks_total = options.kv_blocks,
+       .swap_blocks = options.swap_blocks,
        .block_size = options.block_size,
        .rows_max = options.step_tokens_max,
        .samples_max = options.sequences_max,

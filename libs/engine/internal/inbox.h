@@ -25,8 +25,9 @@ struct Submission {
   std::int32_t blocks = 0;  // KV blocks that the prompt needs
   base::MonotonicTime deadline{};
   base::MonotonicTime submitted{};
-  std::unique_ptr<Generation> generation;
-  TokenCallback on_token;  // may be unset
+  std::int32_t priority = 0;
+  std::vector<std::unique_ptr<Generation>> generations;  // one for each branch; ids are `id` and those after it
+  TokenCallback on_token;                                // may be unset
   ResultCallback on_done;
 };
 

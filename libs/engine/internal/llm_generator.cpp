@@ -138,7 +138,11 @@ absl::StatusOr<Generator::Prepared> LlmGenerator::Prepare(const GenerationReques
   if (!prompt.ok()) return prompt.status();
   Prepared prepared;
   prepared.prompt = *std::move(prompt);
-  prepared.generation = std::make_unique<LlmGeneration>(*this, request, prepared.prompt);
+  GenerationRequest branch = request;
+  for (std::int32_t i = 0; i < request.branches; ++i) {
+    branch.sampling.seed = request.sampling.seed + static_cast<std::uint64_t>(i);
+    prepared.generations.push_back(std::make_unique<LlmGeneration>(*this, branch, prepared.prompt));
+  }
   return prepared;
 }
 

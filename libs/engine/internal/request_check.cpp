@@ -91,6 +91,9 @@ absl::Status CheckRequest(const GenerationRequest& request, std::int32_t vocabul
   if (request.mode != Mode::kInstant && request.mode != Mode::kThinking && request.mode != Mode::kContemplating) {
     return absl::InvalidArgumentError("mode is unknown");
   }
+  if (request.branches < 1 || request.branches > kBranchesMax) {
+    return OutOfBounds("branches", request.branches, absl::StrCat("[1, ", kBranchesMax, "]"));
+  }
   if (absl::Status status = CheckMessages(request.messages, context_tokens_max); !status.ok()) return status;
   if (absl::Status status = CheckStops(request.stop); !status.ok()) return status;
   return CheckSampling(request.sampling, vocabulary_size);

@@ -44,6 +44,11 @@ void LlamaGpuModel::CheckBatch(const kvcache::StepBatch& batch, std::span<const 
   // blocks_total itself is the padding's, which WarmUp uses
   for (std::uint32_t block : batch.block_ids) CHECK(block <= static_cast<std::uint32_t>(options_.blocks_total));
   for (std::int32_t row : batch.logit_rows) CHECK(row >= 0 && row < batch.rows());
+  CHECK_MSG(batch.swap_out.empty() && batch.swap_in.empty(), "a device has no host slots");
+  CHECK(batch.copies.size() <= static_cast<std::size_t>(batch.sequences()));
+  for (const kvcache::BlockMove& copy : batch.copies) {
+    CHECK(std::max(copy.from, copy.to) < static_cast<std::uint32_t>(options_.blocks_total));
+  }
   for (const StepSample& sample : samples) {
     CHECK(sample.seen_slot < options_.samples_max);
     CHECK(sample.seen.empty() || (sample.seen_slot >= 0 && sample.seen.size() == seen_words()));
@@ -103,6 +108,10 @@ std::int64_t LlamaGpuModel::FillArrays(const StepPlan& plan, const kvcache::Step
   std::copy(batch.row_begin.begin(), batch.row_begin.end(), to.row_begin);
   std::copy(batch.block_begin.begin(), batch.block_begin.end(), to.block_begin);
   std::copy(batch.block_ids.begin(), batch.block_ids.end(), to.block_ids);
+  for (std::size_t i = 0; i < batch.copies.size(); ++i) {
+    to.block_copies[2 * i] = batch.copies[i].from;
+    to.block_copies[2 * i + 1] = batch.copies[i].to;
+  }
   for (std::int32_t s = 0; s < batch.sequences(); ++s) {
     const std::int32_t begin = batch.row_begin[static_cast<std::size_t>(s)];
     std::fill(to.sequence_of_row + begin, to.sequence_of_row + batch.row_begin[static_cast<std::size_t>(s) + 1], s);
@@ -133,7 +142,7 @@ absl::Status LlamaGpuModel::Enqueue(const kvcache::StepBatch& batch, std::span<c
   const std::size_t index = steps_enqueued_ % kStepsInFlight;
   const StepPlan plan = PlanStep(batch);
   const std::int64_t block_ids = FillArrays(plan, batch, samples, slots_[index]);
-  if (absl::Status status = Told(Start(plan, block_ids, samples), "starting a step"); !status.ok()) {
+  if (absl::Status status = Told(Start(plan, block_ids, batch, samples), "starting a step"); !status.ok()) {
     // What was enqueued before the error still reads this step's slot, which the next step fills anew.
     for (const DeviceStream* stream : {&copy_, &compute_}) {
       if (const LaunchResult waited = gpu::Synchronize(stream->get()); LostDevice(waited)) device_lost_ = true;
@@ -159,7 +168,33 @@ LaunchResult LlamaGpuModel::UploadSeen(std::span<const StepSample> samples, cons
   return LaunchResult::Ok();
 }
 
-LaunchResult LlamaGpuModel::Start(const StepPlan& plan, std::int64_t block_ids, std::span<const StepSample> samples) {
+// Behind the step in flight, which may still write what is copied, and before this one's rows. One launch copies in no
+// order, so a block that was the source of one copy and is the target of a later one begins another.
+LaunchResult LlamaGpuModel::CopyBlocks(std::span<const kvcache::BlockMove> copies, const std::uint32_t* on_device) {
+  const std::int64_t block_bytes = kv_bytes_per_token() / (2 * config_.layers) * options_.block_size;
+  const std::int32_t blocks = options_.blocks_total + 1;
+  for (std::size_t begin = 0, end = 0; begin < copies.size(); begin = end) {
+    const auto waits = [&](const kvcache::BlockMove& copy) {
+      const auto together = copies.subspan(begin, end - begin);
+      return std::ranges::any_of(together, [&](const auto& before) {
+        return copy.to == before.from || copy.to == before.to || copy.from == before.to;
+      });
+    };
+    while (end < copies.size() && (end == begin || !waits(copies[end]))) ++end;
+    GPU_RETURN_IF_ERROR(gpu::CopyBlocks({.pool = kv_pool_.get(),
+                                         .plane_bytes = block_bytes * blocks,
+                                         .block_bytes = block_bytes,
+                                         .planes = 2 * config_.layers,
+                                         .blocks_total = blocks,
+                                         .pairs = on_device + 2 * begin,
+                                         .count = static_cast<std::int32_t>(end - begin)},
+                                        compute_.get()));
+  }
+  return LaunchResult::Ok();
+}
+
+LaunchResult LlamaGpuModel::Start(const StepPlan& plan, std::int64_t block_ids, const kvcache::StepBatch& batch,
+                                  std::span<const StepSample> samples) {
   const StepSlot& slot = slots_[steps_enqueued_ % kStepsInFlight];
   const std::size_t bytes =
       slot.OnHost(plan.sizes).bytes_before_blocks + static_cast<std::size_t>(block_ids) * sizeof(std::uint32_t);
@@ -168,6 +203,7 @@ LaunchResult LlamaGpuModel::Start(const StepPlan& plan, std::int64_t block_ids, 
   GPU_RETURN_IF_ERROR(gpu::StreamWait(compute_.get(), slot.uploaded.get()));
   GPU_RETURN_IF_ERROR(UploadSeen(samples, slot));
   GPU_RETURN_IF_ERROR(gpu::Record(slot.started.get(), compute_.get()));
+  GPU_RETURN_IF_ERROR(CopyBlocks(batch.copies, slot.OnDevice(plan.sizes).block_copies));
   GPU_RETURN_IF_ERROR(RunOrReplay(plan));
   return gpu::Record(slot.done.get(), compute_.get());
 }

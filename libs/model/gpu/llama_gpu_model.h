@@ -109,7 +109,9 @@ class LlamaGpuModel final : public GpuModel {
   std::int64_t FillArrays(const StepPlan& plan, const kvcache::StepBatch& batch, std::span<const StepSample> samples,
                           const StepSlot& slot);  // returns the number of block ids
   kernels::gpu::LaunchResult UploadSeen(std::span<const StepSample> samples, const StepSlot& slot);
-  kernels::gpu::LaunchResult Start(const StepPlan& plan, std::int64_t block_ids, std::span<const StepSample> samples);
+  kernels::gpu::LaunchResult Start(const StepPlan& plan, std::int64_t block_ids, const kvcache::StepBatch& batch,
+                                   std::span<const StepSample> samples);
+  kernels::gpu::LaunchResult CopyBlocks(std::span<const kvcache::BlockMove> copies, const std::uint32_t* on_device);
   kernels::gpu::LaunchResult RunOrReplay(const StepPlan& plan);
   kernels::gpu::LaunchResult RunWithoutGraphs(const StepPlan& plan);
 

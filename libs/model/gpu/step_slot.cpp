@@ -16,6 +16,7 @@ StepArrays::StepArrays(MemoryPlan& plan, const StepSizes& sizes) {
   row_begin = plan.Take<std::int32_t>(bounds);
   prefill_row_begin = plan.Take<std::int32_t>(bounds);
   block_begin = plan.Take<std::int32_t>(bounds);
+  block_copies = plan.Take<std::uint32_t>(2 * (bounds - 1));
   bytes_before_blocks = plan.bytes();
   block_ids = plan.Take<std::uint32_t>(0);
 }

@@ -28,6 +28,7 @@ struct StepArrays {
   std::int32_t* row_begin;             // [sequences + 1]
   std::int32_t* prefill_row_begin;     // [sequences + 1] the same for the sequences with several rows, from 0
   std::int32_t* block_begin;           // [sequences + 1]
+  std::uint32_t* block_copies;         // [sequences][2] from and to, for copy on write
   std::uint32_t* block_ids;            // [block_begin[sequences]]; last, so that only those there are get copied
   std::size_t bytes_before_blocks;
 

@@ -18,6 +18,7 @@ class BatchEngineTest : public testing::TestWithParam<std::size_t> {
     EngineOptions options;
     options.kv_blocks = model.blocks_total;
     options.block_size = model.block_size;
+    options.swap_blocks = model.swap_blocks;
     options.sequences_max = sequences_max_;
     options.queue_max = 1000;
     options.step_tokens_max = sequences_max_ + 3;
@@ -42,10 +43,11 @@ class BatchEngineTest : public testing::TestWithParam<std::size_t> {
 INSTANTIATE_TEST_SUITE_P(StepsInFlight, BatchEngineTest, testing::Values(1, 2));
 
 // Goal: every answer is what the model would say alone, token for token, whether or not a step is built before the
-// tokens of the one before are known, while sequences join, end, are cancelled and are preempted in a pool too small.
-// Method: random traffic over a model whose answer depends on every token that it read from its blocks.
+// tokens of the one before are known, while sequences of all modes join, fork, end, are cancelled and are preempted in
+// a pool too small, with and without room to swap. Method: random traffic over a model whose answer depends on every
+// token that it read from its blocks.
 TEST_P(BatchEngineTest, RandomTrafficGivesEachSequenceItsOwnAnswer) {
-  std::int64_t preemptions = 0;
+  std::int64_t preemptions = 0, swaps = 0, forks = 0;
   int full_answers = 0;
   for (std::uint32_t seed = 1; seed <= 30; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
@@ -53,7 +55,9 @@ TEST_P(BatchEngineTest, RandomTrafficGivesEachSequenceItsOwnAnswer) {
     ResultCollector results;
     sequences_max_ = 1 + static_cast<std::int32_t>(rng() % 5);
     const auto blocks = static_cast<std::int32_t>(8 + rng() % 12);
-    auto engine = Make({.blocks_total = blocks, .block_size = 1 + static_cast<std::int32_t>(rng() % 4)});
+    auto engine = Make({.blocks_total = blocks,
+                        .block_size = 1 + static_cast<std::int32_t>(rng() % 4),
+                        .swap_blocks = seed % 2 == 0 ? 10 : 0});
     struct Asked {
       std::string answer;
       bool cancelled;
@@ -62,7 +66,11 @@ TEST_P(BatchEngineTest, RandomTrafficGivesEachSequenceItsOwnAnswer) {
     for (int i = 0; i < 40; ++i) {
       const std::string prompt = RandomPrompt(rng, static_cast<std::size_t>(blocks) / 2);
       const std::int32_t tokens_max = 1 + static_cast<std::int32_t>(rng() % 12);
-      const auto id = engine->Submit(Ask(prompt, tokens_max), results.For(static_cast<int>(asked.size())));
+      GenerationRequest request = Ask(prompt, tokens_max);
+      request.tenant = std::string(1, static_cast<char>('a' + rng() % 3));
+      request.mode = static_cast<Mode>(rng() % 3);
+      if (rng() % 4 == 0) request.branches = 1 + static_cast<std::int32_t>(rng() % sequences_max_);
+      const auto id = engine->Submit(request, results.For(static_cast<int>(asked.size())));
       if (id.status().code() == absl::StatusCode::kInvalidArgument) continue;  // longer than the pool
       ASSERT_TRUE(id.ok()) << id.status();
       const std::int32_t room = engine->context_tokens_max() - static_cast<std::int32_t>(prompt.size());
@@ -77,14 +85,20 @@ TEST_P(BatchEngineTest, RandomTrafficGivesEachSequenceItsOwnAnswer) {
         EXPECT_TRUE(asked[i].answer.starts_with(result->text)) << result->text << " of " << asked[i].answer;
       } else {
         EXPECT_EQ(result->text, asked[i].answer) << i;
-        EXPECT_EQ(result->completion_tokens, asked[i].answer.size());
+        for (const BranchResult& branch : result->branches) EXPECT_EQ(branch.text, asked[i].answer) << i;
+        const std::size_t branches = std::max<std::size_t>(1, result->branches.size());
+        EXPECT_EQ(result->completion_tokens, asked[i].answer.size() * branches);
         ++full_answers;
       }
     }
     preemptions += engine->stats().preemptions_total;
+    swaps += engine->stats().swaps_total;
+    forks += engine->stats().forks_total;
     EXPECT_EQ(engine->credit().blocks_free, blocks);
   }
   EXPECT_GT(preemptions, 20) << "the pools are meant to be too small";
+  EXPECT_GT(swaps, 5);
+  EXPECT_GT(forks, 100);
   EXPECT_GT(full_answers, 500);
 }
 
@@ -100,12 +114,17 @@ TEST_P(BatchEngineTest, FailedStepFailsItsSequencesAloneWhereverItFails) {
     int failed = 0;
     for (int i = 0; i < 60; ++i) {
       prompts.push_back(RandomPrompt(rng, 9));
-      ASSERT_TRUE(engine->Submit(Ask(prompts.back(), 6), results.For(i)).ok());
+      GenerationRequest request = Ask(prompts.back(), 6);
+      request.branches = 1 + i % 3;
+      ASSERT_TRUE(engine->Submit(request, results.For(i)).ok());
     }
     for (int i = 0; i < 60; ++i) {
       const auto result = results.Wait(i);
       if (result.ok()) {
         EXPECT_EQ(result->text, ScriptedModel::Answer(prompts[static_cast<std::size_t>(i)], 6));
+        for (const BranchResult& branch : result->branches) {
+          EXPECT_EQ(branch.text, branch.status.ok() ? result->text : "");
+        }
       } else {
         EXPECT_EQ(result.status().message(), "injected");
         ++failed;

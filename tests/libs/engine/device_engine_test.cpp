@@ -74,6 +74,32 @@ TEST_F(DeviceEngineTest, AnswersAloneTheSameEachTimeWithEveryFormatAndPenalty) {
   }
 }
 
+// Branches share their prompt's blocks and write into copies of the last one: each says what a request of its own says.
+TEST_F(DeviceEngineTest, BranchesOfAForkSayWhatSeparateRequestsWithTheirSeedsSay) {
+  const TemporaryFile file(DeviceChatModel().Bytes());
+  auto engine = Make(OptionsFor(file.path()));
+  ASSERT_NE(engine, nullptr);
+  GenerationRequest request = Ask("a fork", 12);
+  request.sampling.temperature = 1.0F;
+  request.ignore_end_of_turn = true;
+  for (int i = 0; i < 4; ++i) {
+    request.sampling.seed = 70 + static_cast<std::uint64_t>(i);
+    ASSERT_TRUE(engine->Submit(request, results_.For(i)).ok());
+  }
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(results_.Wait(i).ok());
+  request.sampling.seed = 70;
+  request.branches = 4;
+  ASSERT_TRUE(engine->Submit(request, results_.For(9)).ok());
+  const auto forked = results_.Wait(9);
+  ASSERT_TRUE(forked.ok()) << forked.status();
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(forked->branches.at(static_cast<std::size_t>(i)).text, results_.Wait(i)->text) << i;
+  }
+  EXPECT_NE(forked->branches[0].text, forked->branches[1].text) << "seeds are meant to tell them apart";
+  EXPECT_EQ(engine->stats().forks_total, 3);
+  EXPECT_EQ(engine->credit().blocks_free, 20);
+}
+
 // A token of the byte 'e' ends the answer, wherever in the pipeline the engine learns of it.
 TEST_F(DeviceEngineTest, StopStringEndsTheAnswerThoughTheNextStepIsOnItsWay) {
   const TemporaryFile file(DeviceChatModel().Bytes());

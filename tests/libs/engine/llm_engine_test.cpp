@@ -104,6 +104,69 @@ TEST_F(LlmEngineTest, SecondTurnStartsBehindTheFirstAndSaysTheSameAsAFreshComput
   EXPECT_EQ(results_.Wait(200)->cached_tokens, 0) << "tenants never share";
 }
 
+// Goal: each branch says what a request of its own with that seed says. Method: prompts that end inside a block and at
+// its end, beside other sequences, in a pool that makes branches lose their blocks.
+TEST_F(LlmEngineTest, BranchesOfAForkSayWhatSeparateRequestsWithTheirSeedsSay) {
+  const TemporaryFile file(TinyChatModel().Bytes());
+  for (const std::int32_t kv_blocks : {64, 26}) {
+    EngineOptions options = OptionsFor(file.path());
+    options.kv_blocks = kv_blocks;
+    auto engine = Make(options);
+    ASSERT_NE(engine, nullptr);
+    for (int i = 0; i < 8; ++i) {
+      GenerationRequest request = AskSampled("fork" + std::string(static_cast<std::size_t>(i), '!'), 40);
+      for (int branch = 0; branch < 4; ++branch) {
+        request.sampling.seed = 40 + static_cast<std::uint64_t>(branch);
+        ASSERT_TRUE(engine->Submit(request, results_.For(kv_blocks * 1000 + i * 10 + branch)).ok());
+      }
+      request.sampling.seed = 40;
+      request.branches = 4;
+      ASSERT_TRUE(engine->Submit(request, results_.For(kv_blocks * 1000 + i * 10 + 9)).ok());
+    }
+    for (int i = 0; i < 8; ++i) {
+      const auto forked = results_.Wait(kv_blocks * 1000 + i * 10 + 9);
+      ASSERT_TRUE(forked.ok()) << forked.status();
+      ASSERT_EQ(forked->branches.size(), 4u);
+      EXPECT_EQ(forked->text, forked->branches[0].text);
+      std::int32_t tokens = 0;
+      for (int branch = 0; branch < 4; ++branch) {
+        const BranchResult& result = forked->branches[static_cast<std::size_t>(branch)];
+        EXPECT_TRUE(result.status.ok()) << result.status;
+        EXPECT_EQ(result.text, results_.Wait(kv_blocks * 1000 + i * 10 + branch)->text) << i << " " << branch;
+        tokens += result.completion_tokens;
+      }
+      EXPECT_EQ(forked->completion_tokens, tokens);
+    }
+    EXPECT_EQ(engine->stats().forks_total, 8 * 3);
+    EXPECT_EQ(engine->credit().blocks_free, kv_blocks);
+  }
+}
+
+TEST_F(LlmEngineTest, ForkIsCancelledAsAWholeAndMoreBranchesThanRunAreRefused) {
+  const TemporaryFile file(TinyChatModel().Bytes());
+  auto engine = Make(OptionsFor(file.path()));
+  ASSERT_NE(engine, nullptr);
+  GenerationRequest request = AskSampled("many", 1);
+  request.tokens_max = 200;
+  request.ignore_end_of_turn = true;
+  request.branches = 6;
+  const auto id = engine->Submit(request, results_.For(1));
+  ASSERT_TRUE(id.ok()) << id.status();
+  engine->Cancel(*id);
+  const auto result = results_.Wait(1);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->finish_reason, FinishReason::kCancelled);
+  for (const BranchResult& branch : result->branches) EXPECT_EQ(branch.finish_reason, FinishReason::kCancelled);
+  EXPECT_EQ(engine->credit().blocks_free, 64);
+  EXPECT_EQ(engine->credit().sequences_free, 6 + 256);
+  for (const std::int32_t branches : {-1, 0, 7, 17}) {
+    request.branches = branches;
+    const absl::Status status = engine->Submit(request, results_.For(2)).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_EQ(status.message().find("branches"), 0u) << status;
+  }
+}
+
 TEST_F(LlmEngineTest, ResultsCountTokensAndTimes) {
   const TemporaryFile file(TinyChatModel().Bytes());
   auto engine = Make(OptionsFor(file.path()));

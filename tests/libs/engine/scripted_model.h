@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -23,7 +24,7 @@ class ScriptedModel final : public Generator {
   static constexpr std::int32_t kVocabulary = 26;  // 'a' to 'z'; a 'z' ends the turn
 
   struct Options {
-    std::int32_t blocks_total = 16, block_size = 4;
+    std::int32_t blocks_total = 16, block_size = 4, swap_blocks = 0;
     std::size_t steps_in_flight = 1;
     // Fails step n where it says so: while being started (0) or ended (1).
     std::function<absl::Status(std::uint64_t step, int when)> fault{};
@@ -32,7 +33,7 @@ class ScriptedModel final : public Generator {
 
   explicit ScriptedModel(Options options)
       : options_(std::move(options)),
-        cache_(static_cast<std::size_t>(options_.blocks_total * options_.block_size), -1) {}
+        cache_(static_cast<std::size_t>((options_.blocks_total + options_.swap_blocks) * options_.block_size), -1) {}
 
   static std::int32_t NextToken(std::uint64_t hash) { return static_cast<std::int32_t>((hash >> 20) % kVocabulary); }
   static std::uint64_t Extend(std::uint64_t hash, std::int32_t token) {
@@ -56,7 +57,9 @@ class ScriptedModel final : public Generator {
   absl::StatusOr<Prepared> Prepare(const GenerationRequest& request) const override {
     Prepared prepared;
     for (char c : request.messages.back().content) prepared.prompt.push_back(c - 'a');
-    prepared.generation = std::make_unique<ScriptedGeneration>(*this);
+    for (std::int32_t i = 0; i < request.branches; ++i) {
+      prepared.generations.push_back(std::make_unique<ScriptedGeneration>(*this));
+    }
     return prepared;
   }
 
@@ -122,7 +125,17 @@ class ScriptedModel final : public Generator {
     return batch.block_ids[block] * size + static_cast<std::size_t>(position) % size;
   }
 
+  void CopyBlock(std::uint32_t from, std::uint32_t to) {
+    const auto size = static_cast<std::size_t>(options_.block_size);
+    std::copy_n(cache_.begin() + static_cast<std::ptrdiff_t>(from * size), size,
+                cache_.begin() + static_cast<std::ptrdiff_t>(to * size));
+  }
+
   void Compute(const kvcache::StepBatch& batch) {
+    const auto slots = static_cast<std::uint32_t>(options_.blocks_total);
+    for (const auto& move : batch.swap_out) CopyBlock(move.from, slots + move.to);
+    for (const auto& move : batch.copies) CopyBlock(move.from, move.to);
+    for (const auto& move : batch.swap_in) CopyBlock(slots + move.from, move.to);
     std::vector<std::int32_t> picks;
     for (std::size_t s = 0; s + 1 < batch.row_begin.size(); ++s) {
       for (auto row = static_cast<std::size_t>(batch.row_begin[s]);
@@ -137,13 +150,15 @@ class ScriptedModel final : public Generator {
       for (std::int32_t p = 0; p <= batch.positions[static_cast<std::size_t>(last_row)]; ++p) {
         hash = Extend(hash, cache_.at(SlotOf(batch, s, p)));
       }
-      picks.push_back(NextToken(hash));
+      while (picks.size() < batch.logit_rows.size() && batch.logit_rows[picks.size()] == last_row) {
+        picks.push_back(NextToken(hash));  // once for each branch
+      }
     }
     picks_ = std::move(picks);
   }
 
   const Options options_;
-  std::vector<std::int32_t> cache_;  // [blocks_total][block_size] the token at each position
+  std::vector<std::int32_t> cache_;  // [blocks_total + swap_blocks][block_size] the token at each position
   std::deque<kvcache::StepBatch> flights_;
   std::vector<std::int32_t> picks_;  // of the step ended last
   std::uint64_t steps_ = 0;
