@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -287,66 +286,6 @@ TEST_F(LlmEngineTest, PoisonedSequenceEndsAloneAndNeighboursKeepTheirAnswers) {
   EXPECT_EQ(engine->stats().sequences_failed_total, 4);
   EXPECT_EQ(engine->credit().blocks_free, 64);
   EXPECT_TRUE(engine->alive());
-}
-
-// One of the good values; one time in twenty, one of the bad.
-template <typename T>
-T Any(std::mt19937& rng, std::initializer_list<T> good, std::initializer_list<T> bad) {
-  const std::initializer_list<T>& from = rng() % 20 == 0 ? bad : good;
-  return from.begin()[rng() % from.size()];
-}
-
-GenerationRequest RandomRequest(std::mt19937& rng) {
-  constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
-  constexpr float kTiny = std::numeric_limits<float>::denorm_min();
-  std::string text(Any<std::size_t>(rng, {1, 10, 100, 230, 236}, {0, 237, 400, 1 << 20}), '\0');
-  for (char& c : text) c = static_cast<char>(rng());
-  GenerationRequest request = Ask(text, Any(rng, {1, 5, 30, 256}, {-1, 0, 257, 1 << 30}));
-  request.tenant = Any<std::string>(rng, {"", "a", "b"}, {std::string(257, 't')});
-  request.sampling.temperature = Any(rng, {0.0F, 0.5F, 1.0F, 10.0F, kTiny}, {-1.0F, kNan, kInf});
-  request.sampling.top_k = Any(rng, {0, 1, 40, 259}, {260, -1});
-  request.sampling.top_p = Any(rng, {1.0F, 0.9F, kTiny}, {0.0F, kNan, 1.1F});
-  request.sampling.min_p = Any(rng, {0.0F, 0.05F, 0.999F}, {1.0F, kNan, -kTiny});
-  request.sampling.repetition_penalty = Any(rng, {1.0F, 1.3F, 10.0F, kTiny}, {0.0F, kNan, kInf});
-  request.sampling.seed = rng();
-  request.stop.assign(rng() % 3, Any<std::string>(rng, {"e", "\n\n"}, {"", "\xff"}));
-  if (rng() % 8 == 0) request.deadline = base::Clock::Real().Now() + std::chrono::milliseconds(rng() % 20);
-  return request;
-}
-
-// Goal: whatever is asked, each accepted sequence gets exactly one end, nothing is lost and the engine goes on.
-TEST_F(LlmEngineTest, RandomRequestsAndCancellationsEachGetOneEnd) {
-  const TemporaryFile file(TinyChatModel().Bytes());
-  EngineOptions options = OptionsFor(file.path());
-  options.queue_max = 20;
-  auto engine = Make(options);
-  ASSERT_NE(engine, nullptr);
-  const std::uint32_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937 rng(seed);
-  int accepted = 0;
-  for (int i = 0; i < 600; ++i) {
-    const auto id = engine->Submit(RandomRequest(rng), results_.For(accepted));
-    if (id.ok()) {
-      ++accepted;
-      if (rng() % 4 == 0) engine->Cancel(*id);
-    } else if (id.status().code() == absl::StatusCode::kResourceExhausted) {
-      static_cast<void>(results_.Wait(accepted - 1));  // let the queue drain a little
-    } else {
-      ASSERT_EQ(id.status().code(), absl::StatusCode::kInvalidArgument) << id.status();
-    }
-  }
-  for (int i = 0; i < accepted; ++i) {
-    const auto result = results_.Wait(i);
-    if (result.ok()) {
-      EXPECT_TRUE(unicode::IsValidUtf8(result->text));
-    } else {
-      EXPECT_EQ(result.status().code(), absl::StatusCode::kDeadlineExceeded) << result.status();
-    }
-  }
-  EXPECT_GT(accepted, 100);
-  EXPECT_EQ(engine->credit().blocks_free, 64);
-  EXPECT_EQ(engine->credit().sequences_free, 26);
 }
 
 TEST_F(LlmEngineTest, OptionsOutOfBoundsAreNamed) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -15,10 +16,10 @@ class TemporaryFile {
  public:
   explicit TemporaryFile(std::string_view bytes) {
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    path_ =
-        (std::filesystem::temp_directory_path() / (std::string(test->test_suite_name()) + "." + test->name() + "." +
-                                                   std::to_string(getpid()) + "." + std::to_string(count_++) + ".gguf"))
-            .string();
+    std::string name = std::string(test->test_suite_name()) + "." + test->name();
+    std::replace(name.begin(), name.end(), '/', '_');  // of a test with parameters
+    name += "." + std::to_string(getpid()) + "." + std::to_string(count_++) + ".gguf";
+    path_ = (std::filesystem::temp_directory_path() / name).string();
     std::ofstream(path_, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   }
   ~TemporaryFile() { std::filesystem::remove(path_); }
