@@ -91,6 +91,14 @@ struct Avx512 {
     Store(out + 16, _mm512_permutexvar_ps(_mm512_srli_epi32(bytes, 4), table));
   }
 
+  // Sixteen pairs of BF16 numbers at p, aligned: the first of each, and the second.
+  static constexpr int kBf16Rows = 8;
+  static Pair WidenBf16Pairs(const std::uint16_t* p) {
+    const __m512i pairs = _mm512_load_si512(p);
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)),
+            _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xFFFF0000U))))};
+  }
+
   // Packed weights (quant/packed_weights.h) and rounded activations; addresses are aligned.
   static Bytes LoadBytes(const std::uint8_t* p) { return _mm512_load_si512(p); }
   static Bytes LoadNibbles(const std::uint8_t* p) { return _mm512_load_si512(p); }

@@ -19,6 +19,7 @@ constexpr CpuKernels kReferenceKernels{
     .gemm_columns = &GemmColumnsRef,
     .quantize_row = &QuantizeRowRef,
     .packed_gemm_tile = &PackedGemmTileRef,
+    .bf16_gemm_tile = &Bf16GemmTileRef,
     .dot_rounds = &DotRoundsRef,
     .dot_round_operations = 2,
     .rms_norm = &RmsNormRef,

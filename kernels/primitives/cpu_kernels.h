@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/attention/paged_attention.h"
+#include "kernels/gemm/bf16_gemm.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/gemm/packed_gemm.h"
 #include "kernels/kvcache/paged_kv.h"
@@ -35,6 +36,7 @@ struct CpuKernels {
   GemmColumnsFn* gemm_columns;
   QuantizeRowFn* quantize_row;
   PackedGemmTileFn* packed_gemm_tile;
+  Bf16GemmTileFn* bf16_gemm_tile;
   DotRoundsFn* dot_rounds;
   std::int64_t dot_round_operations;
   RmsNormFn* rms_norm;

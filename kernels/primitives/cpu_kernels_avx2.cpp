@@ -91,6 +91,14 @@ struct Avx2 {
     }
   }
 
+  // Eight pairs of BF16 numbers at p, aligned: the first of each, and the second.
+  static constexpr int kBf16Rows = 4;
+  static Pair WidenBf16Pairs(const std::uint16_t* p) {
+    const __m256i pairs = _mm256_load_si256(reinterpret_cast<const __m256i*>(p));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)),
+            _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xFFFF0000U))))};
+  }
+
   // Packed weights (quant/packed_weights.h) and rounded activations; addresses are aligned.
   static Bytes LoadBytes(const std::uint8_t* p) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(p)); }
   static Bytes LoadNibbles(const std::uint8_t* p) { return LoadBytes(p); }

@@ -100,6 +100,14 @@ struct Portable {
     }
   }
 
+  // Four pairs of BF16 numbers at p: the first of each, and the second.
+  static constexpr int kBf16Rows = 4;
+  static Pair WidenBf16Pairs(const std::uint16_t* p) {
+    const auto pairs = LoadAs<I32>(p);
+    const I32 first = pairs << 16, second = pairs & static_cast<std::int32_t>(0xFFFF0000U);
+    return {LoadAs<F32>(&first), LoadAs<F32>(&second)};
+  }
+
   // Packed weights (quant/packed_weights.h) and rounded activations.
   static Bytes LoadBytes(const std::uint8_t* p) { return WidenUnsigned(LoadNibbles(p)); }
   static RawBytes LoadNibbles(const std::uint8_t* p) { return LoadAs<RawBytes>(p); }

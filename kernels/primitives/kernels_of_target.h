@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/attention/paged_attention_simd.h"
+#include "kernels/gemm/bf16_gemm_simd.h"
 #include "kernels/gemm/gemm_simd.h"
 #include "kernels/gemm/packed_gemm_simd.h"
 #include "kernels/kvcache/store_kv_simd.h"
@@ -24,6 +25,7 @@ constexpr CpuKernels KernelsOfTarget(const char* name) {
       .gemm_columns = &GemmColumns<S>,
       .quantize_row = &QuantizeRow<S>,
       .packed_gemm_tile = &PackedGemmTile<S>,
+      .bf16_gemm_tile = &Bf16GemmTile<S>,
       .dot_rounds = &DotRounds<S>,
       .dot_round_operations = kDotRoundOperations<S>,
       .rms_norm = &RmsNorm<S>,

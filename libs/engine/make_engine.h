@@ -36,8 +36,8 @@ struct EngineOptions {
   std::int32_t swap_blocks = -1;
   base::Duration echo_step_time{};  // kEcho only: how long a step takes, [0, 10 s]
 
-  // kLlm on the CPU: how the inputs of matrix products are rounded. "int8": to 8 bits where the weights' format allows
-  // it, several times faster; "f32": not at all.
+  // kLlm on the CPU: what matrix products round. "int8": their inputs to 8 bits where the weights are quantised,
+  // several times faster, and weights of other formats to BF16. "f32": nothing.
   std::string activations = "int8";
 
   // kLlm only: where the forward pass runs. "cpu"; "cuda": a card, in a build for it; "emulator": the device kernels on
@@ -46,8 +46,8 @@ struct EngineOptions {
   std::int32_t device_ordinal = 0;   // which card, and the first of several
   std::int32_t tensor_parallel = 1;  // cards that share the model, [1, 8]; 1 on the CPU
   std::string weights = "file";      // on a device: "file": as in the file, "bf16" or "fp8"
-  // kLlm only, the KV cache: on the CPU "f16" or "q8" (8 bits and a scale a token and head, about half the memory), on a
-  // device "bf16" or "fp8". "auto": "f16", and on a device "bf16".
+  // kLlm only, the KV cache: on the CPU "f16" or "q8" (8 bits and a scale a token and head, about half the memory), on
+  // a device "bf16" or "fp8". "auto": "f16", and on a device "bf16".
   std::string kv = "auto";
   // Told now and then while a device loads the weights, while MakeEngine runs and on one thread.
   std::function<void(std::int64_t bytes_done, std::int64_t bytes_total)> on_load{};

@@ -19,9 +19,9 @@
 
 namespace model {
 
-// How the inputs of matrix products are rounded. kInt8: to 8 bits with a scale for 32 values, for weights of a
-// quantised format, which are packed at load; several times faster (docs/performance/cpu.md has what it costs in
-// perplexity). kF32: not at all.
+// How the inputs of matrix products are rounded. kInt8: to 8 bits with a scale for 96 values, for weights of a
+// quantised format, which are packed at load; several times faster (docs/decisions/0003 has what it costs in
+// perplexity). Weights of other formats are rounded to BF16 instead of their inputs. kF32: not at all.
 enum class Activations { kF32, kInt8 };
 
 using LaunchTrace = kernels::LaunchTrace;  // when each thread worked on which kernel

@@ -43,13 +43,14 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
              .unit = "tokens",
              .min = 0,
              .max = 1 << 20});
-  table.Add("prefix-cache", &engine.prefix_cache,
-            {.doc = "Keep what conversations computed, until its KV blocks are wanted, so that the next turn and prompts "
-                    "that begin alike start behind it. Never across tenants."});
+  table.Add(
+      "prefix-cache", &engine.prefix_cache,
+      {.doc = "Keep what conversations computed, until its KV blocks are wanted, so that the next turn and prompts "
+              "that begin alike start behind it. Never across tenants."});
   table.Add(
       "activations", &engine.activations,
-      {.doc = "Inputs of matrix products on the CPU. int8: rounded to 8 bits where the weights' format allows it, "
-              "several times faster. f32: not rounded.",
+      {.doc = "Inputs of matrix products on the CPU. int8: rounded to 8 bits where the weights are quantised, several "
+              "times faster; other weights are rounded to BF16. f32: neither is rounded.",
        .choices = {"int8", "f32"}});
   table.Add("swap-blocks", &engine.swap_blocks,
             {.doc = "KV blocks beside the pool, for conversations that are preempted; 0: they are computed again. -1: on "

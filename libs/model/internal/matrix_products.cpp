@@ -20,7 +20,7 @@ std::unique_ptr<T[], void (*)(void*)> AlignedBytes(std::int64_t bytes) {
 // The smallest part of a product that a thread can take: a tile of packed weights, or 16 rows of the file's own format.
 std::int64_t Tiles(const MatrixProducts::Product& product) {
   const std::int64_t rows = product.w->file.rows;
-  if (product.w->packed != nullptr) return kernels::PackedTiles(rows, product.gate != nullptr);
+  if (product.w->weights != ProductWeights::kFile) return kernels::PackedTiles(rows, product.gate != nullptr);
   return (rows + kernels::kGemmTileRows - 1) / kernels::kGemmTileRows;
 }
 
@@ -37,22 +37,48 @@ MatrixProducts::MatrixProducts(const kernels::CpuKernels& kernels, kernels::Thre
                                                     static_cast<std::int64_t>(sizeof(kernels::QuantizedGroup)))),
       scratch_(threads.threads() * scratch_floats_) {}
 
-ProductMatrix MatrixProducts::Prepare(const WeightMatrix& matrix, bool pack) {
+ProductMatrix MatrixProducts::Prepare(const WeightMatrix& matrix, bool round) {
   ProductMatrix prepared{.file = matrix};
-  if (!pack || !kernels::CanPack(matrix.format) || matrix.cols % kernels::kQuantBlockValues != 0) return prepared;
-  prepared.layout = kernels::LayoutOfPacked(matrix.format);
-  const std::int64_t panels = kernels::PanelsFor(matrix.rows);
-  const std::int64_t panel_bytes = kernels::PackedPanelBytes(prepared.layout, matrix.cols);
-  const std::int64_t row_bytes = kernels::RowBytes(matrix.format, matrix.cols);
-  prepared.packed_bytes = panels * panel_bytes;
-  std::uint8_t* packed = arena_.Allocate(static_cast<std::size_t>(prepared.packed_bytes));
-  prepared.packed = packed;
+  if (!round) return prepared;
+  if (kernels::CanPack(matrix.format) && matrix.cols % kernels::kQuantBlockValues == 0) {
+    PackInt8(prepared);
+  } else if (kernels::CanPackBf16(matrix.format, matrix.cols)) {
+    PackBf16(prepared);
+  }
+  return prepared;
+}
+
+void MatrixProducts::PackInt8(ProductMatrix& matrix) {
+  const WeightMatrix& file = matrix.file;
+  matrix.weights = ProductWeights::kInt8;
+  matrix.layout = kernels::LayoutOfPacked(file.format);
+  const std::int64_t panels = kernels::PanelsFor(file.rows);
+  const std::int64_t panel_bytes = kernels::PackedPanelBytes(matrix.layout, file.cols);
+  const std::int64_t row_bytes = kernels::RowBytes(file.format, file.cols);
+  matrix.packed_bytes = panels * panel_bytes;
+  std::uint8_t* packed = arena_.Allocate(static_cast<std::size_t>(matrix.packed_bytes));
+  matrix.packed = packed;
   threads_.Run(panels, [&](std::int64_t panel, int) {
     const std::int64_t row = panel * kernels::kPanelRows;
-    kernels::PackPanel(matrix.format, matrix.data + row * row_bytes, matrix.rows - row, matrix.cols,
+    kernels::PackPanel(file.format, file.data + row * row_bytes, file.rows - row, file.cols,
                        packed + panel * panel_bytes);
   });
-  return prepared;
+}
+
+void MatrixProducts::PackBf16(ProductMatrix& matrix) {
+  const WeightMatrix& file = matrix.file;
+  matrix.weights = ProductWeights::kBf16;
+  const std::int64_t panels = kernels::PanelsFor(file.rows);
+  const std::int64_t panel_bytes = kernels::Bf16PanelBytes(file.cols);
+  const std::int64_t row_bytes = kernels::RowBytes(file.format, file.cols);
+  matrix.packed_bytes = panels * panel_bytes;
+  std::uint8_t* packed = arena_.Allocate(static_cast<std::size_t>(matrix.packed_bytes));
+  matrix.packed = packed;
+  threads_.Run(panels, [&](std::int64_t panel, int) {
+    const std::int64_t row = panel * kernels::kPanelRows;
+    kernels::PackBf16Panel(file.format, file.data + row * row_bytes, file.rows - row, file.cols,
+                           reinterpret_cast<std::uint16_t*>(packed + panel * panel_bytes));
+  });
 }
 
 void MatrixProducts::Multiply(const char* name, std::span<const Product> products,
@@ -77,7 +103,21 @@ void MatrixProducts::Multiply(const char* name, std::span<const Product> product
 void MatrixProducts::MultiplyTile(const Product& product, std::int64_t tile, const kernels::QuantizedRows& rounded,
                                   int thread) {
   const WeightMatrix& w = product.w->file;
-  if (product.w->packed != nullptr) {
+  if (product.w->weights == ProductWeights::kBf16) {
+    const auto* gate = product.gate != nullptr ? product.gate->packed : nullptr;
+    kernels_.bf16_gemm_tile({.w = reinterpret_cast<const std::uint16_t*>(product.w->packed),
+                             .gate = reinterpret_cast<const std::uint16_t*>(gate),
+                             .n = w.rows,
+                             .columns = w.cols,
+                             .x = input_.data(),
+                             .rows = rounded.rows,
+                             .y = product.y,
+                             .y_stride = product.y_stride,
+                             .accumulate = product.accumulate},
+                            tile);
+    return;
+  }
+  if (product.w->weights == ProductWeights::kInt8) {
     kernels_.packed_gemm_tile({.w = product.w->packed,
                                .gate = product.gate != nullptr ? product.gate->packed : nullptr,
                                .layout = product.w->layout,

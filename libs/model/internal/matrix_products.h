@@ -17,12 +17,19 @@
 
 namespace model {
 
-// A matrix as the products want it: packed for int8 activations, or where it lies in the file.
+// How a matrix lies in memory, and so what its product takes.
+enum class ProductWeights {
+  kFile,  // in the file's own format; inputs in F32
+  kInt8,  // packed as kernels::PackPanel does; inputs rounded to 8 bits
+  kBf16,  // packed as kernels::PackBf16Panel does; inputs in F32
+};
+
 struct ProductMatrix {
   WeightMatrix file;
-  const std::uint8_t* packed = nullptr;  // in the products' arena; nullptr: multiplied in F32
+  ProductWeights weights = ProductWeights::kFile;
+  const std::uint8_t* packed = nullptr;  // in the products' arena; nullptr for kFile
   std::int64_t packed_bytes = 0;
-  kernels::PackedLayout layout{};
+  kernels::PackedLayout layout{};  // of kInt8
 };
 
 // The products of a step, y = W x for rows of x, on the pool's threads. Matrices that share their input are multiplied
@@ -37,8 +44,8 @@ class MatrixProducts {
   MatrixProducts(const kernels::CpuKernels& kernels, kernels::ThreadPool& threads, std::int64_t rows_max,
                  std::int64_t columns_max);
 
-  // `pack`: for int8 activations, if the format can be packed; it is done by all threads.
-  ProductMatrix Prepare(const WeightMatrix& matrix, bool pack);
+  // `round`: a quantised matrix is packed for inputs of 8 bits, another one rounded to BF16; by all threads.
+  ProductMatrix Prepare(const WeightMatrix& matrix, bool round);
 
   struct Product {
     const ProductMatrix* w;
@@ -50,7 +57,7 @@ class MatrixProducts {
 
   // Whether one product of both can write silu(gate x) * (up x), so that neither half goes through memory.
   static bool CanGate(const ProductMatrix& gate, const ProductMatrix& up) {
-    return gate.packed != nullptr && up.packed != nullptr && gate.layout == up.layout;
+    return gate.packed != nullptr && gate.weights == up.weights && gate.layout == up.layout;
   }
 
   // `name` is what the launches are called in a trace.
@@ -62,8 +69,10 @@ class MatrixProducts {
     if (rows == 0) return;
     const std::int64_t columns = products.front().w->file.cols;
     const kernels::QuantizedRows rounded{values_.get(), groups_.get(), rows, columns};
-    bool round = false, plain = false;  // which of both the products take
-    for (const Product& product : products) (product.w->packed != nullptr ? round : plain) = true;
+    bool plain = false, round = false;  // what the products take
+    for (const Product& product : products) {
+      (product.w->weights == ProductWeights::kInt8 ? round : plain) = true;
+    }
     threads_.Run((rows + kRowsPerTask - 1) / kRowsPerTask,
                  [&](std::int64_t task, int thread) {
                    const std::int64_t end = rows < (task + 1) * kRowsPerTask ? rows : (task + 1) * kRowsPerTask;
@@ -82,6 +91,8 @@ class MatrixProducts {
   static constexpr std::int64_t kRowsPerTask = 8;
 
  private:
+  void PackInt8(ProductMatrix& matrix);
+  void PackBf16(ProductMatrix& matrix);
   void Multiply(const char* name, std::span<const Product> products, const kernels::QuantizedRows& rounded);
   void MultiplyTile(const Product& product, std::int64_t tile, const kernels::QuantizedRows& rounded, int thread);
 
@@ -89,7 +100,7 @@ class MatrixProducts {
   kernels::ThreadPool& threads_;
   WeightArena arena_;
   const std::int64_t scratch_floats_;                       // of a thread
-  AlignedFloats input_;                                     // [rows][columns]; touched only by products in F32
+  AlignedFloats input_;                                     // [rows][columns]; where a product takes F32
   std::unique_ptr<std::int8_t[], void (*)(void*)> values_;  // see kernels::QuantizedRows
   std::unique_ptr<kernels::QuantizedGroup[], void (*)(void*)> groups_;
   AlignedFloats scratch_;  // [threads][scratch_floats_]

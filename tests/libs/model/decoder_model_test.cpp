@@ -47,13 +47,13 @@ std::vector<float> LastLogits(DecoderModel& model, const std::vector<std::int32_
 }
 
 // Goal: with int8 activations every target says what the plain reference kernels say with the same rounding.
-// Method: 20 random prompts, 16 greedy tokens of each. Other last bits of a norm can round an input to the next of its 255
-// steps, which moves a logit by less than the tolerance; a token may differ only where the reference's two best are that
-// close, and what follows it is another text.
+// Method: 20 random prompts, 16 greedy tokens of each. Other last bits of a norm can round an input to the next of its
+// 255 steps, which moves a logit by less than the tolerance; a token may differ only where the reference's two best are
+// that close, and what follows it is another text.
 TEST(DecoderModelTest, Int8GreedyTokensAreTheReferenceKernelsOnTwentyPrompts) {
   constexpr float kTolerance = 0.06F;
   constexpr std::uint64_t kPrompts = 20;
-  for (tensor::DType dtype : {tensor::DType::kQ4_1, tensor::DType::kQ8_0, tensor::DType::kQ5_1}) {
+  for (tensor::DType dtype : {tensor::DType::kQ4_1, tensor::DType::kQ8_0, tensor::DType::kQ5_1, tensor::DType::kF16}) {
     const auto file = ParseTiny({.dtype = dtype});
     ASSERT_NE(file, nullptr);
     const auto run = [&](const kernels::CpuKernels* kernels) {
