@@ -52,12 +52,13 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
       {.doc = "Inputs of matrix products on the CPU. int8: rounded to 8 bits where the weights are quantised, several "
               "times faster; other weights are rounded to BF16. f32: neither is rounded.",
        .choices = {"int8", "f32"}});
-  table.Add("swap-blocks", &engine.swap_blocks,
-            {.doc = "KV blocks beside the pool, for conversations that are preempted; 0: they are computed again. -1: on "
-                    "the CPU half of kv-blocks, on a card none.",
-             .unit = "blocks",
-             .min = -1,
-             .max = 1 << 24});
+  table.Add(
+      "swap-blocks", &engine.swap_blocks,
+      {.doc = "KV blocks beside the pool, for conversations that are preempted; 0: they are computed again. -1: on "
+              "the CPU half of kv-blocks, on a card none.",
+       .unit = "blocks",
+       .min = -1,
+       .max = 1 << 24});
   table.Add(
       "device", &engine.device,
       {.doc = "Where the forward pass runs. cuda: a card, in a build for it (make build CUDA=1). emulator: the device "
@@ -77,11 +78,12 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
       {.doc = "Weights on a card. file: Q8_0, Q4_0, Q4_1 and Q4_K as in the file, others BF16. bf16: all widened. "
               "fp8: E4M3 with a scale a row, half of bf16's memory, a little less exact; the output matrix BF16.",
        .choices = {"file", "bf16", "fp8"}});
-  table.Add("kv", &engine.kv,
-            {.doc = "KV cache. On the CPU f16, or q8: 8 bits a value, about half the memory, faster and a little less "
-                    "exact. On a "
-                    "card bf16, or fp8: half the memory, a little less exact. auto: f16 or bf16.",
-             .choices = {"auto", "f16", "q8", "bf16", "fp8"}});
+  table.Add(
+      "kv", &engine.kv,
+      {.doc =
+           "KV cache. On the CPU f16, or q8: 8 bits a value, about half the memory, a little less exact, faster "
+           "where the CPU has VNNI. On a card bf16, or fp8: half the memory, a little less exact. auto: f16 or bf16.",
+       .choices = {"auto", "f16", "q8", "bf16", "fp8"}});
   table.Add("echo-step-ms", &options->echo_step_ms,
             {.doc = "How long a step of the echo engine takes.", .unit = "ms", .min = 0, .max = 10000});
 }
