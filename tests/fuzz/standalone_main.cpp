@@ -1,9 +1,13 @@
 // Runs a fuzz target without a fuzzing engine, as a regression test: every file of the corpus folders given as
-// arguments, then a bounded number of mutations of them from a fixed seed.
+// arguments, then a bounded number of mutations of them and of random inputs from a fixed seed. MESH_FUZZ_SECONDS goes
+// on for as long, from a seed of its own; MESH_FUZZ_SEED repeats such a run. The input that ended a process is in
+// MESH_FUZZ_LAST, where that names a file.
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -19,6 +23,8 @@ constexpr unsigned kSeed = 20261122;
 constexpr int kMutations = 3000;
 
 void Run(const std::string& input) {
+  if (const char* const last = std::getenv("MESH_FUZZ_LAST"); last != nullptr)
+    std::ofstream(last, std::ios::binary) << input;
   LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
 }
 
@@ -56,13 +62,43 @@ std::string Mutate(std::string text, std::mt19937& random) {
   return text;
 }
 
+std::string RandomInput(std::mt19937& random) {
+  std::string input(random() % 128, '\0');
+  for (char& byte : input) byte = static_cast<char>(random());
+  return input;
+}
+
+std::string NextInput(const std::vector<std::string>& corpus, std::mt19937& random) {
+  return random() % 4 == 0 ? RandomInput(random) : Mutate(corpus[random() % corpus.size()], random);
+}
+
+// For as long as MESH_FUZZ_SECONDS says.
+void RunLong(const std::vector<std::string>& corpus) {
+  const char* const asked = std::getenv("MESH_FUZZ_SECONDS");
+  if (asked == nullptr) return;
+  const char* const chosen = std::getenv("MESH_FUZZ_SEED");
+  const auto seed =
+      chosen != nullptr ? static_cast<unsigned>(std::strtoul(chosen, nullptr, 10)) : std::random_device{}();
+  const std::chrono::seconds seconds(std::strtoul(asked, nullptr, 10));
+  std::printf("MESH_FUZZ_SEED=%u\n", seed);
+  std::fflush(stdout);
+  std::mt19937 random(seed);
+  long runs = 0;
+  for (const auto began = std::chrono::steady_clock::now(); std::chrono::steady_clock::now() - began < seconds;
+       ++runs) {
+    Run(NextInput(corpus, random));
+  }
+  std::printf("%ld more in %lld s\n", runs, static_cast<long long>(seconds.count()));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::vector<std::string> corpus = ReadCorpus(argc, argv);
   for (const std::string& input : corpus) Run(input);
   std::mt19937 random(kSeed);
-  for (int i = 0; i < kMutations; ++i) Run(Mutate(corpus[random() % corpus.size()], random));
+  for (int i = 0; i < kMutations; ++i) Run(NextInput(corpus, random));
   std::printf("%zu inputs and %d mutations, seed %u\n", corpus.size(), kMutations, kSeed);
+  RunLong(corpus);
   return 0;
 }
