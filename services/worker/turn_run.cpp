@@ -25,6 +25,21 @@ constexpr base::Duration kRetryMax = std::chrono::seconds(5);
 // What session will say again however often it is asked: the request itself, or what is stored, is unusable.
 bool IsPermanent(const absl::Status& status) { return absl::IsInvalidArgument(status) || absl::IsDataLoss(status); }
 
+// The engine's answer to this input, however often it is asked. Internal and unknown errors are not among them: they
+// may be the process's, and another try, or another worker, may do better before the deadline.
+bool FailsAlike(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kDataLoss:
+      return true;
+    default:
+      return false;
+  }
+}
+
 mesh::bus::v1::FinishReason ToProto(engine::FinishReason reason) {
   switch (reason) {
     case engine::FinishReason::kEndOfTurn:
@@ -144,7 +159,7 @@ void TurnRun::Generate() {
 void TurnRun::OnGenerated(absl::StatusOr<engine::GenerationResult> result) {
   generating_ = false;
   if (!result.ok()) {
-    if (absl::IsInvalidArgument(result.status())) {
+    if (FailsAlike(result.status())) {
       return GiveUp(bus::DeadLetterReason::kRefused, std::string(result.status().message()));
     }
     if (absl::IsDeadlineExceeded(result.status()) || DeadlinePassed()) {

@@ -44,6 +44,8 @@ class RandomRequests {
     request.stop.assign(rng_() % 3, Any<std::string>({"e", "\n\n", "ab"}, {"", "\xff", std::string(257, 's')}));
     if (OneIn(100)) request.stop.assign(17, "s");
     request.ignore_end_of_turn = OneIn(4);
+    if (OneIn(6))
+      request.branches = Any<std::int32_t>({2, 3, 8}, {-1, 0, 9, 17, std::numeric_limits<std::int32_t>::max()});
     if (OneIn(8)) request.deadline = base::Clock::Real().Now() + std::chrono::milliseconds(rng_() % 20);
     return request;
   }

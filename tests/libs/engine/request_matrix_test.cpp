@@ -132,6 +132,13 @@ TEST_F(RequestMatrixTest, WholeNumbers) {
       Expect(value >= 0 && value <= kVocabulary, "sampling.top_k", request, "top_k of " + std::to_string(value));
     }
   }
+  for (const std::int32_t value : {Limits::min(), -1, 0, 1, 2, 4, 5, 16, 17, Limits::max()}) {
+    GenerationRequest request = Ask("some text", 6);
+    request.sampling.temperature = 1.0F;
+    request.branches = value;
+    Expect(value >= 1 && value <= 4, "branches", request,
+           "branches of " + std::to_string(value));  // sequences_max is 4
+  }
   for (const std::uint64_t seed : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 63, ~std::uint64_t{0}}) {
     GenerationRequest request = Ask("some text", 6);
     request.sampling.temperature = 1.0F;

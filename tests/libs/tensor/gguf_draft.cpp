@@ -165,10 +165,10 @@ void GgufDraft::RemoveTensor(std::string_view name) {
   for (const TensorLine& line : tensors) {
     if (line.offset > begin) end = std::min(end, line.offset);
   }
-  data.erase(begin, end - begin);
+  if (begin < end) data.erase(begin, end - begin);  // the offset may be spoiled by now
   std::erase_if(tensors, [&](const TensorLine& line) { return line.name == name; });
   for (TensorLine& line : tensors) {
-    if (line.offset > begin) line.offset -= end - begin;
+    if (begin < end && line.offset > begin) line.offset -= end - begin;
   }
 }
 

@@ -2,14 +2,18 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "libs/bus/headers.h"
 #include "libs/engine/make_engine.h"
@@ -85,6 +89,38 @@ class ScriptedSession final : public session::Client {
     return absl::UnimplementedError("not the worker's call");
   }
   bool connected() const override { return true; }
+};
+
+// An engine in which every sequence, or its submission, ends with this error.
+class FailingEngine final : public engine::Engine {
+ public:
+  FailingEngine(
+      absl::Status error, bool at_submission, std::function<void()> on_submit = [] {})
+      : error_(std::move(error)), at_submission_(at_submission), on_submit_(std::move(on_submit)) {}
+
+  absl::StatusOr<engine::SequenceId> Submit(engine::GenerationRequest, engine::ResultCallback on_done) override {
+    ++submissions_;
+    on_submit_();
+    if (at_submission_) return error_;
+    on_done(error_);
+    return engine::SequenceId(1);
+  }
+  void Cancel(engine::SequenceId) override {}
+  engine::Credit credit() const override { return {}; }
+  std::int32_t CountTokens(std::string_view) const override { return 0; }
+  std::int32_t context_tokens_max() const override { return 1024; }
+  std::string model_name() const override { return "failing"; }
+  std::string device_name() const override { return "cpu"; }
+  engine::EngineStats stats() const override { return {}; }
+  bool alive() const override { return true; }
+
+  int submissions() const { return submissions_; }
+
+ private:
+  const absl::Status error_;
+  const bool at_submission_;
+  const std::function<void()> on_submit_;
+  std::atomic<int> submissions_{0};
 };
 
 class TurnRunTest : public testing::Test {
@@ -210,6 +246,41 @@ TEST_F(TurnRunTest, WhatSessionRefusesForGoodIsGivenUpWithANotice) {
   ASSERT_EQ(Replies().size(), 1u);
   EXPECT_EQ(Replies()[0].kind(), mesh::bus::v1::REPLY_KIND_NOTICE);
   EXPECT_EQ(Replies()[0].text(), "Sorry.");
+}
+
+// The same input would fail alike: the user is told at once instead of when the deadline has passed.
+TEST_F(TurnRunTest, WhatTheEngineCannotAnswerForGoodIsGivenUpAtOnceWithANotice) {
+  for (const bool at_submission : {true, false}) {
+    for (const absl::Status& error :
+         {absl::InvalidArgumentError("the prompt is too long"), absl::DataLossError("logits are not finite"),
+          absl::FailedPreconditionError("the template adds a number to text"),
+          absl::OutOfRangeError("the template wrote too much"), absl::UnimplementedError("an unknown filter")}) {
+      const std::size_t before = Replies().size();
+      auto failing = std::make_unique<FailingEngine>(error, at_submission);
+      FailingEngine* const watched = failing.get();
+      engine_ = std::move(failing);
+      EXPECT_TRUE(Run()) << error;
+      EXPECT_EQ(watched->submissions(), 1) << error;
+      EXPECT_EQ(DeadLetterReason(), "refused") << error;
+      ASSERT_EQ(Replies().size(), before + 1) << error;
+      EXPECT_EQ(Replies().back().kind(), mesh::bus::v1::REPLY_KIND_NOTICE) << error;
+    }
+  }
+}
+
+// Every other error is tried again, but never for longer than the turn's deadline.
+TEST_F(TurnRunTest, AnEngineThatFailsForeverIsGivenUpAtTheDeadlineWithANotice) {
+  for (const absl::Status& error : {absl::InternalError("the step failed"), absl::ResourceExhaustedError("full"),
+                                    absl::UnavailableError("away"), absl::UnknownError("?")}) {
+    auto failing =
+        std::make_unique<FailingEngine>(error, /*at_submission=*/true, [this] { clock_.Advance(seconds(4)); });
+    FailingEngine* const watched = failing.get();
+    engine_ = std::move(failing);
+    EXPECT_TRUE(Run()) << error;
+    EXPECT_EQ(watched->submissions(), 3) << error;  // at 0, 4 and 8 of 10 seconds
+    EXPECT_EQ(DeadLetterReason(), "deadline") << error;
+    EXPECT_EQ(Replies().back().kind(), mesh::bus::v1::REPLY_KIND_NOTICE) << error;
+  }
 }
 
 TEST_F(TurnRunTest, AReplyThatTheBrokerDoesNotTakeIsWrittenLaterOnce) {
