@@ -27,6 +27,10 @@ kafka: deps ## bring the broker's jars (Apache Kafka 4.4) into .run/kafka/libs
 model: deps ## bring the default model (98 MB) into .run/models
 	@python3 scripts/fetch_model.py $(RUN_DIR)/models
 
+.PHONY: model-gemma
+model-gemma: deps ## bring Gemma 3 270M (253 MB, Gemma terms of use) into .run/models; its tests are skipped without it
+	@python3 scripts/fetch_model.py --model=gemma $(RUN_DIR)/models
+
 .PHONY: cuda-toolkit
 cuda-toolkit: deps ## bring nvcc and the CUDA libraries into .run/cuda, where no toolkit is installed
 	@scripts/cuda/fetch_toolkit.sh $(RUN_DIR)/cuda

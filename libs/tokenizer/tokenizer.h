@@ -22,11 +22,14 @@ using TokenId = std::int32_t;  // index into the vocabulary, in [0, vocab_size)
 
 // A vocabulary as GGUF metadata holds it (keys `tokenizer.ggml.*`). Views need to live only during Create.
 struct VocabularySpec {
-  std::string_view model;                 // `model`: "gpt2" (byte-level BPE) is supported
-  std::string_view pre;                   // `pre`: "smollm", "gpt-2", "llama-bpe", "qwen2"
-  std::vector<std::string_view> tokens;   // `tokens`; bytes are written with GPT-2's byte-to-unicode alphabet
-  std::vector<std::int32_t> token_types;  // `token_type`, one a token: 1 normal, 3 control, 4 user defined, 5 unused
-  std::vector<std::string_view> merges;   // `merges`, best first; "left right"
+  std::string_view model;                 // `model`: "gpt2" (byte-level BPE) or "llama" (SentencePiece's BPE)
+  std::string_view pre;                   // `pre`: "smollm", "gpt-2", "llama-bpe", "qwen2"; llama: "default" or empty
+  std::vector<std::string_view> tokens;   // `tokens`; gpt2: bytes in GPT-2's alphabet; llama: U+2581 for a space
+  std::vector<std::int32_t> token_types;  // `token_type`, one a token: 1 normal, 2 unknown, 3 control, 4 user defined,
+                                          // 5 unused, 6 byte
+  std::vector<std::string_view> merges;   // gpt2: `merges`, best first; "left right"
+  std::vector<float> scores;              // llama: `scores`, one a token; the highest merges first
+  bool add_space_prefix = false;          // llama: `add_space_prefix`; text starts with a space that was not written
   std::optional<std::uint64_t> bos_id;
   std::optional<std::uint64_t> eos_id;
   std::optional<std::uint64_t> eot_id;  // end of turn, where the file names one apart from eos
@@ -40,14 +43,16 @@ struct PromptPiece {
   bool trusted = false;
 };
 
-// Byte-level BPE (Sennrich et al. 2016, with GPT-2's byte alphabet), token for token equal to the reference
-// implementation (the `tokenizers` library; tests/golden/tokenizer compares 10,000 strings).
+// Byte-level BPE or SentencePiece's BPE, as the vocabulary says, token for token equal to the reference implementations
+// (the libraries `tokenizers` and `sentencepiece`; tests/golden/tokenizer compares 10,000 strings with each).
+// README.md beside this file says which vocabularies are supported and what is refused.
 //
 // Invariant: Encode never yields a control token, whatever the text says; only EncodePrompt does, for trusted text.
 // Text:      any bytes; invalid UTF-8 is first replaced by U+FFFD as unicode::SanitizeUtf8 states.
-// Cost:      O(n log n) in the text, also for one word of megabytes. A word above 4 MiB is cut there first, so that
-//            memory stays bounded; no context window holds one.
-// Threading: immutable after Create; safe from any thread. Memory: about 10 MB for 49,152 tokens.
+// Cost:      O(n log n) in the text, also for one word of megabytes. A word (SentencePiece: a text) above 4 MiB is cut
+//            there first, so that memory stays bounded; no context window holds one.
+// Threading: immutable after Create; safe from any thread. Memory: 5 MB for SmolLM2's 49,152 tokens, 15 MB for Gemma's
+//            262,144.
 class Tokenizer {
  public:
   // InvalidArgument: the vocabulary contradicts itself (permanent; the message names the entry).
@@ -68,7 +73,7 @@ class Tokenizer {
 
   // Token ids of the concatenated pieces. Text is cut only where a special token stands whole inside one run of trusted
   // pieces; between two cuts all pieces are encoded as one text, so that a merge across the boundary between template
-  // and user text happens as in the reference.
+  // and user text happens as in the reference. No bos is added: templates write it, or their caller does.
   std::vector<TokenId> EncodePrompt(std::span<const PromptPiece> pieces) const;
 
   // The bytes that `id` stands for; empty for control tokens and ids outside the vocabulary. A token may be part of a
@@ -89,6 +94,8 @@ class Tokenizer {
   std::optional<TokenId> eos() const;
   std::optional<TokenId> eot() const;  // eos where the file names none
   bool add_bos() const;
+  // True when encoding puts a space before each text, which Detokenizer takes off the first token again.
+  bool add_space_prefix() const;
 
  private:
   struct State;

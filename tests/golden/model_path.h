@@ -15,6 +15,15 @@ inline std::string ModelPath() {
   return std::string(source == nullptr ? "." : source) + "/.run/models/SmolLM2-135M-Instruct.Q4_1.gguf";
 }
 
+// Gemma 3 270M: MESH_GEMMA, or where `make model-gemma` puts it. The file is large and its terms are not those of free
+// software, so that not everybody has it: tests that need it are skipped without it, and say so.
+inline std::string GemmaPath() {
+  if (const char* path = std::getenv("MESH_GEMMA"); path != nullptr && *path != '\0') return path;
+  const char* source = std::getenv("MESH_SOURCE_DIR");
+  return std::string(source == nullptr ? "." : source) + "/.run/models/gemma-3-270m-q4_k_m.gguf";
+}
+inline constexpr const char* kGemmaHint = " is missing - run `make model-gemma`, or set MESH_GEMMA to the file";
+
 // What to tell whoever runs the tests without the file.
 inline constexpr const char* kModelHint = " - run `make model`, or set MESH_MODEL to the file";
 

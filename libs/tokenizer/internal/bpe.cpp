@@ -1,64 +1,87 @@
 #include "libs/tokenizer/internal/bpe.h"
 
-#include <algorithm>
-#include <functional>
-#include <limits>
+#include <optional>
 
-#include "libs/base/check.h"
+#include "absl/status/status.h"
+#include "libs/base/str_cat.h"
+#include "libs/unicode/normalize.h"
 
 namespace tokenizer {
-namespace {
 
-constexpr TokenId kMergedAway = -1;
+absl::StatusOr<BpeEncoder> BpeEncoder::Build(const VocabularySpec& spec, const Vocabulary& vocabulary) {
+  absl::StatusOr<PreTokenizer> pre = PreTokenizerByName(spec.pre);
+  if (!pre.ok()) return pre.status();
+  BpeEncoder encoder(vocabulary, *pre);
+  if (absl::Status status = encoder.AddMerges(spec); !status.ok()) return status;
+  return encoder;
+}
 
-}  // namespace
-
-void WordMerger::Merge(std::span<const TokenId> symbols, std::vector<TokenId>& out) {
-  CHECK(symbols.size() < std::size_t{std::numeric_limits<std::int32_t>::max()});
-  const auto count = static_cast<std::int32_t>(symbols.size());
-  symbols_.clear();
-  heap_.clear();
-  for (std::int32_t i = 0; i < count; ++i) {
-    symbols_.push_back(
-        {.id = symbols[static_cast<std::size_t>(i)], .previous = i - 1, .next = i + 1 < count ? i + 1 : -1});
+absl::Status BpeEncoder::AddMerges(const VocabularySpec& spec) {
+  if (spec.merges.size() > kMergesMax) {
+    return absl::InvalidArgumentError(
+        base::StrCat("tokenizer.ggml.merges holds ", spec.merges.size(), " merges, over the limit of ", kMergesMax));
   }
-  for (std::int32_t i = 0; i < count; ++i) QueuePair(i);
-  while (!heap_.empty()) {
-    std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
-    const std::uint64_t top = heap_.back();
-    heap_.pop_back();
-    const auto left = static_cast<std::int32_t>(top & 0xFFFFFFFFU);
-    const Symbol& symbol = symbols_[static_cast<std::size_t>(left)];
-    if (symbol.id == kMergedAway || symbol.next < 0) continue;
-    // The pair may have changed since it was queued; then the new pair has an entry of its own.
-    const MergeTable::Merge* merge = table_->Find(symbol.id, symbols_[static_cast<std::size_t>(symbol.next)].id);
-    if (merge == nullptr || merge->rank != top >> 32) continue;
-    Apply(left, merge->merged);
+  merges_.Reserve(spec.merges.size());
+  std::string merged_name;
+  for (std::size_t rank = 0; rank < spec.merges.size(); ++rank) {
+    const std::string_view rule = spec.merges[rank];
+    // A token never contains a space itself (the alphabet spells it U+0120), so the first one behind a character
+    // divides.
+    const std::size_t space = rule.find(' ', 1);
+    if (space == std::string_view::npos || space + 1 == rule.size()) {
+      return absl::InvalidArgumentError(base::StrCat("tokenizer.ggml.merges[", rank, "] is not two tokens: ", QuotedToken(rule)));
+    }
+    const std::string_view left_name = rule.substr(0, space);
+    const std::string_view right_name = rule.substr(space + 1);
+    merged_name.assign(left_name).append(right_name);
+    const std::optional<TokenId> left = vocabulary_->FindName(left_name);
+    const std::optional<TokenId> right = vocabulary_->FindName(right_name);
+    const std::optional<TokenId> merged = vocabulary_->FindName(merged_name);
+    if (!left.has_value() || !right.has_value() || !merged.has_value()) {
+      return absl::InvalidArgumentError(
+          base::StrCat("tokenizer.ggml.merges[", rank, "] uses or makes a token outside the vocabulary: ", QuotedToken(rule)));
+    }
+    // Otherwise a user could spell a control token letter by letter.
+    for (const TokenId id : {*left, *right, *merged}) {
+      if (vocabulary_->type(id) == TokenType::kControl) {
+        return absl::InvalidArgumentError(
+            base::StrCat("tokenizer.ggml.merges[", rank, "] uses or makes a control token: ", QuotedToken(rule)));
+      }
+    }
+    merges_.Add(*left, *right, {.rank = static_cast<std::uint32_t>(rank), .merged = *merged});
   }
-  for (std::int32_t at = count == 0 ? -1 : 0; at >= 0; at = symbols_[static_cast<std::size_t>(at)].next) {
-    out.push_back(symbols_[static_cast<std::size_t>(at)].id);
+  return absl::OkStatus();
+}
+
+void BpeEncoder::Encode(std::string_view text, Scratch& scratch, std::vector<TokenId>& out) const {
+  std::string normalized;
+  if (NormalizesToNfc(pre_)) {
+    normalized = unicode::NormalizeNfc(text);
+    text = normalized;
+  }
+  WordSplitter words(pre_, text);
+  while (const std::optional<std::string_view> word = words.Next()) {
+    for (std::size_t at = 0; at < word->size(); at += kMergedBytesMax) {
+      EncodeWord(word->substr(at, kMergedBytesMax), scratch, out);
+    }
   }
 }
 
-void WordMerger::QueuePair(std::int32_t left) {
-  const Symbol& symbol = symbols_[static_cast<std::size_t>(left)];
-  if (symbol.next < 0) return;
-  const MergeTable::Merge* merge = table_->Find(symbol.id, symbols_[static_cast<std::size_t>(symbol.next)].id);
-  if (merge == nullptr) return;
-  heap_.push_back((std::uint64_t{merge->rank} << 32) | static_cast<std::uint32_t>(left));
-  std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
-  ++pairs_queued_;
-}
-
-void WordMerger::Apply(std::int32_t left, TokenId merged) {
-  Symbol& symbol = symbols_[static_cast<std::size_t>(left)];
-  Symbol& absorbed = symbols_[static_cast<std::size_t>(symbol.next)];
-  symbol.id = merged;
-  symbol.next = absorbed.next;
-  absorbed.id = kMergedAway;
-  if (symbol.next >= 0) symbols_[static_cast<std::size_t>(symbol.next)].previous = left;
-  if (symbol.previous >= 0) QueuePair(symbol.previous);
-  QueuePair(left);
+void BpeEncoder::EncodeWord(std::string_view word, Scratch& scratch, std::vector<TokenId>& out) const {
+  // Llama 3 takes a word that is in the vocabulary whole, even where its merges would not reach it (`ignore_merges`).
+  if (pre_ == PreTokenizer::kLlama3) {
+    if (const std::optional<TokenId> id = vocabulary_->FindWord(word); id.has_value()) {
+      out.push_back(*id);
+      return;
+    }
+  }
+  scratch.symbols.clear();
+  for (const char byte : word) {
+    // A byte without a token is left out, as in the reference: its neighbours become neighbours.
+    const TokenId id = vocabulary_->ByteToken(static_cast<unsigned char>(byte));
+    if (id != kNoToken) scratch.symbols.push_back(id);
+  }
+  scratch.merger.Merge(merges_, scratch.symbols, out);
 }
 
 }  // namespace tokenizer

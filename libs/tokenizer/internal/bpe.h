@@ -2,10 +2,15 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "libs/tokenizer/internal/pair_merger.h"
+#include "libs/tokenizer/internal/vocabulary.h"
+#include "libs/tokenizer/internal/word_splitter.h"
 #include "libs/tokenizer/tokenizer.h"
 
 namespace tokenizer {
@@ -13,6 +18,7 @@ namespace tokenizer {
 // The merge rules of a vocabulary: two neighbouring tokens become one; a lower rank goes first.
 class MergeTable {
  public:
+  using Symbol = TokenId;
   struct Merge {
     std::uint32_t rank = 0;
     TokenId merged = 0;
@@ -34,35 +40,35 @@ class MergeTable {
   absl::flat_hash_map<std::uint64_t, Merge> merges_;
 };
 
-// Applies the rules to one word: always the pair of lowest rank, the leftmost among equals, until no pair has a rule.
+// Byte-level BPE (Sennrich et al. 2016, with GPT-2's byte alphabet): text is cut into words by the model's
+// pre-tokenizer, and the bytes of each word merge by the table.
 //
-// A heap over a linked list: each merge adds at most two pairs, so a word of n symbols costs at most 3n heap operations
-// (O(n log n)), where rescanning the word after each merge would cost n^2.
-// Memory: about 30 bytes a symbol while it runs; kept for the next word. Threading: one thread.
-class WordMerger {
+// Threading: immutable after Build.
+class BpeEncoder {
  public:
-  explicit WordMerger(const MergeTable& table) : table_(&table) {}
-
-  // Appends the tokens of the word whose bytes are `symbols` to `out`. REQUIRES: symbols.size() < 2^31.
-  void Merge(std::span<const TokenId> symbols, std::vector<TokenId>& out);
-
-  // Pairs that ever entered the heap; the bound above is tested on this count, not on a clock.
-  std::uint64_t pairs_queued() const { return pairs_queued_; }
-
- private:
-  struct Symbol {
-    TokenId id;             // kMergedAway when its left neighbour absorbed it
-    std::int32_t previous;  // index or -1
-    std::int32_t next;      // index or -1
+  // Buffers of one call.
+  struct Scratch {
+    PairMerger<MergeTable> merger;
+    std::vector<TokenId> symbols;
   };
 
-  void QueuePair(std::int32_t left);
-  void Apply(std::int32_t left, TokenId merged);
+  // InvalidArgument: a merge of unknown tokens, or one that makes a control token. Unimplemented: the pre-tokenizer.
+  // `vocabulary` outlives the encoder.
+  static absl::StatusOr<BpeEncoder> Build(const VocabularySpec& spec, const Vocabulary& vocabulary);
 
-  const MergeTable* table_;
-  std::vector<Symbol> symbols_;
-  std::vector<std::uint64_t> heap_;  // rank in the high half, index of the left symbol in the low half
-  std::uint64_t pairs_queued_ = 0;
+  // What text becomes before user-defined tokens are looked for in it: itself.
+  std::string_view Prepare(std::string_view text, std::string& /*storage*/) const { return text; }
+  // Appends the tokens of a stretch without user-defined tokens. REQUIRES: valid UTF-8.
+  void Encode(std::string_view text, Scratch& scratch, std::vector<TokenId>& out) const;
+
+ private:
+  BpeEncoder(const Vocabulary& vocabulary, PreTokenizer pre) : vocabulary_(&vocabulary), pre_(pre) {}
+  absl::Status AddMerges(const VocabularySpec& spec);
+  void EncodeWord(std::string_view word, Scratch& scratch, std::vector<TokenId>& out) const;
+
+  const Vocabulary* vocabulary_;
+  PreTokenizer pre_;
+  MergeTable merges_;
 };
 
 }  // namespace tokenizer

@@ -15,6 +15,11 @@ absl::StatusOr<std::optional<std::uint64_t>> OptionalId(const tensor::GgufFile& 
   return std::optional<std::uint64_t>(*id);
 }
 
+absl::StatusOr<bool> OptionalBool(const tensor::GgufFile& file, std::string_view key, bool otherwise) {
+  if (!file.Has(key)) return otherwise;
+  return file.GetBool(key);
+}
+
 }  // namespace
 
 absl::StatusOr<VocabularySpec> VocabularySpecOf(const tensor::GgufFile& file) {
@@ -22,18 +27,27 @@ absl::StatusOr<VocabularySpec> VocabularySpecOf(const tensor::GgufFile& file) {
   const auto model = file.GetString("tokenizer.ggml.model");
   if (!model.ok()) return model.status();
   spec.model = *model;
-  const auto pre = file.GetString("tokenizer.ggml.pre");
-  if (!pre.ok()) return pre.status();
-  spec.pre = *pre;
+  const bool pieces = spec.model == "llama";
+  if (!pieces || file.Has("tokenizer.ggml.pre")) {
+    const auto pre = file.GetString("tokenizer.ggml.pre");
+    if (!pre.ok()) return pre.status();
+    spec.pre = *pre;
+  }
   auto tokens = file.GetStringArray("tokenizer.ggml.tokens");
   if (!tokens.ok()) return tokens.status();
   spec.tokens = *std::move(tokens);
   auto types = file.GetInt32Array("tokenizer.ggml.token_type");
   if (!types.ok()) return types.status();
   spec.token_types = *std::move(types);
-  auto merges = file.GetStringArray("tokenizer.ggml.merges");
-  if (!merges.ok()) return merges.status();
-  spec.merges = *std::move(merges);
+  if (pieces) {
+    auto scores = file.GetFloat32Array("tokenizer.ggml.scores");
+    if (!scores.ok()) return scores.status();
+    spec.scores = *std::move(scores);
+  } else {
+    auto merges = file.GetStringArray("tokenizer.ggml.merges");
+    if (!merges.ok()) return merges.status();
+    spec.merges = *std::move(merges);
+  }
   const auto bos = OptionalId(file, "tokenizer.ggml.bos_token_id");
   if (!bos.ok()) return bos.status();
   spec.bos_id = *bos;
@@ -43,11 +57,14 @@ absl::StatusOr<VocabularySpec> VocabularySpecOf(const tensor::GgufFile& file) {
   const auto eot = OptionalId(file, "tokenizer.ggml.eot_token_id");
   if (!eot.ok()) return eot.status();
   spec.eot_id = *eot;
-  if (file.Has("tokenizer.ggml.add_bos_token")) {
-    const auto add_bos = file.GetBool("tokenizer.ggml.add_bos_token");
-    if (!add_bos.ok()) return add_bos.status();
-    spec.add_bos = *add_bos;
-  }
+  // Where a file is silent, SentencePiece models start with bos and a space, others with neither (as llama.cpp reads
+  // them).
+  const auto add_bos = OptionalBool(file, "tokenizer.ggml.add_bos_token", pieces);
+  if (!add_bos.ok()) return add_bos.status();
+  spec.add_bos = *add_bos;
+  const auto add_space_prefix = OptionalBool(file, "tokenizer.ggml.add_space_prefix", pieces);
+  if (!add_space_prefix.ok()) return add_space_prefix.status();
+  spec.add_space_prefix = pieces && *add_space_prefix;
   return spec;
 }
 

@@ -1,7 +1,7 @@
 #include "libs/tokenizer/internal/vocabulary.h"
 
 #include <algorithm>
-#include <utility>
+#include <charconv>
 
 #include "absl/strings/escaping.h"
 #include "libs/base/str_cat.h"
@@ -10,124 +10,120 @@
 namespace tokenizer {
 namespace {
 
-// A token's spelling in a message: it may be any bytes of the model file.
-std::string Quoted(std::string_view text) {
-  constexpr std::size_t kShownMax = 80;
-  return base::StrCat("\"", absl::CHexEscape({text.data(), std::min(text.size(), kShownMax)}), "\"");
-}
-
 bool IsTokenType(std::int32_t number) {
   return number >= static_cast<std::int32_t>(TokenType::kNormal) &&
          number <= static_cast<std::int32_t>(TokenType::kByte);
 }
 
-// Control and user-defined tokens are looked for in text by their spelling.
-absl::Status CheckSpecialName(std::string_view name, std::size_t index) {
-  if (name.empty() || name.size() > kSpecialNameBytesMax) {
-    return absl::InvalidArgumentError(base::StrCat("tokenizer.ggml.tokens[", index, "] is special and has a name of ",
-                                                   name.size(), " bytes, not 1 to ", kSpecialNameBytesMax));
-  }
-  return absl::OkStatus();
+bool IsSpecial(TokenType type) { return type == TokenType::kControl || type == TokenType::kUserDefined; }
+
+// "<0x0A>" -> 10
+std::optional<unsigned char> ByteOfName(std::string_view name) {
+  if (name.size() != 6 || !name.starts_with("<0x") || name.back() != '>') return std::nullopt;
+  unsigned char byte = 0;
+  const char* end = name.data() + 5;
+  const auto result = std::from_chars(name.data() + 3, end, byte, 16);
+  if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
+  return byte;
 }
 
 }  // namespace
 
-absl::StatusOr<Vocabulary> Vocabulary::Build(const VocabularySpec& spec) {
-  if (spec.tokens.empty() || spec.tokens.size() > kVocabularyMax) {
-    return absl::InvalidArgumentError(
-        base::StrCat("tokenizer.ggml.tokens holds ", spec.tokens.size(), " tokens, not 1 to ", kVocabularyMax));
+std::string QuotedToken(std::string_view name) {
+  constexpr std::size_t kShownMax = 80;
+  return base::StrCat("\"", absl::CHexEscape({name.data(), std::min(name.size(), kShownMax)}), "\"");
+}
+
+void AppendWithSpaces(std::string_view text, std::string& out) {
+  while (true) {
+    const std::size_t mark = text.find(kSpaceMark);
+    out.append(text.substr(0, mark));
+    if (mark == std::string_view::npos) return;
+    out.push_back(' ');
+    text.remove_prefix(mark + kSpaceMark.size());
   }
-  if (spec.token_types.size() != spec.tokens.size()) {
-    return absl::InvalidArgumentError(base::StrCat("tokenizer.ggml.tokens holds ", spec.tokens.size(),
+}
+
+absl::StatusOr<std::unique_ptr<const Vocabulary>> Vocabulary::Build(const VocabularySpec& spec, Spelling spelling) {
+  const std::size_t count = spec.tokens.size();
+  if (count == 0 || count > kVocabularyMax) {
+    return absl::InvalidArgumentError(
+        base::StrCat("tokenizer.ggml.tokens holds ", count, " tokens, not 1 to ", kVocabularyMax));
+  }
+  if (spec.token_types.size() != count) {
+    return absl::InvalidArgumentError(base::StrCat("tokenizer.ggml.tokens holds ", count,
                                                    " tokens, but tokenizer.ggml.token_type ", spec.token_types.size(),
                                                    " token types"));
   }
-  if (spec.merges.size() > kMergesMax) {
-    return absl::InvalidArgumentError(
-        base::StrCat("tokenizer.ggml.merges holds ", spec.merges.size(), " merges, over the limit of ", kMergesMax));
-  }
-  Vocabulary vocabulary;
-  IdByName ids;
-  if (absl::Status status = vocabulary.AddTokens(spec, ids); !status.ok()) return status;
-  if (absl::Status status = vocabulary.AddMerges(spec, ids); !status.ok()) return status;
-  return vocabulary;
-}
-
-absl::Status Vocabulary::AddTokens(const VocabularySpec& spec, IdByName& ids) {
-  ids.reserve(spec.tokens.size());
-  // Reserved once: the tables keep views of these strings, so the vectors must not grow.
-  names_.reserve(spec.tokens.size());
-  bytes_.reserve(spec.tokens.size());
-  types_.reserve(spec.tokens.size());
-  words_.reserve(spec.tokens.size());
-  for (std::size_t i = 0; i < spec.tokens.size(); ++i) {
-    const std::string_view name = spec.tokens[i];
-    const auto id = static_cast<TokenId>(i);
+  std::unique_ptr<Vocabulary> vocabulary(new Vocabulary());
+  // Reserved once: the tables keep views of these strings. What a token stands for is never longer than its name.
+  std::size_t text_bytes = 0;
+  for (const std::string_view name : spec.tokens) text_bytes += name.size();
+  vocabulary->names_.Reserve(count, text_bytes);
+  vocabulary->bytes_.Reserve(count, text_bytes);
+  vocabulary->types_.reserve(count);
+  vocabulary->by_name_.reserve(count);
+  vocabulary->words_.reserve(count);
+  vocabulary->byte_tokens_.fill(kNoToken);
+  for (std::size_t i = 0; i < count; ++i) {
     if (!IsTokenType(spec.token_types[i])) {
       return absl::InvalidArgumentError(
           base::StrCat("tokenizer.ggml.token_type[", i, "] is no such type: ", spec.token_types[i]));
     }
     const auto type = static_cast<TokenType>(spec.token_types[i]);
-    if (!ids.emplace(name, id).second) {
-      return absl::InvalidArgumentError(
-          base::StrCat("tokenizer.ggml.tokens[", i, "], ", Quoted(name), ", stands twice"));
-    }
-    names_.emplace_back(name);
-    types_.push_back(type);
-    if (type == TokenType::kControl || type == TokenType::kUserDefined) {
-      if (absl::Status status = CheckSpecialName(name, i); !status.ok()) return status;
-      (type == TokenType::kControl ? control_ : user_defined_).Add(names_.back(), id);
-      bytes_.emplace_back(type == TokenType::kControl ? std::string_view() : name);
-    } else {
-      bytes_.push_back(SpelledBytes(name));
-    }
-    if (type == TokenType::kNormal) words_.emplace(bytes_.back(), id);
+    if (absl::Status status = vocabulary->AddToken(spec.tokens[i], type, spelling); !status.ok()) return status;
   }
+  if (spelling == Spelling::kByteAlphabet) vocabulary->FindBytesOfAlphabet();
+  return vocabulary;
+}
+
+absl::Status Vocabulary::AddToken(std::string_view name, TokenType type, Spelling spelling) {
+  const auto id = static_cast<TokenId>(names_.size());
+  // Control and user-defined tokens are looked for in text by their spelling.
+  if (IsSpecial(type) && (name.empty() || name.size() > kSpecialNameBytesMax)) {
+    return absl::InvalidArgumentError(base::StrCat("tokenizer.ggml.tokens[", id, "] is special and has a name of ",
+                                                   name.size(), " bytes, not 1 to ", kSpecialNameBytesMax));
+  }
+  const std::string_view own_name = names_.Add(name);
+  types_.push_back(type);
+  if (!by_name_.insert(id).second) {
+    return absl::InvalidArgumentError(base::StrCat("tokenizer.ggml.tokens[", id, "], ", QuotedToken(name), ", stands twice"));
+  }
+  if (type == TokenType::kControl) {
+    control_.Add(own_name, id);
+    bytes_.Add("");
+    return absl::OkStatus();
+  }
+  if (spelling == Spelling::kSentencePiece) {
+    if (type == TokenType::kByte) return AddByte(name, id);
+    std::string bytes;
+    if (type != TokenType::kUnknown) AppendWithSpaces(name, bytes);
+    bytes_.Add(bytes);
+  } else {
+    bytes_.Add(type == TokenType::kUserDefined ? std::string(name) : SpelledBytes(name));
+  }
+  if (type == TokenType::kUserDefined) user_defined_.Add(bytes_[static_cast<std::size_t>(id)], id);
+  if (type == TokenType::kNormal) words_.insert(id);
+  return absl::OkStatus();
+}
+
+absl::Status Vocabulary::AddByte(std::string_view name, TokenId id) {
+  const std::optional<unsigned char> byte = ByteOfName(name);
+  if (!byte.has_value()) {
+    return absl::InvalidArgumentError(
+        base::StrCat("tokenizer.ggml.tokens[", id, "] is a byte but not spelled <0xNN>: ", QuotedToken(name)));
+  }
+  byte_tokens_[*byte] = id;
+  const char as_char = static_cast<char>(*byte);
+  bytes_.Add({&as_char, 1});
+  return absl::OkStatus();
+}
+
+void Vocabulary::FindBytesOfAlphabet() {
   for (unsigned byte = 0; byte < 256; ++byte) {
-    const auto found = ids.find(SpellByte(static_cast<unsigned char>(byte)));
-    byte_tokens_[byte] = found == ids.end() || type(found->second) == TokenType::kControl ? kNoToken : found->second;
+    const std::optional<TokenId> id = FindName(SpellByte(static_cast<unsigned char>(byte)));
+    if (id.has_value() && type(*id) != TokenType::kControl) byte_tokens_[byte] = *id;
   }
-  return absl::OkStatus();
-}
-
-absl::Status Vocabulary::AddMerges(const VocabularySpec& spec, const IdByName& ids) {
-  merges_.Reserve(spec.merges.size());
-  std::string merged_name;
-  for (std::size_t rank = 0; rank < spec.merges.size(); ++rank) {
-    const std::string_view rule = spec.merges[rank];
-    // A token never contains a space itself (the alphabet spells it U+0120), so the first one behind a character
-    // divides.
-    const std::size_t space = rule.find(' ', 1);
-    if (space == std::string_view::npos || space + 1 == rule.size()) {
-      return absl::InvalidArgumentError(
-          base::StrCat("tokenizer.ggml.merges[", rank, "] is not two tokens: ", Quoted(rule)));
-    }
-    const std::string_view left_name = rule.substr(0, space);
-    const std::string_view right_name = rule.substr(space + 1);
-    merged_name.assign(left_name).append(right_name);
-    const auto left = ids.find(left_name);
-    const auto right = ids.find(right_name);
-    const auto merged = ids.find(merged_name);
-    if (left == ids.end() || right == ids.end() || merged == ids.end()) {
-      return absl::InvalidArgumentError(base::StrCat("tokenizer.ggml.merges[", rank,
-                                                     "] uses or makes a token outside the vocabulary: ", Quoted(rule)));
-    }
-    // Otherwise a user could spell a control token letter by letter.
-    for (const TokenId id : {left->second, right->second, merged->second}) {
-      if (type(id) == TokenType::kControl) {
-        return absl::InvalidArgumentError(
-            base::StrCat("tokenizer.ggml.merges[", rank, "] uses or makes a control token: ", Quoted(rule)));
-      }
-    }
-    merges_.Add(left->second, right->second, {.rank = static_cast<std::uint32_t>(rank), .merged = merged->second});
-  }
-  return absl::OkStatus();
-}
-
-std::optional<TokenId> Vocabulary::FindWord(std::string_view word_bytes) const {
-  const auto found = words_.find(word_bytes);
-  if (found == words_.end()) return std::nullopt;
-  return found->second;
 }
 
 }  // namespace tokenizer

@@ -26,7 +26,7 @@ std::vector<TokenId> MergeByDefinition(const MergeTable& table, std::vector<Toke
 
 // Goal: the heap gives what the definition gives. Method: random tables over few symbols, so that merges overlap and
 // chain.
-TEST(WordMergerTest, EqualsTheDefinitionOnRandomTables) {
+TEST(PairMergerTest, EqualsTheDefinitionOnRandomTables) {
   constexpr unsigned kSeed = 99;
   SCOPED_TRACE(testing::Message() << "seed " << kSeed);
   std::mt19937 rng(kSeed);
@@ -40,36 +40,36 @@ TEST(WordMergerTest, EqualsTheDefinitionOnRandomTables) {
     }
     std::vector<TokenId> word(rng() % 40);
     for (TokenId& symbol : word) symbol = static_cast<TokenId>(rng() % 3);
-    WordMerger merger(table);
+    PairMerger<MergeTable> merger;
     std::vector<TokenId> merged;
-    merger.Merge(word, merged);
+    merger.Merge(table, word, merged);
     ASSERT_EQ(merged, MergeByDefinition(table, word)) << "round " << round;
   }
 }
 
-TEST(WordMergerTest, AppendsAndIsReadyForTheNextWord) {
+TEST(PairMergerTest, AppendsAndIsReadyForTheNextWord) {
   MergeTable table;
   table.Add(0, 1, {.rank = 0, .merged = 2});
-  WordMerger merger(table);
+  PairMerger<MergeTable> merger;
   std::vector<TokenId> out;
-  merger.Merge(std::vector<TokenId>{0, 1, 0}, out);
-  merger.Merge({}, out);
-  merger.Merge(std::vector<TokenId>{1, 0, 1}, out);
+  merger.Merge(table, std::vector<TokenId>{0, 1, 0}, out);
+  merger.Merge(table, {}, out);
+  merger.Merge(table, std::vector<TokenId>{1, 0, 1}, out);
   EXPECT_EQ(out, (std::vector<TokenId>{2, 0, 1, 2}));
 }
 
 // Goal: one huge word costs n log n. Method: counts heap entries, which no machine's speed changes. "aaaa...": each
 // level of merges halves the word, the worst case for a merger that rescans.
-TEST(WordMergerTest, ATwoMegabyteWordQueuesAtMostThreePairsASymbol) {
+TEST(PairMergerTest, ATwoMegabyteWordQueuesAtMostThreePairsASymbol) {
   constexpr std::size_t kSymbols = 2U << 20;
   MergeTable table;
   for (std::uint32_t rank = 0; rank < 20; ++rank) {
     table.Add(static_cast<TokenId>(rank), static_cast<TokenId>(rank),
               {.rank = rank, .merged = static_cast<TokenId>(rank) + 1});
   }
-  WordMerger merger(table);
+  PairMerger<MergeTable> merger;
   std::vector<TokenId> out;
-  merger.Merge(std::vector<TokenId>(kSymbols, 0), out);
+  merger.Merge(table, std::vector<TokenId>(kSymbols, 0), out);
   EXPECT_EQ(out, (std::vector<TokenId>{20, 20}));
   EXPECT_GE(merger.pairs_queued(), kSymbols - 1);
   EXPECT_LE(merger.pairs_queued(), 3 * kSymbols);

@@ -166,7 +166,7 @@ TEST(TokenizerTest, AVocabularyThatContradictsItselfIsRefused) {
         << made.status() << "\nexpected: " << bad.reason;
   }
   VocabularySpec other = vocabulary.spec();
-  other.model = "llama";
+  other.model = "t5";
   EXPECT_EQ(Tokenizer::Create(other).status().code(), absl::StatusCode::kUnimplemented);
 }
 
