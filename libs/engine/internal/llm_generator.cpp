@@ -52,6 +52,11 @@ absl::Status WithPath(const absl::Status& status, const std::string& path) {
                       absl::StrCat("model file ", path, ": ", Shown(reason)));
 }
 
+std::vector<std::string> WithStops(std::vector<std::string> stops, const std::vector<std::string>& more) {
+  stops.insert(stops.end(), more.begin(), more.end());
+  return stops;
+}
+
 }  // namespace
 
 class LlmGenerator::LlmGeneration final : public Generation {
@@ -60,7 +65,8 @@ class LlmGenerator::LlmGeneration final : public Generation {
       : owner_(owner),
         choice_(owner.backend_->NewChoice(request.sampling, prompt)),
         detokenizer_(owner.codec_->tokenizer()),
-        stops_(request.stop),
+        stops_(WithStops(request.stop, owner.codec_->answer_stops())),
+        at_space_(owner.codec_->answers_start_with_space()),
         ignore_end_of_turn_(request.ignore_end_of_turn) {}
 
   TokenChoice* choice() const { return choice_.get(); }
@@ -74,6 +80,10 @@ class LlmGenerator::LlmGeneration final : public Generation {
     Next next{.token = *token, .ended = {}};
     std::string piece;
     detokenizer_.Append(*token, piece);
+    if (at_space_ && !piece.empty()) {
+      at_space_ = false;
+      if (piece.front() == ' ') piece.erase(0, 1);
+    }
     stopped_ = stops_.Append(piece, text_);
     if (stopped_) next.ended = FinishReason::kStopString;
     return next;
@@ -92,6 +102,7 @@ class LlmGenerator::LlmGeneration final : public Generation {
   const std::unique_ptr<TokenChoice> choice_;
   tokenizer::Detokenizer detokenizer_;
   sampler::StopMatcher stops_;
+  bool at_space_;  // the next text is the first, whose space is not part of the answer
   const bool ignore_end_of_turn_;
   bool stopped_ = false;
   std::string text_;

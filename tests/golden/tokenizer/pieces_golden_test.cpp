@@ -85,7 +85,9 @@ void CompareAll(const Tokenizer& tokenizer, Which which) {
     detokenizer.Finish(streamed);
     ASSERT_EQ(streamed, unicode::SanitizeUtf8(texts[i].text)) << "row " << i + 1;
   }
-  if (which == kSmallWithSpace) EXPECT_GE(given_in_full, 100);
+  if (which == kSmallWithSpace) {
+    EXPECT_GE(given_in_full, 100);
+  }
 }
 
 TEST(PiecesGoldenTest, SmallVocabularyEqualsTheReference) {

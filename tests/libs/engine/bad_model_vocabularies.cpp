@@ -127,7 +127,7 @@ void AddMissing(BadModelShelf& shelf) {
   for (const char* key :
        {"general.architecture", "llama.block_count", "llama.context_length", "llama.embedding_length",
         "llama.feed_forward_length", "llama.attention.head_count", "llama.attention.layer_norm_rms_epsilon",
-        "tokenizer.ggml.model", "tokenizer.ggml.pre", kTokens, kTypes, kMerges, "tokenizer.chat_template"}) {
+        "tokenizer.ggml.model", "tokenizer.ggml.pre", kTokens, kTypes, kMerges}) {
     shelf.Add("a4-without-" + std::string(key), key, [=](GgufDraft& d) { d.Remove(key); });
   }
 }
