@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "kernels/primitives/gated_unit.h"
 #include "kernels/quant/packed_weights.h"
 
 namespace kernels {
@@ -14,7 +15,8 @@ namespace kernels {
 // An element meets k in ascending order, whatever `rows` is and whichever rows stand beside it.
 struct Bf16Gemm {
   const std::uint16_t* w;     // aligned to 64 bytes
-  const std::uint16_t* gate;  // as in PackedGemm: nullptr, or y = silu(gate x) * (w x)
+  const std::uint16_t* gate;  // as in PackedGemm: nullptr, or y = activation(gate x) * (w x)
+  GateActivation activation = GateActivation::kSilu;
   std::int64_t n, columns;
   const float* x;  // [rows][columns]
   std::int64_t rows;

@@ -1,4 +1,3 @@
-#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -53,10 +52,7 @@ void Bf16GemmTileRef(const Bf16Gemm& gemm, std::int64_t tile) {
   for (std::int64_t m = 0; m < gemm.rows; ++m) {
     for (std::int64_t n = begin; n < begin + width && n < gemm.n; ++n) {
       double value = Dot(gemm, gemm.w, m, n);
-      if (gated) {
-        const double gate = Dot(gemm, gemm.gate, m, n);
-        value *= gate / (1.0 + std::exp(-gate));
-      }
+      if (gated) value = GatedRef(gemm.activation, Dot(gemm, gemm.gate, m, n), value);
       float& y = gemm.y[m * gemm.y_stride + n];
       y = gemm.accumulate ? y + static_cast<float>(value) : static_cast<float>(value);
     }

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "kernels/gemm/bf16_gemm.h"
-#include "kernels/primitives/swiglu_simd.h"
+#include "kernels/primitives/gated_unit_simd.h"
 
 namespace kernels {
 
@@ -51,7 +51,7 @@ inline void StoreBf16Sums(const Bf16Gemm& gemm, std::int64_t n, std::int64_t row
   const std::int64_t width = gated ? kPanelRows : kPanels * kPanelRows;
   const std::int64_t count = gemm.n - n < width ? gemm.n - n : width;
   for (std::int64_t r = 0; r < rows; ++r, sums += kPanels * kPanelRows) {
-    if (gated) SwiGlu<S>(sums, sums + (kPanels - 1) * kPanelRows, kPanelRows, sums);
+    if (gated) GatedBy<S>(gemm.activation, sums, sums + (kPanels - 1) * kPanelRows, kPanelRows, sums);
     float* y = gemm.y + (row + r) * gemm.y_stride + n;
     for (std::int64_t i = 0; i < count; ++i) y[i] = gemm.accumulate ? y[i] + sums[i] : sums[i];
   }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "kernels/primitives/gated_unit.h"
 #include "kernels/quant/packed_weights.h"
 #include "kernels/quant/quantize_rows.h"
 
@@ -11,8 +12,9 @@ namespace kernels {
 // group of 96 columns are exact integers (4-bit weights; F32 for each 32 columns of 8-bit ones), the sums of those F32.
 struct PackedGemm {
   const std::uint8_t* w;  // [PanelsFor(n)][PackedPanelBytes(layout, x.columns)], aligned to 64 bytes
-  // nullptr, or a matrix of the same shape and layout: y = silu(gate x) * (w x) (SwiGLU: Shazeer 2020)
+  // nullptr, or a matrix of the same shape and layout: y = activation(gate x) * (w x) (gated_unit.h)
   const std::uint8_t* gate;
+  GateActivation activation = GateActivation::kSilu;
   PackedLayout layout;
   std::int64_t n;
   QuantizedRows x;

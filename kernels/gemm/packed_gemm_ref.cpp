@@ -1,4 +1,3 @@
-#include <cmath>
 #include <cstring>
 
 #include "kernels/gemm/packed_gemm.h"
@@ -72,10 +71,7 @@ void PackedGemmTileRef(const PackedGemm& gemm, std::int64_t tile) {
   for (std::int64_t m = 0; m < gemm.x.rows; ++m) {
     for (std::int64_t n = begin; n < end && n < gemm.n; ++n) {
       double value = Dot(gemm, gemm.w, m, n);
-      if (gated) {
-        const double gate = Dot(gemm, gemm.gate, m, n);
-        value *= gate / (1.0 + std::exp(-gate));
-      }
+      if (gated) value = GatedRef(gemm.activation, Dot(gemm, gemm.gate, m, n), value);
       float& y = gemm.y[m * gemm.y_stride + n];
       y = gemm.accumulate ? y + static_cast<float>(value) : static_cast<float>(value);
     }

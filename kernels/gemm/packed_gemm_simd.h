@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "kernels/gemm/packed_gemm.h"
-#include "kernels/primitives/swiglu_simd.h"
+#include "kernels/primitives/gated_unit_simd.h"
 
 namespace kernels {
 
@@ -248,7 +248,7 @@ inline void StoreSums(const PackedGemm& gemm, std::int64_t n, std::int64_t begin
   for (std::int64_t row = 0; row < rows; ++row) {
     float* y = gemm.y + (begin + row) * gemm.y_stride + n;
     float* from = sums->total + row * kWidth;
-    if (gated) SwiGlu<S>(from, from + kPanelRows, kPanelRows, from);
+    if (gated) GatedBy<S>(gemm.activation, from, from + kPanelRows, kPanelRows, from);
     std::int64_t i = 0;
     for (; i + S::kLanes <= count; i += S::kLanes) {
       const auto sum = S::Load(from + i);

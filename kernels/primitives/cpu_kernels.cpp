@@ -25,6 +25,7 @@ constexpr CpuKernels kReferenceKernels{
     .rms_norm = &RmsNormRef,
     .rope_row = &RopeRowRef,
     .swiglu = &SwiGluRef,
+    .geglu = &GeGluRef,
     .store_kv = &StoreKvRef,
     .paged_attention = &PagedAttentionRef,
     .attention_span = &AttentionSpanRef,

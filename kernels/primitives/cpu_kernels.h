@@ -6,7 +6,7 @@
 #include "kernels/gemm/packed_gemm.h"
 #include "kernels/kvcache/paged_kv.h"
 #include "kernels/norm/rms_norm.h"
-#include "kernels/primitives/swiglu.h"
+#include "kernels/primitives/gated_unit.h"
 #include "kernels/quant/dequantize.h"
 #include "kernels/quant/quantize_rows.h"
 #include "kernels/rope/rope.h"
@@ -41,7 +41,8 @@ struct CpuKernels {
   std::int64_t dot_round_operations;
   RmsNormFn* rms_norm;
   RopeRowFn* rope_row;
-  SwiGluFn* swiglu;
+  GatedUnitFn* swiglu;
+  GatedUnitFn* geglu;
   StoreKvFn* store_kv;
   PagedAttentionFn* paged_attention;
   AttentionSpanFn* attention_span;

@@ -8,7 +8,7 @@
 #include "kernels/norm/rms_norm_simd.h"
 #include "kernels/primitives/cpu_kernels.h"
 #include "kernels/primitives/dot_rounds_simd.h"
-#include "kernels/primitives/swiglu_simd.h"
+#include "kernels/primitives/gated_unit_simd.h"
 #include "kernels/quant/dequantize_simd.h"
 #include "kernels/quant/quantize_rows_simd.h"
 #include "kernels/rope/rope_simd.h"
@@ -31,6 +31,7 @@ constexpr CpuKernels KernelsOfTarget(const char* name) {
       .rms_norm = &RmsNorm<S>,
       .rope_row = &RopeRow<S>,
       .swiglu = &SwiGlu<S>,
+      .geglu = &GeGlu<S>,
       .store_kv = &StoreKv<S>,
       .paged_attention = &PagedAttend<S>,
       .attention_span = &AttendSpan<S>,

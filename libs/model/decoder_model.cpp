@@ -82,14 +82,22 @@ DecoderModel::DecoderModel(std::shared_ptr<const tensor::GgufFile> file, const D
                   .block_size = options.block_size},
                  options.rows_max),
       rope_table_(std::int64_t{options.positions_max} * 2 * config.head_dim),
+      local_rope_table_(config.window > 0 ? std::int64_t{options.positions_max} * 2 * config.head_dim : 0),
       x_(std::int64_t{options.rows_max} * config.width),
+      branch_(config.post_norms ? std::int64_t{options.rows_max} * config.width : 0),
       qkv_(std::int64_t{options.rows_max} * (config.q_width() + 2 * config.kv_width())),
       attended_(std::int64_t{options.rows_max} * config.q_width()),
       gate_up_(std::int64_t{options.rows_max} * 2 * config.ffn_width),
       logits_(std::int64_t{options.samples_max} * config.vocabulary),
       sequence_of_row_(static_cast<std::size_t>(options.rows_max)) {
   CHECK(static_cast<std::size_t>(LayerKv(0).BlockBytes()) == pool_.block_bytes());
-  kernels::FillRopeTable(options.positions_max, config.head_dim, config.rope_freq_base, rope_table_.data());
+  kernels::RopeAngles angles{
+      .head_dim = config.head_dim, .freq_base = config.local_rope_freq_base, .pairs = config.rope_pairs};
+  if (config.window > 0) kernels::FillRopeTable(options.positions_max, angles, local_rope_table_.data());
+  angles.freq_base = config.rope_freq_base;
+  angles.position_divisor = config.rope_position_divisor;
+  if (!weights_.rope_pair_divisors.empty()) angles.pair_divisors = weights_.rope_pair_divisors.data();
+  kernels::FillRopeTable(options.positions_max, angles, rope_table_.data());
   for (const DecoderLayer& layer : weights_.layers) {
     layers_.push_back({.q = Prepare(layer.q),
                        .k = Prepare(layer.k),
@@ -159,8 +167,11 @@ void DecoderModel::Embed(const kvcache::StepBatch& batch) {
   const std::int64_t row_bytes = kernels::RowBytes(embedding.format, embedding.cols);
   for (std::int64_t row = 0; row < batch.rows(); ++row) {
     const std::int64_t token = batch.token_ids[static_cast<std::size_t>(row)];
-    kernels_.dequantize_row(embedding.format, embedding.data + token * row_bytes, config_.width,
-                            x_.data() + row * config_.width);
+    float* x = x_.data() + row * config_.width;
+    kernels_.dequantize_row(embedding.format, embedding.data + token * row_bytes, config_.width, x);
+    if (config_.embedding_scale != 1.0F) {
+      for (std::int32_t i = 0; i < config_.width; ++i) x[i] *= config_.embedding_scale;
+    }
   }
 }
 
@@ -178,19 +189,55 @@ float* DecoderModel::Norm(std::int64_t row, const std::vector<float>& weight, fl
   return to;
 }
 
-// x += W_o attention(rope(W_q n), rope(W_k n), W_v n), n = norm(x)
+const float* DecoderModel::Angles(std::int32_t layer, std::int64_t position) const {
+  const AlignedFloats& table = config_.is_local(layer) ? local_rope_table_ : rope_table_;
+  return table.data() + position * 2 * config_.head_dim;
+}
+
+void DecoderModel::FinishQkv(const DecoderLayer& layer, const float* angles, float* qkv) const {
+  const std::int64_t heads = config_.heads, kv_heads = config_.kv_heads, head_dim = config_.head_dim;
+  for (std::size_t i = 0; i < layer.qkv_bias.size(); ++i) qkv[i] += layer.qkv_bias[i];
+  if (config_.qk_norm) {
+    float* k = qkv + config_.q_width();
+    kernels_.rms_norm(qkv, layer.q_norm.data(), config_.rms_epsilon, heads, head_dim, qkv);
+    kernels_.rms_norm(k, layer.k_norm.data(), config_.rms_epsilon, kv_heads, head_dim, k);
+  }
+  kernels_.rope_row(qkv, heads + kv_heads, head_dim, config_.rope_pairs, angles);  // Q and K lie side by side
+}
+
+MatrixProducts::Product DecoderModel::ToResidual(const ProductMatrix& w) const {
+  return {&w, config_.post_norms ? branch_.data() : x_.data(), config_.width, /*accumulate=*/!config_.post_norms};
+}
+
+void DecoderModel::AddBranch(const std::vector<float>& post_norm, std::int64_t rows) {
+  if (post_norm.empty()) return;  // the product has added it
+  const std::int64_t width = config_.width;
+  constexpr std::int64_t kTogether = MatrixProducts::kRowsPerTask;
+  threads_.Run((rows + kTogether - 1) / kTogether,
+               [&](std::int64_t task, int) {
+                 const std::int64_t begin = task * kTogether, count = std::min(rows - begin, kTogether);
+                 float* branch = branch_.data() + begin * width;
+                 float* x = x_.data() + begin * width;
+                 kernels_.rms_norm(branch, post_norm.data(), config_.rms_epsilon, count, width, branch);
+                 for (std::int64_t i = 0; i < count * width; ++i) x[i] += branch[i];
+               },
+               {"add_branch", "", rows});
+}
+
+// x += W_o attention(rope(W_q n), rope(W_k n), W_v n), n = norm(x), with the biases and norms that the layer has
 void DecoderModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer_index) {
-  const LayerProducts& layer = layers_[static_cast<std::size_t>(layer_index)];
-  const std::vector<float>& norm = weights_.layers[static_cast<std::size_t>(layer_index)].attention_norm;
+  const LayerProducts& products = layers_[static_cast<std::size_t>(layer_index)];
+  const DecoderLayer& layer = weights_.layers[static_cast<std::size_t>(layer_index)];
   const std::int64_t rows = batch.rows();
-  const std::int64_t width = config_.width, q_width = config_.q_width(), kv_width = config_.kv_width();
+  const std::int64_t q_width = config_.q_width(), kv_width = config_.kv_width();
   const std::int64_t qkv_width = q_width + 2 * kv_width;
   const std::array<MatrixProducts::Product, 3> qkv{{
-      {&layer.q, qkv_.data(), qkv_width, false},
-      {&layer.k, qkv_.data() + q_width, qkv_width, false},
-      {&layer.v, qkv_.data() + q_width + kv_width, qkv_width, false},
+      {&products.q, qkv_.data(), qkv_width},
+      {&products.k, qkv_.data() + q_width, qkv_width},
+      {&products.v, qkv_.data() + q_width + kv_width, qkv_width},
   }};
-  products_.Run("qkv", qkv, rows, [&](std::int64_t row, float* scratch) { return Norm(row, norm, scratch); });
+  products_.Run("qkv", qkv, rows,
+                [&](std::int64_t row, float* scratch) { return Norm(row, layer.attention_norm, scratch); });
 
   const kernels::PagedKv kv = LayerKv(layer_index);
   const auto blocks_of_row = [&](std::int64_t row) {
@@ -204,46 +251,49 @@ void DecoderModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer
                  for (std::int64_t row = task * kTogether; row < std::min(rows, (task + 1) * kTogether); ++row) {
                    float* q = qkv_.data() + row * qkv_width;
                    const std::int64_t position = batch.positions[static_cast<std::size_t>(row)];
-                   const float* angles = rope_table_.data() + position * 2 * config_.head_dim;
-                   kernels_.rope_row(q, config_.heads + config_.kv_heads, config_.head_dim,
-                                     angles);  // Q and K lie side by side
+                   FinishQkv(layer, Angles(layer_index, position), q);
                    kernels_.store_kv(kv, blocks_of_row(row)[position / options_.block_size],
                                      position % options_.block_size, q + q_width, q + q_width + kv_width);
                  }
                },
                {"rope_store_kv", "", rows});
   attention_.Run(batch, {.kv = kv,
-                         .scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim)),
-                         .window = 0,
+                         .scale = config_.attention_scale,
+                         .window = config_.is_local(layer_index) ? config_.window : 0,
                          .q = qkv_.data(),
                          .q_stride = qkv_width,
                          .out = attended_.data()});
-  const MatrixProducts::Product output{&layer.attention_output, x_.data(), width, true};
+  const MatrixProducts::Product output = ToResidual(products.attention_output);
   products_.Run("attention_output", {&output, 1}, rows,
                 [&](std::int64_t row, float*) { return attended_.data() + row * q_width; });
+  AddBranch(layer.post_attention_norm, rows);
 }
 
-// x += W_down swiglu(W_gate n, W_up n), n = norm(x)
+// x += W_down (activation(W_gate n) * W_up n), n = norm(x), the sum normalised first where the layer has a norm for it
 void DecoderModel::FeedForward(std::int32_t layer_index, std::int64_t rows) {
-  const LayerProducts& layer = layers_[static_cast<std::size_t>(layer_index)];
-  const std::vector<float>& norm = weights_.layers[static_cast<std::size_t>(layer_index)].ffn_norm;
+  const LayerProducts& products = layers_[static_cast<std::size_t>(layer_index)];
+  const DecoderLayer& layer = weights_.layers[static_cast<std::size_t>(layer_index)];
   const std::int64_t ffn_width = config_.ffn_width;
   float* gate = gate_up_.data();
-  const auto normed = [&](std::int64_t row, float* scratch) { return Norm(row, norm, scratch); };
-  const MatrixProducts::Product down{&layer.down, x_.data(), config_.width, true};
-  if (MatrixProducts::CanGate(layer.gate, layer.up)) {
-    const MatrixProducts::Product gated{&layer.up, gate, ffn_width, false, &layer.gate};
+  const auto normed = [&](std::int64_t row, float* scratch) { return Norm(row, layer.ffn_norm, scratch); };
+  const MatrixProducts::Product down = ToResidual(products.down);
+  if (MatrixProducts::CanGate(products.gate, products.up)) {
+    const MatrixProducts::Product gated{&products.up, gate, ffn_width, false, &products.gate, config_.gate};
     products_.Run("gate_up", {&gated, 1}, rows, normed);
     products_.Run("down", {&down, 1}, rows, [&](std::int64_t row, float*) { return gate + row * ffn_width; });
-    return;
+  } else {
+    float* up = gate + rows * ffn_width;
+    const std::array<MatrixProducts::Product, 2> gate_up{
+        {{&products.gate, gate, ffn_width}, {&products.up, up, ffn_width}}};
+    kernels::GatedUnitFn* const gated_unit =
+        config_.gate == kernels::GateActivation::kGelu ? kernels_.geglu : kernels_.swiglu;
+    products_.Run("gate_up", gate_up, rows, normed);
+    products_.Run("down", {&down, 1}, rows, [&](std::int64_t row, float* scratch) {
+      gated_unit(gate + row * ffn_width, up + row * ffn_width, ffn_width, scratch);
+      return scratch;
+    });
   }
-  float* up = gate + rows * ffn_width;
-  const std::array<MatrixProducts::Product, 2> gate_up{{{&layer.gate, gate, ffn_width}, {&layer.up, up, ffn_width}}};
-  products_.Run("gate_up", gate_up, rows, normed);
-  products_.Run("down", {&down, 1}, rows, [&](std::int64_t row, float* scratch) {
-    kernels_.swiglu(gate + row * ffn_width, up + row * ffn_width, ffn_width, scratch);
-    return scratch;
-  });
+  AddBranch(layer.post_ffn_norm, rows);
 }
 
 // Only for the rows that sample: the output matrix is the largest of all.

@@ -49,7 +49,7 @@ struct DecoderOptions {
 // Threading: confined to one thread at a time, which it helps with threads - 1 of its own.
 class DecoderModel {
  public:
-  // FailedPrecondition: the file is no Llama model as supported. ResourceExhausted: the KV pool. InvalidArgument: an
+  // FailedPrecondition: the file is no model as supported. ResourceExhausted: the KV pool. InvalidArgument: an
   // option.
   static absl::StatusOr<std::unique_ptr<DecoderModel>> Load(std::shared_ptr<const tensor::GgufFile> file,
                                                             const DecoderOptions& options);
@@ -86,7 +86,14 @@ class DecoderModel {
   void FeedForward(std::int32_t layer, std::int64_t rows);
   void Logits(const kvcache::StepBatch& batch);
 
+  // One row's queries, keys and values as attention wants them, once their products are there.
+  void FinishQkv(const DecoderLayer& layer, const float* angles, float* qkv) const;
+  // Where a branch's last product goes: onto the residual stream, or beside it if the branch is normalised first.
+  MatrixProducts::Product ToResidual(const ProductMatrix& w) const;
+  void AddBranch(const std::vector<float>& post_norm, std::int64_t rows);
+
   kernels::PagedKv LayerKv(std::int32_t layer) const;
+  const float* Angles(std::int32_t layer, std::int64_t position) const;
   float* Norm(std::int64_t row, const std::vector<float>& weight, float* to) const;  // `to`
 
   const std::shared_ptr<const tensor::GgufFile> file_;
@@ -103,9 +110,11 @@ class DecoderModel {
 
   AttentionStep attention_;
 
-  AlignedFloats rope_table_;  // [positions_max][2][head_dim]
+  AlignedFloats rope_table_;        // [positions_max][2][head_dim]
+  AlignedFloats local_rope_table_;  // the same for local layers, if there are any
   // Of a step. The residual stream x collects what each layer adds.
   AlignedFloats x_;                            // [rows_max][width]
+  AlignedFloats branch_;                       // [rows_max][width], if there are post norms
   AlignedFloats qkv_;                          // [rows_max][q_width + 2 * kv_width]
   AlignedFloats attended_;                     // [rows_max][q_width]
   AlignedFloats gate_up_;                      // [2][rows_max][ffn_width]

@@ -1,6 +1,8 @@
 #include "libs/model/decoder_weights.h"
 
+#include <cmath>
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
@@ -58,12 +60,34 @@ class Taker {
     return values;
   }
 
-  absl::Status Finish() const {
+  // Positive and finite, since something is divided by them.
+  std::vector<float> Divisors(const std::string& name, std::int64_t length) {
+    std::vector<float> values = Vector(name, length);
+    for (float value : values) {
+      if (!(value > 0.0F && std::isfinite(value))) Fail(absl::StrCat("tensor ", name, " has the divisor ", value));
+    }
+    return values;
+  }
+
+  // Vectors one after the other.
+  std::vector<float> Vectors(const std::vector<std::pair<std::string, std::int64_t>>& names_and_lengths) {
+    std::vector<float> values;
+    for (const auto& [name, length] : names_and_lengths) {
+      const std::vector<float> part = Vector(name, length);
+      values.insert(values.end(), part.begin(), part.end());
+    }
+    return values;
+  }
+
+  bool Has(const std::string& name) const { return file_.FindTensor(name) != nullptr; }
+
+  absl::Status Finish(Architecture architecture) const {
     if (!status_.ok()) return status_;
     for (const tensor::Tensor& tensor : file_.tensors()) {
       if (!taken_.contains(tensor.name)) {
         return absl::FailedPreconditionError(
-            absl::StrCat("tensor ", std::string(tensor.name), " is not part of the supported llama architecture"));
+            absl::StrCat("tensor ", std::string(tensor.name), " is not part of the supported ",
+                         std::string(ArchitectureName(architecture)), " architecture"));
       }
     }
     return absl::OkStatus();
@@ -100,10 +124,12 @@ absl::StatusOr<DecoderWeights> DecoderWeights::FromGguf(const tensor::GgufFile& 
   Taker taker(file);
   DecoderWeights weights;
   weights.token_embedding = taker.Matrix("token_embd.weight", config.vocabulary, config.width);
+  if (taker.Has("rope_freqs.weight") && config.architecture == Architecture::kLlama) {
+    weights.rope_pair_divisors = taker.Divisors("rope_freqs.weight", config.head_dim / 2);
+  }
   weights.output_norm = taker.Vector("output_norm.weight", config.width);
-  weights.output = file.FindTensor("output.weight") == nullptr
-                       ? weights.token_embedding
-                       : taker.Matrix("output.weight", config.vocabulary, config.width);
+  weights.output = taker.Has("output.weight") ? taker.Matrix("output.weight", config.vocabulary, config.width)
+                                              : weights.token_embedding;
   for (std::int32_t i = 0; i < config.layers; ++i) {
     const std::string prefix = absl::StrCat("blk.", i, ".");
     DecoderLayer& layer = weights.layers.emplace_back();
@@ -111,13 +137,26 @@ absl::StatusOr<DecoderWeights> DecoderWeights::FromGguf(const tensor::GgufFile& 
     layer.q = taker.Matrix(prefix + "attn_q.weight", config.q_width(), config.width);
     layer.k = taker.Matrix(prefix + "attn_k.weight", config.kv_width(), config.width);
     layer.v = taker.Matrix(prefix + "attn_v.weight", config.kv_width(), config.width);
+    if (config.qkv_bias) {
+      layer.qkv_bias = taker.Vectors({{prefix + "attn_q.bias", config.q_width()},
+                                      {prefix + "attn_k.bias", config.kv_width()},
+                                      {prefix + "attn_v.bias", config.kv_width()}});
+    }
+    if (config.qk_norm) {
+      layer.q_norm = taker.Vector(prefix + "attn_q_norm.weight", config.head_dim);
+      layer.k_norm = taker.Vector(prefix + "attn_k_norm.weight", config.head_dim);
+    }
     layer.attention_output = taker.Matrix(prefix + "attn_output.weight", config.width, config.q_width());
     layer.ffn_norm = taker.Vector(prefix + "ffn_norm.weight", config.width);
     layer.gate = taker.Matrix(prefix + "ffn_gate.weight", config.ffn_width, config.width);
     layer.up = taker.Matrix(prefix + "ffn_up.weight", config.ffn_width, config.width);
     layer.down = taker.Matrix(prefix + "ffn_down.weight", config.width, config.ffn_width);
+    if (config.post_norms) {
+      layer.post_attention_norm = taker.Vector(prefix + "post_attention_norm.weight", config.width);
+      layer.post_ffn_norm = taker.Vector(prefix + "post_ffw_norm.weight", config.width);
+    }
   }
-  absl::Status status = taker.Finish();
+  absl::Status status = taker.Finish(config.architecture);
   if (!status.ok()) return status;
   return weights;
 }

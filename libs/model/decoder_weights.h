@@ -21,25 +21,31 @@ struct WeightMatrix {
   std::int64_t row_stride = 0;
 };
 
+// Vectors that an architecture does not have are empty.
 struct DecoderLayer {
-  std::vector<float> attention_norm;  // [width]
-  WeightMatrix q;                     // [q_width][width]
-  WeightMatrix k, v;                  // [kv_width][width]
-  WeightMatrix attention_output;      // [width][q_width]
-  std::vector<float> ffn_norm;        // [width]
-  WeightMatrix gate, up;              // [ffn_width][width]
-  WeightMatrix down;                  // [width][ffn_width]
+  std::vector<float> attention_norm;       // [width]
+  WeightMatrix q;                          // [q_width][width]
+  WeightMatrix k, v;                       // [kv_width][width]
+  std::vector<float> qkv_bias;             // [q_width + 2 * kv_width] of q, k and v, one after the other
+  std::vector<float> q_norm, k_norm;       // [head_dim]
+  WeightMatrix attention_output;           // [width][q_width]
+  std::vector<float> post_attention_norm;  // [width]
+  std::vector<float> ffn_norm;             // [width]
+  WeightMatrix gate, up;                   // [ffn_width][width]
+  WeightMatrix down;                       // [width][ffn_width]
+  std::vector<float> post_ffn_norm;        // [width]
 };
 
-// All weights of a Llama model, each checked for presence, type and shape against the hyper-parameters. A tensor that
-// the architecture does not know is refused: ignoring it (a bias, say) would give wrong answers in silence.
+// All weights of a model, each checked for presence, type and shape against the hyper-parameters. A tensor that the
+// architecture does not know is refused: ignoring it (a bias, say) would give wrong answers in silence.
 //
 // Ownership: matrices are views; the file must outlive this.
 struct DecoderWeights {
-  WeightMatrix token_embedding;      // [vocabulary][width]
-  std::vector<DecoderLayer> layers;  // [layers]
-  std::vector<float> output_norm;    // [width]
-  WeightMatrix output;               // [vocabulary][width]; the embedding where the file has no output.weight (tied)
+  WeightMatrix token_embedding;           // [vocabulary][width]
+  std::vector<float> rope_pair_divisors;  // [head_dim / 2] of the rotary angles (Llama 3.1), or empty
+  std::vector<DecoderLayer> layers;       // [layers]
+  std::vector<float> output_norm;         // [width]
+  WeightMatrix output;                    // [vocabulary][width]; the embedding where there is no output.weight (tied)
 
   // FailedPrecondition names the tensor, what it should be and what it is. Permanent.
   static absl::StatusOr<DecoderWeights> FromGguf(const tensor::GgufFile& file, const DecoderConfig& config);

@@ -57,6 +57,7 @@ TEST_P(Bf16GemmTest, EqualsTheReferenceOverOddSizes) {
             std::vector<float> expected = Random(m * y_stride), actual = expected;
             Bf16Gemm gemm{.w = w.data(),
                           .gate = gated ? gate.data() : nullptr,
+                          .activation = m == 3 ? GateActivation::kGelu : GateActivation::kSilu,
                           .n = n,
                           .columns = k,
                           .x = x.data(),
@@ -85,7 +86,8 @@ TEST_P(Bf16GemmTest, RowsDoNotDependOnTheirNeighbours) {
   const std::vector<float> x = Random(kM * kK);
   const auto product = [&](std::int64_t first, std::int64_t rows) {
     std::vector<float> y(static_cast<std::size_t>(rows * kN));
-    RunTiles({w.data(), nullptr, kN, kK, x.data() + first * kK, rows, y.data(), kN, false}, kernels_->bf16_gemm_tile);
+    RunTiles({w.data(), nullptr, GateActivation::kSilu, kN, kK, x.data() + first * kK, rows, y.data(), kN, false},
+             kernels_->bf16_gemm_tile);
     return y;
   };
   const std::vector<float> together = product(0, kM);

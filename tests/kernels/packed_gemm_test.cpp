@@ -60,9 +60,10 @@ class PackedGemmTest : public KernelTest {
   struct Shape {
     std::int64_t m, n, k;
     bool accumulate = false, gated = false;
+    GateActivation activation = GateActivation::kSilu;
   };
   void CheckShape(WeightFormat format, const Shape& shape) {
-    const auto [m, n, k, accumulate, gated] = shape;
+    const auto [m, n, k, accumulate, gated, activation] = shape;
     SCOPED_TRACE(testing::Message() << "format " << static_cast<int>(format) << " m " << m << " n " << n << " k " << k
                                     << (accumulate ? " accumulate" : "") << (gated ? " gated" : ""));
     std::vector<std::uint8_t> file, gate_file;
@@ -76,6 +77,7 @@ class PackedGemmTest : public KernelTest {
     std::vector<float> expected = Random(m * y_stride), actual = expected;
     PackedGemm gemm{.w = packed.data(),
                     .gate = gated ? gate.data() : nullptr,
+                    .activation = activation,
                     .layout = LayoutOfPacked(format),
                     .n = n,
                     .x = rounded.view,
@@ -106,7 +108,11 @@ TEST_P(PackedGemmTest, EveryFormatEqualsTheReferenceOverOddSizes) {
 
 TEST_P(PackedGemmTest, GatedProductEqualsTheReference) {
   for (WeightFormat format : {WeightFormat::kQ4_1, WeightFormat::kQ8_0, WeightFormat::kQ5_1}) {
-    for (std::int64_t n : {1, 16, 40}) CheckShape(format, {.m = 3, .n = n, .k = 96, .gated = true});
+    for (GateActivation activation : {GateActivation::kSilu, GateActivation::kGelu}) {
+      for (std::int64_t n : {1, 16, 40}) {
+        CheckShape(format, {.m = 3, .n = n, .k = 96, .gated = true, .activation = activation});
+      }
+    }
   }
 }
 
@@ -130,7 +136,8 @@ TEST_P(PackedGemmTest, ExtremesFitTheIntegers) {
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = (i / kK == 1 || (i / kK == 2 && i / 32 % 2 == 0)) ? -1.0F : 1.0F;
   const RoundedRows rounded(*kernels_, x, kM, kK);
   std::vector<float> expected(kM * kN), actual(kM * kN);
-  PackedGemm gemm{packed.data(), nullptr, PackedLayout::k4, kN, rounded.view, expected.data(), kN, false};
+  PackedGemm gemm{
+      packed.data(), nullptr, GateActivation::kSilu, PackedLayout::k4, kN, rounded.view, expected.data(), kN, false};
   RunTiles(gemm, &PackedGemmTileRef);
   gemm.y = actual.data();
   RunTiles(gemm, kernels_->packed_gemm_tile);
@@ -149,7 +156,8 @@ TEST_P(PackedGemmTest, IsTheFilesProductWithinTheRoundingOfItsInputs) {
     const std::vector<float> x = Random(kM * kK);
     const RoundedRows rounded(*kernels_, x, kM, kK);
     std::vector<float> y(kM * kN);
-    const PackedGemm gemm{packed.data(), nullptr, LayoutOfPacked(format), kN, rounded.view, y.data(), kN, false};
+    const PackedGemm gemm{
+        packed.data(), nullptr, GateActivation::kSilu, LayoutOfPacked(format), kN, rounded.view, y.data(), kN, false};
     RunTiles(gemm, kernels_->packed_gemm_tile);
     std::vector<float> w(kK);
     for (std::int64_t n = 0; n < kN; ++n) {
@@ -180,7 +188,8 @@ TEST_P(PackedGemmTest, RowsDoNotDependOnTheirNeighbours) {
     const std::vector<float> some(x.begin() + first * kK, x.begin() + (first + rows) * kK);
     const RoundedRows rounded(*kernels_, some, rows, kK);
     std::vector<float> y(static_cast<std::size_t>(rows * kN));
-    const PackedGemm gemm{packed.data(), nullptr, PackedLayout::k4, kN, rounded.view, y.data(), kN, false};
+    const PackedGemm gemm{
+        packed.data(), nullptr, GateActivation::kSilu, PackedLayout::k4, kN, rounded.view, y.data(), kN, false};
     RunTiles(gemm, kernels_->packed_gemm_tile);
     return y;
   };

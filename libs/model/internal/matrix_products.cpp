@@ -107,6 +107,7 @@ void MatrixProducts::MultiplyTile(const Product& product, std::int64_t tile, con
     const auto* gate = product.gate != nullptr ? product.gate->packed : nullptr;
     kernels_.bf16_gemm_tile({.w = reinterpret_cast<const std::uint16_t*>(product.w->packed),
                              .gate = reinterpret_cast<const std::uint16_t*>(gate),
+                             .activation = product.activation,
                              .n = w.rows,
                              .columns = w.cols,
                              .x = input_.data(),
@@ -120,6 +121,7 @@ void MatrixProducts::MultiplyTile(const Product& product, std::int64_t tile, con
   if (product.w->weights == ProductWeights::kInt8) {
     kernels_.packed_gemm_tile({.w = product.w->packed,
                                .gate = product.gate != nullptr ? product.gate->packed : nullptr,
+                               .activation = product.activation,
                                .layout = product.w->layout,
                                .n = w.rows,
                                .x = rounded,

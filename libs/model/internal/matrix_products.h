@@ -52,10 +52,11 @@ class MatrixProducts {
     float* y;  // [rows][y_stride]
     std::int64_t y_stride;
     bool accumulate = false;
-    const ProductMatrix* gate = nullptr;  // y = silu(gate x) * (w x). REQUIRES: CanGate(*gate, *w)
+    const ProductMatrix* gate = nullptr;  // y = activation(gate x) * (w x). REQUIRES: CanGate(*gate, *w)
+    kernels::GateActivation activation = kernels::GateActivation::kSilu;
   };
 
-  // Whether one product of both can write silu(gate x) * (up x), so that neither half goes through memory.
+  // Whether one product of both can write activation(gate x) * (up x), so that neither half goes through memory.
   static bool CanGate(const ProductMatrix& gate, const ProductMatrix& up) {
     return gate.packed != nullptr && gate.weights == up.weights && gate.layout == up.layout;
   }

@@ -62,7 +62,7 @@ class RopeStoreTest : public GpuTest {
 
   static std::vector<float> Table(std::int32_t head_dim) {
     std::vector<float> table(std::size_t(kPositions) * 2 * head_dim);
-    FillRopeTable(kPositions, head_dim, 10000.0F, table.data());
+    FillRopeTable(kPositions, {.head_dim = head_dim, .freq_base = 10000.0F}, table.data());
     return table;
   }
 

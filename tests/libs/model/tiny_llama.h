@@ -16,14 +16,15 @@
 
 namespace model {
 
-// A Llama model file in memory with random weights, small enough for unit tests. Everything that a test may want to get
-// wrong is a field or a hook.
+// A model file in memory with random weights, small enough for unit tests: a Llama, or what else `architecture` names.
+// Everything that a test may want to get wrong is a field or a hook.
 struct TinyLlama {
   std::uint32_t layers = 2, width = 64, heads = 4, kv_heads = 2, ffn_width = 96, vocabulary = 83, context = 512;
   tensor::DType dtype = tensor::DType::kQ4_1;  // of the matrices
   bool tied = true;                            // no output.weight
   std::uint32_t seed = 1;
-  std::string architecture = "llama";
+  std::string architecture = "llama";  // "qwen2", "qwen3" and "gemma3" add their tensors
+  std::uint32_t window = 0;            // of Gemma 3
 
   struct Entry {
     std::string name;
@@ -42,6 +43,7 @@ struct TinyLlama {
         {"embedding_length", width},     {"feed_forward_length", ffn_width},
         {"attention.head_count", heads}, {"attention.head_count_kv", kv_heads},
         {"rope.freq_base", 10000.0},     {"attention.layer_norm_rms_epsilon", 1e-5}};
+    if (window > 0) metadata.emplace_back("attention.sliding_window", window);
     if (edit_metadata) edit_metadata(metadata);
     std::vector<Entry> tensors = Tensors();
     if (edit_tensors) edit_tensors(tensors);
@@ -50,8 +52,9 @@ struct TinyLlama {
     builder.Header(tensors.size(), metadata.size() + 1 + extra_entries);
     builder.Key("general.architecture", tensor::MetadataType::kString).Text(architecture);
     for (const auto& [key, value] : metadata) {
-      const bool real = key == "rope.freq_base" || key == "attention.layer_norm_rms_epsilon";
-      builder.Key("llama." + key, real ? tensor::MetadataType::kFloat32 : tensor::MetadataType::kUint32);
+      const bool real = key.starts_with("rope.freq_base") || key == "attention.layer_norm_rms_epsilon" ||
+                        key == "rope.scaling.factor" || key.ends_with("softcapping");
+      builder.Key(architecture + "." + key, real ? tensor::MetadataType::kFloat32 : tensor::MetadataType::kUint32);
       if (real) {
         builder.Put(static_cast<float>(value));
       } else {
@@ -115,6 +118,19 @@ struct TinyLlama {
       tensors.push_back({prefix + "ffn_gate.weight", {width, ffn_width}, dtype});
       tensors.push_back({prefix + "ffn_up.weight", {width, ffn_width}, dtype});
       tensors.push_back({prefix + "ffn_down.weight", {ffn_width, width}, dtype});
+      if (architecture == "qwen2") {
+        tensors.push_back({prefix + "attn_q.bias", {width}, tensor::DType::kF32});
+        tensors.push_back({prefix + "attn_k.bias", {kv_width}, tensor::DType::kF32});
+        tensors.push_back({prefix + "attn_v.bias", {kv_width}, tensor::DType::kF32});
+      }
+      if (architecture == "qwen3" || architecture == "gemma3") {
+        tensors.push_back({prefix + "attn_q_norm.weight", {head_dim}, tensor::DType::kF32});
+        tensors.push_back({prefix + "attn_k_norm.weight", {head_dim}, tensor::DType::kF32});
+      }
+      if (architecture == "gemma3") {
+        tensors.push_back({prefix + "post_attention_norm.weight", {width}, tensor::DType::kF32});
+        tensors.push_back({prefix + "post_ffw_norm.weight", {width}, tensor::DType::kF32});
+      }
     }
     return tensors;
   }

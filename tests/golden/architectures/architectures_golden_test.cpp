@@ -1,0 +1,153 @@
+// Every architecture against an independent reference (transformers, F32): tiny random models that make_golden.py made,
+// each with everything that sets its architecture apart.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+
+#include "libs/model/decoder_model.h"
+#include "tests/golden/model_path.h"
+
+namespace model {
+namespace {
+
+constexpr std::int32_t kBlockSize = 16;
+
+struct Golden {
+  std::vector<std::int32_t> tokens;
+  std::size_t vocabulary = 0;
+  std::vector<float> logits;  // [tokens][vocabulary]
+};
+
+std::string PathOf(const std::string& file) { return golden::SourcePath("tests/golden/architectures/" + file); }
+
+// Reads what make_golden.py wrote (its docstring is the format). An unreadable file gives no tokens.
+Golden ReadGolden(const std::string& name) {
+  std::ifstream file(PathOf(name + ".logits"), std::ios::binary);
+  Golden read;
+  std::int32_t sizes[2] = {};
+  file.read(reinterpret_cast<char*>(sizes), sizeof(sizes));
+  if (!file || sizes[0] < 1 || sizes[0] > 4096 || sizes[1] < 1 || sizes[1] > 4096) return {};
+  read.vocabulary = static_cast<std::size_t>(sizes[1]);
+  read.tokens.resize(static_cast<std::size_t>(sizes[0]));
+  read.logits.resize(read.tokens.size() * read.vocabulary);
+  file.read(reinterpret_cast<char*>(read.tokens.data()), static_cast<std::streamsize>(read.tokens.size() * 4));
+  file.read(reinterpret_cast<char*>(read.logits.data()), static_cast<std::streamsize>(read.logits.size() * 4));
+  return file ? read : Golden{};
+}
+
+std::unique_ptr<DecoderModel> LoadModel(const std::string& file_name, Activations activations, std::int32_t tokens) {
+  auto file = tensor::GgufFile::Open(PathOf(file_name));
+  EXPECT_TRUE(file.ok()) << file.status();
+  if (!file.ok()) return nullptr;
+  auto model = DecoderModel::Load(*std::move(file), {.threads = 2,
+                                                     .blocks_total = tokens / kBlockSize + 1,
+                                                     .block_size = kBlockSize,
+                                                     .rows_max = tokens,
+                                                     .samples_max = tokens,
+                                                     .positions_max = tokens,
+                                                     .kv_dtype = kvcache::KvDtype::kF32,
+                                                     .activations = activations});
+  EXPECT_TRUE(model.ok()) << model.status();
+  return model.ok() ? *std::move(model) : nullptr;
+}
+
+// Logits after each token, the sequence processed in chunks of `chunk` rows.
+std::vector<float> LogitsInChunks(DecoderModel& model, const std::vector<std::int32_t>& tokens, std::int32_t chunk) {
+  std::vector<float> all;
+  kvcache::StepBatch batch;
+  const auto count = static_cast<std::int32_t>(tokens.size());
+  for (std::int32_t begin = 0; begin < count; begin += chunk) {
+    const std::int32_t end = std::min(begin + chunk, count);
+    batch.Clear();
+    for (std::int32_t position = begin; position < end; ++position) {
+      batch.token_ids.push_back(tokens[static_cast<std::size_t>(position)]);
+      batch.positions.push_back(position);
+      batch.logit_rows.push_back(position - begin);
+    }
+    for (std::int32_t block = 0; block * kBlockSize < end; ++block) {
+      batch.block_ids.push_back(static_cast<std::uint32_t>(block));
+    }
+    batch.row_begin.push_back(end - begin);
+    batch.block_begin.push_back(static_cast<std::int32_t>(batch.block_ids.size()));
+    model.ForwardStep(batch);
+    for (std::int32_t row = 0; row < end - begin; ++row) {
+      const std::span<const float> logits = model.logits(row);
+      all.insert(all.end(), logits.begin(), logits.end());
+    }
+  }
+  return all;
+}
+
+struct Difference {
+  double largest = 0;
+  double relative = 0;  // of the whole, root mean square, to the reference's spread
+};
+
+Difference Compare(const std::vector<float>& actual, const std::vector<float>& expected) {
+  Difference difference;
+  double squares = 0, reference_squares = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double reference = static_cast<double>(expected[i]);
+    const double off = std::fabs(static_cast<double>(actual[i]) - reference);
+    difference.largest = std::max(difference.largest, std::isnan(off) ? HUGE_VAL : off);
+    squares += off * off;
+    reference_squares += reference * reference;
+  }
+  difference.relative = std::sqrt(squares / reference_squares);
+  return difference;
+}
+
+class ArchitecturesGoldenTest : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    golden_ = ReadGolden(GetParam());
+    ASSERT_FALSE(golden_.tokens.empty()) << "golden files of " << GetParam() << " are missing or damaged";
+  }
+  std::int32_t tokens() const { return static_cast<std::int32_t>(golden_.tokens.size()); }
+
+  Golden golden_;
+};
+INSTANTIATE_TEST_SUITE_P(Models, ArchitecturesGoldenTest, testing::Values("llama", "qwen2", "qwen3", "gemma3"),
+                         [](const auto& test) { return std::string(test.param); });
+
+TEST_P(ArchitecturesGoldenTest, LogitsAreTheReferencesHoweverTheSequenceIsCut) {
+  constexpr double kDifferenceMax = 1e-4;  // of logits whose spread is 1 to 2
+  const auto model = LoadModel(std::string(GetParam()) + ".f16.gguf", Activations::kF32, tokens());
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(ArchitectureName(model->config().architecture), GetParam());
+  std::vector<float> whole;
+  for (std::int32_t chunk : {tokens(), 7, 1}) {
+    const std::vector<float> logits = LogitsInChunks(*model, golden_.tokens, chunk);
+    ASSERT_EQ(logits.size(), golden_.logits.size());
+    const Difference difference = Compare(logits, golden_.logits);
+    EXPECT_LT(difference.largest, kDifferenceMax) << "chunks of " << chunk;
+    std::printf("%s, chunks of %d: largest difference of a logit %.1e\n", GetParam(), chunk, difference.largest);
+    if (whole.empty()) whole = logits;
+    EXPECT_EQ(logits, whole) << "chunks of " << chunk << " change bits";
+  }
+}
+
+// What 8 bits cost, as a share of the logits' spread. Tiny random models lose more than real ones: rows of 32 to 128
+// values average little, and every layer turns the stream around.
+TEST_P(ArchitecturesGoldenTest, EightBitWeightsAndActivationsStayNearTheReference) {
+  const std::string file = std::string(GetParam()) + ".q8_0.gguf";
+  const struct {
+    const char* name;
+    Activations activations;
+    double relative_max;
+  } cases[] = {{"F32", Activations::kF32, 0.04}, {"int8", Activations::kInt8, 0.07}};
+  for (const auto& c : cases) {
+    const auto model = LoadModel(file, c.activations, tokens());
+    ASSERT_NE(model, nullptr);
+    const Difference difference = Compare(LogitsInChunks(*model, golden_.tokens, tokens()), golden_.logits);
+    EXPECT_LT(difference.relative, c.relative_max) << c.name;
+    std::printf("%s, weights in Q8_0, activations in %s: root mean square difference %.4f of the spread\n", GetParam(),
+                c.name, difference.relative);
+  }
+}
+
+}  // namespace
+}  // namespace model
