@@ -14,7 +14,7 @@
 
 namespace engine {
 
-// A real model: the file's own tokenizer and chat template, and the Llama forward pass with the choice of tokens on the
+// A real model: the file's own tokenizer and chat template, and the forward pass with the choice of tokens on the
 // CPU or a device. Every mode of a request is generated alike: a mode is about how long to think and how soon to run,
 // which the worker decides.
 class LlmGenerator final : public Generator {

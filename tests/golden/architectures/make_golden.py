@@ -5,7 +5,7 @@ The reference is Hugging Face transformers: its own model classes with random we
 rounded to F16 first, so that the GGUF files hold exactly what the reference computed with. Names and tensors are
 transformed as the format's own converter does (convert_hf_to_gguf.py of llama.cpp): the rows of Llama's Q and K are
 permuted, Gemma's norms get their 1 added. A minute on 2 cores, in a virtual environment with
-`pip install -r tests/golden/requirements.txt`:
+`pip install -r tests/golden/architectures/requirements.txt`:
 
     python tests/golden/architectures/make_golden.py
 
