@@ -24,7 +24,8 @@ struct ChatMessage {
 // is here, one layer above both, because tokenizer and chat_template know nothing of each other.
 //
 // A base model's file has no template. Its conversations are written as a transcript ("User: ...", "Assistant: ..."),
-// which is plain text: a user can write a turn of the assistant into it, so such a model is for trying, not for serving.
+// which is plain text: a user can write a turn of the assistant into it, so such a model is for trying, not for
+// serving.
 //
 // Threading: immutable after Load; safe from any thread. Keeps no view into the file.
 class ChatCodec {

@@ -31,8 +31,8 @@ std::unique_ptr<const Tokenizer> MakeTokenizer(std::string_view pre) {
 }
 
 std::unique_ptr<const Tokenizer> MakePieces(bool add_space_prefix) {
-  tokenizer::SmallPieces pieces({"▁t", "th", "▁th", "e", "t", "h", "▁", "aa", "a", "aaaa", "é", "▁the", "<", "|", "中中"},
-                                add_space_prefix);
+  tokenizer::SmallPieces pieces(
+      {"▁t", "th", "▁th", "e", "t", "h", "▁", "aa", "a", "aaaa", "é", "▁the", "<", "|", "中中"}, add_space_prefix);
   for (const char* name : {"<|begin|>", "<|end|>"}) pieces.Add(name, 3, 0.0F);
   for (const char* name : {"\n\n", "\n", "  ", "<think>"}) pieces.Add(name, 4, 0.0F);
   auto made = Tokenizer::Create(pieces.spec());
@@ -117,9 +117,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     TryVocabulary(/*pieces=*/which == 7, rest);
     return 0;
   }
-  static const std::unique_ptr<const Tokenizer> kTokenizers[] = {
-      MakeTokenizer(kPreTokenizers[0]), MakeTokenizer(kPreTokenizers[1]), MakeTokenizer(kPreTokenizers[2]),
-      MakeTokenizer(kPreTokenizers[3]), MakePieces(false),                MakePieces(true)};
+  static const std::unique_ptr<const Tokenizer> kTokenizers[] = {MakeTokenizer(kPreTokenizers[0]),
+                                                                 MakeTokenizer(kPreTokenizers[1]),
+                                                                 MakeTokenizer(kPreTokenizers[2]),
+                                                                 MakeTokenizer(kPreTokenizers[3]),
+                                                                 MakePieces(false),
+                                                                 MakePieces(true)};
   const Reading readings[] = {Reading::kExact, Reading::kExact,  Reading::kExact,
                               Reading::kNfc,   Reading::kSpaces, Reading::kSpaces};
   CheckText(*kTokenizers[which], readings[which], rest);

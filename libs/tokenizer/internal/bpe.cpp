@@ -29,7 +29,8 @@ absl::Status BpeEncoder::AddMerges(const VocabularySpec& spec) {
     // divides.
     const std::size_t space = rule.find(' ', 1);
     if (space == std::string_view::npos || space + 1 == rule.size()) {
-      return absl::InvalidArgumentError(base::StrCat("tokenizer.ggml.merges[", rank, "] is not two tokens: ", QuotedToken(rule)));
+      return absl::InvalidArgumentError(
+          base::StrCat("tokenizer.ggml.merges[", rank, "] is not two tokens: ", QuotedToken(rule)));
     }
     const std::string_view left_name = rule.substr(0, space);
     const std::string_view right_name = rule.substr(space + 1);
@@ -38,8 +39,8 @@ absl::Status BpeEncoder::AddMerges(const VocabularySpec& spec) {
     const std::optional<TokenId> right = vocabulary_->FindName(right_name);
     const std::optional<TokenId> merged = vocabulary_->FindName(merged_name);
     if (!left.has_value() || !right.has_value() || !merged.has_value()) {
-      return absl::InvalidArgumentError(
-          base::StrCat("tokenizer.ggml.merges[", rank, "] uses or makes a token outside the vocabulary: ", QuotedToken(rule)));
+      return absl::InvalidArgumentError(base::StrCat(
+          "tokenizer.ggml.merges[", rank, "] uses or makes a token outside the vocabulary: ", QuotedToken(rule)));
     }
     // Otherwise a user could spell a control token letter by letter.
     for (const TokenId id : {*left, *right, *merged}) {

@@ -87,7 +87,8 @@ absl::Status Vocabulary::AddToken(std::string_view name, TokenType type, Spellin
   const std::string_view own_name = names_.Add(name);
   types_.push_back(type);
   if (!by_name_.insert(id).second) {
-    return absl::InvalidArgumentError(base::StrCat("tokenizer.ggml.tokens[", id, "], ", QuotedToken(name), ", stands twice"));
+    return absl::InvalidArgumentError(
+        base::StrCat("tokenizer.ggml.tokens[", id, "], ", QuotedToken(name), ", stands twice"));
   }
   if (type == TokenType::kControl) {
     control_.Add(own_name, id);
