@@ -17,6 +17,8 @@ int main(int argc, char** argv) {
       return bench::RunPerplexity(*options);
     case bench::Part::kContextGrowth:
       return bench::RunContextGrowth(*options);
+    case bench::Part::kForks:
+      return bench::RunForks(*options);
     case bench::Part::kSecondTurn:
       return bench::RunSecondTurn(*options);
     case bench::Part::kArrivingPrompt:

@@ -14,6 +14,7 @@ const char* const kHelpText =
   (none)               throughput: one row a batch size, through scheduler, model and sampler as the engine's loop runs them
   --perplexity=FILE    of this text, as llama.cpp's tool defines it
   --context-growth     gap between tokens as the context grows, beside the bytes of KV cache read
+  --fork               four branches from one prefill against one branch, idle engine
   --second-turn        time to the first token of a conversation's second turn against its first
   --arriving-prompt    gaps between the tokens of 8 running chats while a long prompt arrives, and that prompt's first token
   --memory             resident memory beyond weights and KV pool, under full load
@@ -21,7 +22,7 @@ const char* const kHelpText =
   --model=FILE         GGUF file
   --threads=2          of the forward pass
   --batch=1,8,16,32    sequences at once, a row each (--context-growth: 1,8; --memory: 32; --arriving-prompt: 8)
-  --prompt=128         tokens of each prompt (--second-turn: 1500; --arriving-prompt: 4000)
+  --prompt=128         tokens of each prompt (--fork: 256; --second-turn: 1500; --arriving-prompt: 4000)
   --generate=64        tokens generated for each
   --step-tokens=256    rows of a step at most
   --activations=int8   int8 or f32: how the inputs of products with quantised weights are rounded
@@ -34,7 +35,7 @@ const char* const kHelpText =
 
 Throughput's columns: tokens a second of prefill, decode and both; time to the first token and gap between tokens, in ms;
 what of a step is scheduler and sampler; operations beside the int8 limit (prefill) and bytes of weights beside the memory
-limit (decode), both measured here with the same threads. The parts from --second-turn on run the whole engine, as a worker does.
+limit (decode), both measured here with the same threads. The parts from --fork on run the whole engine, as a worker does.
 
 Examples
   build/bin/engine_bench --model=.run/models/SmolLM2-135M-Instruct.Q4_1.gguf
@@ -68,6 +69,7 @@ bool OneOf(std::string_view value, std::string_view a, std::string_view b, std::
 bool PartNamed(std::string_view name, Part* part) {
   constexpr std::pair<std::string_view, Part> kParts[] = {{"--help", Part::kHelp},
                                                           {"--context-growth", Part::kContextGrowth},
+                                                          {"--fork", Part::kForks},
                                                           {"--second-turn", Part::kSecondTurn},
                                                           {"--arriving-prompt", Part::kArrivingPrompt},
                                                           {"--memory", Part::kMemory}};

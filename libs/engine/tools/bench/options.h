@@ -12,12 +12,12 @@ namespace engine::bench {
 
 // What one run of engine_bench measures. Every part reads the same options and their defaults are the engine's own, so
 // that two figures of one command line come from the same engine.
-enum class Part { kHelp, kThroughput, kPerplexity, kContextGrowth, kSecondTurn, kArrivingPrompt, kMemory };
+enum class Part { kHelp, kThroughput, kPerplexity, kContextGrowth, kForks, kSecondTurn, kArrivingPrompt, kMemory };
 
 struct Options {
   Part part = Part::kThroughput;
   std::string model;
-  std::string text;  // of kPerplexity
+  std::string text;   // of kPerplexity
   std::string trace;  // of kThroughput: a file to write; empty: none
   std::int32_t threads = 2;
   std::vector<std::int32_t> batches;   // empty: the part's own
@@ -40,6 +40,7 @@ extern const char* const kHelpText;
 int RunThroughput(const Options& options);
 int RunPerplexity(const Options& options);
 int RunContextGrowth(const Options& options);
+int RunForks(const Options& options);
 int RunSecondTurn(const Options& options);
 int RunArrivingPrompt(const Options& options);
 int RunMemory(const Options& options);
