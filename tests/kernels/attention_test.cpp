@@ -85,23 +85,33 @@ INSTANTIATE_TEST_SUITE_P(Targets, PagedAttentionTest, testing::ValuesIn(kCpuTarg
 
 TEST_P(PagedAttentionTest, EqualsTheReferenceForEveryContextAndBlockSize) {
   constexpr std::int64_t kGroup = 3;
+  const struct {
+    std::int64_t block_size, head_dim;
+    std::vector<std::int64_t> contexts;
+  } shapes[] = {{1, 32, {1, 2, 15, 17, 128, 129, 256, 257}},
+                {5, 32, {1, 5, 6, 16, 129, 130, 131, 260, 261, 299}},
+                {16, 64, {1, 15, 16, 17, 63, 65, 127, 128, 129, 257}},
+                {33, 32, {1, 16, 33, 34, 132, 133, 299}},
+                {256, 32, {1, 17, 256, 257}},
+                {16, 16, {1, 40}},
+                {16, 96, {1, 140}},
+                {16, 256, {1, 140}}};
   for (KvFormat format : kFormats) {
-    for (std::int64_t block_size : {1, 5, 16, 33, 256}) {
-      for (std::int64_t head_dim : {16, 64, 96, 256}) {
-        Cache cache(format, /*kv_heads=*/2, block_size, head_dim, /*blocks_total=*/300 / block_size + 1);
-        FillTo(cache, 0, 300);
-        const std::vector<float> q = Random(kGroup * head_dim);
-        for (std::int64_t context : {1, 2, 4, 5, 15, 16, 17, 63, 64, 65, 127, 128, 129, 131, 132, 133, 256, 257, 299}) {
-          SCOPED_TRACE(testing::Message() << "format " << static_cast<int>(format) << " block_size " << block_size
-                                          << " head_dim " << head_dim << " context " << context);
-          const PagedAttention attention{
-              cache.kv, context % 2, cache.block_ids.data(), context, 1, kGroup, 0.125F, 0, q.data(), 0};
-          const std::vector<float> expected = Attend(*CpuKernelsFor(CpuTarget::kReference), attention);
-          const float tolerance = format == KvFormat::kQ8 ? 1e-3F : 5e-6F;  // 14 bits of the largest weight
-          ExpectNear(Attend(*kernels_, attention), expected, tolerance);
-          ExpectNear(AttendInSpans(*kernels_, attention), expected, tolerance);
-          if (HasFatalFailure()) return;
-        }
+    for (const auto& shape : shapes) {
+      Cache cache(format, /*kv_heads=*/2, shape.block_size, shape.head_dim,
+                  /*blocks_total=*/300 / shape.block_size + 1);
+      FillTo(cache, 0, shape.contexts.back());
+      const std::vector<float> q = Random(kGroup * shape.head_dim);
+      for (std::int64_t context : shape.contexts) {
+        SCOPED_TRACE(testing::Message() << "format " << static_cast<int>(format) << " block_size " << shape.block_size
+                                        << " head_dim " << shape.head_dim << " context " << context);
+        const PagedAttention attention{
+            cache.kv, context % 2, cache.block_ids.data(), context, 1, kGroup, 0.125F, 0, q.data(), 0};
+        const std::vector<float> expected = Attend(*CpuKernelsFor(CpuTarget::kReference), attention);
+        const float tolerance = format == KvFormat::kQ8 ? 1e-3F : 5e-6F;  // 14 bits of the largest weight
+        ExpectNear(Attend(*kernels_, attention), expected, tolerance);
+        ExpectNear(AttendInSpans(*kernels_, attention), expected, tolerance);
+        if (HasFatalFailure()) return;
       }
     }
   }
@@ -115,8 +125,8 @@ TEST_P(PagedAttentionTest, SeesTheWindowAlone) {
     for (std::int64_t block_size : {1, 5, 16, 33}) {
       Cache cache(format, /*kv_heads=*/1, block_size, kHeadDim, /*blocks_total=*/300 / block_size + 1);
       FillTo(cache, 0, kContextMax);
-      for (std::int64_t window : {1, 2, 7, 16, 40, 70, 128, 1000}) {
-        for (std::int64_t context : {1, 2, 15, 17, 41, 69, 126, 129, 200, 256}) {
+      for (std::int64_t window : {1, 7, 16, 70, 1000}) {
+        for (std::int64_t context : {1, 17, 69, 126, 256}) {
           SCOPED_TRACE(testing::Message() << "format " << static_cast<int>(format) << " block_size " << block_size
                                           << " window " << window << " context " << context);
           const std::vector<float> q = Random(kRows * kGroup * kHeadDim);
@@ -141,8 +151,8 @@ TEST_P(PagedAttentionTest, ARowHasTheSameBitsInEveryTileAndBySpans) {
   if (GetParam() == CpuTarget::kReference) GTEST_SKIP() << "the reference knows no spans";
   constexpr std::int64_t kHeadDim = 64, kContextMax = 300;
   for (KvFormat format : kFormats) {
-    for (std::int64_t group : {1, 3, 4, 7}) {
-      for (std::int64_t window : {0, 50, 200}) {
+    for (std::int64_t group : {1, 3, 7}) {
+      for (std::int64_t window : {0, 150}) {
         Cache cache(format, 1, 16, kHeadDim, kContextMax / 16 + 1);
         FillTo(cache, 0, kContextMax - 1);
         const std::vector<float> infinite(kHeadDim, std::numeric_limits<float>::infinity());
