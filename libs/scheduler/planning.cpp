@@ -85,6 +85,8 @@ void Scheduler::PlanRows(Sequence& sequence, std::int32_t rows) {
     step_.started.push_back(sequence.id);
   }
   if (positions_end != sequence.tokens_known()) return;
+  constexpr std::int64_t kGeneratedWeight = 2;
+  TenantQueues::Charge(sequence, kGeneratedWeight * sequence.branches);
   for (std::int32_t branch = 0; branch < sequence.branches; ++branch) {
     batch.logit_rows.push_back(batch.rows() - 1);
     step_.samples.push_back(SequenceId(sequence.id.value() + static_cast<std::uint64_t>(branch)));

@@ -143,12 +143,10 @@ Sequence& Scheduler::Known(SequenceId id) {
 }
 
 void Scheduler::ExpectToken(SequenceId id, std::int32_t sample) {
-  constexpr std::int64_t kGeneratedWeight = 2;
   Sequence& sequence = Known(id);
   CHECK(sample >= 0 && sequence.tokens_pending() == 0 && sequence.tokens_known() < sequence.tokens_end);
   sequence.tokens.push_back(-1 - sample);
   ++sequence.tokens_expected;
-  TenantQueues::Charge(sequence, kGeneratedWeight);
 }
 
 void Scheduler::ResolveToken(SequenceId id, std::int32_t token) {

@@ -18,6 +18,18 @@ std::uint64_t SeedOf(const mesh::bus::v1::Turn& turn) {
   return seed;
 }
 
+// A mode of a newer gateway counts as instant.
+engine::Mode ModeOf(const mesh::bus::v1::Turn& turn) {
+  switch (turn.mode()) {
+    case mesh::bus::v1::MODE_THINKING:
+      return engine::Mode::kThinking;
+    case mesh::bus::v1::MODE_CONTEMPLATING:
+      return engine::Mode::kContemplating;
+    default:
+      return engine::Mode::kInstant;
+  }
+}
+
 // Two messages of the user in a row, where the answer between them was never seen, become one: some chat templates
 // insist on alternation.
 void AppendUserMessage(engine::GenerationRequest& request, const std::string& text) {
@@ -50,6 +62,7 @@ engine::GenerationRequest BuildGenerationRequest(const account::Account& account
                                                  const mesh::session::v1::LoadContextResponse& loaded) {
   engine::GenerationRequest request;
   request.tenant = account.tenant;
+  request.mode = ModeOf(turn);
   if (!account.system_prompt.empty()) request.messages.push_back({engine::Role::kSystem, account.system_prompt});
   for (const mesh::session::v1::HistoryTurn& past : loaded.history()) {
     AppendUserMessage(request, past.user_text());
