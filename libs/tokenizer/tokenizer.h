@@ -51,7 +51,7 @@ struct PromptPiece {
 // Text:      any bytes; invalid UTF-8 is first replaced by U+FFFD as unicode::SanitizeUtf8 states.
 // Cost:      O(n log n) in the text, also for one word of megabytes. A word (SentencePiece: a text) above 4 MiB is cut
 //            there first, so that memory stays bounded; no context window holds one.
-// Threading: immutable after Create; safe from any thread. Memory: 5 MB for SmolLM2's 49,152 tokens, 15 MB for Gemma's
+// Threading: immutable after Create; safe from any thread. Memory: 4 MB for SmolLM2's 49,152 tokens, 16 MB for Gemma's
 //            262,144.
 class Tokenizer {
  public:
