@@ -5,6 +5,7 @@
 
 #include "kernels/attention/paged_attention.h"
 #include "kernels/quant/half.h"
+#include "kernels/quant/rounding_factor.h"
 
 namespace kernels {
 namespace {
@@ -33,7 +34,7 @@ std::vector<double> Query(const PagedAttention& a, const float* q) {
     largest = std::max(largest, std::fabs(q[i]));
     poison += q[i] * 0.0F;
   }
-  const float inverse = largest > 0.0F ? 127.0F / largest : 0.0F;
+  const float inverse = RoundingFactor(largest);
   for (std::int64_t i = 0; i < a.kv.head_dim; ++i) {
     values[static_cast<std::size_t>(i)] =
         static_cast<double>(std::nearbyint(q[i] * inverse)) * static_cast<double>(largest / 127.0F + poison);

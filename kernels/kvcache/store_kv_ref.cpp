@@ -3,6 +3,7 @@
 
 #include "kernels/kvcache/paged_kv.h"
 #include "kernels/quant/half.h"
+#include "kernels/quant/rounding_factor.h"
 
 namespace kernels {
 namespace {
@@ -31,7 +32,7 @@ void StoreHead(const PagedKv& kv, bool key, std::int64_t slot, const float* x, s
     largest = std::max(largest, std::fabs(x[i]));
     poison += x[i] * 0.0F;  // NaN if x is NaN or infinite
   }
-  const float inverse = largest > 0.0F ? 127.0F / largest : 0.0F;
+  const float inverse = RoundingFactor(largest);
   for (std::int64_t i = 0; i < kv.head_dim; ++i) {
     const float q = std::nearbyint(x[i] * inverse);
     run[ElementAt(kv, key, slot, i)] = static_cast<std::uint8_t>(128 + (q >= -127.0F && q <= 127.0F ? q : 0.0F));

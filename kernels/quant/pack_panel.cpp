@@ -5,6 +5,7 @@
 #include "kernels/quant/dequantize.h"
 #include "kernels/quant/half.h"
 #include "kernels/quant/packed_weights.h"
+#include "kernels/quant/rounding_factor.h"
 
 namespace kernels {
 namespace {
@@ -77,7 +78,7 @@ Block Rounded(const float* values) {
   }
   block.d = finite ? largest / 127.0F : NAN;
   for (int i = 0; i < 32; ++i) {
-    const float q = finite && largest > 0.0F ? std::nearbyint(values[i] / block.d) : 0.0F;
+    const float q = finite && RoundingFactor(largest) > 0.0F ? std::nearbyint(values[i] / block.d) : 0.0F;
     block.q[i] = static_cast<std::uint8_t>(static_cast<int>(q) + 128);
   }
   return block;

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "kernels/quant/rounding_factor.h"
+
 namespace kernels {
 
 // Rounds one vector to 8 bits under one scale: x[i] = q[i] * scale, q within [-127, 127]. NaN and infinity make the
@@ -15,7 +17,7 @@ inline float QuantizeHead(const float* x, std::int64_t count, std::int8_t* q) {
     poison = S::Fma(v, S::Zero(), poison);
   }
   const float most = S::ReduceMax(largest);
-  const auto inverse = S::Set1(most > 0.0F ? 127.0F / most : 0.0F);
+  const auto inverse = S::Set1(RoundingFactor(most));
   for (std::int64_t i = 0; i < count; i += S::kLanes) S::StoreI8(q + i, S::Round(S::Mul(S::Load(x + i), inverse)));
   return most / 127.0F + S::ReduceSum(poison);
 }

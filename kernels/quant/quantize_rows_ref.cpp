@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "kernels/quant/quantize_rows.h"
+#include "kernels/quant/rounding_factor.h"
 
 namespace kernels {
 
@@ -13,7 +14,7 @@ void QuantizeRowRef(const float* x, const QuantizedRows& to, std::int64_t row) {
       largest = std::max(largest, std::fabs(x[i]));
       poison += x[i] * 0.0F;  // NaN if x is NaN or infinite
     }
-    const float inverse = largest > 0.0F ? 127.0F / largest : 0.0F;
+    const float inverse = RoundingFactor(largest);
     std::int8_t* values = to.values + g * to.rows * kGroupColumns + row * blocks * 32;
     QuantizedGroup& group = to.groups[g * to.rows + row];
     group = {};

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernels/quant/quantize_rows.h"
+#include "kernels/quant/rounding_factor.h"
 
 namespace kernels {
 
@@ -19,7 +20,7 @@ inline void QuantizeRow(const float* x, const QuantizedRows& to, std::int64_t ro
       poison = S::Fma(v, S::Zero(), poison);  // NaN if v is NaN or infinite
     }
     const float most = S::ReduceMax(largest);
-    const auto inverse = S::Set1(most > 0.0F ? 127.0F / most : 0.0F);
+    const auto inverse = S::Set1(RoundingFactor(most));
     std::int8_t* values = to.values + g * to.rows * kGroupColumns + row * blocks * 32;
     float sums[4] = {};
     for (std::int64_t b = 0; b < blocks; ++b, x += 32, values += 32) {

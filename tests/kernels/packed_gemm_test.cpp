@@ -245,5 +245,23 @@ TEST_P(QuantizeRowTest, ZerosStayZerosAndWhatIsNotFiniteIsNotHidden) {
   }
 }
 
+// A gate that is far below zero gives inputs near the smallest number: they may round to zero, never to what is none.
+TEST_P(QuantizeRowTest, TheSmallestAndLargestNumbersAreRoundedLikeOthers) {
+  using Limits = std::numeric_limits<float>;
+  for (const float value : {Limits::denorm_min(), 1e-42F, Limits::min(), 1e-37F, 3e-37F, 1e-36F, 2e-36F, 1e38F}) {
+    std::vector<float> x(32, 0.0F);
+    x[7] = value;
+    x[8] = -value / 2;
+    const RoundedRows rounded(*kernels_, x, 1, 32);
+    EXPECT_EQ(rounded.values, RoundedRows(*CpuKernelsFor(CpuTarget::kReference), x, 1, 32).values) << value;
+    const float scale = rounded.groups[0].scale;
+    EXPECT_TRUE(std::isfinite(scale)) << value;
+    EXPECT_TRUE(std::isfinite(rounded.groups[0].float_sums[0])) << value;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      EXPECT_NEAR(static_cast<float>(rounded.values[i]) * scale, x[i], 0.501F * scale + 1e-36F) << value << " at " << i;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace kernels
