@@ -82,8 +82,13 @@ void KeepTopK(std::vector<Candidate>& candidates, std::int32_t top_k) {
 
 void KeepTopP(std::vector<Candidate>& candidates, float top_p) {
   if (top_p >= 1.0F) return;
+  const double total = TotalWeight(candidates);
+  const double wanted = static_cast<double>(top_p) * total;
+  // All that are lighter than this weigh less together than what top_p leaves out, so none of them is kept: sorting a
+  // whole vocabulary would take longer than a small model's forward pass.
+  const double weight_min = (total - wanted) / static_cast<double>(candidates.size());
+  std::erase_if(candidates, [weight_min](const Candidate& candidate) { return candidate.weight < weight_min; });
   std::sort(candidates.begin(), candidates.end(), Better);
-  const double wanted = static_cast<double>(top_p) * TotalWeight(candidates);
   double reached = 0.0;
   std::size_t kept = 0;
   while (kept < candidates.size() && (kept == 0 || reached < wanted)) reached += candidates[kept++].weight;

@@ -76,6 +76,36 @@ TEST(SamplerTest, GreedyIsTheFirstMaximumOfAnyVocabulary) {
   }
 }
 
+// Goal: top_p keeps the shortest beginning of the sorted tokens that reaches it, though not all of them are sorted.
+// Method: random distributions, flat and peaked, over few different logits; what is drawn lies in the plain
+// definition's set.
+TEST(SamplerTest, TopPDrawsFromTheShortestBeginningThatReachesIt) {
+  std::mt19937 rng(/*seed=*/11);
+  for (int round = 0; round < 200; ++round) {
+    SCOPED_TRACE(testing::Message() << "round " << round);
+    Logits logits(2 + rng() % 600);
+    const float spread = static_cast<float>(rng() % 12);
+    for (float& logit : logits) logit = spread * static_cast<float>(rng() % 64) / 64;
+    const float top_p = 0.02F + 0.97F * static_cast<float>(rng() % 100) / 100;
+    std::vector<std::size_t> order(logits.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });
+    double total = 0, reached = 0;
+    for (float logit : logits) total += std::exp(static_cast<double>(logit));
+    std::vector<bool> kept(logits.size());
+    // A hair more than top_p, because the two sums are rounded differently.
+    for (std::size_t i = 0; i < order.size() && reached < (static_cast<double>(top_p) + 1e-9) * total; ++i) {
+      kept[order[i]] = true;
+      reached += std::exp(static_cast<double>(logits[order[i]]));
+    }
+    SamplerScratch scratch;
+    Sampler sampler({.temperature = 1.0F, .top_p = top_p, .seed = rng()}, {}, static_cast<std::int32_t>(logits.size()));
+    std::vector<int> drawn(logits.size());
+    for (int i = 0; i < 50; ++i) ++drawn[static_cast<std::size_t>(*sampler.Sample(logits, scratch))];
+    for (std::size_t i = 0; i < drawn.size(); ++i) EXPECT_TRUE(drawn[i] == 0 || kept[i]) << i;
+  }
+}
+
 TEST(SamplerTest, NotFiniteLogitsAreAnErrorOfThisSequence) {
   SamplerScratch scratch;
   for (float bad : {std::nanf(""), kInf}) {
