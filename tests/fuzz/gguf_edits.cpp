@@ -5,6 +5,7 @@
 #include <limits>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "tests/libs/engine/tiny_chat_model.h"
 #include "tests/libs/tensor/gguf_draft.h"
@@ -153,7 +154,13 @@ class Editor {
     constexpr std::string_view kNames[] = {"qwen2", "qwen3", "gemma3", "llama"};
     const std::string name(kNames[Byte() % 4]);
     for (GgufDraft::Entry& entry : draft_.entries) {
-      if (entry.key.starts_with("llama.")) entry.key = name + entry.key.substr(5);
+      const std::size_t dot = entry.key.find('.');
+      for (const std::string_view old : kNames) {
+        if (entry.key.substr(0, dot) == old) {
+          entry.key.replace(0, dot, name);
+          break;
+        }
+      }
       if (entry.key == "general.architecture") entry.Set(MetadataType::kString, tensor::EncodedText(name));
     }
   }
@@ -246,11 +253,22 @@ class Editor {
   std::size_t cut_at_ = 0;
 };
 
+std::vector<GgufDraft> GoodModels() {
+  std::vector<GgufDraft> models;
+  for (const char* architecture : {"llama", "qwen2", "qwen3", "gemma3"}) {
+    model::TinyLlama tiny = engine::TinyChatModel();
+    tiny.architecture = architecture;
+    models.push_back(GgufDraft::Of(tiny.Bytes()));
+  }
+  return models;
+}
+
 }  // namespace
 
 std::string EditedModel(std::span<const std::uint8_t> script) {
-  static const GgufDraft* const kGood = new GgufDraft(GgufDraft::Of(engine::TinyChatModel().Bytes()));
-  return Editor(*kGood, script).Run();
+  static const auto* const kGood = new std::vector<GgufDraft>(GoodModels());
+  if (script.empty()) return kGood->front().Bytes();
+  return Editor((*kGood)[script.front() % kGood->size()], script.subspan(1)).Run();
 }
 
 }  // namespace fuzz

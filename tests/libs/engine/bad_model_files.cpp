@@ -11,9 +11,12 @@ namespace engine {
 BadModelShelf::BadModelShelf() : good_(tensor::GgufDraft::Of(GoodModelFile())) {}
 
 void BadModelShelf::Add(std::string_view name, std::string_view names, const Spoil& spoil) {
-  tensor::GgufDraft draft = good_;
-  spoil(draft);
-  AddBytes(name, names, draft.Bytes());
+  AddTo(good_, name, names, spoil);
+}
+
+void BadModelShelf::AddTo(tensor::GgufDraft good, std::string_view name, std::string_view names, const Spoil& spoil) {
+  spoil(good);
+  AddBytes(name, names, good.Bytes());
 }
 
 void BadModelShelf::AddBytes(std::string_view name, std::string_view names, std::string bytes) {
@@ -29,6 +32,7 @@ std::vector<BadModelFile> BadModelFiles() {
   AddBadEnds(shelf);
   AddBadTypes(shelf);
   AddBadVocabularies(shelf);
+  AddBadArchitectures(shelf);
   AddBadTemplates(shelf);
   std::vector<BadModelFile> files = shelf.Take();
   std::set<std::string_view> names;

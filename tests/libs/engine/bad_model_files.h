@@ -34,6 +34,7 @@ class BadModelShelf {
 
   using Spoil = std::function<void(tensor::GgufDraft&)>;
   void Add(std::string_view name, std::string_view names, const Spoil& spoil);
+  void AddTo(tensor::GgufDraft good, std::string_view name, std::string_view names, const Spoil& spoil);
   void AddBytes(std::string_view name, std::string_view names, std::string bytes);
 
   const tensor::GgufDraft& good() const { return good_; }
@@ -50,6 +51,7 @@ void AddBadHyperParameters(BadModelShelf& shelf);  // A1 and A4: products of the
 void AddBadEnds(BadModelShelf& shelf);             // A2
 void AddBadTypes(BadModelShelf& shelf);            // A3
 void AddBadVocabularies(BadModelShelf& shelf);     // A4
+void AddBadArchitectures(BadModelShelf& shelf);    // A1, A3, A4
 void AddBadTemplates(BadModelShelf& shelf);        // A4
 
 }  // namespace engine
