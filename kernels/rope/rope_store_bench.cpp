@@ -67,7 +67,7 @@ StepRows MakeRows(Bench& bench, const Shape& shape, const std::int32_t** sequenc
 
 void TimeShape(Bench& bench, const Shape& shape) {
   std::vector<float> table(static_cast<std::size_t>(kPositions) * 2 * static_cast<std::size_t>(shape.head_dim));
-  FillRopeTable(kPositions, shape.head_dim, 10000.0F, table.data());
+  FillRopeTable(kPositions, {.head_dim = shape.head_dim, .freq_base = 10000.0F}, table.data());
   const std::int32_t* sequence_of_row = nullptr;
   const StepRows rows = MakeRows(bench, shape, &sequence_of_row);
   const float* device_table = Upload(bench, table);
