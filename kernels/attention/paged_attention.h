@@ -55,8 +55,8 @@ std::int64_t AttentionScratchFloats(std::int64_t head_dim);
 using PagedAttentionFn = void(const PagedAttention& attention, float* scratch, float* out, std::int64_t out_stride);
 
 // One span alone, for a long context that several threads share: part[group] of PartFloats() each, which hold the
-// unnormalised sum [head_dim], the largest score (in the target's own unit) and the sum of weights. REQUIRES: rows == 1,
-// and that the row sees some of the span.
+// unnormalised sum [head_dim], the largest score (in the target's own unit) and the sum of weights.
+// REQUIRES: rows == 1, and that the row sees some of the span.
 using AttentionSpanFn = void(const PagedAttention& attention, std::int64_t span, float* scratch, float* part);
 [[gnu::always_inline]] constexpr std::int64_t PartFloats(std::int64_t head_dim) { return head_dim + 16; }
 

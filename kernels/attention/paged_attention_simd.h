@@ -54,8 +54,9 @@ struct AttentionScratch {
 // What scores are multiplied with, so that the softmax is one of powers of 2.
 inline constexpr float kLog2E = 1.44269504F;
 
-// Scores to weights: 2^(score - best) over positions [begin, end) of the span, 0 in the vectors' other lanes.
-// kScaled: a score is (product - zero) * scale * k_scales[position], otherwise product * scale.
+// Scores to weights: 2^(score - best) over positions [begin, end) of the span; in the vectors' other lanes 2^-126,
+// which no sum of weights notices, because one of them is 1. kScaled: a score is (product - zero) * scale *
+// k_scales[position], otherwise product * scale.
 template <class S, bool kScaled>
 [[gnu::noinline]] void SpanSoftmax(float* scores, std::int64_t begin, std::int64_t end, float scale, float zero,
                                    const float* k_scales, float* best_out, float* weights_out) {

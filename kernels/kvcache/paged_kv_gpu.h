@@ -28,10 +28,10 @@ struct PagedKv {
 
 // Where the rows of a step lie: kvcache::StepBatch in device memory.
 struct StepRows {
-  const std::int32_t* positions;      // [rows]
-  const std::int32_t* row_begin;      // [sequences + 1]
-  const std::int32_t* block_begin;    // [sequences + 1]
-  const std::uint32_t* block_ids;     // [block_begin[sequences]]
+  const std::int32_t* positions;    // [rows]
+  const std::int32_t* row_begin;    // [sequences + 1]
+  const std::int32_t* block_begin;  // [sequences + 1]
+  const std::uint32_t* block_ids;   // [block_begin[sequences]]
   std::int32_t rows, sequences;
 };
 

@@ -24,8 +24,8 @@ struct KvPoolShape {
 //   k, v : [layers][blocks_total] blocks of block_bytes(), laid out as kernels/kvcache/paged_kv.h describes
 // A block is contiguous, and one head's run in it too, so attention streams it. Pages, of 2 MiB where the
 // system gives them, become resident when first written, so a large pool costs only what was used. Contents are never
-// cleared: a row attends only to positions that its own sequence has written since it got the block, so nothing of a
-// former owner is ever read.
+// cleared: a row attends only to positions that its own sequence has written since it got the block. Vectors may load
+// what a former owner left in the slots beside them; it never gets into a result.
 //
 // Threading: no synchronisation; the model's threads write disjoint slots within a step.
 class KvPool {

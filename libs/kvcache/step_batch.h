@@ -16,8 +16,8 @@ struct BlockMove {
 //
 // A row is one token to process. A sequence's rows are neighbours, with consecutive positions; each row writes the K/V
 // of its own position and attends to positions [0, its own], which its blocks hold.
-// Invariant: the row results depend only on the row's own sequence, never on the other rows; on a device also on how many
-// rows there are (libs/model/gpu/README.md).
+// Invariant: the row results depend only on the row's own sequence, never on the other rows; on a device also on how
+// many rows there are (libs/model/gpu/README.md).
 //
 // Before its rows, a step moves whole blocks, in this order and each list in its own: swap_out, copies, swap_in. The
 // scheduler names host slots only within the number that its options say.

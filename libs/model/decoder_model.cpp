@@ -15,17 +15,18 @@ namespace {
 absl::Status CheckOptions(const DecoderOptions& options) {
   const struct {
     const char* name;
-    std::int64_t value, max;
+    std::int64_t value, max, min = 1;
   } bounds[] = {{"threads", options.threads, 256},
                 {"kv_blocks", options.blocks_total, 1 << 24},
+                {"swap_blocks", options.swap_blocks, 1 << 24, 0},
                 {"block_size", options.block_size, kernels::kKvBlockSizeMax},
                 {"step_tokens_max", options.rows_max, 1 << 16},
                 {"sequences_max", options.samples_max, 4096},
                 {"context_tokens_max", options.positions_max, 1 << 24}};
   for (const auto& bound : bounds) {
-    if (bound.value < 1 || bound.value > bound.max) {
+    if (bound.value < bound.min || bound.value > bound.max) {
       return absl::InvalidArgumentError(
-          absl::StrCat(bound.name, " is ", bound.value, ", must be in [1, ", bound.max, "]"));
+          absl::StrCat(bound.name, " is ", bound.value, ", must be in [", bound.min, ", ", bound.max, "]"));
     }
   }
   return absl::OkStatus();
@@ -49,12 +50,13 @@ absl::StatusOr<std::unique_ptr<DecoderModel>> DecoderModel::Load(std::shared_ptr
   }
   absl::StatusOr<DecoderWeights> weights = DecoderWeights::FromGguf(*file, *config);
   if (!weights.ok()) return weights.status();
-  absl::StatusOr<kvcache::KvPool> pool = kvcache::KvPool::Create({.layers = config->layers,
-                                                                  .blocks_total = options.blocks_total + options.swap_blocks,
-                                                                  .kv_heads = config->kv_heads,
-                                                                  .block_size = options.block_size,
-                                                                  .head_dim = config->head_dim,
-                                                                  .dtype = options.kv_dtype});
+  absl::StatusOr<kvcache::KvPool> pool =
+      kvcache::KvPool::Create({.layers = config->layers,
+                               .blocks_total = options.blocks_total + options.swap_blocks,
+                               .kv_heads = config->kv_heads,
+                               .block_size = options.block_size,
+                               .head_dim = config->head_dim,
+                               .dtype = options.kv_dtype});
   if (!pool.ok()) return pool.status();
   try {
     return std::unique_ptr<DecoderModel>(

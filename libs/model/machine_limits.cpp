@@ -1,6 +1,7 @@
 #include "libs/model/machine_limits.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <vector>
@@ -26,8 +27,8 @@ double BestSeconds(const Body& body) {
   return best;
 }
 
-// Kept so that the compiler can't drop the work.
-volatile std::int64_t kept_result;
+// Kept so that the compiler can't drop the work; every thread writes it.
+std::atomic<std::int64_t> kept_result;
 
 std::int64_t SumOf(const std::uint64_t* words, std::size_t count) {
   std::uint64_t sums[16] = {};

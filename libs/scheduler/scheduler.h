@@ -77,9 +77,8 @@ struct SchedulerCounts {
 //    newcomer is not thrown out at the next block boundary. Who is next waits for that and is not overtaken by smaller
 //    ones behind it. It may take blocks and places of running sequences of lower rank, if those suffice.
 //  - Prefix cache: a sequence starts behind the longest prefix of its tokens that the cache has, of the same tenant,
-//  and
-//    looks again before each of its chunks, so that equal prompts side by side are computed once. What it computes is
-//    findable block by block as soon as the step has ended, prompt and answer alike, and stays so when it ends or is
+//    and looks again before each of its chunks, so that equal prompts side by side are computed once. What it computes
+//    is findable block by block as soon as the step has ended, prompt and answer alike, and stays so when it ends or is
 //    preempted, until the blocks are wanted.
 //  - Rows: first one row for each sequence that decodes, then prefill chunks, up to step_tokens_max, and beside decodes
 //    up to SetPrefillRowsMax. A quarter of those rows is for the oldest prompt, so that it ends in at most four times

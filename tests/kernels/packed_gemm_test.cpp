@@ -117,23 +117,34 @@ TEST_P(PackedGemmTest, GatedProductEqualsTheReference) {
 }
 
 // Goal: sums of 4-bit products neither saturate nor overflow, whatever the weights and inputs.
-// Method: the largest weights of both signs in every position, with inputs that are all as large as they can be.
+// Method: rows whose scales and offsets all are the largest that their unit allows, in every combination of signs with
+// the smallest and the largest nibble, some changing from block to block; inputs that are all as large as they can be.
 TEST_P(PackedGemmTest, ExtremesFitTheIntegers) {
   constexpr std::int64_t kK = 288, kN = 32, kM = 4;
-  std::vector<std::uint8_t> file(static_cast<std::size_t>(kN * RowBytes(WeightFormat::kQ4_1, kK)));
-  for (std::size_t block = 0; block < file.size() / 20; ++block) {
-    const std::uint16_t d = FloatToHalf(block % 3 == 0 ? -2.0F : 2.0F), m = FloatToHalf(block % 2 == 0 ? -32.0F : 2.0F);
-    std::memcpy(&file[block * 20], &d, 2);
-    std::memcpy(&file[block * 20 + 2], &m, 2);
-    std::memset(&file[block * 20 + 4], block % 5 < 3 ? 0x00 : 0xFF, 16);
+  constexpr float kLargest = 2.0F;
+  const std::int64_t row_bytes = RowBytes(WeightFormat::kQ4_1, kK);
+  std::vector<std::uint8_t> file(static_cast<std::size_t>(kN * row_bytes));
+  for (std::int64_t n = 0; n < kN; ++n) {
+    for (std::int64_t block = 0; block < kK / 32; ++block) {
+      const std::int64_t signs = n < 8 ? n : n + block;
+      const float d = signs % 2 == 0 ? kLargest : -kLargest, e = signs / 2 % 2 == 0 ? kLargest : -kLargest;
+      const std::uint16_t bits[] = {FloatToHalf(d), FloatToHalf(e - 8.0F * d)};
+      std::uint8_t* const at = file.data() + n * row_bytes + block * 20;
+      std::memcpy(at, bits, sizeof(bits));
+      std::memset(at + 4, signs / 4 % 2 == 0 ? 0x00 : 0xFF, 16);
+    }
   }
   AlignedBytes packed(PanelsFor(kN) * PackedPanelBytes(PackedLayout::k4, kK));
   for (std::int64_t panel = 0; panel < PanelsFor(kN); ++panel) {
-    PackPanel(WeightFormat::kQ4_1, file.data() + panel * kPanelRows * RowBytes(WeightFormat::kQ4_1, kK),
-              kN - panel * kPanelRows, kK, packed.data() + panel * PackedPanelBytes(PackedLayout::k4, kK));
+    PackPanel(WeightFormat::kQ4_1, file.data() + panel * kPanelRows * row_bytes, kN - panel * kPanelRows, kK,
+              packed.data() + panel * PackedPanelBytes(PackedLayout::k4, kK));
   }
+  std::int16_t units;
+  std::memcpy(&units, packed.data() + kGroupBlocks * 256, sizeof(units));
+  ASSERT_EQ(static_cast<float>(units), kUnitsMax);
   std::vector<float> x(kM * kK);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = (i / kK == 1 || (i / kK == 2 && i / 32 % 2 == 0)) ? -1.0F : 1.0F;
+  for (std::size_t i = 3 * kK; i < x.size(); i += 2) x[i] = -1.0F;
   const RoundedRows rounded(*kernels_, x, kM, kK);
   std::vector<float> expected(kM * kN), actual(kM * kN);
   PackedGemm gemm{
@@ -141,7 +152,8 @@ TEST_P(PackedGemmTest, ExtremesFitTheIntegers) {
   RunTiles(gemm, &PackedGemmTileRef);
   gemm.y = actual.data();
   RunTiles(gemm, kernels_->packed_gemm_tile);
-  for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(actual[i], expected[i], 1e-5 * kK * 32) << i;
+  EXPECT_FLOAT_EQ(expected[2], kK * (-8 * kLargest - kLargest)) << "the largest sum that there is";
+  for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(actual[i], expected[i], 1e-6 * kK * 9 * kLargest) << i;
 }
 
 // Goal: what is lost by rounding activations to 8 bits stays within what 8 bits can lose, and nothing else is lost.
@@ -179,23 +191,32 @@ TEST_P(PackedGemmTest, IsTheFilesProductWithinTheRoundingOfItsInputs) {
 }
 
 TEST_P(PackedGemmTest, RowsDoNotDependOnTheirNeighbours) {
-  constexpr std::int64_t kK = 576, kN = 48, kM = 67;
-  std::vector<std::uint8_t> file;
-  AlignedBytes packed(PanelsFor(kN) * PackedPanelBytes(LayoutOfPacked(WeightFormat::kQ4_1), kK));
-  Pack(WeightFormat::kQ4_1, kN, kK, file, packed);
-  const std::vector<float> x = Random(kM * kK);
-  const auto product = [&](std::int64_t first, std::int64_t rows) {
-    const std::vector<float> some(x.begin() + first * kK, x.begin() + (first + rows) * kK);
-    const RoundedRows rounded(*kernels_, some, rows, kK);
-    std::vector<float> y(static_cast<std::size_t>(rows * kN));
-    const PackedGemm gemm{
-        packed.data(), nullptr, GateActivation::kSilu, PackedLayout::k4, kN, rounded.view, y.data(), kN, false};
-    RunTiles(gemm, kernels_->packed_gemm_tile);
-    return y;
-  };
-  const std::vector<float> together = product(0, kM);
-  for (std::int64_t m = 0; m < kM; ++m) {
-    EXPECT_EQ(std::memcmp(product(m, 1).data(), together.data() + m * kN, kN * sizeof(float)), 0) << "row " << m;
+  constexpr std::int64_t kN = 48, kM = 67;
+  for (WeightFormat format : kPackable) {
+    const std::int64_t k = BlockOf(format).values == kSuperBlockValues ? 512 : 576;
+    const PackedLayout layout = LayoutOfPacked(format);
+    std::vector<std::uint8_t> file;
+    AlignedBytes packed(PanelsFor(kN) * PackedPanelBytes(layout, k)), gate(PanelsFor(kN) * PackedPanelBytes(layout, k));
+    Pack(format, kN, k, file, packed);
+    file.clear();
+    Pack(format, kN, k, file, gate);
+    const std::vector<float> x = Random(kM * k);
+    for (const bool gated : {false, true}) {
+      const auto product = [&](std::int64_t first, std::int64_t rows) {
+        const std::vector<float> some(x.begin() + first * k, x.begin() + (first + rows) * k);
+        const RoundedRows rounded(*kernels_, some, rows, k);
+        std::vector<float> y(static_cast<std::size_t>(rows * kN));
+        RunTiles({packed.data(), gated ? gate.data() : nullptr, GateActivation::kSilu, layout, kN, rounded.view,
+                  y.data(), kN, false},
+                 kernels_->packed_gemm_tile);
+        return y;
+      };
+      const std::vector<float> together = product(0, kM);
+      for (std::int64_t m = 0; m < kM; ++m) {
+        EXPECT_EQ(std::memcmp(product(m, 1).data(), together.data() + m * kN, kN * sizeof(float)), 0)
+            << "format " << static_cast<int>(format) << (gated ? " gated" : "") << " row " << m;
+      }
+    }
   }
 }
 

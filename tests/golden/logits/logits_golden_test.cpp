@@ -92,8 +92,8 @@ TEST_F(LogitsGoldenTest, LogitsAreWithinTheBarOfTheReference) {
   }
 }
 
-// What rounding activations to 8 bits may cost a logit, in nats of a distribution over 49,152 tokens; its perplexity is in
-// docs/performance.md.
+// What rounding activations to 8 bits may cost a logit, in nats of a distribution over 49,152 tokens; its perplexity is
+// in docs/decisions/0003-int8-activations-in-exact-integers.md.
 TEST_F(LogitsGoldenTest, WithInt8ActivationsLogitsStayNearTheReference) {
   constexpr double kInt8DifferenceMax = 3.0;
   auto model = Load({.threads = 2,

@@ -324,6 +324,7 @@ TEST_F(RequestMatrixTest, OptionsOfTheEngine) {
                 {"block_size", &EngineOptions::block_size},
                 {"sequences_max", &EngineOptions::sequences_max},
                 {"queue_max", &EngineOptions::queue_max},
+                {"swap_blocks", &EngineOptions::swap_blocks},
                 {"step_tokens_max", &EngineOptions::step_tokens_max},
                 {"context_tokens_max", &EngineOptions::context_tokens_max}};
   for (const auto& field : fields) {

@@ -120,23 +120,29 @@ TEST(DecoderModelTest, EqualsThePlainForwardPassInEveryFormatAndOnEveryTarget) {
 }
 
 // Goal: a sequence's logits have the same bits alone and in any company, whatever the chunking, the number of threads,
-// the blocks it got, who joins or leaves meanwhile, and whether it was preempted on the way.
+// the blocks it got, who joins or leaves meanwhile, and whether it was preempted on the way; with exact inputs and with
+// rounded ones, whatever the weights are packed to.
 // Method: random traffic through the real scheduler with a pool too small for it, against each sequence on its own.
 TEST(DecoderModelTest, MixedBatchGivesEachSequenceTheSameBitsAsAlone) {
   // Gemma's layers have all that a layer may have, and its local ones a window that slides.
   const std::shared_ptr<const tensor::GgufFile> files[] = {
-      ParseTiny({}), ParseTiny({.layers = 7, .architecture = "gemma3", .window = 13}),
-      ParseTiny({.architecture = "qwen2"})};
+      ParseTiny({}),
+      ParseTiny({.layers = 7, .architecture = "gemma3", .window = 13}),
+      ParseTiny({.architecture = "qwen2"}),
+      ParseTiny({.dtype = tensor::DType::kQ8_0}),
+      ParseTiny({.dtype = tensor::DType::kQ5_1, .architecture = "qwen3"}),
+      ParseTiny({.dtype = tensor::DType::kF16})};
   std::int64_t preemptions = 0;
-  for (std::uint32_t seed = 1; seed <= 12; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 24; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
-    const auto& file = files[seed % 3];
+    const auto& file = files[seed % std::size(files)];
     ASSERT_NE(file, nullptr);
     std::mt19937 rng(seed);
     DecoderOptions options = SmallOptions();
     options.threads = 1 + static_cast<int>(seed % 4);
     constexpr kvcache::KvDtype kDtypes[] = {kvcache::KvDtype::kF32, kvcache::KvDtype::kF16, kvcache::KvDtype::kQ8};
     options.kv_dtype = kDtypes[seed / 3 % 3];
+    options.activations = seed > 12 ? Activations::kInt8 : Activations::kF32;
     auto model = Load(file, options);
     ASSERT_NE(model, nullptr);
     const std::int32_t step_tokens = 5 + static_cast<std::int32_t>(rng() % 20);
@@ -232,6 +238,10 @@ TEST(DecoderModelTest, OptionsOutOfBoundsAreNamed) {
   DecoderOptions options = SmallOptions();
   options.block_size = 257;
   EXPECT_NE(std::string(DecoderModel::Load(ParseTiny({}), options).status().message()).find("block_size"),
+            std::string::npos);
+  options = SmallOptions();
+  options.swap_blocks = -1;
+  EXPECT_NE(std::string(DecoderModel::Load(ParseTiny({}), options).status().message()).find("swap_blocks"),
             std::string::npos);
   options = SmallOptions();
   options.threads = 0;

@@ -50,7 +50,10 @@ kvcache::StepBatch Rows(std::span<const std::int32_t> chunk, std::int32_t begin,
 absl::StatusOr<Perplexity> MeasurePerplexity(model::DecoderModel& model, const model::DecoderOptions& options,
                                              const tokenizer::Tokenizer& tokenizer, const std::string& text,
                                              std::int32_t context) {
-  std::vector<std::int32_t> tokens = tokenizer.Encode(text);
+  const bool starts_with_bos = tokenizer.add_bos() && tokenizer.bos().has_value();
+  std::vector<std::int32_t> tokens;
+  if (starts_with_bos) tokens.push_back(*tokenizer.bos());
+  tokenizer.EncodeAppend(text, tokens);
   const auto chunk_tokens = static_cast<std::size_t>(context);
   Perplexity result;
   result.chunks = static_cast<std::int32_t>(tokens.size() / chunk_tokens);
@@ -62,7 +65,7 @@ absl::StatusOr<Perplexity> MeasurePerplexity(model::DecoderModel& model, const m
   double sum = 0.0;
   for (std::int32_t c = 0; c < result.chunks; ++c) {
     std::span<std::int32_t> chunk = std::span(tokens).subspan(static_cast<std::size_t>(c) * chunk_tokens, chunk_tokens);
-    if (tokenizer.add_bos() && tokenizer.bos().has_value()) chunk[0] = *tokenizer.bos();
+    if (starts_with_bos) chunk[0] = *tokenizer.bos();
     for (std::int32_t begin = 0; begin < context; begin += options.rows_max) {
       const std::int32_t end = std::min(context, begin + options.rows_max);
       const kvcache::StepBatch batch = Rows(chunk, begin, end, options.block_size, context / 2);
