@@ -66,7 +66,7 @@ ASAN_TESTS := account_test app_test base_test bus_test channel_test chat_templat
   kvcache_test model_gpu_test model_test sampler_test scheduler_test \
   sender_test telemetry_test tensor_test tokenizer_test unicode_test worker_test \
   chat_template_fuzz gguf_fuzz offset_map_fuzz signature_fuzz splitter_fuzz tokenizer_fuzz webhook_fuzz
-TSAN_TESTS := base_test engine_test http_test kernels_test model_test scheduler_test telemetry_test
+TSAN_TESTS := base_test engine_random_requests_test engine_test http_test kernels_test model_test scheduler_test telemetry_test
 
 .PHONY: sanitize
 sanitize: sanitize-asan sanitize-tsan ## unit tests under AddressSanitizer with UBSan, then ThreadSanitizer

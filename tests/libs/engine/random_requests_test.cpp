@@ -32,7 +32,7 @@ constexpr std::chrono::microseconds kPoll{200};
 constexpr std::int64_t kBlocks = 96;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kRequestsDefault = 600;
+constexpr int kRequestsDefault = 3'000;  // fewer might meet no poison
 #else
 constexpr int kRequestsDefault = 15'000;  // a fifth finds the queue full
 #endif
