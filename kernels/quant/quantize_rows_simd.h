@@ -22,21 +22,22 @@ inline void QuantizeRow(const float* x, const QuantizedRows& to, std::int64_t ro
     const float most = S::ReduceMax(largest);
     const auto inverse = S::Set1(RoundingFactor(most));
     std::int8_t* values = to.values + g * to.rows * kGroupColumns + row * blocks * 32;
-    float sums[4] = {};
+    typename S::F32 block_sums[kGroupBlocks];
+    for (auto& zeroed : block_sums) zeroed = S::Zero();
     for (std::int64_t b = 0; b < blocks; ++b, x += 32, values += 32) {
-      auto sum = S::Zero();
       for (int i = 0; i < 32; i += S::kLanes) {
         const auto q = S::Round(S::Mul(S::Load(x + i), inverse));
-        sum = S::Add(sum, q);
+        block_sums[b] = S::Add(block_sums[b], q);
         S::StoreI8(values + i, q);
       }
-      sums[b] = S::ReduceSum(sum);
     }
+    float sums[4];
+    S::ReduceSum4(block_sums[0], block_sums[1], block_sums[2], poison, sums);
     QuantizedGroup& group = to.groups[g * to.rows + row];
-    group.scale = most / 127.0F + S::ReduceSum(poison);
+    group.scale = most / 127.0F + sums[kGroupBlocks];
     const bool finite = group.scale == group.scale;
     for (int b = 0; b < 4; ++b) {
-      const auto sum = static_cast<std::int32_t>(finite ? sums[b] : 0.0F);
+      const auto sum = static_cast<std::int32_t>(finite && b < kGroupBlocks ? sums[b] : 0.0F);
       group.sums[b] = static_cast<std::int16_t>(sum);
       if (b == kGroupBlocks) break;
       group.start4[b] = -8 * sum;

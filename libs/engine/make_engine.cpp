@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::int32_t kKvBlocksDefault = 512;
 constexpr std::int32_t kSequencesDefault = 32, kSequencesDefaultOnCard = 64;
-constexpr std::int32_t kStepTokensDefault = 256, kStepTokensDefaultOnCard = 2048;
+constexpr std::int32_t kStepTokensDefault = 512, kStepTokensDefaultOnCard = 2048;
 constexpr base::Duration kEchoStepTimeMax = std::chrono::seconds(10);
 
 absl::StatusOr<std::unique_ptr<Generator>> MakeEcho(const EngineOptions& options) {
@@ -29,7 +29,7 @@ absl::StatusOr<std::unique_ptr<Generator>> MakeEcho(const EngineOptions& options
 absl::StatusOr<std::unique_ptr<Engine>> Make(const EngineOptions& asked) {
   EngineOptions options = asked;
   const bool on_card = options.kind == EngineKind::kLlm && options.device == "cuda";
-  if (options.kv == "auto") options.kv = options.device == "cpu" ? "f16" : "bf16";
+  if (options.kv == "auto" && options.device != "cpu") options.kv = "bf16";
   if (options.kv_blocks == 0 && !on_card) options.kv_blocks = kKvBlocksDefault;
   if (options.sequences_max == 0) options.sequences_max = on_card ? kSequencesDefaultOnCard : kSequencesDefault;
   if (options.step_tokens_max == 0) {

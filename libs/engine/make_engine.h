@@ -25,7 +25,7 @@ struct EngineOptions {
   std::int32_t block_size = 16;    // tokens in a block, [1, 256]
   std::int32_t sequences_max = 0;  // running at once, [1, 4096]; 0: 32, and on a card 64
   std::int32_t queue_max = 256;    // accepted beyond sequences_max; further submissions get ResourceExhausted
-  // Rows of one step, [sequences_max, 65536]; more: faster prefill, longer ITL. 0: 256, and on a card 2,048, where more
+  // Rows of one step, [sequences_max, 65536]; more: faster prefill, longer ITL. 0: 512, and on a card 2,048, where more
   // rows cost little until its arithmetic is busy; at least sequences_max.
   std::int32_t step_tokens_max = 0;
   std::int32_t context_tokens_max = 0;  // prompt and answer of a sequence; 0: as much as model and pool allow
@@ -47,7 +47,7 @@ struct EngineOptions {
   std::int32_t tensor_parallel = 1;  // cards that share the model, [1, 8]; 1 on the CPU
   std::string weights = "file";      // on a device: "file": as in the file, "bf16" or "fp8"
   // kLlm only, the KV cache: on the CPU "f16" or "q8" (8 bits and a scale a token and head, about half the memory), on
-  // a device "bf16" or "fp8". "auto": "f16", and on a device "bf16".
+  // a device "bf16" or "fp8". "auto": model::DefaultKvDtype (q8 with VNNI, else f16), and on a device "bf16".
   std::string kv = "auto";
   // Told now and then while a device loads the weights, while MakeEngine runs and on one thread.
   std::function<void(std::int64_t bytes_done, std::int64_t bytes_total)> on_load{};

@@ -39,6 +39,11 @@ kernels::KvFormat FormatOf(kvcache::KvDtype dtype) {
 
 }  // namespace
 
+kvcache::KvDtype DefaultKvDtype() {
+  const bool byte_products = &kernels::BestCpuKernels() == kernels::CpuKernelsFor(kernels::CpuTarget::kAvx512Vnni);
+  return byte_products ? kvcache::KvDtype::kQ8 : kvcache::KvDtype::kF16;
+}
+
 absl::StatusOr<std::unique_ptr<DecoderModel>> DecoderModel::Load(std::shared_ptr<const tensor::GgufFile> file,
                                                                  const DecoderOptions& options) {
   if (absl::Status status = CheckOptions(options); !status.ok()) return status;

@@ -26,15 +26,19 @@ enum class Activations { kF32, kInt8 };
 
 using LaunchTrace = kernels::LaunchTrace;  // when each thread worked on which kernel
 
+// 8 bits where the processor has byte products (VNNI), which makes attention faster and takes half the memory; F16
+// elsewhere, where widening bytes costs more than they save.
+kvcache::KvDtype DefaultKvDtype();
+
 struct DecoderOptions {
-  int threads = 1;                    // of the forward pass, the caller among them
-  std::int32_t blocks_total = 512;    // KV blocks
-  std::int32_t swap_blocks = 0;       // host slots for blocks of preempted sequences
-  std::int32_t block_size = 16;       // tokens in a block, up to kernels::kKvBlockSizeMax
-  std::int32_t rows_max = 256;        // rows of a step
-  std::int32_t samples_max = 32;      // logit rows of a step
-  std::int32_t positions_max = 8192;  // positions of a sequence; beyond them there is no rotary table
-  kvcache::KvDtype kv_dtype = kvcache::KvDtype::kF16;
+  int threads = 1;                                     // of the forward pass, the caller among them
+  std::int32_t blocks_total = 512;                     // KV blocks
+  std::int32_t swap_blocks = 0;                        // host slots for blocks of preempted sequences
+  std::int32_t block_size = 16;                        // tokens in a block, up to kernels::kKvBlockSizeMax
+  std::int32_t rows_max = 256;                         // rows of a step
+  std::int32_t samples_max = 32;                       // logit rows of a step
+  std::int32_t positions_max = 8192;                   // positions of a sequence; beyond them there is no rotary table
+  kvcache::KvDtype kv_dtype = kvcache::KvDtype::kF16;  // DefaultKvDtype() is what a server takes
   Activations activations = Activations::kF32;
   const kernels::CpuKernels* kernels = nullptr;  // nullptr: the best for this machine
 };

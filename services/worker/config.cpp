@@ -33,7 +33,7 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
             {.doc = "Sequences accepted beyond those that run.", .unit = "sequences", .min = 1, .max = 65536});
   table.Add(
       "step-tokens-max", &engine.step_tokens_max,
-      {.doc = "Tokens of one step. More: faster prefill, longer gaps between the tokens of running answers. 0: 256, "
+      {.doc = "Tokens of one step. More: faster prefill, longer gaps between the tokens of running answers. 0: 512, "
               "and 2048 on a card; at least sequences-max.",
        .unit = "tokens",
        .min = 0,
@@ -80,9 +80,10 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
        .choices = {"file", "bf16", "fp8"}});
   table.Add(
       "kv", &engine.kv,
-      {.doc =
-           "KV cache. On the CPU f16, or q8: 8 bits a value, about half the memory, a little less exact, faster "
-           "where the CPU has VNNI. On a card bf16, or fp8: half the memory, a little less exact. auto: f16 or bf16.",
+      {.doc = "KV cache. On the CPU f16, or q8: 8 bits a value, about half the memory, a little less exact, faster "
+              "where the CPU has VNNI. On a card bf16, or fp8: half the memory, a little less exact. auto: q8 with "
+              "VNNI, else f16; "
+              "on a card bf16.",
        .choices = {"auto", "f16", "q8", "bf16", "fp8"}});
   table.Add("echo-step-ms", &options->echo_step_ms,
             {.doc = "How long a step of the echo engine takes.", .unit = "ms", .min = 0, .max = 10000});

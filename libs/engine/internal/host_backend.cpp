@@ -22,6 +22,11 @@ std::int32_t ThreadsOr(std::int32_t threads) {
   return static_cast<std::int32_t>(std::clamp(std::thread::hardware_concurrency(), 1U, 256U));
 }
 
+kvcache::KvDtype KvDtypeOf(const std::string& kv) {
+  if (kv == "auto") return model::DefaultKvDtype();
+  return kv == "q8" ? kvcache::KvDtype::kQ8 : kvcache::KvDtype::kF16;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<StepBackend>> HostBackend::Load(std::shared_ptr<const tensor::GgufFile> file,
@@ -30,7 +35,7 @@ absl::StatusOr<std::unique_ptr<StepBackend>> HostBackend::Load(std::shared_ptr<c
     return absl::InvalidArgumentError(
         absl::StrCat("activations is '", options.activations, "', must be one of int8, f32"));
   }
-  if (options.kv != "f16" && options.kv != "q8") {
+  if (options.kv != "auto" && options.kv != "f16" && options.kv != "q8") {
     return absl::InvalidArgumentError(absl::StrCat(
         "kv is '", options.kv, "', must be one of auto, f16, q8 on the CPU; bf16 and fp8 are for --device=cuda"));
   }
@@ -48,7 +53,7 @@ absl::StatusOr<std::unique_ptr<StepBackend>> HostBackend::Load(std::shared_ptr<c
        .rows_max = options.step_tokens_max,
        .samples_max = options.sequences_max,
        .positions_max = static_cast<std::int32_t>(positions),
-       .kv_dtype = options.kv == "q8" ? kvcache::KvDtype::kQ8 : kvcache::KvDtype::kF16,
+       .kv_dtype = KvDtypeOf(options.kv),
        .activations = options.activations == "int8" ? model::Activations::kInt8 : model::Activations::kF32});
   if (!model.ok()) return model.status();
   return std::unique_ptr<StepBackend>(new HostBackend(*std::move(model), vocabulary));

@@ -1,5 +1,5 @@
 // generate --model=FILE --prompt=TEXT [--tokens=64] [--threads=0] [--temperature=0] [--seed=0]
-//          [--device=cpu|cuda|emulator] [--weights=file|bf16|fp8] [--kv=f16|q8|bf16|fp8]
+//          [--device=cpu|cuda|emulator] [--weights=file|bf16|fp8] [--kv=auto|f16|q8|bf16|fp8]
 // Answers one prompt through the whole engine and says how fast. A developer's tool; it takes part in no service.
 #include <chrono>
 #include <cstdio>
@@ -66,7 +66,7 @@ int main(int argc, char** argv) {
   if (!Parse(argc, argv, arguments)) {
     std::fprintf(stderr,
                  "usage: generate --model=FILE --prompt=TEXT [--tokens=64] [--threads=0] [--temperature=0] [--seed=0]\n"
-                 "                [--device=cpu|cuda|emulator] [--weights=file|bf16|fp8] [--kv=f16|q8|bf16|fp8]\n");
+                 "                [--device=cpu|cuda|emulator] [--weights=file|bf16|fp8] [--kv=auto|f16|q8|bf16|fp8]\n");
     return 2;
   }
   auto engine = engine::MakeEngine(arguments.options);

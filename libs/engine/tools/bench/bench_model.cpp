@@ -4,6 +4,14 @@
 #include <chrono>
 
 namespace engine::bench {
+namespace {
+
+kvcache::KvDtype KvDtypeOf(const Options& options) {
+  if (options.kv == "auto") return model::DefaultKvDtype();
+  return options.kv == "q8" ? kvcache::KvDtype::kQ8 : kvcache::KvDtype::kF16;
+}
+
+}  // namespace
 
 model::DecoderOptions ModelOptions(const Options& options, std::int32_t sequences, std::int32_t tokens,
                                    std::int32_t samples_max) {
@@ -14,7 +22,7 @@ model::DecoderOptions ModelOptions(const Options& options, std::int32_t sequence
           .rows_max = std::max(options.step_tokens, sequences),
           .samples_max = samples_max,
           .positions_max = tokens + 1,
-          .kv_dtype = options.kv == "q8" ? kvcache::KvDtype::kQ8 : kvcache::KvDtype::kF16,
+          .kv_dtype = KvDtypeOf(options),
           .activations = options.activations == "int8" ? model::Activations::kInt8 : model::Activations::kF32};
 }
 

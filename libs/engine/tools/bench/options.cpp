@@ -24,9 +24,9 @@ const char* const kHelpText =
   --batch=1,8,16,32    sequences at once, a row each (--context-growth: 1,8; --memory: 32; --arriving-prompt: 8)
   --prompt=128         tokens of each prompt (--fork: 256; --second-turn: 1500; --arriving-prompt: 4000)
   --generate=64        tokens generated for each
-  --step-tokens=256    rows of a step at most
+  --step-tokens=512    rows of a step at most
   --activations=int8   int8 or f32: how the inputs of products with quantised weights are rounded
-  --kv=f16             f16 or q8: the KV cache
+  --kv=auto            auto, f16 or q8: the KV cache; auto as the worker
   --context=512        tokens of a chunk of --perplexity; contexts of --context-growth, rising (128,512,2048,8000)
   --rounds=5           of the parts that compare two times; medians count
   --trace=FILE         also writes when each thread worked on which kernel in the last batch size, for ui.perfetto.dev
@@ -100,7 +100,7 @@ bool Take(std::string_view argument, Options& options) {
   if (name == "--rounds") return Number(value, 1000, &options.rounds);
   if (name == "--context") return Numbers(value, kTokensMax, &options.contexts);
   if (name == "--batch") return Numbers(value, 1024, &options.batches);
-  if (name == "--kv") return OneOf(value, "f16", "q8", &options.kv);
+  if (name == "--kv") return value == "auto" || OneOf(value, "f16", "q8", &options.kv);
   return name == "--activations" && OneOf(value, "int8", "f32", &options.activations);
 }
 

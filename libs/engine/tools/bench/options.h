@@ -24,10 +24,10 @@ struct Options {
   std::vector<std::int32_t> contexts;  // of kPerplexity the first, of kContextGrowth all; empty: the part's own
   std::int32_t prompt = 0;             // tokens; 0: the part's own
   std::int32_t generate = 0;           // tokens; 0: the part's own
-  std::int32_t step_tokens = 256;
+  std::int32_t step_tokens = 512;
   std::int32_t rounds = 5;  // of the parts that print a ratio of two times: the median counts
   std::string activations = "int8";
-  std::string kv = "f16";
+  std::string kv = "auto";
   bool json = false;
 };
 
