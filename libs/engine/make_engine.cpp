@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -56,6 +57,9 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const EngineOptions& options)
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(absl::StrCat("no memory to load model file ", options.model_path,
                                                      "; give the process more, or lower kv_blocks"));
+  } catch (const std::system_error& error) {  // of std::thread
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot start the engine's threads: ", error.what(), "; lower threads"));
   }
 }
 
