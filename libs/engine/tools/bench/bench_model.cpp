@@ -4,14 +4,11 @@
 #include <chrono>
 
 namespace engine::bench {
-namespace {
 
 kvcache::KvDtype KvDtypeOf(const Options& options) {
   if (options.kv == "auto") return model::DefaultKvDtype();
   return options.kv == "q8" ? kvcache::KvDtype::kQ8 : kvcache::KvDtype::kF16;
 }
-
-}  // namespace
 
 model::DecoderOptions ModelOptions(const Options& options, std::int32_t sequences, std::int32_t tokens,
                                    std::int32_t samples_max) {

@@ -10,6 +10,8 @@
 
 namespace engine::bench {
 
+kvcache::KvDtype KvDtypeOf(const Options& options);  // of --kv, as HostBackend reads it
+
 // The bare model for the parts that drive it without the engine's thread, with the options that HostBackend gives it.
 // samples_max: logit rows of a step.
 model::DecoderOptions ModelOptions(const Options& options, std::int32_t sequences, std::int32_t tokens,

@@ -27,13 +27,13 @@ double StatusBytes(const std::string& name) {
 }
 
 double KvPoolBytes(const model::DecoderConfig& config, std::int32_t blocks, std::int32_t block_size,
-                   const std::string& kv) {
+                   kvcache::KvDtype dtype) {
   const auto pool = kvcache::KvPool::Create({.layers = config.layers,
                                              .blocks_total = blocks,
                                              .kv_heads = config.kv_heads,
                                              .block_size = block_size,
                                              .head_dim = config.head_dim,
-                                             .dtype = kv == "q8" ? kvcache::KvDtype::kQ8 : kvcache::KvDtype::kF16});
+                                             .dtype = dtype});
   CHECK(pool.ok());
   return static_cast<double>(pool->bytes());
 }
@@ -78,7 +78,7 @@ int RunMemory(const Options& options) {
       tokens += result->prompt_tokens + result->completion_tokens;
     }
   }
-  const double kv = KvPoolBytes(config, static_cast<std::int32_t>(credit.blocks_total), credit.block_size, options.kv);
+  const double kv = KvPoolBytes(config, static_cast<std::int32_t>(credit.blocks_total), credit.block_size, KvDtypeOf(options));
   const double resident = StatusBytes("VmRSS"), peak = StatusBytes("VmHWM");
   const double beyond = resident - weights - kv;
   std::printf(options.json ? "{\"resident_mb\": %.1f, \"peak_mb\": %.1f, \"weights_mb\": %.1f, \"kv_pool_mb\": %.1f, "
