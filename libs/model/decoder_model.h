@@ -62,6 +62,15 @@ class DecoderModel {
   // positions below each row's computed in the same blocks by earlier rows.
   void ForwardStep(const kvcache::StepBatch& batch);
 
+  // Calls body(sample, thread) for every sample of the last step, on the threads of the forward pass, for what is done
+  // with the logits of each: thread is in [0, threads()).
+  template <typename Body>
+  void ForEachSample(std::int32_t samples, const Body& body) {
+    threads_.Run(samples, [&](std::int64_t sample, int thread) { body(static_cast<std::int32_t>(sample), thread); },
+                 {"sample", "", samples});
+  }
+  int threads() const { return threads_.threads(); }
+
   // Logits after row batch.logit_rows[sample] of the last step; valid until the next.
   std::span<const float> logits(std::int32_t sample) const;  // [vocabulary]
 

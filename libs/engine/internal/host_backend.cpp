@@ -70,14 +70,20 @@ std::unique_ptr<TokenChoice> HostBackend::NewChoice(const SamplingParams& sampli
                                       prompt, vocabulary_);
 }
 
-absl::Status HostBackend::StartStep(const kvcache::StepBatch& batch, std::span<TokenChoice* const> /*samples*/) {
+absl::Status HostBackend::StartStep(const kvcache::StepBatch& batch, std::span<TokenChoice* const> samples) {
   model_->ForwardStep(batch);
+  picked_.resize(samples.size(), 0);
+  model_->ForEachSample(static_cast<std::int32_t>(samples.size()), [&](std::int32_t sample, int thread) {
+    const auto index = static_cast<std::size_t>(sample);
+    const auto logits = model_->logits(sample).first(static_cast<std::size_t>(vocabulary_));
+    picked_[index] =
+        static_cast<HostChoice&>(*samples[index]).sampler.Sample(logits, scratch_[static_cast<std::size_t>(thread)]);
+  });
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::int32_t> HostBackend::Pick(std::int32_t sample, TokenChoice& choice) {
-  const auto logits = model_->logits(sample).first(static_cast<std::size_t>(vocabulary_));
-  return static_cast<HostChoice&>(choice).sampler.Sample(logits, scratch_);
+absl::StatusOr<std::int32_t> HostBackend::Pick(std::int32_t sample, TokenChoice& /*choice*/) {
+  return picked_[static_cast<std::size_t>(sample)];
 }
 
 }  // namespace engine

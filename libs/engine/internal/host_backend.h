@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "libs/engine/internal/step_backend.h"
 #include "libs/engine/make_engine.h"
@@ -11,7 +12,8 @@
 
 namespace engine {
 
-// Steps on the CPU, one at a time: StartStep does all the work.
+// Steps on the CPU, one at a time: StartStep does all the work. Tokens are picked on all threads, each sequence by its
+// own sampler, so that a whole batch of draws does not wait for one core.
 class HostBackend final : public StepBackend {
  public:
   // Errors as DecoderModel::Load. vocabulary: tokens that may be chosen.
@@ -29,11 +31,12 @@ class HostBackend final : public StepBackend {
 
  private:
   HostBackend(std::unique_ptr<model::DecoderModel> model, std::int32_t vocabulary)
-      : model_(std::move(model)), vocabulary_(vocabulary) {}
+      : model_(std::move(model)), vocabulary_(vocabulary), scratch_(static_cast<std::size_t>(model_->threads())) {}
 
   const std::unique_ptr<model::DecoderModel> model_;
   const std::int32_t vocabulary_;
-  sampler::SamplerScratch scratch_;  // every sequence samples with it
+  std::vector<sampler::SamplerScratch> scratch_;      // [threads]
+  std::vector<absl::StatusOr<std::int32_t>> picked_;  // of the last step's samples
 };
 
 }  // namespace engine

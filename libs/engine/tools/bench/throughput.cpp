@@ -19,7 +19,7 @@ struct Run {
 class Runner {
  public:
   Runner(model::DecoderModel& model, const model::DecoderOptions& options, const Workload& workload)
-      : model_(model), workload_(workload) {
+      : model_(model), workload_(workload), scratch_(static_cast<std::size_t>(model.threads())) {
     auto scheduler = scheduler::Scheduler::Create({.blocks_total = options.blocks_total,
                                                    .block_size = options.block_size,
                                                    .sequences_max = workload.sequences,
@@ -41,11 +41,11 @@ class Runner {
       model_.ForwardStep(step.batch);
       run_.forward_seconds += Now() - forward_began;
       scheduler_->CompleteStep();
+      Pick(step.samples);
       for (std::size_t i = 0; i < step.samples.size(); ++i) {
         const scheduler::SequenceId id = step.samples[i];
         const auto index = static_cast<std::size_t>(id.value());
-        const auto token = samplers_[index].Sample(model_.logits(static_cast<std::int32_t>(i)), scratch_);
-        CHECK(token.ok());
+        CHECK(picked_[i].ok());
         const double now = Now();
         (last[index] == 0 ? run_.ttft : run_.itl).push_back(now - (last[index] == 0 ? began : last[index]));
         last[index] = now;
@@ -53,7 +53,7 @@ class Runner {
           scheduler_->Remove(id);
           --running;
         } else {
-          scheduler_->AppendToken(id, *token);
+          scheduler_->AppendToken(id, *picked_[i]);
         }
       }
     }
@@ -62,6 +62,16 @@ class Runner {
   }
 
  private:
+  // On all threads, as HostBackend does.
+  void Pick(const std::vector<scheduler::SequenceId>& samples) {
+    picked_.resize(samples.size(), 0);
+    model_.ForEachSample(static_cast<std::int32_t>(samples.size()), [&](std::int32_t sample, int thread) {
+      const auto index = static_cast<std::size_t>(sample);
+      picked_[index] = samplers_[static_cast<std::size_t>(samples[index].value())].Sample(
+          model_.logits(sample), scratch_[static_cast<std::size_t>(thread)]);
+    });
+  }
+
   void Submit() {
     std::mt19937 rng(/*seed=*/1);
     const std::int32_t vocabulary = model_.config().vocabulary;
@@ -83,8 +93,9 @@ class Runner {
   model::DecoderModel& model_;
   const Workload workload_;
   std::unique_ptr<scheduler::Scheduler> scheduler_;
-  std::vector<sampler::Sampler> samplers_;  // [sequences], greedy
-  sampler::SamplerScratch scratch_;
+  std::vector<sampler::Sampler> samplers_;            // [sequences], greedy
+  std::vector<sampler::SamplerScratch> scratch_;      // [threads]
+  std::vector<absl::StatusOr<std::int32_t>> picked_;  // of the last step's samples
   Run run_;
 };
 
