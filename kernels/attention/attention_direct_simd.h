@@ -14,12 +14,8 @@ namespace kernels {
 template <class S, typename T, int kQueries, int kVectors>
 inline void KeyTile(const float* const* q, const KeyVectors<S>& keys, std::int64_t first_vector, std::int64_t head_dim,
                     float* const* c) {
-  typename S::F32 sums[kQueries][kVectors];
-#pragma GCC unroll 8
-  for (int i = 0; i < kQueries; ++i) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sums[i][v] = S::Zero();
-  }
+  TileSums<S, kQueries, kVectors> tile;
+  tile.Clear();
   const T* rows[kVectors];
   for (int v = 0; v < kVectors; ++v) rows[v] = reinterpret_cast<const T*>(keys.keys[first_vector + v]);
   const std::int64_t stride = keys.row_bytes / static_cast<std::int64_t>(sizeof(T));
@@ -27,18 +23,9 @@ inline void KeyTile(const float* const* q, const KeyVectors<S>& keys, std::int64
     typename S::F32 row[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) row[v] = LoadElement<S>(rows[v] + offset);
-#pragma GCC unroll 8
-    for (int i = 0; i < kQueries; ++i) {
-      const auto factor = S::Set1(q[i][d]);
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sums[i][v] = S::Fma(factor, row[v], sums[i][v]);
-    }
+    tile.AddRow(q, d, row);
   }
-#pragma GCC unroll 8
-  for (int i = 0; i < kQueries; ++i) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) S::Store(c[i] + keys.at[first_vector + v], sums[i][v]);
-  }
+  tile.Store(c, [&](int v) { return keys.at[first_vector + v]; });
 }
 
 template <class S, typename T, int kQueries = kTileQueries<S>>
@@ -56,12 +43,8 @@ inline void MultiplyKeys(int queries, const float* const* q, const KeyVectors<S>
 template <class S, typename T, int kQueries, int kVectors>
 inline void ValueTile(const float* const* weights, const ValueRuns<S>& values, std::int64_t first, std::int64_t end,
                       float* const* c, std::int64_t d) {
-  typename S::F32 sums[kQueries][kVectors];
-#pragma GCC unroll 8
-  for (int q = 0; q < kQueries; ++q) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sums[q][v] = S::Zero();
-  }
+  TileSums<S, kQueries, kVectors> tile;
+  tile.Clear();
   for (std::int64_t position = first; position < end;) {
     const std::int64_t block = position / values.block_size, next = (block + 1) * values.block_size;
     const T* row =
@@ -70,19 +53,10 @@ inline void ValueTile(const float* const* weights, const ValueRuns<S>& values, s
       typename S::F32 value[kVectors];
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) value[v] = LoadElement<S>(row + v * S::kLanes);
-#pragma GCC unroll 8
-      for (int q = 0; q < kQueries; ++q) {
-        const auto weight = S::Set1(weights[q][position]);
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) sums[q][v] = S::Fma(weight, value[v], sums[q][v]);
-      }
+      tile.AddRow(weights, position, value);
     }
   }
-#pragma GCC unroll 8
-  for (int q = 0; q < kQueries; ++q) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) S::Store(c[q] + d + v * S::kLanes, sums[q][v]);
-  }
+  tile.Store(c, [&](int v) { return d + v * S::kLanes; });
 }
 
 template <class S, typename T, int kQueries = kTileQueries<S>>

@@ -15,34 +15,55 @@ inline constexpr int kTileVectors = 4;
 template <class S>
 inline constexpr int kTileQueries = S::kLanes == 16 ? 6 : 3;
 
+// The sums of a tile, in registers.
+template <class S, int kQueries, int kVectors>
+struct TileSums {
+  typename S::F32 sums[kQueries][kVectors];
+
+  void Clear() {
+#pragma GCC unroll 8
+    for (int q = 0; q < kQueries; ++q) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sums[q][v] = S::Zero();
+    }
+  }
+
+  // sums[q] += factors[q][at] * row
+  void AddRow(const float* const* factors, std::int64_t at, const typename S::F32* row) {
+#pragma GCC unroll 8
+    for (int q = 0; q < kQueries; ++q) {
+      const auto factor = S::Set1(factors[q][at]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sums[q][v] = S::Fma(factor, row[v], sums[q][v]);
+    }
+  }
+
+  // Vector v of query q to to[q] + at(v).
+  template <class At>
+  void Store(float* const* to, const At& at) const {
+#pragma GCC unroll 8
+    for (int q = 0; q < kQueries; ++q) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) S::Store(to[q] + at(v), sums[q][v]);
+    }
+  }
+};
+
 // c[q][column] = sum_k a[q][k] * b[k][column] for kVectors vectors of columns
 //   b : [depth] rows, b_stride floats apart
 template <class S, int kQueries, int kVectors>
 inline void MultiplyTile(const float* const* a, const float* b, std::int64_t b_stride, std::int64_t depth,
                          float* const* c, std::int64_t column) {
-  typename S::F32 sums[kQueries][kVectors];
-#pragma GCC unroll 8
-  for (int q = 0; q < kQueries; ++q) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sums[q][v] = S::Zero();
-  }
+  TileSums<S, kQueries, kVectors> tile;
+  tile.Clear();
   b += column;
   for (std::int64_t k = 0; k < depth; ++k, b += b_stride) {
     typename S::F32 row[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) row[v] = S::Load(b + v * S::kLanes);
-#pragma GCC unroll 8
-    for (int q = 0; q < kQueries; ++q) {
-      const auto factor = S::Set1(a[q][k]);
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sums[q][v] = S::Fma(factor, row[v], sums[q][v]);
-    }
+    tile.AddRow(a, k, row);
   }
-#pragma GCC unroll 8
-  for (int q = 0; q < kQueries; ++q) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) S::Store(c[q] + column + v * S::kLanes, sums[q][v]);
-  }
+  tile.Store(c, [&](int v) { return column + v * S::kLanes; });
 }
 
 template <class S, int kQueries>

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "kernels/gemm/bf16_gemm.h"
-#include "kernels/primitives/gated_unit_simd.h"
+#include "kernels/gemm/panel_tile_simd.h"
 
 namespace kernels {
 
@@ -43,20 +43,6 @@ inline void Bf16Rows(const Bf16Gemm& gemm, const std::uint16_t* const* panels, s
   }
 }
 
-// Writes the sums of kRows rows to y, as the product says.
-//   sums : [kRows][kPanels][16]
-template <class S, int kPanels>
-inline void StoreBf16Sums(const Bf16Gemm& gemm, std::int64_t n, std::int64_t row, std::int64_t rows, float* sums) {
-  const bool gated = gemm.gate != nullptr;
-  const std::int64_t width = gated ? kPanelRows : kPanels * kPanelRows;
-  const std::int64_t count = gemm.n - n < width ? gemm.n - n : width;
-  for (std::int64_t r = 0; r < rows; ++r, sums += kPanels * kPanelRows) {
-    if (gated) GatedBy<S>(gemm.activation, sums, sums + (kPanels - 1) * kPanelRows, kPanelRows, sums);
-    float* y = gemm.y + (row + r) * gemm.y_stride + n;
-    for (std::int64_t i = 0; i < count; ++i) y[i] = gemm.accumulate ? y[i] + sums[i] : sums[i];
-  }
-}
-
 template <class S, int kPanels, int kRows>
 inline std::int64_t Bf16RowsOfTile(const Bf16Gemm& gemm, const std::uint16_t* const* panels, std::int64_t n,
                                    std::int64_t row) {
@@ -65,7 +51,7 @@ inline std::int64_t Bf16RowsOfTile(const Bf16Gemm& gemm, const std::uint16_t* co
     for (std::int64_t part = 0; part < kPanelRows / S::kRows; ++part) {
       Bf16Rows<S, kPanels, kRows>(gemm, panels, part, row, sums);
     }
-    StoreBf16Sums<S, kPanels>(gemm, n, row, kRows, sums);
+    StoreSums<S, kPanels>(gemm, n, row, kRows, sums);
   }
   return row;
 }
@@ -79,18 +65,11 @@ inline void Bf16Panels(const Bf16Gemm& gemm, const std::uint16_t* const* panels,
 
 template <class S>
 inline void Bf16GemmTile(const Bf16Gemm& gemm, std::int64_t tile) {
-  const std::int64_t panel = gemm.columns * kPanelRows;
-  if (gemm.gate != nullptr) {
-    const std::uint16_t* const panels[2] = {gemm.gate + tile * panel, gemm.w + tile * panel};
-    return Bf16Panels<S, 2>(gemm, panels, tile * kPanelRows);
-  }
-  const std::uint16_t* first = gemm.w + 2 * tile * panel;
-  const std::uint16_t* const panels[2] = {first, first + panel};
-  if (2 * tile + 1 < PanelsFor(gemm.n)) {
-    Bf16Panels<S, 2>(gemm, panels, 2 * tile * kPanelRows);
-  } else {
-    Bf16Panels<S, 1>(gemm, panels, 2 * tile * kPanelRows);
-  }
+  ForPanelsOfTile(
+      gemm, gemm.w, gemm.gate, gemm.columns * kPanelRows,
+      tile, [&](auto count, const std::uint16_t* const* panels, std::int64_t n) __attribute__((always_inline)) {
+        Bf16Panels<S, decltype(count)::kValue>(gemm, panels, n);
+      });
 }
 
 }  // namespace kernels

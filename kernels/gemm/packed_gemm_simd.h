@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "kernels/gemm/packed_gemm.h"
-#include "kernels/primitives/gated_unit_simd.h"
+#include "kernels/gemm/panel_tile_simd.h"
 
 namespace kernels {
 
@@ -239,27 +239,6 @@ inline void PackedPanels8(const PackedGemm& gemm, const std::uint8_t* const* pan
   }
 }
 
-// Writes kPanels * 16 sums of each row to y, as the product says.
-template <class S, int kPanels>
-inline void StoreSums(const PackedGemm& gemm, std::int64_t n, std::int64_t begin, std::int64_t rows,
-                      PackedSums<kPanels>* sums) {
-  constexpr std::int64_t kWidth = kPanels * kPanelRows;
-  const bool gated = gemm.gate != nullptr;
-  const std::int64_t width = gated ? kPanelRows : kWidth;
-  const std::int64_t count = gemm.n - n < width ? gemm.n - n : width;
-  for (std::int64_t row = 0; row < rows; ++row) {
-    float* y = gemm.y + (begin + row) * gemm.y_stride + n;
-    float* from = sums->total + row * kWidth;
-    if (gated) GatedBy<S>(gemm.activation, from, from + kPanelRows, kPanelRows, from);
-    std::int64_t i = 0;
-    for (; i + S::kLanes <= count; i += S::kLanes) {
-      const auto sum = S::Load(from + i);
-      S::Store(y + i, gemm.accumulate ? S::Add(S::Load(y + i), sum) : sum);
-    }
-    for (; i < count; ++i) y[i] = gemm.accumulate ? y[i] + from[i] : from[i];
-  }
-}
-
 template <class S, int kPanels>
 inline void PackedPanels(const PackedGemm& gemm, const std::uint8_t* const* panels, std::int64_t n) {
   PackedSums<kPanels> sums;
@@ -272,25 +251,17 @@ inline void PackedPanels(const PackedGemm& gemm, const std::uint8_t* const* pane
     } else {
       PackedPanels8<S, kPanels, true>(gemm, panels, begin, rows, &sums);
     }
-    StoreSums<S, kPanels>(gemm, n, begin, rows, &sums);
+    StoreSums<S, kPanels>(gemm, n, begin, rows, sums.total);
   }
 }
 
 template <class S>
 inline void PackedGemmTile(const PackedGemm& gemm, std::int64_t tile) {
-  const std::int64_t panel_bytes = PackedPanelBytes(gemm.layout, gemm.x.columns);
-  if (gemm.gate != nullptr) {
-    const std::uint8_t* const panels[2] = {gemm.gate + tile * panel_bytes, gemm.w + tile * panel_bytes};
-    PackedPanels<S, 2>(gemm, panels, tile * kPanelRows);
-    return;
-  }
-  const std::uint8_t* first = gemm.w + 2 * tile * panel_bytes;
-  const std::uint8_t* const panels[2] = {first, first + panel_bytes};
-  if (2 * tile + 1 < PanelsFor(gemm.n)) {
-    PackedPanels<S, 2>(gemm, panels, 2 * tile * kPanelRows);
-  } else {
-    PackedPanels<S, 1>(gemm, panels, 2 * tile * kPanelRows);
-  }
+  ForPanelsOfTile(
+      gemm, gemm.w, gemm.gate, PackedPanelBytes(gemm.layout, gemm.x.columns),
+      tile, [&](auto count, const std::uint8_t* const* panels, std::int64_t n) __attribute__((always_inline)) {
+        PackedPanels<S, decltype(count)::kValue>(gemm, panels, n);
+      });
 }
 
 }  // namespace kernels

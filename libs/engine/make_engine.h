@@ -47,7 +47,7 @@ struct EngineOptions {
   std::int32_t tensor_parallel = 1;  // cards that share the model, [1, 8]; 1 on the CPU
   std::string weights = "file";      // on a device: "file": as in the file, "bf16" or "fp8"
   // kLlm only, the KV cache: on the CPU "f16" or "q8" (8 bits and a scale a token and head, about half the memory), on
-  // a device "bf16" or "fp8". "auto": model::DefaultKvDtype (q8 with VNNI, else f16), and on a device "bf16".
+  // a device "bf16" or "fp8". "auto": q8 with VNNI, else f16, and on a device "bf16".
   std::string kv = "auto";
   // Told now and then while a device loads the weights, while MakeEngine runs and on one thread.
   std::function<void(std::int64_t bytes_done, std::int64_t bytes_total)> on_load{};

@@ -39,9 +39,14 @@ kernels::KvFormat FormatOf(kvcache::KvDtype dtype) {
 
 }  // namespace
 
-kvcache::KvDtype DefaultKvDtype() {
-  const bool byte_products = &kernels::BestCpuKernels() == kernels::CpuKernelsFor(kernels::CpuTarget::kAvx512Vnni);
-  return byte_products ? kvcache::KvDtype::kQ8 : kvcache::KvDtype::kF16;
+std::optional<kvcache::KvDtype> KvDtypeNamed(std::string_view name) {
+  if (name == "auto") {
+    const bool byte_products = &kernels::BestCpuKernels() == kernels::CpuKernelsFor(kernels::CpuTarget::kAvx512Vnni);
+    return byte_products ? kvcache::KvDtype::kQ8 : kvcache::KvDtype::kF16;
+  }
+  if (name == "f16") return kvcache::KvDtype::kF16;
+  if (name == "q8") return kvcache::KvDtype::kQ8;
+  return std::nullopt;
 }
 
 absl::StatusOr<std::unique_ptr<DecoderModel>> DecoderModel::Load(std::shared_ptr<const tensor::GgufFile> file,

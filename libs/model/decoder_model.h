@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -12,7 +14,7 @@
 #include "libs/kvcache/step_batch.h"
 #include "libs/model/decoder_config.h"
 #include "libs/model/decoder_weights.h"
-#include "libs/model/internal/aligned_floats.h"
+#include "libs/model/internal/aligned_array.h"
 #include "libs/model/internal/attention_step.h"
 #include "libs/model/internal/matrix_products.h"
 #include "libs/tensor/gguf.h"
@@ -26,19 +28,19 @@ enum class Activations { kF32, kInt8 };
 
 using LaunchTrace = kernels::LaunchTrace;  // when each thread worked on which kernel
 
-// 8 bits where the processor has byte products (VNNI), which makes attention faster and takes half the memory; F16
-// elsewhere, where widening bytes costs more than they save.
-kvcache::KvDtype DefaultKvDtype();
+// "f16", "q8", or "auto": 8 bits where the processor has byte products (VNNI), which makes attention faster and takes
+// half the memory; F16 elsewhere, where widening bytes costs more than they save. nullopt: another name.
+std::optional<kvcache::KvDtype> KvDtypeNamed(std::string_view name);
 
 struct DecoderOptions {
-  int threads = 1;                                     // of the forward pass, the caller among them
-  std::int32_t blocks_total = 512;                     // KV blocks
-  std::int32_t swap_blocks = 0;                        // host slots for blocks of preempted sequences
-  std::int32_t block_size = 16;                        // tokens in a block, up to kernels::kKvBlockSizeMax
-  std::int32_t rows_max = 256;                         // rows of a step
-  std::int32_t samples_max = 32;                       // logit rows of a step
-  std::int32_t positions_max = 8192;                   // positions of a sequence; beyond them there is no rotary table
-  kvcache::KvDtype kv_dtype = kvcache::KvDtype::kF16;  // DefaultKvDtype() is what a server takes
+  int threads = 1;                    // of the forward pass, the caller among them
+  std::int32_t blocks_total = 512;    // KV blocks
+  std::int32_t swap_blocks = 0;       // host slots for blocks of preempted sequences
+  std::int32_t block_size = 16;       // tokens in a block, up to kernels::kKvBlockSizeMax
+  std::int32_t rows_max = 256;        // rows of a step
+  std::int32_t samples_max = 32;      // logit rows of a step
+  std::int32_t positions_max = 8192;  // positions of a sequence; beyond them there is no rotary table
+  kvcache::KvDtype kv_dtype = kvcache::KvDtype::kF16;
   Activations activations = Activations::kF32;
   const kernels::CpuKernels* kernels = nullptr;  // nullptr: the best for this machine
 };

@@ -10,9 +10,8 @@
 #include "kernels/quant/dequantize.h"
 
 namespace model {
-namespace {
 
-kernels::WeightFormat FormatOf(tensor::DType dtype) {
+kernels::WeightFormat WeightFormatOf(tensor::DType dtype) {
   switch (dtype) {
     case tensor::DType::kF32:
       return kernels::WeightFormat::kF32;
@@ -40,6 +39,8 @@ kernels::WeightFormat FormatOf(tensor::DType dtype) {
   return kernels::WeightFormat::kF32;
 }
 
+namespace {
+
 // Takes tensors by name and keeps the first error.
 class Taker {
  public:
@@ -48,14 +49,14 @@ class Taker {
   WeightMatrix Matrix(const std::string& name, std::int64_t rows, std::int64_t cols) {
     const tensor::Tensor* tensor = Take(name, {static_cast<std::uint64_t>(cols), static_cast<std::uint64_t>(rows)});
     if (tensor == nullptr) return {};
-    return {reinterpret_cast<const std::uint8_t*>(tensor->data.data()), FormatOf(tensor->dtype), rows, cols};
+    return {reinterpret_cast<const std::uint8_t*>(tensor->data.data()), WeightFormatOf(tensor->dtype), rows, cols};
   }
 
   std::vector<float> Vector(const std::string& name, std::int64_t length) {
     const tensor::Tensor* tensor = Take(name, {static_cast<std::uint64_t>(length)});
     if (tensor == nullptr) return {};
     std::vector<float> values(static_cast<std::size_t>(length));
-    kernels::DequantizeRowRef(FormatOf(tensor->dtype), reinterpret_cast<const std::uint8_t*>(tensor->data.data()),
+    kernels::DequantizeRowRef(WeightFormatOf(tensor->dtype), reinterpret_cast<const std::uint8_t*>(tensor->data.data()),
                               length, values.data());
     return values;
   }

@@ -10,6 +10,8 @@
 
 namespace model {
 
+kernels::WeightFormat WeightFormatOf(tensor::DType dtype);
+
 // A matrix in the file's own format: y = W x.
 struct WeightMatrix {
   const std::uint8_t* data = nullptr;  // [rows][RowBytes(format, cols)], into the mapped file

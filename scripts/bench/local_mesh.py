@@ -34,6 +34,13 @@ def add_options(parser):
     parser.add_argument("--threads", type=int, default=2, help="of the engine")
 
 
+def append_json(options, figure, figures):
+    """A row of --json's file, where it was asked for."""
+    if options.json:
+        with open(options.json, "a") as file:
+            file.write(json.dumps({"figure": figure, **figures}) + "\n")
+
+
 def words(count, seed):
     """A text that shares nothing with one of another seed; each word is a token in the vocabularies of common models."""
     chosen = random.Random(seed).choices(WORDS, k=count)

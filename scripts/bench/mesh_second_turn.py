@@ -8,7 +8,6 @@ in the cache. Two times are compared, second to first: the worker's own time to 
 answer of one token, from webhook to send.
 """
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -65,9 +64,7 @@ def main():
     print("first turn of {first_prompt_tokens:.0f} prompt tokens, second of {second_prompt_tokens:.0f}: TTFT {first_ttft_ms:.1f} "
           "and {second_ttft_ms:.1f} ms, ratio {ratio:.3f}; webhook to reply {first_reply_ms:.0f} and {second_reply_ms:.0f} ms, "
           "ratio {reply_ratio:.3f}".format(**figures))
-    if options.json:
-        with open(options.json, "a") as file:
-            file.write(json.dumps({"figure": "mesh_second_turn", **figures}) + "\n")
+    local_mesh.append_json(options, "mesh_second_turn", figures)
     return 0
 
 

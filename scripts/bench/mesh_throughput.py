@@ -118,9 +118,7 @@ def main():
     print("  share of a core:")
     for name, share in sorted(figures["cpu"].items(), key=lambda item: -item[1]):
         print(f"    {name:<20} {100 * share:6.1f} %")
-    if options.json:
-        with open(options.json, "a") as file:
-            file.write(json.dumps({"figure": "mesh_throughput", **figures}) + "\n")
+    local_mesh.append_json(options, "mesh_throughput", figures)
     return 0
 
 

@@ -82,8 +82,7 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
       "kv", &engine.kv,
       {.doc = "KV cache. On the CPU f16, or q8: 8 bits a value, about half the memory, a little less exact, faster "
               "where the CPU has VNNI. On a card bf16, or fp8: half the memory, a little less exact. auto: q8 with "
-              "VNNI, else f16; "
-              "on a card bf16.",
+              "VNNI, else f16; on a card bf16.",
        .choices = {"auto", "f16", "q8", "bf16", "fp8"}});
   table.Add("echo-step-ms", &options->echo_step_ms,
             {.doc = "How long a step of the echo engine takes.", .unit = "ms", .min = 0, .max = 10000});

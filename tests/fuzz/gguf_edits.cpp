@@ -84,21 +84,9 @@ class Editor {
   }
 
   static std::size_t SizeOf(MetadataType type) {
-    switch (type) {
-      case MetadataType::kUint8:
-      case MetadataType::kInt8:
-      case MetadataType::kBool:
-        return 1;
-      case MetadataType::kUint16:
-      case MetadataType::kInt16:
-        return 2;
-      case MetadataType::kUint32:
-      case MetadataType::kInt32:
-      case MetadataType::kFloat32:
-        return 4;
-      default:
-        return 8;  // of a string or an array it is the length, and nothing follows
-    }
+    // Of a string or an array it is the length, and nothing follows.
+    const bool number = type != MetadataType::kString && type != MetadataType::kArray;
+    return number ? tensor::EncodedNumberBytes(type) : sizeof(std::uint64_t);
   }
 
   // Text of the script's own bytes, also in the middle of what is there.

@@ -1,6 +1,7 @@
 #include "libs/engine/internal/host_backend.h"
 
 #include <algorithm>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -22,11 +23,6 @@ std::int32_t ThreadsOr(std::int32_t threads) {
   return static_cast<std::int32_t>(std::clamp(std::thread::hardware_concurrency(), 1U, 256U));
 }
 
-kvcache::KvDtype KvDtypeOf(const std::string& kv) {
-  if (kv == "auto") return model::DefaultKvDtype();
-  return kv == "q8" ? kvcache::KvDtype::kQ8 : kvcache::KvDtype::kF16;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<StepBackend>> HostBackend::Load(std::shared_ptr<const tensor::GgufFile> file,
@@ -35,7 +31,8 @@ absl::StatusOr<std::unique_ptr<StepBackend>> HostBackend::Load(std::shared_ptr<c
     return absl::InvalidArgumentError(
         absl::StrCat("activations is '", options.activations, "', must be one of int8, f32"));
   }
-  if (options.kv != "auto" && options.kv != "f16" && options.kv != "q8") {
+  const std::optional<kvcache::KvDtype> kv_dtype = model::KvDtypeNamed(options.kv);
+  if (!kv_dtype.has_value()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "kv is '", options.kv, "', must be one of auto, f16, q8 on the CPU; bf16 and fp8 are for --device=cuda"));
   }
@@ -53,7 +50,7 @@ absl::StatusOr<std::unique_ptr<StepBackend>> HostBackend::Load(std::shared_ptr<c
        .rows_max = options.step_tokens_max,
        .samples_max = options.sequences_max,
        .positions_max = static_cast<std::int32_t>(positions),
-       .kv_dtype = KvDtypeOf(options.kv),
+       .kv_dtype = *kv_dtype,
        .activations = options.activations == "int8" ? model::Activations::kInt8 : model::Activations::kF32});
   if (!model.ok()) return model.status();
   return std::unique_ptr<StepBackend>(new HostBackend(*std::move(model), vocabulary));

@@ -61,9 +61,11 @@ std::vector<std::string> WithStops(std::vector<std::string> stops, const std::ve
 
 class LlmGenerator::LlmGeneration final : public Generation {
  public:
-  LlmGeneration(const LlmGenerator& owner, const GenerationRequest& request, std::span<const std::int32_t> prompt)
+  // `sampling` is the branch's own.
+  LlmGeneration(const LlmGenerator& owner, const GenerationRequest& request, const SamplingParams& sampling,
+                std::span<const std::int32_t> prompt)
       : owner_(owner),
-        choice_(owner.backend_->NewChoice(request.sampling, prompt)),
+        choice_(owner.backend_->NewChoice(sampling, prompt)),
         detokenizer_(owner.codec_->tokenizer()),
         stops_(WithStops(request.stop, owner.codec_->answer_stops())),
         at_space_(owner.codec_->answers_start_with_space()),
@@ -149,10 +151,9 @@ absl::StatusOr<Generator::Prepared> LlmGenerator::Prepare(const GenerationReques
   if (!prompt.ok()) return prompt.status();
   Prepared prepared;
   prepared.prompt = *std::move(prompt);
-  GenerationRequest branch = request;
-  for (std::int32_t i = 0; i < request.branches; ++i) {
-    branch.sampling.seed = request.sampling.seed + static_cast<std::uint64_t>(i);
-    prepared.generations.push_back(std::make_unique<LlmGeneration>(*this, branch, prepared.prompt));
+  SamplingParams sampling = request.sampling;
+  for (std::int32_t branch = 0; branch < request.branches; ++branch, ++sampling.seed) {
+    prepared.generations.push_back(std::make_unique<LlmGeneration>(*this, request, sampling, prepared.prompt));
   }
   return prepared;
 }

@@ -7,7 +7,7 @@
 #include "kernels/primitives/cpu_kernels.h"
 #include "kernels/primitives/thread_pool.h"
 #include "libs/kvcache/step_batch.h"
-#include "libs/model/internal/aligned_floats.h"
+#include "libs/model/internal/aligned_array.h"
 
 namespace model {
 

@@ -1,21 +1,9 @@
 #include "libs/model/internal/matrix_products.h"
 
 #include <algorithm>
-#include <new>
 
 namespace model {
 namespace {
-
-constexpr std::size_t kCacheLine = 64;
-
-// Bytes on a cache line. Throws std::bad_alloc.
-template <typename T>
-std::unique_ptr<T[], void (*)(void*)> AlignedBytes(std::int64_t bytes) {
-  const std::size_t rounded = (static_cast<std::size_t>(bytes) + kCacheLine) / kCacheLine * kCacheLine;
-  auto* memory = static_cast<T*>(std::aligned_alloc(kCacheLine, rounded));
-  if (memory == nullptr) throw std::bad_alloc();
-  return {memory, &std::free};
-}
 
 // The smallest part of a product that a thread can take: a tile of packed weights, or 16 rows of the file's own format.
 std::int64_t Tiles(const MatrixProducts::Product& product) {
@@ -32,52 +20,39 @@ MatrixProducts::MatrixProducts(const kernels::CpuKernels& kernels, kernels::Thre
       threads_(threads),
       scratch_floats_(kernels::GemmScratchFloats(columns_max)),
       input_(rows_max * columns_max),
-      values_(AlignedBytes<std::int8_t>(rows_max * columns_max)),
-      groups_(AlignedBytes<kernels::QuantizedGroup>(rows_max * kernels::GroupsFor(columns_max) *
-                                                    static_cast<std::int64_t>(sizeof(kernels::QuantizedGroup)))),
+      values_(rows_max * columns_max),
+      groups_(rows_max * kernels::GroupsFor(columns_max)),
       scratch_(threads.threads() * scratch_floats_) {}
 
-ProductMatrix MatrixProducts::Prepare(const WeightMatrix& matrix, bool round) {
-  ProductMatrix prepared{.file = matrix};
+ProductMatrix MatrixProducts::Prepare(const WeightMatrix& file, bool round) {
+  ProductMatrix prepared{.file = file};
   if (!round) return prepared;
-  if (kernels::CanPack(matrix.format) && matrix.cols % kernels::kQuantBlockValues == 0) {
-    PackInt8(prepared);
-  } else if (kernels::CanPackBf16(matrix.format, matrix.cols)) {
-    PackBf16(prepared);
+  if (kernels::CanPack(file.format) && file.cols % kernels::kQuantBlockValues == 0) {
+    prepared.weights = ProductWeights::kInt8;
+    prepared.layout = kernels::LayoutOfPacked(file.format);
+    PackPanels(prepared, kernels::PackedPanelBytes(prepared.layout, file.cols), kernels::PackPanel);
+  } else if (kernels::CanPackBf16(file.format, file.cols)) {
+    prepared.weights = ProductWeights::kBf16;
+    PackPanels(prepared, kernels::Bf16PanelBytes(file.cols), kernels::PackBf16Panel);
   }
   return prepared;
 }
 
-void MatrixProducts::PackInt8(ProductMatrix& matrix) {
+// `pack` is PackPanel or its like for another layout.
+template <typename Value>
+void MatrixProducts::PackPanels(ProductMatrix& matrix, std::int64_t panel_bytes,
+                                void (*pack)(kernels::WeightFormat, const std::uint8_t* file, std::int64_t rows_left,
+                                             std::int64_t columns, Value* panel)) {
   const WeightMatrix& file = matrix.file;
-  matrix.weights = ProductWeights::kInt8;
-  matrix.layout = kernels::LayoutOfPacked(file.format);
   const std::int64_t panels = kernels::PanelsFor(file.rows);
-  const std::int64_t panel_bytes = kernels::PackedPanelBytes(matrix.layout, file.cols);
   const std::int64_t row_bytes = kernels::RowBytes(file.format, file.cols);
   matrix.packed_bytes = panels * panel_bytes;
   std::uint8_t* packed = arena_.Allocate(static_cast<std::size_t>(matrix.packed_bytes));
   matrix.packed = packed;
   threads_.Run(panels, [&](std::int64_t panel, int) {
     const std::int64_t row = panel * kernels::kPanelRows;
-    kernels::PackPanel(file.format, file.data + row * row_bytes, file.rows - row, file.cols,
-                       packed + panel * panel_bytes);
-  });
-}
-
-void MatrixProducts::PackBf16(ProductMatrix& matrix) {
-  const WeightMatrix& file = matrix.file;
-  matrix.weights = ProductWeights::kBf16;
-  const std::int64_t panels = kernels::PanelsFor(file.rows);
-  const std::int64_t panel_bytes = kernels::Bf16PanelBytes(file.cols);
-  const std::int64_t row_bytes = kernels::RowBytes(file.format, file.cols);
-  matrix.packed_bytes = panels * panel_bytes;
-  std::uint8_t* packed = arena_.Allocate(static_cast<std::size_t>(matrix.packed_bytes));
-  matrix.packed = packed;
-  threads_.Run(panels, [&](std::int64_t panel, int) {
-    const std::int64_t row = panel * kernels::kPanelRows;
-    kernels::PackBf16Panel(file.format, file.data + row * row_bytes, file.rows - row, file.cols,
-                           reinterpret_cast<std::uint16_t*>(packed + panel * panel_bytes));
+    pack(file.format, file.data + row * row_bytes, file.rows - row, file.cols,
+         reinterpret_cast<Value*>(packed + panel * panel_bytes));
   });
 }
 

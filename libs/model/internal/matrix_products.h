@@ -12,7 +12,7 @@
 #include "kernels/primitives/cpu_kernels.h"
 #include "kernels/primitives/thread_pool.h"
 #include "libs/model/decoder_weights.h"
-#include "libs/model/internal/aligned_floats.h"
+#include "libs/model/internal/aligned_array.h"
 #include "libs/model/internal/weight_arena.h"
 
 namespace model {
@@ -45,7 +45,7 @@ class MatrixProducts {
                  std::int64_t columns_max);
 
   // `round`: a quantised matrix is packed for inputs of 8 bits, another one rounded to BF16; by all threads.
-  ProductMatrix Prepare(const WeightMatrix& matrix, bool round);
+  ProductMatrix Prepare(const WeightMatrix& file, bool round);
 
   struct Product {
     const ProductMatrix* w;
@@ -69,7 +69,7 @@ class MatrixProducts {
   void Run(const char* name, std::span<const Product> products, std::int64_t rows, const MakeRow& make_row) {
     if (rows == 0) return;
     const std::int64_t columns = products.front().w->file.cols;
-    const kernels::QuantizedRows rounded{values_.get(), groups_.get(), rows, columns};
+    const kernels::QuantizedRows rounded{values_.data(), groups_.data(), rows, columns};
     bool plain = false, round = false;  // what the products take
     for (const Product& product : products) {
       (product.w->weights == ProductWeights::kInt8 ? round : plain) = true;
@@ -92,18 +92,20 @@ class MatrixProducts {
   static constexpr std::int64_t kRowsPerTask = 8;
 
  private:
-  void PackInt8(ProductMatrix& matrix);
-  void PackBf16(ProductMatrix& matrix);
+  template <typename Value>
+  void PackPanels(ProductMatrix& matrix, std::int64_t panel_bytes,
+                  void (*pack)(kernels::WeightFormat, const std::uint8_t* file, std::int64_t rows_left,
+                               std::int64_t columns, Value* panel));
   void Multiply(const char* name, std::span<const Product> products, const kernels::QuantizedRows& rounded);
   void MultiplyTile(const Product& product, std::int64_t tile, const kernels::QuantizedRows& rounded, int thread);
 
   const kernels::CpuKernels& kernels_;
   kernels::ThreadPool& threads_;
   WeightArena arena_;
-  const std::int64_t scratch_floats_;                       // of a thread
-  AlignedFloats input_;                                     // [rows][columns]; where a product takes F32
-  std::unique_ptr<std::int8_t[], void (*)(void*)> values_;  // see kernels::QuantizedRows
-  std::unique_ptr<kernels::QuantizedGroup[], void (*)(void*)> groups_;
+  const std::int64_t scratch_floats_;  // of a thread
+  AlignedFloats input_;                // [rows][columns]; where a product takes F32
+  AlignedArray<std::int8_t> values_;   // see kernels::QuantizedRows
+  AlignedArray<kernels::QuantizedGroup> groups_;
   AlignedFloats scratch_;  // [threads][scratch_floats_]
 };
 

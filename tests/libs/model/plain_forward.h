@@ -7,6 +7,7 @@
 
 #include "kernels/quant/dequantize.h"
 #include "libs/model/decoder_config.h"
+#include "libs/model/decoder_weights.h"
 #include "libs/tensor/gguf.h"
 
 namespace model {
@@ -36,32 +37,7 @@ class PlainForward {
  private:
   std::vector<Row> Matrix(const std::string& name) const {
     const tensor::Tensor& tensor = **file_.GetTensor(name);
-    const kernels::WeightFormat format = [&] {
-      switch (tensor.dtype) {
-        case tensor::DType::kF32:
-          return kernels::WeightFormat::kF32;
-        case tensor::DType::kF16:
-          return kernels::WeightFormat::kF16;
-        case tensor::DType::kBF16:
-          return kernels::WeightFormat::kBF16;
-        case tensor::DType::kQ8_0:
-          return kernels::WeightFormat::kQ8_0;
-        case tensor::DType::kQ4_0:
-          return kernels::WeightFormat::kQ4_0;
-        case tensor::DType::kQ5_0:
-          return kernels::WeightFormat::kQ5_0;
-        case tensor::DType::kQ5_1:
-          return kernels::WeightFormat::kQ5_1;
-        case tensor::DType::kQ4_K:
-          return kernels::WeightFormat::kQ4_K;
-        case tensor::DType::kQ5_K:
-          return kernels::WeightFormat::kQ5_K;
-        case tensor::DType::kQ6_K:
-          return kernels::WeightFormat::kQ6_K;
-        default:
-          return kernels::WeightFormat::kQ4_1;
-      }
-    }();
+    const kernels::WeightFormat format = WeightFormatOf(tensor.dtype);
     std::vector<Row> rows;
     std::vector<float> row(tensor.cols());
     for (std::uint64_t r = 0; r < tensor.rows(); ++r) {

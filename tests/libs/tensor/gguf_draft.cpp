@@ -7,6 +7,32 @@
 #include "libs/base/check.h"
 
 namespace tensor {
+
+std::size_t EncodedNumberBytes(MetadataType type) {
+  switch (type) {
+    case MetadataType::kUint8:
+    case MetadataType::kInt8:
+    case MetadataType::kBool:
+      return 1;
+    case MetadataType::kUint16:
+    case MetadataType::kInt16:
+      return 2;
+    case MetadataType::kUint32:
+    case MetadataType::kInt32:
+    case MetadataType::kFloat32:
+      return 4;
+    case MetadataType::kUint64:
+    case MetadataType::kInt64:
+    case MetadataType::kFloat64:
+      return 8;
+    case MetadataType::kString:
+    case MetadataType::kArray:
+      break;
+  }
+  CHECK_MSG(false, "a type of numbers");
+  return 0;
+}
+
 namespace {
 
 class Scissors {
@@ -46,27 +72,9 @@ class Scissors {
         for (std::uint64_t i = 0; i < count; ++i) Skip(element_type);
         return;
       }
-      case MetadataType::kUint8:
-      case MetadataType::kInt8:
-      case MetadataType::kBool:
-        Take(1);
-        return;
-      case MetadataType::kUint16:
-      case MetadataType::kInt16:
-        Take(2);
-        return;
-      case MetadataType::kUint32:
-      case MetadataType::kInt32:
-      case MetadataType::kFloat32:
-        Take(4);
-        return;
-      case MetadataType::kUint64:
-      case MetadataType::kInt64:
-      case MetadataType::kFloat64:
-        Take(8);
-        return;
+      default:
+        Take(EncodedNumberBytes(static_cast<MetadataType>(type)));
     }
-    CHECK_MSG(false, "no such type in a good file");
   }
 
   std::string_view bytes_;

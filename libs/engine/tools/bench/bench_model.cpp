@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <chrono>
 
-namespace engine::bench {
+#include "libs/base/check.h"
+#include "libs/kvcache/kv_pool.h"
 
-kvcache::KvDtype KvDtypeOf(const Options& options) {
-  if (options.kv == "auto") return model::DefaultKvDtype();
-  return options.kv == "q8" ? kvcache::KvDtype::kQ8 : kvcache::KvDtype::kF16;
-}
+namespace engine::bench {
 
 model::DecoderOptions ModelOptions(const Options& options, std::int32_t sequences, std::int32_t tokens,
                                    std::int32_t samples_max) {
@@ -19,8 +17,20 @@ model::DecoderOptions ModelOptions(const Options& options, std::int32_t sequence
           .rows_max = std::max(options.step_tokens, sequences),
           .samples_max = samples_max,
           .positions_max = tokens + 1,
-          .kv_dtype = KvDtypeOf(options),
+          .kv_dtype = *model::KvDtypeNamed(options.kv),
           .activations = options.activations == "int8" ? model::Activations::kInt8 : model::Activations::kF32};
+}
+
+double KvPoolBytes(const model::DecoderConfig& config, std::int32_t blocks, std::int32_t block_size,
+                   const Options& options) {
+  const auto pool = kvcache::KvPool::Create({.layers = config.layers,
+                                             .blocks_total = blocks,
+                                             .kv_heads = config.kv_heads,
+                                             .block_size = block_size,
+                                             .head_dim = config.head_dim,
+                                             .dtype = *model::KvDtypeNamed(options.kv)});
+  CHECK(pool.ok());
+  return static_cast<double>(pool->bytes());
 }
 
 absl::StatusOr<std::shared_ptr<const tensor::GgufFile>> OpenFile(const Options& options) {

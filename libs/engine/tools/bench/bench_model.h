@@ -10,12 +10,14 @@
 
 namespace engine::bench {
 
-kvcache::KvDtype KvDtypeOf(const Options& options);  // of --kv, as HostBackend reads it
-
 // The bare model for the parts that drive it without the engine's thread, with the options that HostBackend gives it.
 // samples_max: logit rows of a step.
 model::DecoderOptions ModelOptions(const Options& options, std::int32_t sequences, std::int32_t tokens,
                                    std::int32_t samples_max);
+
+// Bytes of a pool in the format of --kv.
+double KvPoolBytes(const model::DecoderConfig& config, std::int32_t blocks, std::int32_t block_size,
+                   const Options& options);
 
 absl::StatusOr<std::shared_ptr<const tensor::GgufFile>> OpenFile(const Options& options);
 

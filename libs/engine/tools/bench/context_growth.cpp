@@ -8,7 +8,6 @@
 #include "libs/base/check.h"
 #include "libs/engine/tools/bench/bench_model.h"
 #include "libs/engine/tools/bench/options.h"
-#include "libs/kvcache/kv_pool.h"
 
 namespace engine::bench {
 namespace {
@@ -67,25 +66,14 @@ class Sequences {
   kvcache::StepBatch batch_;
 };
 
-// Bytes of the cache that one token of one sequence takes.
-double KvBytesPerToken(const model::DecoderConfig& config, const model::DecoderOptions& options) {
-  const auto pool = kvcache::KvPool::Create({.layers = config.layers,
-                                             .blocks_total = 1,
-                                             .kv_heads = config.kv_heads,
-                                             .block_size = options.block_size,
-                                             .head_dim = config.head_dim,
-                                             .dtype = options.kv_dtype});
-  CHECK(pool.ok());
-  return static_cast<double>(pool->bytes()) / options.block_size;
-}
-
 absl::Status MeasureBatch(const Options& options, const std::shared_ptr<const tensor::GgufFile>& file,
                           std::int32_t batch, const std::vector<std::int32_t>& contexts) {
   const std::int32_t tokens = contexts.back() + kDecodeSteps * static_cast<std::int32_t>(contexts.size());
   const model::DecoderOptions model_options = ModelOptions(options, batch, tokens, batch);
   const auto model = model::DecoderModel::Load(file, model_options);
   if (!model.ok()) return model.status();
-  const double bytes_per_token = KvBytesPerToken((*model)->config(), model_options);
+  const double bytes_per_token =
+      KvPoolBytes((*model)->config(), 1, model_options.block_size, options) / model_options.block_size;
   Sequences sequences(**model, model_options, batch);
   double last_seconds = 0, last_bytes = 0;
   for (const std::int32_t context : contexts) {

@@ -7,11 +7,9 @@
 #include <fstream>
 #include <string>
 
-#include "libs/base/check.h"
 #include "libs/engine/tools/bench/bench_engine.h"
 #include "libs/engine/tools/bench/bench_model.h"
 #include "libs/engine/tools/bench/options.h"
-#include "libs/kvcache/kv_pool.h"
 #include "libs/model/decoder_config.h"
 
 namespace engine::bench {
@@ -24,18 +22,6 @@ double StatusBytes(const std::string& name) {
     if (line.starts_with(name + ":")) return 1024.0 * std::stod(line.substr(name.size() + 1));
   }
   return 0;
-}
-
-double KvPoolBytes(const model::DecoderConfig& config, std::int32_t blocks, std::int32_t block_size,
-                   kvcache::KvDtype dtype) {
-  const auto pool = kvcache::KvPool::Create({.layers = config.layers,
-                                             .blocks_total = blocks,
-                                             .kv_heads = config.kv_heads,
-                                             .block_size = block_size,
-                                             .head_dim = config.head_dim,
-                                             .dtype = dtype});
-  CHECK(pool.ok());
-  return static_cast<double>(pool->bytes());
 }
 
 double WeightBytes(const tensor::GgufFile& file) {
@@ -78,7 +64,7 @@ int RunMemory(const Options& options) {
       tokens += result->prompt_tokens + result->completion_tokens;
     }
   }
-  const double kv = KvPoolBytes(config, static_cast<std::int32_t>(credit.blocks_total), credit.block_size, KvDtypeOf(options));
+  const double kv = KvPoolBytes(config, static_cast<std::int32_t>(credit.blocks_total), credit.block_size, options);
   const double resident = StatusBytes("VmRSS"), peak = StatusBytes("VmHWM");
   const double beyond = resident - weights - kv;
   std::printf(options.json ? "{\"resident_mb\": %.1f, \"peak_mb\": %.1f, \"weights_mb\": %.1f, \"kv_pool_mb\": %.1f, "
