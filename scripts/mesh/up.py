@@ -134,7 +134,7 @@ class Mesh:
         meshctl = self.display(self.options.bin_dir / "meshctl")
         # By itself meshctl finds only .run/meshctl.yaml.
         config = "" if self.run_dir == pathlib.Path.cwd() / ".run" else f" --config={self.display(self.run_dir)}/meshctl.yaml"
-        print(f'\nTry:   {meshctl} send{config} --channel=whatsapp --text="How many days are in a week?"')
+        print(f'\nTry:   {meshctl} send{config} --channel=whatsapp --text="What is the capital of Japan?"')
         print("Stop:  Ctrl-C (data stays)\n", flush=True)
 
     @staticmethod

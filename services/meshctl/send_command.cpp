@@ -72,7 +72,7 @@ void Register(config::OptionTable& table, SendOptions* options) {
   table.Add("wait-s", &options->wait_s,
             {.doc = "How long to wait for the reply; 0: do not wait.", .unit = "s", .min = 0, .max = 3600});
   RegisterConnections(table, &options->connections);
-  table.AddExample("meshctl send --channel=whatsapp --text=\"How many days are in a week?\"", "asks as a new user");
+  table.AddExample("meshctl send --channel=whatsapp --text=\"What is the capital of Japan?\"", "asks as a new user");
   table.AddExample("meshctl send --channel=messenger --from=42 --text=\"And of Italy?\"", "goes on as user 42");
 }
 
