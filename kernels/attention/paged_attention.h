@@ -33,6 +33,10 @@ struct PagedAttention {
   std::int64_t window;  // positions that a row sees, its own among them; 0: all
   const float* q;
   std::int64_t q_stride;
+  // nullptr, or the call that the same thread makes next, whose first keys and values are fetched meanwhile: those of
+  // next_span, which has positions that its rows see.
+  const PagedAttention* next = nullptr;
+  std::int64_t next_span = 0;
 
   // Always inlined: files with different instruction sets include this, and share no function.
   [[gnu::always_inline]] constexpr std::int64_t first(std::int64_t positions) const {

@@ -5,6 +5,7 @@
 #include "kernels/attention/attention_direct_simd.h"
 #include "kernels/attention/attention_q8_simd.h"
 #include "kernels/attention/attention_tile_simd.h"
+#include "kernels/attention/fetch_next.h"
 #include "kernels/attention/paged_attention.h"
 #include "kernels/attention/stage_kv_simd.h"
 #include "kernels/primitives/exp_simd.h"
@@ -279,10 +280,14 @@ inline void PagedAttend(const PagedAttention& a, float* memory, float* out, std:
   const std::int64_t head_dim = a.kv.head_dim, queries = a.rows * a.group;
   const auto out_of = [&](std::int64_t i) { return out + i / a.group * out_stride + i % a.group * head_dim; };
   if (a.kv.format == KvFormat::kQ8) RoundQueries<S>(a, scratch);
-  const std::int64_t span_tokens = SpanTokens(a.kv.block_size);
-  for (std::int64_t span = a.first(a.context) / span_tokens; span * span_tokens < a.context + a.rows - 1; ++span) {
+  const std::int64_t span_tokens = SpanTokens(a.kv.block_size), span_blocks = span_tokens / a.kv.block_size;
+  const std::int64_t first_span = a.first(a.context) / span_tokens;
+  FetchNext<S> next(a, first_span, /*all=*/true);
+  for (std::int64_t span = first_span; span * span_tokens < a.context + a.rows - 1; ++span) {
     const SpanView<S> view(a, span);
+    next.Fetch(span_blocks / 2);
     EnterSpan<S>(view, scratch);
+    next.Fetch(span_blocks - span_blocks / 2);
     for (std::int64_t i = view.row_begin * a.group; i < view.row_end * a.group;) {
       const int alike = view.Alike(i);
       float* sums[kTileQueries<S>];
@@ -321,6 +326,8 @@ inline void AttendSpan(const PagedAttention& a, std::int64_t span, float* memory
   AttentionScratch<S> scratch(a, memory);
   if (a.kv.format == KvFormat::kQ8) RoundQueries<S>(a, scratch);
   const SpanView<S> view(a, span);
+  FetchNext<S> next(a, span, /*all=*/false);
+  next.Fetch(view.tokens / a.kv.block_size);
   EnterSpan<S>(view, scratch);
   const std::int64_t head_dim = a.kv.head_dim, stride = PartFloats(head_dim);
   for (std::int64_t i = 0; i < a.group;) {

@@ -27,13 +27,14 @@ struct PackedGemm {
 // its partner.
 constexpr std::int64_t PackedTiles(std::int64_t n, bool gated) { return gated ? PanelsFor(n) : (PanelsFor(n) + 1) / 2; }
 
-// Computes the columns of y that belong to `tile`. Different threads take different tiles.
+// Computes the columns of y that belong to `tile`, of rows [row_begin, row_end). Different threads take different tiles
+// or different rows.
 //
-// Determinism: an element is summed group by group in ascending order, whatever x.rows is and whichever rows stand
-// beside it.
+// Determinism: an element is summed group by group in ascending order, whatever x.rows is and whichever rows are
+// computed beside it.
 // Bound by the int8 dot product when there are many rows (19 instructions a row and 32 x 32 weights, 16 of them dot
 // products of the weights), by reading the weights when there are few.
-using PackedGemmTileFn = void(const PackedGemm& gemm, std::int64_t tile);
+using PackedGemmTileFn = void(const PackedGemm& gemm, std::int64_t tile, std::int64_t row_begin, std::int64_t row_end);
 
 PackedGemmTileFn PackedGemmTileRef;
 

@@ -65,10 +65,10 @@ double Dot(const PackedGemm& gemm, const std::uint8_t* w, std::int64_t m, std::i
 
 }  // namespace
 
-void PackedGemmTileRef(const PackedGemm& gemm, std::int64_t tile) {
+void PackedGemmTileRef(const PackedGemm& gemm, std::int64_t tile, std::int64_t row_begin, std::int64_t row_end) {
   const bool gated = gemm.gate != nullptr;
   const std::int64_t begin = tile * kPanelRows * (gated ? 1 : 2), end = begin + kPanelRows * (gated ? 1 : 2);
-  for (std::int64_t m = 0; m < gemm.x.rows; ++m) {
+  for (std::int64_t m = row_begin; m < row_end; ++m) {
     for (std::int64_t n = begin; n < end && n < gemm.n; ++n) {
       double value = Dot(gemm, gemm.w, m, n);
       if (gated) value = GatedRef(gemm.activation, Dot(gemm, gemm.gate, m, n), value);

@@ -240,10 +240,11 @@ inline void PackedPanels8(const PackedGemm& gemm, const std::uint8_t* const* pan
 }
 
 template <class S, int kPanels>
-inline void PackedPanels(const PackedGemm& gemm, const std::uint8_t* const* panels, std::int64_t n) {
+inline void PackedPanels(const PackedGemm& gemm, const std::uint8_t* const* panels, std::int64_t n, std::int64_t begin,
+                         std::int64_t end) {
   PackedSums<kPanels> sums;
-  for (std::int64_t begin = 0; begin < gemm.x.rows; begin += kPackedRowsMax) {
-    const std::int64_t rows = gemm.x.rows - begin < kPackedRowsMax ? gemm.x.rows - begin : kPackedRowsMax;
+  for (; begin < end; begin += kPackedRowsMax) {
+    const std::int64_t rows = end - begin < kPackedRowsMax ? end - begin : kPackedRowsMax;
     if (gemm.layout == PackedLayout::k4) {
       PackedPanels4<S, kPanels>(gemm, panels, begin, rows, &sums);
     } else if (gemm.layout == PackedLayout::k8) {
@@ -256,11 +257,11 @@ inline void PackedPanels(const PackedGemm& gemm, const std::uint8_t* const* pane
 }
 
 template <class S>
-inline void PackedGemmTile(const PackedGemm& gemm, std::int64_t tile) {
+inline void PackedGemmTile(const PackedGemm& gemm, std::int64_t tile, std::int64_t row_begin, std::int64_t row_end) {
   ForPanelsOfTile(
       gemm, gemm.w, gemm.gate, PackedPanelBytes(gemm.layout, gemm.x.columns),
       tile, [&](auto count, const std::uint8_t* const* panels, std::int64_t n) __attribute__((always_inline)) {
-        PackedPanels<S, decltype(count)::kValue>(gemm, panels, n);
+        PackedPanels<S, decltype(count)::kValue>(gemm, panels, n, row_begin, row_end);
       });
 }
 

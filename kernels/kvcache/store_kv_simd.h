@@ -41,9 +41,11 @@ inline void StoreHeadQ8(const PagedKv& kv, std::int64_t slot, const float* k, co
     four ^= 0x80808080U;  // + 128
     __builtin_memcpy(k_run + (i / 4 * slots + slot) * 4, &four, sizeof(four));
   }
-  const float v_scale = QuantizeHead<S>(v, head_dim, q);
-  std::uint8_t* column = v_run + slot / 4 * head_dim * 4 + slot % 4;
-  for (std::int64_t i = 0; i < head_dim; ++i) column[i * 4] = static_cast<std::uint8_t>(q[i]) ^ 0x80U;
+  constexpr std::int32_t kOffset = 128;
+  std::uint8_t* column = v_run + slot / 4 * head_dim * 4;
+  const float v_scale = QuantizeHead<S>(v, head_dim, [&](std::int64_t i, typename S::I32 rounded) {
+    S::StoreByteOfLanes(column + i * 4, static_cast<int>(slot % 4), S::Add(rounded, S::Set1I32(&kOffset)));
+  });
   __builtin_memcpy(k_run + slots * head_dim + slot * 4, &k_scale, sizeof(k_scale));
   __builtin_memcpy(v_run + slots * head_dim + slot * 4, &v_scale, sizeof(v_scale));
 }

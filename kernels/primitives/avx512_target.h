@@ -167,9 +167,20 @@ struct Avx512 {
                      _mm512_cvtepi32_epi8(_mm512_and_si512(v, _mm512_set1_epi32(127))));
   }
   static F32 ToFloat(I32 v) { return _mm512_cvtepi32_ps(v); }
-  static void StoreI8(std::int8_t* p, F32 v) {  // whole numbers within [-127, 127], or NaN
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v)));
+  static void StoreI8(std::int8_t* p, I32 v) {  // within [-127, 127]
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v));
   }
+  // The low byte of each number to byte `at` of each lane in memory, whose other bytes may be another thread's.
+  static void StoreByteOfLanes(std::uint8_t* p, int at, I32 v) {
+    const __m512i shifted = _mm512_sll_epi32(v, _mm_cvtsi32_si128(8 * at));
+    _mm512_mask_storeu_epi8(p, 0x1111111111111111ULL << at, shifted);
+  }
+  // The larger of `bits` and |v|, as the bits of positive numbers, which are in the order of the numbers; NaN is the
+  // largest.
+  static I32 LargerMagnitude(I32 bits, F32 v) {
+    return _mm512_max_epi32(bits, _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(0x7FFFFFFF)));
+  }
+  static std::int32_t ReduceMax(I32 v) { return _mm512_reduce_max_epi32(v); }
 
  private:
   static __m128i Load16(const std::uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }

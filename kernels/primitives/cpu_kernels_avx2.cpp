@@ -156,8 +156,19 @@ struct Avx2 {
     StoreBytes(low, _mm256_and_si256(v, _mm256_set1_epi32(127)));
   }
   static F32 ToFloat(I32 v) { return _mm256_cvtepi32_ps(v); }
-  static void StoreI8(std::int8_t* p, F32 v) {  // whole numbers within [-127, 127], or NaN
-    StoreBytes(p, _mm256_cvtps_epi32(v));
+  static void StoreI8(std::int8_t* p, I32 v) { StoreBytes(p, v); }  // within [-127, 127]
+  static void StoreByteOfLanes(std::uint8_t* p, int at, I32 v) {
+    alignas(32) std::uint8_t bytes[32];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(bytes), v);
+    for (int i = 0; i < kLanes; ++i) p[i * 4 + at] = bytes[i * 4];
+  }
+  static I32 LargerMagnitude(I32 bits, F32 v) {
+    return _mm256_max_epi32(bits, _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0x7FFFFFFF)));
+  }
+  static std::int32_t ReduceMax(I32 v) {
+    __m128i half = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0x4E));
+    return _mm_cvtsi128_si32(_mm_max_epi32(half, _mm_shuffle_epi32(half, 0xB1)));
   }
 
  private:

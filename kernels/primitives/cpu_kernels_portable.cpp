@@ -173,8 +173,21 @@ struct Portable {
     }
   }
   static F32 ToFloat(I32 v) { return __builtin_convertvector(v, F32); }
-  static void StoreI8(std::int8_t* p, F32 v) {  // whole numbers within [-127, 127], or NaN
-    for (int i = 0; i < kLanes; ++i) p[i] = static_cast<std::int8_t>(v[i] >= -127.0F && v[i] <= 127.0F ? v[i] : 0.0F);
+  static void StoreI8(std::int8_t* p, I32 v) {  // within [-127, 127]
+    for (int i = 0; i < kLanes; ++i) p[i] = static_cast<std::int8_t>(v[i]);
+  }
+  static void StoreByteOfLanes(std::uint8_t* p, int at, I32 v) {
+    for (int i = 0; i < kLanes; ++i) p[i * 4 + at] = static_cast<std::uint8_t>(v[i]);
+  }
+  static I32 LargerMagnitude(I32 bits, F32 v) {
+    I32 magnitude;
+    __builtin_memcpy(&magnitude, &v, sizeof(magnitude));
+    magnitude &= 0x7FFFFFFF;
+    return bits > magnitude ? bits : magnitude;
+  }
+  static std::int32_t ReduceMax(I32 v) {
+    const std::int32_t a = v[0] > v[1] ? v[0] : v[1], b = v[2] > v[3] ? v[2] : v[3];
+    return a > b ? a : b;
   }
 
  private:

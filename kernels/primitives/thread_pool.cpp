@@ -20,7 +20,7 @@ void Pause() {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : shares_(static_cast<std::size_t>(threads)) {
   workers_.reserve(static_cast<std::size_t>(threads > 1 ? threads - 1 : 0));
   for (int thread = 1; thread < threads; ++thread) workers_.emplace_back([this, thread] { Work(thread); });
 }
@@ -33,10 +33,14 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::Launch(std::int64_t tasks, const void* body, Call call) {
-  tasks_ = tasks;
   body_ = body;
   call_ = call;
-  next_task_.store(0, std::memory_order_relaxed);
+  const std::int64_t threads = this->threads();
+  for (std::int64_t t = 0; t < threads; ++t) {
+    Share& share = shares_[static_cast<std::size_t>(t)];
+    share.next.store(tasks * t / threads, std::memory_order_relaxed);
+    share.end = tasks * (t + 1) / threads;
+  }
   if (tasks <= 1 || workers_.empty()) return TakeTasks(/*thread=*/0);
   inside_.store(kOpen, std::memory_order_release);
   launches_.fetch_add(1, std::memory_order_release);
@@ -54,22 +58,28 @@ void ThreadPool::Launch(std::int64_t tasks, const void* body, Call call) {
   }
 }
 
-void ThreadPool::TakeTasksTraced(int thread) {
-  LaunchTrace::Event event{.label = label_, .begin = LaunchTrace::Clock::now(), .end = {}};
-  for (std::int64_t task; (task = next_task_.fetch_add(1, std::memory_order_relaxed)) < tasks_; ++event.tasks) {
-    call_(body_, task, thread);
+void ThreadPool::TakeTasks(int thread) {
+  if (trace_ == nullptr) {
+    TakeShares(thread);
+    return;
   }
+  LaunchTrace::Event event{.label = label_, .begin = LaunchTrace::Clock::now(), .end = {}};
+  event.tasks = TakeShares(thread);
   event.end = LaunchTrace::Clock::now();
   if (event.tasks > 0) trace_->Record(thread, event);
 }
 
-void ThreadPool::TakeTasks(int thread) {
-  if (trace_ != nullptr) return TakeTasksTraced(thread);
-  for (;;) {
-    const std::int64_t task = next_task_.fetch_add(1, std::memory_order_relaxed);
-    if (task >= tasks_) return;
-    call_(body_, task, thread);
+// Returns how many it took.
+std::int64_t ThreadPool::TakeShares(int thread) {
+  std::int64_t taken = 0;
+  const auto threads = static_cast<std::size_t>(this->threads());
+  for (std::size_t i = 0; i < threads; ++i) {
+    Share& share = shares_[(static_cast<std::size_t>(thread) + i) % threads];
+    for (std::int64_t task; (task = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end; ++taken) {
+      call_(body_, task, thread);
+    }
   }
+  return taken;
 }
 
 void ThreadPool::Work(int thread) {

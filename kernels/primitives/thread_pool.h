@@ -13,8 +13,10 @@ namespace kernels {
 // Runs the tasks of one kernel launch on a fixed number of threads, the caller among them. A forward pass is about 150
 // launches of 10 to 1,000 microseconds, so a waiting thread spins for some microseconds before it sleeps.
 //
-// Tasks are taken from a counter, not dealt out: a thread that the machine delays costs one task. A thread that wakes
-// up when the launch is over takes no part in it, so the caller never waits for a sleeper.
+// Each thread takes tasks from a share of its own, neighbours in their order, and then helps with the others' shares: a
+// thread that the machine delays costs one task, and launches that cut the same rows in the same way find them in the
+// cache of the core that wrote them. A thread that wakes up when the launch is over takes no part in it, so the caller
+// never waits for a sleeper.
 //
 // Threading: Run from one thread at a time.
 class ThreadPool {
@@ -53,10 +55,9 @@ class ThreadPool {
   void Launch(std::int64_t tasks, const void* body, Call call);
   void Work(int thread);
   void TakeTasks(int thread);
-  void TakeTasksTraced(int thread);
+  std::int64_t TakeShares(int thread);
 
   // The launch. Written by Run while no worker is inside it; read by workers between joining and leaving.
-  std::int64_t tasks_ = 0;
   const void* body_ = nullptr;
   Call call_ = nullptr;
   LaunchTrace* trace_ = nullptr;
@@ -65,7 +66,11 @@ class ThreadPool {
   // Apart, because each is written at a different pace by different threads.
   alignas(64) std::atomic<std::uint32_t> launches_{0};  // changes when there is something to do, or to stop
   alignas(64) std::atomic<std::uint32_t> inside_{0};    // workers in the launch, and whether it takes more: kOpen
-  alignas(64) std::atomic<std::int64_t> next_task_{0};
+  struct alignas(64) Share {
+    std::atomic<std::int64_t> next{0};
+    std::int64_t end = 0;  // as the launch's other members
+  };
+  std::vector<Share> shares_;  // [threads]
   std::atomic<bool> stop_{false};
 
   std::vector<std::thread> workers_;

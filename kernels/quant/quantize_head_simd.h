@@ -7,19 +7,22 @@
 namespace kernels {
 
 // Rounds one vector to 8 bits under one scale: x[i] = q[i] * scale, q within [-127, 127]. NaN and infinity make the
-// scale NaN. Returns the scale. REQUIRES: count is a multiple of 16.
+// scale NaN. Calls store(i, q) with S::kLanes neighbours from i on. Returns the scale.
+// REQUIRES: count is a multiple of 16.
+template <class S, class Store>
+inline __attribute__((always_inline)) float QuantizeHead(const float* x, std::int64_t count, const Store& store) {
+  auto largest = S::ZeroI32();
+  for (std::int64_t i = 0; i < count; i += S::kLanes) largest = S::LargerMagnitude(largest, S::Load(x + i));
+  const float most = __builtin_bit_cast(float, S::ReduceMax(largest));
+  const auto inverse = S::Set1(RoundingFactor(most));
+  for (std::int64_t i = 0; i < count; i += S::kLanes) store(i, S::RoundToI32(S::Mul(S::Load(x + i), inverse)));
+  return RoundingScale(most);
+}
+
+//   q : [count]
 template <class S>
 inline float QuantizeHead(const float* x, std::int64_t count, std::int8_t* q) {
-  auto largest = S::Zero(), poison = S::Zero();
-  for (std::int64_t i = 0; i < count; i += S::kLanes) {
-    const auto v = S::Load(x + i);
-    largest = S::Max(largest, S::Max(v, S::Sub(S::Zero(), v)));
-    poison = S::Fma(v, S::Zero(), poison);
-  }
-  const float most = S::ReduceMax(largest);
-  const auto inverse = S::Set1(RoundingFactor(most));
-  for (std::int64_t i = 0; i < count; i += S::kLanes) S::StoreI8(q + i, S::Round(S::Mul(S::Load(x + i), inverse)));
-  return most / 127.0F + S::ReduceSum(poison);
+  return QuantizeHead<S>(x, count, [&](std::int64_t i, typename S::I32 rounded) { S::StoreI8(q + i, rounded); });
 }
 
 }  // namespace kernels

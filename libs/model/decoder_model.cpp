@@ -167,11 +167,46 @@ void DecoderModel::ForwardStep(const kvcache::StepBatch& batch) {
     std::fill(sequence_of_row_.begin() + batch.row_begin[at], sequence_of_row_.begin() + batch.row_begin[at + 1], s);
   }
   Embed(batch);
+  const kvcache::StepBatch* rows = &batch;
   for (std::int32_t layer = 0; layer < config_.layers; ++layer) {
-    Attention(batch, layer);
-    FeedForward(layer, batch.rows());
+    QueriesKeysAndValues(batch, layer);
+    if (layer + 1 == config_.layers) rows = &KeepSampledRows(batch);
+    Attention(*rows, layer);
+    FeedForward(layer, rows->rows());
   }
-  Logits(batch);
+  Logits(*rows);
+}
+
+// Behind the last keys and values a row serves nothing but its own logits. What is left of the step: the rows that
+// sample, moved to the front, each as a sequence of its own.
+const kvcache::StepBatch& DecoderModel::KeepSampledRows(const kvcache::StepBatch& batch) {
+  const std::int64_t qkv_width = config_.q_width() + 2 * config_.kv_width();
+  sampled_.ClearRows();
+  std::int32_t last = -1;
+  for (std::int32_t row : batch.logit_rows) {
+    if (row != last) {
+      const auto at = static_cast<std::size_t>(row);
+      const auto sequence = static_cast<std::size_t>(sequence_of_row_[at]);
+      const auto blocks = batch.block_ids.begin();
+      sampled_.token_ids.push_back(batch.token_ids[at]);
+      sampled_.positions.push_back(batch.positions[at]);
+      sampled_.block_ids.insert(sampled_.block_ids.end(), blocks + batch.block_begin[sequence],
+                                blocks + batch.block_begin[sequence + 1]);
+      sampled_.row_begin.push_back(sampled_.rows());
+      sampled_.block_begin.push_back(static_cast<std::int32_t>(sampled_.block_ids.size()));
+    }
+    last = row;
+    sampled_.logit_rows.push_back(sampled_.rows() - 1);
+  }
+  if (sampled_.rows() == batch.rows()) return batch;
+  const auto move_up = [](float* rows, std::int64_t width, std::int64_t from, std::int64_t to) {
+    std::memmove(rows + to * width, rows + from * width, static_cast<std::size_t>(width) * sizeof(float));
+  };
+  for (std::size_t sample = 0; sample < batch.logit_rows.size(); ++sample) {
+    move_up(x_.data(), config_.width, batch.logit_rows[sample], sampled_.logit_rows[sample]);
+    move_up(qkv_.data(), qkv_width, batch.logit_rows[sample], sampled_.logit_rows[sample]);
+  }
+  return sampled_;
 }
 
 void DecoderModel::Embed(const kvcache::StepBatch& batch) {
@@ -236,8 +271,8 @@ void DecoderModel::AddBranch(const std::vector<float>& post_norm, std::int64_t r
                {"add_branch", "", rows});
 }
 
-// x += W_o attention(rope(W_q n), rope(W_k n), W_v n), n = norm(x), with the biases and norms that the layer has
-void DecoderModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer_index) {
+// rope(W_q n), rope(W_k n), W_v n, n = norm(x), with the biases and norms that the layer has; keys and values stored
+void DecoderModel::QueriesKeysAndValues(const kvcache::StepBatch& batch, std::int32_t layer_index) {
   const LayerProducts& products = layers_[static_cast<std::size_t>(layer_index)];
   const DecoderLayer& layer = weights_.layers[static_cast<std::size_t>(layer_index)];
   const std::int64_t rows = batch.rows();
@@ -269,16 +304,22 @@ void DecoderModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer
                  }
                },
                {"rope_store_kv", "", rows});
-  attention_.Run(batch, {.kv = kv,
+}
+
+// x += W_o attention(queries, keys, values)
+void DecoderModel::Attention(const kvcache::StepBatch& batch, std::int32_t layer_index) {
+  const std::int64_t q_width = config_.q_width();
+  attention_.Run(batch, {.kv = LayerKv(layer_index),
                          .scale = config_.attention_scale,
                          .window = config_.is_local(layer_index) ? config_.window : 0,
                          .q = qkv_.data(),
-                         .q_stride = qkv_width,
+                         .q_stride = q_width + 2 * config_.kv_width(),
                          .out = attended_.data()});
-  const MatrixProducts::Product output = ToResidual(products.attention_output);
-  products_.Run("attention_output", {&output, 1}, rows,
+  const auto at = static_cast<std::size_t>(layer_index);
+  const MatrixProducts::Product output = ToResidual(layers_[at].attention_output);
+  products_.Run("attention_output", {&output, 1}, batch.rows(),
                 [&](std::int64_t row, float*) { return attended_.data() + row * q_width; });
-  AddBranch(layer.post_attention_norm, rows);
+  AddBranch(weights_.layers[at].post_attention_norm, batch.rows());
 }
 
 // x += W_down (activation(W_gate n) * W_up n), n = norm(x), the sum normalised first where the layer has a norm for it

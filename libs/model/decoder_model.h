@@ -97,6 +97,8 @@ class DecoderModel {
   void CheckBatch(const kvcache::StepBatch& batch) const;
   void MoveBlocks(const kvcache::StepBatch& batch) const;
   void Embed(const kvcache::StepBatch& batch);
+  void QueriesKeysAndValues(const kvcache::StepBatch& batch, std::int32_t layer);
+  const kvcache::StepBatch& KeepSampledRows(const kvcache::StepBatch& batch);
   void Attention(const kvcache::StepBatch& batch, std::int32_t layer);
   void FeedForward(std::int32_t layer, std::int64_t rows);
   void Logits(const kvcache::StepBatch& batch);
@@ -135,6 +137,7 @@ class DecoderModel {
   AlignedFloats gate_up_;                      // [2][rows_max][ffn_width]
   AlignedFloats logits_;                       // [samples_max][vocabulary]
   std::vector<std::int32_t> sequence_of_row_;  // [rows_max]
+  kvcache::StepBatch sampled_;                 // what the last layer sees of it
 };
 
 }  // namespace model

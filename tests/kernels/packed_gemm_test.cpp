@@ -53,8 +53,13 @@ class PackedGemmTest : public KernelTest {
     }
   }
 
+  // In two calls a tile, which meet at any row.
   static void RunTiles(const PackedGemm& gemm, PackedGemmTileFn* tile_of) {
-    for (std::int64_t tile = 0; tile < PackedTiles(gemm.n, gemm.gate != nullptr); ++tile) tile_of(gemm, tile);
+    const std::int64_t rows = gemm.x.rows, half = rows / 2;
+    for (std::int64_t tile = 0; tile < PackedTiles(gemm.n, gemm.gate != nullptr); ++tile) {
+      tile_of(gemm, tile, half, rows);
+      if (half > 0) tile_of(gemm, tile, 0, half);
+    }
   }
 
   struct Shape {

@@ -81,26 +81,41 @@ bool AttentionStep::Split(const Task& tile, std::int64_t window) {
 
 void AttentionStep::Run(const kvcache::StepBatch& batch, const Call& call) {
   Plan(batch, call.window);
-  threads_.Run(static_cast<std::int64_t>(tasks_.size()) * shape_.kv_heads,
+  const std::int64_t count = static_cast<std::int64_t>(tasks_.size()) * shape_.kv_heads;
+  threads_.Run(count,
                [&](std::int64_t i, int thread) {
-                 RunTask(call, tasks_[static_cast<std::size_t>(i / shape_.kv_heads)], i % shape_.kv_heads, thread);
+                 kernels::PagedAttention attention = Describe(call, i), next;
+                 if (i + 1 < count) {  // the pool gives a thread neighbours
+                   next = Describe(call, i + 1);
+                   const Task& task = tasks_[static_cast<std::size_t>((i + 1) / shape_.kv_heads)];
+                   attention.next = &next;
+                   attention.next_span =
+                       task.split >= 0 ? task.span : next.first(next.context) / kernels::SpanTokens(shape_.block_size);
+                 }
+                 RunTask(attention, tasks_[static_cast<std::size_t>(i / shape_.kv_heads)], call, thread);
                },
                {"attention", "", batch.rows()});
 }
 
-void AttentionStep::RunTask(const Call& call, const Task& task, std::int64_t kv_head, int thread) {
-  const std::int64_t head = kv_head * group_ * shape_.head_dim,
+// head_task: a task of one key/value head, [tasks][kv_heads].
+kernels::PagedAttention AttentionStep::Describe(const Call& call, std::int64_t head_task) const {
+  const Task& task = tasks_[static_cast<std::size_t>(head_task / shape_.kv_heads)];
+  const std::int64_t kv_head = head_task % shape_.kv_heads;
+  return {.kv = call.kv,
+          .kv_head = kv_head,
+          .block_ids = task.block_ids,
+          .context = task.context,
+          .rows = task.rows,
+          .group = group_,
+          .scale = call.scale,
+          .window = call.window,
+          .q = call.q + task.row * call.q_stride + kv_head * group_ * shape_.head_dim,
+          .q_stride = call.q_stride};
+}
+
+void AttentionStep::RunTask(const kernels::PagedAttention& attention, const Task& task, const Call& call, int thread) {
+  const std::int64_t kv_head = attention.kv_head, head = kv_head * group_ * shape_.head_dim,
                      out_stride = std::int64_t{shape_.heads} * shape_.head_dim;
-  const kernels::PagedAttention attention{.kv = call.kv,
-                                          .kv_head = kv_head,
-                                          .block_ids = task.block_ids,
-                                          .context = task.context,
-                                          .rows = task.rows,
-                                          .group = group_,
-                                          .scale = call.scale,
-                                          .window = call.window,
-                                          .q = call.q + task.row * call.q_stride + head,
-                                          .q_stride = call.q_stride};
   float* scratch = scratch_.data() + thread * scratch_floats_;
   float* out = call.out + task.row * out_stride + head;
   if (task.split < 0) return kernels_.paged_attention(attention, scratch, out, out_stride);

@@ -52,7 +52,8 @@ class AttentionStep {
 
   void Plan(const kvcache::StepBatch& batch, std::int64_t window);
   bool Split(const Task& tile, std::int64_t window);
-  void RunTask(const Call& call, const Task& task, std::int64_t kv_head, int thread);
+  kernels::PagedAttention Describe(const Call& call, std::int64_t head_task) const;
+  void RunTask(const kernels::PagedAttention& attention, const Task& task, const Call& call, int thread);
 
   const kernels::CpuKernels& kernels_;
   kernels::ThreadPool& threads_;

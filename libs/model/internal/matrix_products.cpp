@@ -12,6 +12,23 @@ std::int64_t Tiles(const MatrixProducts::Product& product) {
   return (rows + kernels::kGemmTileRows - 1) / kernels::kGemmTileRows;
 }
 
+// Into how many chunks the rows are cut, each a share of the threads' tasks. Who computes a row's products is then who
+// makes its input and reads its output, which stay in one core's cache.
+std::int64_t RowChunks(std::span<const MatrixProducts::Product> products, std::int64_t rows, std::int64_t threads) {
+  constexpr std::int64_t kChunkRowsMin = 128;  // below, the weights would be unpacked too often
+  for (const MatrixProducts::Product& product : products) {
+    if (product.w->weights != ProductWeights::kInt8) return 1;
+  }
+  return std::clamp<std::int64_t>(rows / kChunkRowsMin, 1, threads);
+}
+
+// The first row of a chunk: where a thread's share of the row-wise tasks begins, too.
+std::int64_t ChunkBegin(std::int64_t rows, std::int64_t chunk, std::int64_t chunks) {
+  if (chunk == chunks) return rows;
+  constexpr std::int64_t kTogether = MatrixProducts::kRowsPerTask;
+  return (rows + kTogether - 1) / kTogether * chunk / chunks * kTogether;
+}
+
 }  // namespace
 
 MatrixProducts::MatrixProducts(const kernels::CpuKernels& kernels, kernels::ThreadPool& threads, std::int64_t rows_max,
@@ -60,23 +77,29 @@ void MatrixProducts::Multiply(const char* name, std::span<const Product> product
                               const kernels::QuantizedRows& rounded) {
   std::int64_t tiles = 0;
   for (const Product& product : products) tiles += Tiles(product);
-  // About eight tasks a thread: few enough for the counter, enough to even out what the machine takes away.
-  const std::int64_t together = std::max<std::int64_t>(1, tiles / (8 * threads_.threads()));
-  threads_.Run((tiles + together - 1) / together,
+  const std::int64_t rows = rounded.rows, chunks = RowChunks(products, rows, threads_.threads());
+  // About eight tasks a thread: few enough for the counters, enough to even out what the machine takes away. With many
+  // rows a tile alone takes tens of microseconds, and whoever gets the last task would let the others wait for it.
+  constexpr std::int64_t kTileRowsOfTask = 256;
+  const std::int64_t together = std::clamp<std::int64_t>(tiles * chunks / (8 * threads_.threads()), 1,
+                                                         std::max<std::int64_t>(1, kTileRowsOfTask * chunks / rows));
+  const std::int64_t tasks = (tiles + together - 1) / together;
+  threads_.Run(tasks * chunks,
                [&](std::int64_t task, int thread) {
-                 const std::int64_t end = std::min(tiles, (task + 1) * together);
-                 for (std::int64_t i = task * together; i < end; ++i) {
+                 const std::int64_t chunk = task / tasks, begin = task % tasks * together;
+                 const RowRange range{ChunkBegin(rows, chunk, chunks), ChunkBegin(rows, chunk + 1, chunks)};
+                 for (std::int64_t i = begin; i < std::min(tiles, begin + together); ++i) {
                    std::int64_t tile = i;
                    const Product* product = products.data();
                    while (tile >= Tiles(*product)) tile -= Tiles(*product++);
-                   MultiplyTile(*product, tile, rounded, thread);
+                   MultiplyTile(*product, tile, rounded, range, thread);
                  }
                },
-               {name, "", rounded.rows});
+               {name, "", rows});
 }
 
 void MatrixProducts::MultiplyTile(const Product& product, std::int64_t tile, const kernels::QuantizedRows& rounded,
-                                  int thread) {
+                                  const RowRange& range, int thread) {
   const WeightMatrix& w = product.w->file;
   if (product.w->weights == ProductWeights::kBf16) {
     const auto* gate = product.gate != nullptr ? product.gate->packed : nullptr;
@@ -103,7 +126,7 @@ void MatrixProducts::MultiplyTile(const Product& product, std::int64_t tile, con
                                .y = product.y,
                                .y_stride = product.y_stride,
                                .accumulate = product.accumulate},
-                              tile);
+                              tile, range.begin, range.end);
     return;
   }
   const std::int64_t begin = tile * kernels::kGemmTileRows;

@@ -97,7 +97,11 @@ class MatrixProducts {
                   void (*pack)(kernels::WeightFormat, const std::uint8_t* file, std::int64_t rows_left,
                                std::int64_t columns, Value* panel));
   void Multiply(const char* name, std::span<const Product> products, const kernels::QuantizedRows& rounded);
-  void MultiplyTile(const Product& product, std::int64_t tile, const kernels::QuantizedRows& rounded, int thread);
+  struct RowRange {  // of packed weights; others take all rows
+    std::int64_t begin, end;
+  };
+  void MultiplyTile(const Product& product, std::int64_t tile, const kernels::QuantizedRows& rounded,
+                    const RowRange& range, int thread);
 
   const kernels::CpuKernels& kernels_;
   kernels::ThreadPool& threads_;
