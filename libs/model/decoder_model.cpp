@@ -212,14 +212,19 @@ const kvcache::StepBatch& DecoderModel::KeepSampledRows(const kvcache::StepBatch
 void DecoderModel::Embed(const kvcache::StepBatch& batch) {
   const WeightMatrix& embedding = weights_.token_embedding;
   const std::int64_t row_bytes = kernels::RowBytes(embedding.format, embedding.cols);
-  for (std::int64_t row = 0; row < batch.rows(); ++row) {
-    const std::int64_t token = batch.token_ids[static_cast<std::size_t>(row)];
-    float* x = x_.data() + row * config_.width;
-    kernels_.dequantize_row(embedding.format, embedding.data + token * row_bytes, config_.width, x);
-    if (config_.embedding_scale != 1.0F) {
-      for (std::int32_t i = 0; i < config_.width; ++i) x[i] *= config_.embedding_scale;
-    }
-  }
+  constexpr std::int64_t kTogether = MatrixProducts::kRowsPerTask;
+  const std::int64_t rows = batch.rows();
+  threads_.Run((rows + kTogether - 1) / kTogether,
+               [&](std::int64_t task, int) {
+                 for (std::int64_t row = task * kTogether; row < std::min(rows, (task + 1) * kTogether); ++row) {
+                   const std::int64_t token = batch.token_ids[static_cast<std::size_t>(row)];
+                   float* x = x_.data() + row * config_.width;
+                   kernels_.dequantize_row(embedding.format, embedding.data + token * row_bytes, config_.width, x);
+                   if (config_.embedding_scale == 1.0F) continue;
+                   for (std::int32_t i = 0; i < config_.width; ++i) x[i] *= config_.embedding_scale;
+                 }
+               },
+               {"embed", "", rows});
 }
 
 kernels::PagedKv DecoderModel::LayerKv(std::int32_t layer) const {
