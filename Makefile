@@ -121,6 +121,24 @@ bench: binaries kafka model ## every figure of docs/performance/cpu.md that need
 docs: build ## write docs/CONFIGURATION.md anew from the option tables
 	@$(BUILD)/bin/config_doc >docs/CONFIGURATION.md
 
+# The fault harness's Kafka client, pinned by hash; not the one that the services link.
+CHAOS_LIBS := $(RUN_DIR)/chaos-python
+$(CHAOS_LIBS)/.complete: tests/chaos/requirements.txt | deps
+	@python3 -m pip install --quiet --upgrade --require-hashes --no-deps --target $(CHAOS_LIBS) -r $<
+	@touch $@
+
+CHAOS = PYTHONPATH=$(CHAOS_LIBS) python3 tests/chaos/chaos.py --bin-dir=$(BUILD)/bin --run-dir=$(RUN_DIR)/chaos \
+  --kafka-libs=$(RUN_DIR)/kafka/libs
+CYCLES ?= 20
+SEED ?= 1
+.PHONY: chaos
+chaos: binaries kafka $(CHAOS_LIBS)/.complete ## break a mesh again and again: CYCLES=N SEED=S [FAULTS=kill,pause,...] (docs/reliability.md)
+	@$(CHAOS) --cycles=$(CYCLES) --seed=$(SEED) $(if $(FAULTS),--faults=$(FAULTS)) $(CHAOS_FLAGS)
+
+.PHONY: chaos-short
+chaos-short: binaries kafka $(CHAOS_LIBS)/.complete ## every kind of fault at least once, seed 1 (about 5 minutes)
+	@$(CHAOS) --cycles=16 --seed=1 $(CHAOS_FLAGS)
+
 SOURCES = $(shell git ls-files '*.cpp' '*.cu' '*.cuh' '*.h')
 .PHONY: format
 format: ## clang-format all sources

@@ -15,6 +15,7 @@
 #include "libs/app/app.h"
 #include "libs/base/check.h"
 #include "libs/config/version.h"
+#include "libs/fault/fault.h"
 #include "libs/http/server.h"
 #include "libs/telemetry/log.h"
 
@@ -105,6 +106,8 @@ Runner::Runner(std::string service, const CommonOptions& options) : rep_(std::ma
     std::exit(1);
   }
   telemetry::LogInfo("starting", {{"version", config::Version()}, {"commit", config::Commit()}});
+  if (const absl::Status armed = fault::ArmFromEnvironment(); !armed.ok()) std::exit(StartFailed(armed));
+  if (!fault::ArmedPoint().empty()) telemetry::LogWarning("fault_armed", {{"point", fault::ArmedPoint()}});
 }
 
 Runner::~Runner() {

@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Breaks a running mesh again and again and proves that nothing was lost, said twice or said out of order.
+
+Usage: make chaos CYCLES=N SEED=S [FAULTS=kill,pause,...]
+The last line is the result; exit code 1 when anything is wrong, 2 when the run itself could not be done. See README.md.
+"""
+import argparse
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import checker
+import evidence
+import generator
+import mesh as mesh_module
+import nemesis
+import story
+from process import StartError
+from up import lock_run_dir
+
+ROOT = mesh_module.ROOT
+TRACES_MAX = 5
+ACKNOWLEDGE_S = 60
+LAG_S = 30
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cycles", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--faults", default=",".join(nemesis.KINDS), help="kinds of faults; default: all")
+    parser.add_argument("--rate", type=float, default=30, help="new messages a second")
+    parser.add_argument("--conversations", type=int, default=200)
+    parser.add_argument("--instances", type=int, default=2, help="processes of each service")
+    parser.add_argument("--settle-s", type=float, default=90, help="time to answer everything after the last fault")
+    parser.add_argument("--lease-ms", type=int, default=1000, help="of the senders")
+    parser.add_argument("--post-timeout-ms", type=int, default=1500, help="of the senders")
+    parser.add_argument("--reconcile-ms", type=int, default=8000, help="of the senders")
+    parser.add_argument("--run-dir", type=pathlib.Path, default=ROOT / ".run/chaos", help="emptied at the start")
+    parser.add_argument("--bin-dir", type=pathlib.Path, default=ROOT / "build/bin")
+    parser.add_argument("--kafka-libs", type=pathlib.Path, default=ROOT / ".run/kafka/libs", help="from `make kafka`")
+    options = parser.parse_args()
+    options.kinds = options.faults.split(",")
+    for kind in options.kinds:
+        if kind not in nemesis.KINDS:
+            parser.error(f"--faults: {kind} is none of {', '.join(nemesis.KINDS)}")
+    return options
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def commit():
+    return subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+                          capture_output=True, text=True).stdout.strip()
+
+
+def wait_for_outcomes(options, run_dir, mesh):
+    """Until every acknowledged message was seen by its user; what takes longer is for the checker to judge."""
+    acked = {m.message_id for m in generator.read_log(run_dir / "generator.jsonl") if m.acked_at}
+    deadline = time.monotonic() + options.settle_s
+    while True:
+        missing = acked - {send.in_reply_to for send in evidence.sends(run_dir / "sends.jsonl")}
+        if not missing or time.monotonic() > deadline:
+            return missing
+        mesh.tend()
+        time.sleep(0.5)
+
+
+def wait_for_lag(broker):
+    deadline = time.monotonic() + LAG_S
+    while True:
+        lag = evidence.lag(broker)
+        if not any(lag.values()) or time.monotonic() > deadline:
+            return lag
+        time.sleep(1)
+
+
+def run(options, mesh):
+    """Returns the evidence of a run of all cycles."""
+    run_dir, broker = mesh.run_dir, f"127.0.0.1:{mesh.kafka_port}"
+    started = time.monotonic()
+    mesh.start()
+    say(f"mesh is up after {time.monotonic() - started:.1f} s; seed {options.seed}, commit {commit()}")
+    secret = (run_dir / "secrets/whatsapp.app_secret").read_text().strip().encode()
+    ports = [mesh.port[f"gateway-{number}"] for number in range(options.instances)]
+    users = generator.Generator(ports, secret, run_dir / "generator.jsonl", options.seed, options.rate, options.conversations)
+    monkey = nemesis.Nemesis(mesh, options.seed, options.kinds, run_dir / "nemesis.jsonl", say)
+    users.start()
+    try:
+        monkey.run(options.cycles)
+        monkey.wait(1.0)
+    finally:
+        acknowledged = users.end(ACKNOWLEDGE_S)
+    if not acknowledged:
+        say("  some messages were not acknowledged in time; they may stay without an answer")
+    healed = time.monotonic()
+    missing = wait_for_outcomes(options, run_dir, mesh)
+    say(f"  all faults healed; {'everything was seen' if not missing else f'{len(missing)} messages were not seen'} "
+        f"after {time.monotonic() - healed:.1f} s; waiting for late copies")
+    # A copy that a doubt brings leaves within the reconciliation time; then nothing can be under way any more.
+    monkey.wait((options.reconcile_ms + options.lease_ms + options.post_timeout_ms) / 1000 + 2)
+    lag = wait_for_lag(broker)
+    found = evidence.collect(run_dir, broker, monkey.faults, lag)
+    for name, code in mesh.deaths:
+        if code not in (-signal.SIGKILL,):
+            say(f"  {name} ended by itself with code {code}; see {run_dir}/logs/{name}.log")
+    return found
+
+
+def report(options, found, run_dir):
+    verdict = checker.judge(found, mesh_module.NOTICE_TEXT)
+    result = (f"cycles {len(found.faults)} messages {verdict.messages} lost {verdict.count('lost')} "
+              f"duplicate {verdict.count('duplicate')} reordered {verdict.count('reordered')} "
+              f"in_doubt {verdict.in_doubt} recovery_p99_s {verdict.recovery_p99_s():.1f}")
+    rows = []
+    for number, violation in enumerate(verdict.violations):
+        lines = story.of_message(found, violation.message_id) if violation.message_id else []
+        rows.append({**vars(violation), "trace": lines})
+        if number < TRACES_MAX:
+            say(f"\n{violation.kind.upper()} {violation.message_id}: {violation.why}")
+            for line in lines:
+                say(f"    {line}")
+    summary = {"seed": options.seed, "commit": commit(), "result": result, "violations": rows,
+               "recovery_s": [round(s, 3) for s in verdict.recovery_s], "unacknowledged_seen": verdict.unacknowledged_seen}
+    (run_dir / "report.json").write_text(json.dumps(summary, indent=1) + "\n")
+    if not verdict.good:
+        others = len(verdict.violations) - TRACES_MAX
+        say(f"\n{len(verdict.violations)} violations" + (f" ({others} more in {run_dir}/report.json)" if others > 0 else "") +
+            f"; seed {options.seed}, commit {summary['commit']}, foreign {verdict.count('foreign')}, "
+            f"unfinished {verdict.count('unfinished')}; logs in {run_dir}/logs")
+    say(result)
+    return 0 if verdict.good else 1
+
+
+def main():
+    options = parse_arguments()
+    mesh, found = None, None
+
+    def request_stop(*_):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, request_stop)
+    signal.signal(signal.SIGINT, request_stop)
+    try:
+        lock = lock_run_dir(options.run_dir)  # noqa: F841  held until the process ends
+        mesh = mesh_module.Mesh(options)
+        found = run(options, mesh)
+    except (StartError, OSError, TimeoutError) as error:
+        print(f"chaos: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("chaos: stopped", file=sys.stderr)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if mesh is not None:
+            mesh.stop()
+    if found is None:
+        return 2
+    return report(options, found, options.run_dir.resolve())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

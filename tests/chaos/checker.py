@@ -1,0 +1,217 @@
+"""Judges a run: was every acknowledged message answered once and in order? Shares no code with the services.
+
+Input is evidence that the services do not write for it: the generator's log, what users saw (the fake Graph API's file), and
+the topics as any client reads them. `judge` is pure, so that its own test can plant every mistake that it must find.
+"""
+import dataclasses
+import math
+
+ANSWER_PREFIX = "echo: "
+
+
+@dataclasses.dataclass
+class Message:
+    """One user message of the generator. Times are seconds of the wall clock."""
+    message_id: str
+    user: str
+    text: str
+    posted_at: float
+    acked_at: float = 0.0  # 0: never answered with 200
+    posts: list = dataclasses.field(default_factory=list)  # (time, what the gateway answered)
+
+
+@dataclasses.dataclass
+class Send:
+    """What a user saw; `line` is its place in the fake Graph API's file, the order in which sends were accepted."""
+    line: int
+    t: float
+    user: str
+    text: str
+    reply_id: str
+    in_reply_to: str
+
+
+@dataclasses.dataclass
+class Fault:
+    """One cycle of the nemesis."""
+    cycle: int
+    kind: str
+    target: str
+    began: float
+    healed: float
+
+
+@dataclasses.dataclass
+class Evidence:
+    messages: list
+    sends: list
+    turns: list = dataclasses.field(default_factory=list)
+    replies: list = dataclasses.field(default_factory=list)
+    ledger: list = dataclasses.field(default_factory=list)
+    dead_letters: list = dataclasses.field(default_factory=list)
+    parked: list = dataclasses.field(default_factory=list)  # ReplyRecord
+    audit: list = dataclasses.field(default_factory=list)  # raw bytes of each record
+    faults: list = dataclasses.field(default_factory=list)
+    lag: dict = dataclasses.field(default_factory=dict)  # "group topic/partition" -> records not committed at the end
+
+
+@dataclasses.dataclass
+class Violation:
+    kind: str  # lost, duplicate, reordered, foreign, unfinished
+    message_id: str
+    why: str
+
+
+@dataclasses.dataclass
+class Verdict:
+    violations: list
+    messages: int  # acknowledged
+    in_doubt: int
+    recovery_s: list  # one number a cycle
+    unacknowledged_seen: int  # never acknowledged and answered all the same: allowed, and told
+
+    def count(self, kind):
+        return sum(violation.kind == kind for violation in self.violations)
+
+    @property
+    def good(self):
+        return not self.violations
+
+    def recovery_p99_s(self):
+        if not self.recovery_s:
+            return 0.0
+        ordered = sorted(self.recovery_s)
+        return ordered[max(0, math.ceil(0.99 * len(ordered)) - 1)]
+
+
+class _Index:
+    """The evidence by message."""
+
+    def __init__(self, evidence, notice_text):
+        self.message_of_text, self.turn_of, self.message_of_turn = {}, {}, {}
+        for message in evidence.messages:
+            self.message_of_text[ANSWER_PREFIX + message.text] = message
+        by_id = {message.message_id: message for message in evidence.messages}
+        for record in sorted(evidence.turns, key=lambda record: (record.partition, record.offset)):
+            self.turn_of.setdefault(record.message_id, record)  # the first acceptance counts
+            if record.message_id in by_id:
+                self.message_of_turn[record.turn_id] = by_id[record.message_id]
+        self.answers, self.notices, self.strangers = {}, {}, []
+        for send in sorted(evidence.sends, key=lambda send: send.line):
+            message = self.message_of_text.get(send.text)
+            kind = self.answers
+            if message is None and send.text == notice_text:
+                message, kind = by_id.get(send.in_reply_to), self.notices
+            if message is None or message.user != send.user or send.in_reply_to not in ("", message.message_id):
+                self.strangers.append(send)
+            else:
+                kind.setdefault(message.message_id, []).append(send)
+        self.dead = {}
+        for letter in evidence.dead_letters:
+            if letter.turn_id in self.message_of_turn:
+                self.dead.setdefault(self.message_of_turn[letter.turn_id].message_id, []).append(letter)
+        self.parked = {self.message_of_turn[record.turn_id].message_id for record in evidence.parked
+                       if record.turn_id in self.message_of_turn}
+
+    def seen(self, message_id):
+        sends = self.answers.get(message_id, []) + self.notices.get(message_id, [])
+        return sorted(sends, key=lambda send: send.line)
+
+    def settled_at(self, message_id):
+        """When the message had its outcome; None while it has none."""
+        times = [send.t for send in self.seen(message_id)] + [letter.t for letter in self.dead.get(message_id, [])]
+        return min(times) if times else None
+
+
+def _named_in_audit(evidence, turn_id):
+    if not turn_id:
+        return False
+    needles = (bytes.fromhex(turn_id), turn_id.encode())
+    return any(needle in record for record in evidence.audit for needle in needles)
+
+
+def _outcomes(evidence, index):
+    """I1 and I2: each acknowledged message has exactly one outcome, and shows at most one text."""
+    for message in evidence.messages:
+        key = message.message_id
+        answers, notices = index.answers.get(key, []), index.notices.get(key, [])
+        dead = index.dead.get(key, [])
+        turn = index.turn_of.get(key)
+        for extra in index.seen(key)[1:]:
+            first = index.seen(key)[0]
+            yield Violation("duplicate", key, f"the user saw {first.text[:40]!r} and {(extra.t - first.t):.1f} s later "
+                            f"{extra.text[:40]!r} (reply ids {first.reply_id[:12]}, {extra.reply_id[:12]})")
+        if answers and dead and not notices:
+            yield Violation("duplicate", key, f"answered, and a dead letter ({dead[0].reason}) all the same")
+        if answers or not message.acked_at:
+            continue
+        if turn is None:
+            yield Violation("lost", key, "acknowledged with 200, but there is no record of it in `turns`")
+        elif dead and not notices:
+            yield Violation("lost", key, f"a dead letter ({dead[0].reason}) of which the user was told nothing")
+        elif notices and not dead:
+            yield Violation("lost", key, "a notice to the user, but no dead letter")
+        elif not dead and not _named_in_audit(evidence, turn.turn_id):
+            yield Violation("lost", key, "parked, and nothing was shown" if key in index.parked else
+                            "acknowledged, and no answer, dead letter or named drop by the end")
+
+
+def _order(evidence, index):
+    """I3: first sends of a conversation leave in the order of acceptance."""
+    place = {}
+    for message in evidence.messages:
+        turn, seen = index.turn_of.get(message.message_id), index.seen(message.message_id)
+        if turn is not None and seen:
+            place.setdefault(message.user, []).append((seen[0].line, turn.partition, turn.offset, message.message_id))
+    for user, rows in place.items():
+        if len({partition for _, partition, _, _ in rows}) > 1:
+            yield Violation("reordered", rows[0][3], f"the conversation of {user} is in more than one partition")
+            continue
+        newest, newest_id = -1, ""
+        for _, _, offset, message_id in sorted(rows):
+            if offset < newest:
+                yield Violation("reordered", message_id,
+                                f"accepted at offset {offset}, left after {newest_id} of offset {newest}")
+            else:
+                newest, newest_id = offset, message_id
+
+
+def _in_doubt(evidence):
+    """Replies of which, at some moment, the ledger could not say whether they were shown."""
+    doubted, open_claims = set(), {}
+    for entry in sorted(evidence.ledger, key=lambda entry: (entry.partition, entry.offset)):
+        claims = open_claims.setdefault(entry.partition, set())
+        if entry.kind == "claim":
+            claims.add(entry.reply_id)
+            if entry.resends:
+                doubted.add(entry.reply_id)
+        elif entry.kind == "sent":
+            claims.discard(entry.reply_id)
+        elif entry.kind == "takeover":
+            doubted |= claims
+        elif entry.kind == "evidence" and entry.reply_id in claims:
+            doubted.add(entry.reply_id)
+    return len(doubted)
+
+
+def _recovery(evidence, index):
+    """Per cycle: from its end to the outcome of the last message that was acknowledged before and was still open."""
+    settled = [(message.acked_at, index.settled_at(message.message_id)) for message in evidence.messages if message.acked_at]
+    settled = [(acked, at) for acked, at in settled if at is not None]
+    for fault in evidence.faults:
+        open_then = [at for acked, at in settled if acked <= fault.healed <= at]
+        yield max(open_then, default=fault.healed) - fault.healed
+
+
+def judge(evidence, notice_text):
+    index = _Index(evidence, notice_text)
+    violations = [*_outcomes(evidence, index), *_order(evidence, index)]
+    for send in index.strangers:
+        violations.append(Violation("foreign", send.in_reply_to, f"user {send.user} saw {send.text[:60]!r}, "
+                                    "which is no answer to anything of theirs"))
+    for place, records in sorted(evidence.lag.items()):
+        if records:
+            violations.append(Violation("unfinished", "", f"{place}: {records} records are not committed at the end"))
+    acked = [message for message in evidence.messages if message.acked_at]
+    strays = sum(1 for message in evidence.messages if not message.acked_at and index.seen(message.message_id))
+    return Verdict(violations, len(acked), _in_doubt(evidence), list(_recovery(evidence, index)), strays)

@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+"""The checker must find every mistake that is planted into an otherwise clean run, and nothing in the clean one."""
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import checker  # noqa: E402
+import story  # noqa: E402
+import wire  # noqa: E402
+
+NOTICE = "sorry"
+USERS, TURNS = 4, 5
+
+
+def turn_id(message_id):
+    return message_id.encode().hex().ljust(64, "0")
+
+
+class Run:
+    """A clean run of USERS conversations with TURNS messages each; a test then spoils one thing."""
+
+    def __init__(self):
+        self.evidence = checker.Evidence(messages=[], sends=[])
+        self.t = 1000.0
+        for number in range(TURNS):
+            for user in range(USERS):
+                self.say(f"u{user}", f"m{user}.{number}", partition=user % 2)
+
+    def say(self, user, message_id, partition):
+        self.t += 1
+        offset = len(self.evidence.turns)
+        self.evidence.messages.append(checker.Message(message_id, user, f"text of {message_id}", self.t, self.t + 0.1,
+                                                      [(self.t, "200")]))
+        self.evidence.turns.append(wire.TurnRecord(partition, offset, self.t, turn_id(message_id), message_id, user))
+        self.show(user, f"echo: text of {message_id}", message_id)
+
+    def show(self, user, text, message_id, t=None):
+        line = len(self.evidence.sends)
+        self.evidence.sends.append(checker.Send(line, t or self.t + 0.5, user, text, f"r{line}", message_id))
+
+    def hide(self, message_id):
+        self.evidence.sends = [send for send in self.evidence.sends if send.in_reply_to != message_id]
+
+    def die(self, message_id, reason="deadline"):
+        self.evidence.dead_letters.append(wire.DeadLetter(self.t, turn_id(message_id), reason, "mesh.turns", "worker"))
+
+    def verdict(self):
+        return checker.judge(self.evidence, NOTICE)
+
+
+class CheckerTest(unittest.TestCase):
+    def setUp(self):
+        self.run_ = Run()
+        self.evidence = self.run_.evidence
+
+    def expect(self, kind, message_id=None, count=1):
+        verdict = self.run_.verdict()
+        self.assertEqual([(v.kind, v.message_id if message_id is not None else None) for v in verdict.violations],
+                         [(kind, message_id)] * count, verdict.violations)
+        return verdict
+
+    def expect_good(self):
+        verdict = self.run_.verdict()
+        self.assertTrue(verdict.good, verdict.violations)
+        return verdict
+
+    def test_clean_run(self):
+        self.assertEqual(self.expect_good().messages, USERS * TURNS)
+
+    def test_no_answer_is_lost(self):
+        self.run_.hide("m1.2")
+        self.expect("lost", "m1.2")
+
+    def test_acknowledged_but_never_in_the_log_is_lost(self):
+        self.run_.hide("m1.2")
+        self.evidence.turns = [turn for turn in self.evidence.turns if turn.message_id != "m1.2"]
+        self.assertIn("turns", self.expect("lost", "m1.2").violations[0].why)
+
+    def test_never_acknowledged_may_stay_without_answer(self):
+        self.run_.hide("m3.4")
+        self.evidence.messages[-1].acked_at = 0.0
+        self.assertEqual(self.expect_good().messages, USERS * TURNS - 1)
+
+    def test_second_copy_is_a_duplicate(self):
+        self.run_.show("u2", "echo: text of m2.1", "m2.1")
+        self.expect("duplicate", "m2.1")
+
+    def test_each_further_copy_counts(self):
+        for _ in range(3):
+            self.run_.show("u2", "echo: text of m2.1", "m2.1")
+        self.expect("duplicate", "m2.1", count=3)
+
+    def test_a_copy_of_an_unacknowledged_message_counts_too(self):
+        self.evidence.messages[-1].acked_at = 0.0
+        self.run_.show("u3", "echo: text of m3.4", "m3.4")
+        self.expect("duplicate", "m3.4")
+
+    def test_answer_and_notice_is_a_duplicate(self):
+        self.run_.show("u2", NOTICE, "m2.1")
+        self.run_.die("m2.1")
+        self.expect("duplicate", "m2.1")
+
+    def test_answer_and_dead_letter_is_a_duplicate(self):
+        self.run_.die("m2.1")
+        self.expect("duplicate", "m2.1")
+
+    def test_dead_letter_with_a_notice_is_an_outcome(self):
+        self.run_.hide("m0.4")
+        self.run_.die("m0.4")
+        self.run_.show("u0", NOTICE, "m0.4")
+        self.expect_good()
+
+    def test_dead_letter_without_a_notice_is_lost(self):
+        self.run_.hide("m0.4")
+        self.run_.die("m0.4")
+        self.expect("lost", "m0.4")
+
+    def test_notice_without_a_dead_letter_is_lost(self):
+        self.run_.hide("m0.4")
+        self.run_.show("u0", NOTICE, "m0.4")
+        self.expect("lost", "m0.4")
+
+    def test_drop_named_on_audit_is_an_outcome(self):
+        self.run_.hide("m0.4")
+        self.evidence.audit.append(b"\x0a\x20" + bytes.fromhex(turn_id("m0.4")) + b"merged")
+        self.expect_good()
+
+    def test_parked_and_never_shown_is_lost(self):
+        self.run_.hide("m0.4")
+        self.evidence.parked.append(wire.ReplyRecord(0, 0, self.run_.t, turn_id("m0.4"), "answer", 0, "x"))
+        self.assertIn("parked", self.expect("lost", "m0.4").violations[0].why)
+
+    def test_swapped_answers_of_one_conversation_are_reordered(self):
+        first, second = (next(s for s in self.evidence.sends if s.in_reply_to == name) for name in ("m1.1", "m1.2"))
+        first.line, second.line = second.line, first.line
+        self.expect("reordered", "m1.1")
+
+    def test_order_across_conversations_is_free(self):
+        first, second = (next(s for s in self.evidence.sends if s.in_reply_to == name) for name in ("m1.1", "m2.1"))
+        first.line, second.line = second.line, first.line
+        self.expect_good()
+
+    def test_order_is_that_of_acceptance_not_of_posting(self):
+        turns = {turn.message_id: turn for turn in self.evidence.turns}
+        turns["m1.1"].offset, turns["m1.2"].offset = turns["m1.2"].offset, turns["m1.1"].offset
+        self.expect("reordered", "m1.2")
+
+    def test_a_retry_accepted_again_keeps_its_first_place(self):
+        turn = self.evidence.turns[0]
+        self.evidence.turns.append(wire.TurnRecord(turn.partition, 900, self.run_.t, turn.turn_id, turn.message_id, turn.user))
+        self.expect_good()
+
+    def test_a_conversation_in_two_partitions_is_reordered(self):
+        self.evidence.turns[-1].partition = 7
+        self.expect("reordered")
+
+    def test_somebody_elses_answer_is_foreign(self):
+        self.run_.show("u0", "echo: text of m2.1", "m0.1")
+        self.assertEqual([v.kind for v in self.run_.verdict().violations], ["foreign"])
+
+    def test_unknown_text_is_foreign(self):
+        self.run_.show("u0", "hello", "m0.1")
+        self.expect("foreign", "m0.1")
+
+    def test_uncommitted_records_are_unfinished(self):
+        self.evidence.lag = {"mesh.worker mesh.turns/3": 2, "mesh.worker mesh.turns/4": 0}
+        self.expect("unfinished")
+
+    def test_recovery_is_from_the_end_of_the_fault_to_the_last_open_answer(self):
+        self.evidence.faults = [checker.Fault(1, "kill", "worker-0", 1004.0, 1010.2),
+                                checker.Fault(2, "kill", "worker-0", 5000.0, 5001.0)]
+        message = next(m for m in self.evidence.messages if m.posted_at == 1008.0)
+        next(s for s in self.evidence.sends if s.in_reply_to == message.message_id).t = 1018.2
+        verdict = self.expect_good()
+        self.assertEqual([round(s, 3) for s in verdict.recovery_s], [8.0, 0.0])
+        self.assertEqual(round(verdict.recovery_p99_s(), 3), 8.0)
+
+    def test_claims_left_open_are_in_doubt(self):
+        def entry(offset, kind, reply_id="", resends=0):
+            return wire.LedgerEntry(0, offset, 1.0, kind, reply_id=reply_id, resends=resends)
+        self.evidence.ledger = [entry(0, "claim", "a"), entry(1, "sent", "a"), entry(2, "evidence", "a"),  # plain
+                                entry(3, "claim", "b"), entry(4, "evidence", "b"), entry(5, "sent", "b"),  # by evidence
+                                entry(6, "claim", "c"), entry(7, "takeover"), entry(8, "claim", "c", 1)]  # resent
+        self.assertEqual(self.run_.verdict().in_doubt, 2)
+
+    def test_trace_tells_the_story_in_order(self):
+        self.run_.show("u2", "echo: text of m2.1", "m2.1", t=self.run_.t + 50)
+        lines = story.of_message(self.evidence, "m2.1")
+        self.assertIn("posted", lines[0])
+        self.assertEqual(sum("screen line" in line for line in lines), 2)
+        self.assertIn("nothing mentions", story.of_message(self.evidence, "never")[0])
+
+
+class WireTest(unittest.TestCase):
+    @staticmethod
+    def field(number, value):
+        if isinstance(value, int):
+            return bytes([number << 3]) + WireTest.varint(value)
+        return bytes([number << 3 | 2]) + WireTest.varint(len(value)) + value
+
+    @staticmethod
+    def varint(value):
+        out = bytearray()
+        while value > 0x7F:
+            out.append(value & 0x7F | 0x80)
+            value >>= 7
+        return bytes(out + bytes([value]))
+
+    def test_turn_and_reply(self):
+        conversation = self.field(1, b"dev") + self.field(2, 1) + self.field(4, b"491700000001")
+        value = self.field(1, b"\xab" * 32) + self.field(2, conversation) + self.field(3, b"wamid.1") + self.field(4, 1)
+        record = wire.turn(3, 300, 1.5, value)
+        self.assertEqual((record.turn_id, record.message_id, record.user), ("ab" * 32, "wamid.1", "491700000001"))
+        reply = self.field(1, self.field(1, b"\xab" * 32) + self.field(4, 1) + self.field(5, "ü".encode()))
+        record = wire.reply(3, 7, 1.5, reply)
+        self.assertEqual((record.turn_id, record.kind, record.text), ("ab" * 32, "notice", "ü"))
+
+    def test_dead_letter_names_the_turn_of_its_origin(self):
+        original = self.field(1, b"\xcd" * 32)
+        for topic, value in ((b"mesh.turns", original), (b"mesh.replies", self.field(1, original))):
+            letter = wire.dead_letter(2.0, self.field(1, b"deadline") + self.field(3, topic) + self.field(7, value))
+            self.assertEqual((letter.turn_id, letter.reason), ("cd" * 32, "deadline"))
+
+    def test_claim_larger_than_a_byte(self):
+        entry = wire.ledger(0, 1, 1.0, self.field(2, self.field(1, b"\x01" * 32) + self.field(2, 70000) + self.field(3, 1)))
+        self.assertEqual((entry.kind, entry.reply_id, entry.resends), ("claim", "01" * 32, 1))
+        self.assertIn("70000", entry.detail)
+
+    def test_cut_off_bytes_are_an_error(self):
+        with self.assertRaises(wire.WireError):
+            wire.fields(b"\x0a\x20abc")
+
+
+if __name__ == "__main__":
+    unittest.main()

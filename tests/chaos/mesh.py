@@ -1,0 +1,187 @@
+"""The mesh under test: broker, store, fake Graph API and several processes of each service, which a nemesis may break.
+
+All processes are started and ended by the thread that made the Mesh: the kernel ends a child with the thread that started it
+(scripts/mesh/process.py asks for that), so a thread that goes away must not have children.
+"""
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import sys
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts/mesh"))
+import accounts  # noqa: E402
+import stores  # noqa: E402
+from process import Process, StartError, http_ready, port_is_free  # noqa: E402
+
+ROLES = ("session", "worker", "sender", "gateway")
+READY_S = 60
+NOTICE_TEXT = "sorry, this could not be answered"
+# Below the ports that the kernel gives to outgoing connections: one of those may not take the port of a process that is down.
+PORT_RANGE = (20000, 31000)
+
+
+class PortBlock:
+    """Free ports from a random place on, so that two meshes on one machine rarely even try the same."""
+
+    def __init__(self):
+        self.next = random.SystemRandom().randrange(*PORT_RANGE)
+
+    def take(self):
+        for _ in range(1000):
+            self.next = PORT_RANGE[0] if self.next >= PORT_RANGE[1] else self.next + 1
+            if port_is_free(self.next):
+                return self.next
+        raise StartError("no free port between 20000 and 31000")
+
+
+class Mesh:
+    """options: run_dir, bin_dir, kafka_libs, instances (of each role), lease_ms, post_timeout_ms, reconcile_ms."""
+
+    def __init__(self, options):
+        self.options = options
+        self.run_dir = options.run_dir.resolve()
+        ports = PortBlock()
+        self.kafka_port, self.controller_port, self.redis_port, self.graph_port = (ports.take() for _ in range(4))
+        names = [f"{role}-{number}" for role in ROLES for number in range(options.instances)]
+        self.port = {name: ports.take() for name in names}  # gateway: webhooks; session: gRPC
+        self.admin_port = {name: ports.take() for name in names}
+        self.process = {}  # by name; also kafka, redis, fake_channel_api
+        self.down = set()  # meant to be down: not to be started again by tend()
+        self.deaths = []  # (name, exit code) of what ended without being asked to
+
+    # Starting
+
+    def start(self):
+        self.prepare_folder()
+        self.process["redis"] = stores.redis(self.run_dir, self.redis_port)
+        self.process["kafka"] = stores.kafka(self.run_dir, self.kafka_port, self.controller_port)
+        self.process["fake_channel_api"] = self.make("fake_channel_api", "fake_channel_api", [
+            f"--port={self.graph_port}", f"--accounts={self.run_dir / 'accounts.yaml'}",
+            f"--sends-file={self.run_dir / 'sends.jsonl'}",
+            f"--status-webhooks=http://127.0.0.1:{self.port['gateway-0']}"])
+        for role in ROLES:
+            for number in range(self.options.instances):
+                self.process[f"{role}-{number}"] = self.make_service(role, number)
+        for name in ("redis", "kafka"):
+            self.process[name].start()
+        for name in ("redis", "kafka"):
+            self.wait_ready(name)
+        for name, process in self.process.items():
+            if name not in ("redis", "kafka"):
+                process.start()
+        for name in self.process:
+            self.wait_ready(name)
+
+    def prepare_folder(self):
+        for part in ("kafka/data", "redis", "logs", "accounts.yaml", "sends.jsonl"):
+            path = self.run_dir / part
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        (self.run_dir / "kafka").mkdir(parents=True, exist_ok=True)
+        libs = self.run_dir / "kafka/libs"
+        if not libs.exists():
+            libs.symlink_to(self.options.kafka_libs.resolve())
+        path = accounts.ensure(self.run_dir, f"http://127.0.0.1:{self.graph_port}")
+        lines = f"    answer_tokens_max: 160\n    notice_text: {NOTICE_TEXT}\n    user_sends_per_second_max: 1000\n" \
+                "    user_burst_max: 1000\n    sends_per_second_max: 2000\n"
+        path.write_text(re.sub(r"    answer_tokens_max.*\n    repetition_penalty.*\n", lines, path.read_text()))
+
+    def make(self, name, binary, flags):
+        return Process(name, [self.options.bin_dir / binary, *flags], self.run_dir / f"logs/{name}.log", stop_s=40)
+
+    def make_service(self, role, number):
+        name = f"{role}-{number}"
+        common = [f"--admin-port={self.admin_port[name]}"]
+        if role == "session":
+            return self.make(name, role, [*common, f"--grpc-port={self.port[name]}", f"--redis-port={self.redis_port}"])
+        common += [f"--accounts={self.run_dir / 'accounts.yaml'}", f"--kafka-brokers=127.0.0.1:{self.kafka_port}"]
+        if role == "gateway":
+            return self.make(name, role, [*common, f"--port={self.port[name]}"])
+        common.append(f"--session-target=127.0.0.1:{self.port[f'session-{number}']}")
+        if role == "worker":
+            return self.make(name, role, [*common, "--engine=echo", "--echo-step-ms=5"])
+        return self.make(name, role, [*common, f"--lease-ms={self.options.lease_ms}",
+                                      f"--post-timeout-ms={self.options.post_timeout_ms}",
+                                      f"--reconcile-ms={self.options.reconcile_ms}"])
+
+    def ready(self, name):
+        if name == "redis":
+            return stores.redis_ready(self.redis_port)
+        if name == "kafka":
+            return stores.kafka_ready(self.kafka_port)
+        if name == "fake_channel_api":
+            return http_ready(f"http://127.0.0.1:{self.graph_port}/healthz")
+        return http_ready(f"http://127.0.0.1:{self.admin_port[name]}/readyz")
+
+    def wait_ready(self, name):
+        """A service may end while its broker or store is away; it is then started again, as an orchestrator would."""
+        deadline = time.monotonic() + READY_S
+        check = self.ready(name)
+        while not check():
+            if time.monotonic() > deadline:
+                raise StartError(f"{name} was not ready within {READY_S} s. The end of its log:\n{self.process[name].log_end()}")
+            self.tend()
+            time.sleep(0.05)
+
+    # Breaking
+
+    def alive(self, name):
+        return self.process[name].exit_code() is None
+
+    def signal(self, name, number):
+        if self.alive(name):
+            os.kill(self.process[name].child.pid, number)
+
+    def kill(self, name):
+        self.down.add(name)
+        self.signal(name, signal.SIGKILL)
+        self.process[name].child.wait()
+
+    def terminate(self, name):
+        """True when it went by itself within its time."""
+        self.down.add(name)
+        return self.process[name].stop()
+
+    def start_again(self, name, environment=None):
+        process = self.process[name]
+        process.environment = {**os.environ, **(environment or {})}
+        process.start()
+        self.down.discard(name)
+
+    def stopped(self, name):
+        """Whether SIGSTOP has frozen it."""
+        if not self.alive(name):
+            return False
+        stat = pathlib.Path(f"/proc/{self.process[name].child.pid}/stat").read_text()
+        return stat.rsplit(") ", 1)[1].startswith("T")
+
+    def tend(self):
+        """Starts again, unarmed, what ended without being asked to."""
+        for name, process in self.process.items():
+            if name in self.down or process.child is None or process.exit_code() is None:
+                continue
+            self.deaths.append((name, process.exit_code()))
+            self.start_again(name)
+
+    def graph_control(self, body):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.graph_port}/control", data=body.encode(), method="POST")
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.read().decode()
+
+    # Ending
+
+    def stop(self):
+        """Intake first, then what works, then the stores; frozen processes are woken."""
+        for name, process in self.process.items():
+            if process.child is not None:
+                self.signal(name, signal.SIGCONT)
+        names = sorted(self.process, key=lambda name: (("gateway", "worker", "sender", "fake_channel_api", "session", "redis",
+                                                        "kafka").index(name.rsplit("-", 1)[0])))
+        for name in names:
+            if not self.process[name].stop():
+                print(f"chaos: {name} did not stop by itself; killed", file=sys.stderr)
