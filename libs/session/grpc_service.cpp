@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/base/str_cat.h"
+#include "libs/fault/fault.h"
 #include "libs/rpc/call.h"
 #include "libs/session/validate.h"
 #include "libs/telemetry/log.h"
@@ -57,6 +58,7 @@ struct GrpcService::Rep final : v1::SessionService::CallbackService {
                    absl::DeadlineExceededError("deadline passed while the call waited for a thread"));
       }
       absl::StatusOr<Response> result = (store->*kStoreMethod)(*request, deadline);
+      if (method == kAppendTurn && result.ok()) fault::Here("session_turn_appended");
       if (result.ok()) *response = *std::move(result);
       End(reactor, method, started, trace, result.status());
     });

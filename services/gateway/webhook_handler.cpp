@@ -7,6 +7,7 @@
 
 #include "libs/base/str_cat.h"
 #include "libs/crypto/digest.h"
+#include "libs/fault/fault.h"
 #include "libs/identity/identity.h"
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/trace.h"
@@ -177,6 +178,7 @@ void WebhookHandler::Produce(std::vector<bus::OutgoingRecord> records, const Acc
                       {"records", count},
                       {"error", status.message()}});
     }
+    if (status.ok()) fault::Here("gateway_persisted");
     Answer(status.ok() ? WebhookOutcome::kPersisted : WebhookOutcome::kNotPersisted, respond);
   });
   for (bus::OutgoingRecord& record : records) {

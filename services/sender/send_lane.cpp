@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/base/hex.h"
+#include "libs/fault/fault.h"
 #include "libs/telemetry/log.h"
 #include "services/sender/retry_delay.h"
 
@@ -113,7 +114,10 @@ void SendLane::Plan() {
     parts = effects().FindCodec(item().reply.conversation().channel())->Split(item().reply.text());
   Append(
       MakePlan(key(), item().reply.conversation(), parts, item().record.offset, *ledger().term(), effects().WallMs()),
-      [this](std::int64_t) { Step(); });
+      [this](std::int64_t) {
+        fault::Here("sender_planned");
+        Step();
+      });
 }
 
 void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
@@ -185,6 +189,7 @@ void SendLane::Claim(std::size_t part, std::uint32_t resends) {
 }
 
 void SendLane::OnClaimed(std::size_t part, std::int64_t claim_offset, base::MonotonicTime claimed_at) {
+  fault::Here("sender_claimed");
   const PlannedTurn* turn = planned();
   const bool revoked = context_.lease->revoked.load(std::memory_order_acquire);
   if (turn != nullptr && !revoked && ledger().MayPost(ReplyIdOf(part), claim_offset) &&
@@ -227,6 +232,7 @@ void SendLane::Post(const PlannedTurn& turn, std::size_t part, std::int64_t clai
 
 void SendLane::OnPosted(std::size_t part, std::int64_t claim_offset, base::MonotonicTime posted_at,
                         http::ClientResult result) {
+  fault::Here("sender_posted");
   head_.slot.GiveUp();
   context_.metrics->ObserveSend(channel_name(), base::ToSeconds(effects().Now() - posted_at));
   if (result.ok) return OnAnswer(part, claim_offset, result.response);
@@ -241,7 +247,10 @@ void SendLane::OnAnswer(std::size_t part, std::int64_t claim_offset, const http:
       context_.metrics->CountSend(channel_name(), "sent");
       context_.gate->Open(*head_.posted_as);
       return Append(MakeSent(ReplyIdOf(part), head_.claim_term, claim_offset, answer.message_id, effects().WallMs()),
-                    [this](std::int64_t) { Step(); });
+                    [this](std::int64_t) {
+                      fault::Here("sender_sent");
+                      Step();
+                    });
     }
     case channel::SendVerdict::kRetry:
       context_.metrics->CountSend(channel_name(), "retry");

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "libs/base/backoff.h"
+#include "libs/fault/fault.h"
 #include "libs/telemetry/log.h"
 #include "services/sender/send_lane.h"
 
@@ -154,6 +155,7 @@ void SendLane::ReportOutcome(mesh::session::v1::Outcome outcome) {
 }
 
 void SendLane::Done() {
+  fault::Here("sender_reply_done");
   if (head_.doubt) context_.metrics->in_doubt.Add(-1);
   head_ = Head{};
   const Queued finished = std::move(items_.front());

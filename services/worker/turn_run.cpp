@@ -9,6 +9,7 @@
 #include "libs/base/hex.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
+#include "libs/fault/fault.h"
 #include "libs/telemetry/log.h"
 #include "services/worker/prompt.h"
 
@@ -171,6 +172,7 @@ void TurnRun::OnGenerated(absl::StatusOr<engine::GenerationResult> result) {
   if (result->finish_reason == engine::FinishReason::kCancelled) {
     return Finish("abandoned", /*completed=*/false);  // the engine is shutting down; the next owner answers
   }
+  fault::Here("worker_generated");
   context_.metrics->ttft_seconds.Observe(base::ToSeconds(result->ttft));
   context_.metrics->prompt_tokens.Increment(result->prompt_tokens);
   context_.metrics->completion_tokens.Increment(result->completion_tokens);
@@ -208,6 +210,7 @@ void TurnRun::OnWritten(absl::StatusOr<bus::RecordPosition> position) {
   if (!position.ok()) return RetryLater(&TurnRun::WriteReply, "broker", position.status());
   retries_in_a_row_ = 0;
   reply_offset_ = position->offset;
+  fault::Here("worker_reply_written");
   Project();
 }
 
@@ -280,6 +283,7 @@ void TurnRun::Finish(std::string_view outcome, bool completed) {
                   {"reply_offset", reply_offset_},
                   {"completion_tokens", reply_.completion_tokens()},
                   {"ms", base::ToMs(context_.clock->Now() - task_->read_at)}});
+  if (completed) fault::Here("worker_turn_done");
   std::exchange(on_done_, nullptr)(completed);
 }
 

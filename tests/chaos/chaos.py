@@ -94,10 +94,14 @@ def run(options, mesh):
     try:
         monkey.run(options.cycles)
         monkey.wait(1.0)
+        users.ending.set()
+        deadline = time.monotonic() + ACKNOWLEDGE_S
+        while not users.done() and time.monotonic() < deadline:
+            monkey.wait(0.1)
+        if not users.done():
+            say("  some messages were not acknowledged in time; they may stay without an answer")
     finally:
-        acknowledged = users.end(ACKNOWLEDGE_S)
-    if not acknowledged:
-        say("  some messages were not acknowledged in time; they may stay without an answer")
+        users.give_up()
     healed = time.monotonic()
     missing = wait_for_outcomes(options, run_dir, mesh)
     say(f"  all faults healed; {'everything was seen' if not missing else f'{len(missing)} messages were not seen'} "
@@ -151,7 +155,7 @@ def main():
         mesh = mesh_module.Mesh(options)
         found = run(options, mesh)
     except (StartError, OSError, TimeoutError) as error:
-        print(f"chaos: {error}", file=sys.stderr)
+        print(f"chaos: {error}\nseed {options.seed}, commit {commit()}", file=sys.stderr)
     except KeyboardInterrupt:
         print("chaos: stopped", file=sys.stderr)
     finally:

@@ -79,15 +79,15 @@ class Generator:
         for thread in self.threads:
             thread.start()
 
-    def end(self, timeout_s):
-        """True when everything that was begun is acknowledged."""
+    def done(self):
+        """After ending: everything that was begun is acknowledged."""
+        return not any(thread.is_alive() for thread in self.threads)
+
+    def give_up(self):
         self.ending.set()
-        deadline = time.monotonic() + timeout_s
-        for thread in self.threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        done = not any(thread.is_alive() for thread in self.threads)
         self.giving_up.set()
-        return done
+        for thread in self.threads:
+            thread.join(TIMEOUT_S + 1)
 
     def run(self, number, users):
         rng = random.Random(f"{self.seed}/{number}")
