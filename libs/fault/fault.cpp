@@ -45,8 +45,8 @@ std::string_view TakePart(std::string_view& text) {
 }
 
 absl::Status Refuse(std::string_view why) {
-  return absl::InvalidArgumentError(
-      base::StrCat(kVariable, ": ", why, "; wanted is POINT:kill|stop|delay_ms=N[:NTH], such as worker_turn_done:kill:3"));
+  return absl::InvalidArgumentError(base::StrCat(
+      kVariable, ": ", why, "; wanted is POINT:kill|stop|delay_ms=N[:NTH], such as worker_turn_done:kill:3"));
 }
 
 // Whoever looks at the end of the log must see that this death was asked for. No logger: it may be waiting for us.

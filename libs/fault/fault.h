@@ -50,11 +50,12 @@ void Pass();  // a pass of the armed point
 }  // namespace internal
 
 inline void Here(PointName point) {
-  if (internal::armed_index.load(std::memory_order_relaxed) == point.index()) [[unlikely]] internal::Pass();
+  if (internal::armed_index.load(std::memory_order_relaxed) == point.index()) [[unlikely]]
+    internal::Pass();
 }
 
-// Arms what MESH_FAULT names; unset or empty: nothing. InvalidArgument when it names no point or no action: a fault that
-// silently does not happen would prove nothing. Called by app::Runner. REQUIRES: no thread is in Here
+// Arms what MESH_FAULT names; unset or empty: nothing. InvalidArgument when it names no point or no action: a fault
+// that silently does not happen would prove nothing. Called by app::Runner. REQUIRES: no thread is in Here
 absl::Status ArmFromEnvironment();
 
 std::string_view ArmedPoint();  // its name; empty when none
