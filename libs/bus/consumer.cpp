@@ -179,6 +179,7 @@ void GroupConsumer::Turn() {
   ApplyPauses();
   ServeCommits();
   AssignPending();
+  gap_repair_.Serve(Now());
   const MessagePtr message(rd_kafka_consumer_poll(client_.get(), kPollTimeoutMs));
   if (message != nullptr) Handle(*message);
   std::array<char, 512> reason{};
@@ -269,7 +270,9 @@ void GroupConsumer::Handle(const rd_kafka_message_t& message) {
     case PartitionTable::Verdict::kSkip:
       return;
     case PartitionTable::Verdict::kGap:
-      FetchAgainFrom(partition, table_.NextOffset(partition));
+      gap_repair_.Try(Now());
+      return;
+    case PartitionTable::Verdict::kBehindGap:
       return;
     case PartitionTable::Verdict::kLogReset:
       RestartLog(partition, message.offset);
@@ -300,18 +303,19 @@ void GroupConsumer::RestartLog(const TopicPartition& partition, std::int64_t off
   CHECK(table_.Begin(partition, offset, -1).verdict == PartitionTable::Verdict::kWork);
 }
 
-void GroupConsumer::FetchAgainFrom(const TopicPartition& partition, std::int64_t offset) {
-  telemetry::LogWarning("log_gap_checked",
-                        {{"topic", partition.topic}, {"partition", partition.partition}, {"from_offset", offset}});
-  const PartitionListPtr list = NewPartitionList(1);
-  rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition)->offset = offset;
-  const ErrorPtr error(rd_kafka_seek_partitions(client_.get(), list.get(), kSeekTimeoutMs));
-  const rd_kafka_resp_err_t code = error != nullptr ? rd_kafka_error_code(error.get()) : list->elems[0].err;
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    telemetry::LogError(
-        "log_gap_not_checked",
-        {{"topic", partition.topic}, {"partition", partition.partition}, {"error", rd_kafka_err2name(code)}});
+std::vector<absl::Status> GroupConsumer::Seek(const std::vector<PartitionTable::Gap>& gaps) {
+  const PartitionListPtr list = NewPartitionList(gaps.size());
+  for (const PartitionTable::Gap& gap : gaps) {
+    rd_kafka_topic_partition_list_add(list.get(), gap.partition.topic.c_str(), gap.partition.partition)->offset =
+        gap.next_offset;
   }
+  const ErrorPtr error(rd_kafka_seek_partitions(client_.get(), list.get(), kSeekTimeoutMs));
+  std::vector<absl::Status> results;
+  for (int i = 0; i < list->cnt; ++i) {
+    const rd_kafka_resp_err_t code = error != nullptr ? rd_kafka_error_code(error.get()) : list->elems[i].err;
+    results.push_back(ToStatus(code, "seek"));
+  }
+  return results;
 }
 
 void GroupConsumer::HandleError(const rd_kafka_message_t& message) {

@@ -12,6 +12,7 @@
 
 #include "libs/bus/consumer.h"
 #include "libs/bus/internal/broker_health.h"
+#include "libs/bus/internal/gap_repair.h"
 #include "libs/bus/internal/join_watch.h"
 #include "libs/bus/internal/kafka_handle.h"
 #include "libs/bus/internal/offset_committer.h"
@@ -71,7 +72,7 @@ class GroupConsumer final : public Consumer {
   void HandleError(const rd_kafka_message_t& message);
   void HandOver(const rd_kafka_message_t& message, const TopicPartition& partition);
   void RestartLog(const TopicPartition& partition, std::int64_t offset);
-  void FetchAgainFrom(const TopicPartition& partition, std::int64_t offset);
+  std::vector<absl::Status> Seek(const std::vector<PartitionTable::Gap>& gaps);
   static void OnError(rd_kafka_t* client, int error, const char* reason, void* opaque);
 
   void Wake();
@@ -89,6 +90,7 @@ class GroupConsumer final : public Consumer {
   telemetry::Gauge paused_partitions_;
 
   PartitionTable table_;
+  GapRepair gap_repair_{&table_, [this](const std::vector<PartitionTable::Gap>& gaps) { return Seek(gaps); }};
   BrokerHealth health_;
   // Not a member by value: it must live on when a client has to be left behind (DropClient).
   std::unique_ptr<JoinWatch> join_watch_ = std::make_unique<JoinWatch>();

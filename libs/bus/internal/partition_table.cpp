@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "libs/base/check.h"
-
 namespace bus::internal {
 
 bool PartitionTable::Assign(const TopicPartition& partition, std::int64_t committed_offset, std::string_view metadata) {
@@ -36,21 +34,33 @@ PartitionTable::Begun PartitionTable::Begin(const TopicPartition& partition, std
   const std::int64_t expected = state.tracker.end();
   if (offset < state.tracker.watermark() && log_end >= 0 && log_end < expected) return {.verdict = Verdict::kLogReset};
   const bool gap = state.started && offset > expected;
+  if (gap && state.gap_open) return {.verdict = Verdict::kBehindGap};
   if (gap && state.gap_checked_at != expected) {
-    state.gap_checked_at = expected;
+    state.gap_open = true;
     return {.verdict = Verdict::kGap};
   }
+  if (offset >= expected) state.gap_open = false;
   state.started = true;
   const bool work = state.tracker.Begin(offset);
   if (!work) state.changed = true;  // the watermark may have moved over it
   return {.verdict = work ? Verdict::kWork : Verdict::kSkip, .missing_count = gap ? offset - expected : 0};
 }
 
-std::int64_t PartitionTable::NextOffset(const TopicPartition& partition) const {
+std::vector<PartitionTable::Gap> PartitionTable::OpenGaps() const {
+  std::vector<Gap> gaps;
   std::lock_guard lock(mutex_);
-  const auto it = partitions_.find(partition);
-  CHECK(it != partitions_.end());
-  return it->second.tracker.end();
+  for (const auto& [partition, state] : partitions_) {
+    if (state.gap_open) gaps.push_back({.partition = partition, .next_offset = state.tracker.end()});
+  }
+  return gaps;
+}
+
+void PartitionTable::NoteFetchedAgain(const Gap& gap) {
+  std::lock_guard lock(mutex_);
+  const auto it = partitions_.find(gap.partition);
+  if (it == partitions_.end() || !it->second.gap_open || it->second.tracker.end() != gap.next_offset) return;
+  it->second.gap_open = false;
+  it->second.gap_checked_at = gap.next_offset;
 }
 
 void PartitionTable::MarkDone(const TopicPartition& partition, std::int64_t offset) {

@@ -21,10 +21,11 @@ class PartitionTable {
  public:
   // What to do with a record that was read.
   enum class Verdict {
-    kWork,      // hand it over
-    kSkip,      // finished or in flight already, or the partition is not owned: drop it
-    kGap,       // offsets before it were not seen: fetch again from NextOffset, once, and drop it
-    kLogReset,  // the log behind it is a new one: what is known of the partition is void
+    kWork,       // hand it over
+    kSkip,       // finished or in flight already, or the partition is not owned: drop it
+    kGap,        // offsets before it were not seen: fetch again from the first of them, and drop it
+    kBehindGap,  // as kGap, and fetching has not gone back yet since: drop it
+    kLogReset,   // the log behind it is a new one: what is known of the partition is void
   };
   struct Begun {
     Verdict verdict = Verdict::kSkip;
@@ -37,6 +38,13 @@ class PartitionTable {
     TopicPartition partition;
     std::int64_t offset = 0;
     std::string metadata;
+  };
+
+  // A partition that stands still: nothing of it beyond `next_offset` is worked on before that offset was fetched
+  // again.
+  struct Gap {
+    TopicPartition partition;
+    std::int64_t next_offset = 0;
   };
 
   // Partitions whose fetching must be changed.
@@ -52,7 +60,11 @@ class PartitionTable {
 
   // `log_end`: one past the last offset of the log as far as known, else < 0.
   Begun Begin(const TopicPartition& partition, std::int64_t offset, std::int64_t log_end);
-  std::int64_t NextOffset(const TopicPartition& partition) const;  // REQUIRES: owned
+
+  // Gaps for which fetching has not gone back yet. Until NoteFetchedAgain, or the missing offset comes by itself, every
+  // later record of the partition is kBehindGap; from then on one that still leaves the gap is believed.
+  std::vector<Gap> OpenGaps() const;
+  void NoteFetchedAgain(const Gap& gap);  // ignored when it is not open any more
 
   void MarkDone(const TopicPartition& partition, std::int64_t offset);  // ignored when not owned
   void SetPaused(const TopicPartition& partition, bool paused);         // ignored when not owned
@@ -79,6 +91,7 @@ class PartitionTable {
     bool changed = false;  // since the last look for what to commit
     std::int64_t committed_offset = -1;
     std::string committed_metadata;
+    bool gap_open = false;             // records behind tracker.end() were dropped and fetching has not gone back
     std::int64_t gap_checked_at = -1;  // the next offset for which fetching went back already
     bool pause_wanted = false;
     bool pause_applied = false;

@@ -33,11 +33,37 @@ TEST(PartitionTableTest, AGapIsFetchedAgainOnceAndThenBelieved) {
   table.Assign(kPartition, 5, {});
   EXPECT_EQ(BeginAt(table, 5), Verdict::kWork);
   EXPECT_EQ(BeginAt(table, 9), Verdict::kGap);
-  EXPECT_EQ(table.NextOffset(kPartition), 6);
+  const std::vector<PartitionTable::Gap> gaps = table.OpenGaps();
+  ASSERT_EQ(gaps.size(), 1u);
+  EXPECT_EQ(gaps[0].partition, kPartition);
+  EXPECT_EQ(gaps[0].next_offset, 6);
+  table.NoteFetchedAgain(gaps[0]);
+  EXPECT_TRUE(table.OpenGaps().empty());
   const PartitionTable::Begun begun = table.Begin(kPartition, 9, -1);
   EXPECT_EQ(begun.verdict, Verdict::kWork);
   EXPECT_EQ(begun.missing_count, 3);
   EXPECT_EQ(BeginAt(table, 12), Verdict::kGap) << "another gap is looked at again";
+}
+
+// Offset 6 was dropped with a gap. Were a later record worked on before fetching has gone back, 6 would count as
+// finished, and its turn would be lost.
+TEST(PartitionTableTest, NothingPassesAGapBeforeFetchingHasGoneBack) {
+  PartitionTable table;
+  table.Assign(kPartition, 5, {});
+  EXPECT_EQ(BeginAt(table, 5), Verdict::kWork);
+  EXPECT_EQ(BeginAt(table, 7), Verdict::kGap);
+  for (std::int64_t offset = 7; offset < 12; ++offset) EXPECT_EQ(BeginAt(table, offset), Verdict::kBehindGap);
+  table.MarkDone(kPartition, 5);
+  const std::vector<PartitionTable::Commit> commits = table.Uncommitted();
+  ASSERT_EQ(commits.size(), 1u);
+  EXPECT_EQ(commits[0].offset, 6) << "what was dropped is not committed";
+  EXPECT_EQ(commits[0].metadata, "");
+
+  table.NoteFetchedAgain({.partition = kPartition, .next_offset = 4});  // of an older gap
+  EXPECT_EQ(BeginAt(table, 12), Verdict::kBehindGap);
+  EXPECT_EQ(BeginAt(table, 6), Verdict::kWork) << "the offset itself ends the gap, however it came";
+  EXPECT_TRUE(table.OpenGaps().empty());
+  EXPECT_EQ(BeginAt(table, 7), Verdict::kWork);
 }
 
 TEST(PartitionTableTest, AGapThatWasNoneLosesNothing) {
@@ -45,6 +71,15 @@ TEST(PartitionTableTest, AGapThatWasNoneLosesNothing) {
   table.Assign(kPartition, 5, {});
   EXPECT_EQ(BeginAt(table, 9), Verdict::kGap);
   for (std::int64_t offset = 5; offset < 12; ++offset) EXPECT_EQ(BeginAt(table, offset), Verdict::kWork);
+}
+
+TEST(PartitionTableTest, AGapEndsWithTheOwnership) {
+  PartitionTable table;
+  table.Assign(kPartition, 5, {});
+  EXPECT_EQ(BeginAt(table, 9), Verdict::kGap);
+  table.Assign(kPartition, 9, {});
+  EXPECT_TRUE(table.OpenGaps().empty());
+  EXPECT_EQ(BeginAt(table, 9), Verdict::kWork);
 }
 
 TEST(PartitionTableTest, WithoutACommitAnyFirstOffsetIsRight) {
