@@ -10,6 +10,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import checker
@@ -33,7 +34,7 @@ def parse_arguments():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", default=",".join(nemesis.KINDS), help="kinds of faults; default: all")
     parser.add_argument("--rate", type=float, default=30, help="new messages a second")
-    parser.add_argument("--conversations", type=int, default=200)
+    parser.add_argument("--conversations", type=int, default=60)
     parser.add_argument("--instances", type=int, default=2, help="processes of each service")
     parser.add_argument("--settle-s", type=float, default=90, help="time to answer everything after the last fault")
     parser.add_argument("--lease-ms", type=int, default=1000, help="of the senders")
@@ -59,16 +60,38 @@ def commit():
                           capture_output=True, text=True).stdout.strip()
 
 
+class Stills:
+    """Notices when this machine stood still (a suspended virtual machine): such time is nobody's recovery."""
+
+    TICK_S, NOTICED_S = 0.2, 5.0
+
+    def __init__(self):
+        self.spans = []
+        threading.Thread(target=self.watch, daemon=True).start()
+
+    def watch(self):
+        last = time.time()
+        while True:
+            time.sleep(self.TICK_S)
+            now = time.time()
+            if now - last > self.NOTICED_S:
+                self.spans.append((last, now))
+                say(f"  the machine stood still for {now - last:.1f} s")
+            last = now
+
+
 def wait_for_outcomes(options, run_dir, mesh):
     """Until every acknowledged message was seen by its user; what takes longer is for the checker to judge."""
     acked = {m.message_id for m in generator.read_log(run_dir / "generator.jsonl") if m.acked_at}
-    deadline = time.monotonic() + options.settle_s
+    left_s = options.settle_s
     while True:
+        began = time.monotonic()
         missing = acked - {send.in_reply_to for send in evidence.sends(run_dir / "sends.jsonl")}
-        if not missing or time.monotonic() > deadline:
+        if not missing or left_s < 0:
             return missing
         mesh.tend()
         time.sleep(0.5)
+        left_s -= min(time.monotonic() - began, Stills.NOTICED_S)  # what stood still had no time
 
 
 def wait_for_lag(broker):
@@ -89,6 +112,7 @@ def run(options, mesh):
     secret = (run_dir / "secrets/whatsapp.app_secret").read_text().strip().encode()
     ports = [mesh.port[f"gateway-{number}"] for number in range(options.instances)]
     users = generator.Generator(ports, secret, run_dir / "generator.jsonl", options.seed, options.rate, options.conversations)
+    stills = Stills()
     monkey = nemesis.Nemesis(mesh, options.seed, options.kinds, run_dir / "nemesis.jsonl", say)
     users.start()
     try:
@@ -110,10 +134,16 @@ def run(options, mesh):
     monkey.wait((options.reconcile_ms + options.lease_ms + options.post_timeout_ms) / 1000 + 2)
     lag = wait_for_lag(broker)
     found = evidence.collect(run_dir, broker, monkey.faults, lag)
+    found.stills = list(stills.spans)
     for name, code in mesh.deaths:
         if code not in (-signal.SIGKILL,):
             say(f"  {name} ended by itself with code {code}; see {run_dir}/logs/{name}.log")
     return found
+
+
+def slowest_story(found, verdict):
+    _, message = max(verdict.recoveries, key=lambda row: row[0], default=(0, None))
+    return story.of_message(found, message.message_id) if message else []
 
 
 def report(options, found, run_dir):
@@ -129,8 +159,9 @@ def report(options, found, run_dir):
             say(f"\n{violation.kind.upper()} {violation.message_id}: {violation.why}")
             for line in lines:
                 say(f"    {line}")
-    summary = {"seed": options.seed, "commit": commit(), "result": result, "violations": rows,
-               "recovery_s": [round(s, 3) for s in verdict.recovery_s], "unacknowledged_seen": verdict.unacknowledged_seen}
+    summary = {"stood_still_s": round(sum(to - begin for begin, to in found.stills), 1), "seed": options.seed, "commit": commit(), "result": result, "violations": rows,
+               "recovery_s": [round(seconds, 3) for seconds, _ in verdict.recoveries],
+               "slowest": slowest_story(found, verdict), "unacknowledged_seen": verdict.unacknowledged_seen}
     (run_dir / "report.json").write_text(json.dumps(summary, indent=1) + "\n")
     if not verdict.good:
         others = len(verdict.violations) - TRACES_MAX

@@ -52,6 +52,7 @@ class Evidence:
     parked: list = dataclasses.field(default_factory=list)  # ReplyRecord
     audit: list = dataclasses.field(default_factory=list)  # raw bytes of each record
     faults: list = dataclasses.field(default_factory=list)
+    stills: list = dataclasses.field(default_factory=list)  # (from, to) in which the machine itself stood still
     lag: dict = dataclasses.field(default_factory=dict)  # "group topic/partition" -> records not committed at the end
 
 
@@ -67,7 +68,7 @@ class Verdict:
     violations: list
     messages: int  # acknowledged
     in_doubt: int
-    recovery_s: list  # one number a cycle
+    recoveries: list  # (seconds, message that was open longest or None) of each cycle
     unacknowledged_seen: int  # never acknowledged and answered all the same: allowed, and told
 
     def count(self, kind):
@@ -78,9 +79,9 @@ class Verdict:
         return not self.violations
 
     def recovery_p99_s(self):
-        if not self.recovery_s:
+        ordered = sorted(seconds for seconds, _ in self.recoveries)
+        if not ordered:
             return 0.0
-        ordered = sorted(self.recovery_s)
         return ordered[max(0, math.ceil(0.99 * len(ordered)) - 1)]
 
 
@@ -194,13 +195,25 @@ def _in_doubt(evidence):
     return len(doubted)
 
 
+def _length_without(begin, end, spans):
+    """Of begin to end, what lies in none of the spans."""
+    length, at = 0.0, begin
+    for span_begin, span_end in sorted(spans):
+        length += max(0.0, min(span_begin, end) - at)
+        at = max(at, span_end)
+    return length + max(0.0, end - at)
+
+
 def _recovery(evidence, index):
-    """Per cycle: from its end to the outcome of the last message that was acknowledged before and was still open."""
-    settled = [(message.acked_at, index.settled_at(message.message_id)) for message in evidence.messages if message.acked_at]
-    settled = [(acked, at) for acked, at in settled if at is not None]
+    """Per cycle: from its end to the outcome of the last message that was acknowledged before and was still open. Time in
+    which a later fault was in force, or the machine stood still, does not count."""
+    settled = [(index.settled_at(message.message_id), message) for message in evidence.messages if message.acked_at]
+    settled = [(at, message) for at, message in settled if at is not None]
     for fault in evidence.faults:
-        open_then = [at for acked, at in settled if acked <= fault.healed <= at]
-        yield max(open_then, default=fault.healed) - fault.healed
+        open_then = [(at, message) for at, message in settled if message.acked_at <= fault.healed <= at]
+        last, message = max(open_then, key=lambda row: row[0], default=(fault.healed, None))
+        spans = evidence.stills + [(other.began, other.healed) for other in evidence.faults if other.began >= fault.healed]
+        yield _length_without(fault.healed, last, spans), message
 
 
 def judge(evidence, notice_text):

@@ -173,8 +173,22 @@ class CheckerTest(unittest.TestCase):
         message = next(m for m in self.evidence.messages if m.posted_at == 1008.0)
         next(s for s in self.evidence.sends if s.in_reply_to == message.message_id).t = 1018.2
         verdict = self.expect_good()
-        self.assertEqual([round(s, 3) for s in verdict.recovery_s], [8.0, 0.0])
+        self.assertEqual([round(s, 3) for s, _ in verdict.recoveries], [8.0, 0.0])
+        self.assertIs(verdict.recoveries[0][1], message)
         self.assertEqual(round(verdict.recovery_p99_s(), 3), 8.0)
+
+    def test_recovery_leaves_out_when_the_machine_stood_still(self):
+        self.evidence.faults = [checker.Fault(1, "kill", "worker-0", 1019.5, 1020.2)]
+        self.evidence.sends[-1].t = 1030.2
+        self.evidence.stills = [(1000.0, 1021.2), (1025.0, 1028.0), (1030.0, 2000.0)]
+        self.assertEqual([round(s, 3) for s, _ in self.expect_good().recoveries], [5.8])
+
+    def test_recovery_leaves_out_later_faults_and_counts_no_time_twice(self):
+        self.evidence.faults = [checker.Fault(1, "kill", "worker-0", 1019.5, 1020.2),
+                                checker.Fault(2, "broker", "kafka", 1022.2, 1026.2)]
+        self.evidence.stills = [(1024.0, 1027.2)]
+        self.evidence.sends[-1].t = 1030.2
+        self.assertEqual([round(s, 3) for s, _ in self.expect_good().recoveries], [5.0, 3.0])
 
     def test_claims_left_open_are_in_doubt(self):
         def entry(offset, kind, reply_id="", resends=0):

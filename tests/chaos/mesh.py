@@ -22,6 +22,8 @@ from process import Process, StartError, http_ready, port_is_free  # noqa: E402
 ROLES = ("session", "worker", "sender", "gateway")
 READY_S = 60
 NOTICE_TEXT = "sorry, this could not be answered"
+TURN_DEADLINE_S = 10  # shorter than the longest pause, so that a worker that wakes finds its turns' time used up
+ECHO_STEP_MS = 30  # about 0.4 s an answer, so that a fault meets turns that run
 # Below the ports that the kernel gives to outgoing connections: one of those may not take the port of a process that is down.
 PORT_RANGE = (20000, 31000)
 
@@ -88,7 +90,8 @@ class Mesh:
             libs.symlink_to(self.options.kafka_libs.resolve())
         path = accounts.ensure(self.run_dir, f"http://127.0.0.1:{self.graph_port}")
         lines = f"    answer_tokens_max: 160\n    notice_text: {NOTICE_TEXT}\n    user_sends_per_second_max: 1000\n" \
-                "    user_burst_max: 1000\n    sends_per_second_max: 2000\n"
+                "    user_burst_max: 1000\n    sends_per_second_max: 2000\n" \
+                f"    turn_deadline_s: {TURN_DEADLINE_S}\n"
         path.write_text(re.sub(r"    answer_tokens_max.*\n    repetition_penalty.*\n", lines, path.read_text()))
 
     def make(self, name, binary, flags):
@@ -104,7 +107,7 @@ class Mesh:
             return self.make(name, role, [*common, f"--port={self.port[name]}"])
         common.append(f"--session-target=127.0.0.1:{self.port[f'session-{number}']}")
         if role == "worker":
-            return self.make(name, role, [*common, "--engine=echo", "--echo-step-ms=5"])
+            return self.make(name, role, [*common, "--engine=echo", f"--echo-step-ms={ECHO_STEP_MS}"])
         return self.make(name, role, [*common, f"--lease-ms={self.options.lease_ms}",
                                       f"--post-timeout-ms={self.options.post_timeout_ms}",
                                       f"--reconcile-ms={self.options.reconcile_ms}"])

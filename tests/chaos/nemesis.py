@@ -15,6 +15,8 @@ GATEWAY_PAUSE_S = 4.0
 ROLES = {"kill": ("worker", "sender", "session", "gateway"), "pause": ("worker", "sender", "session", "gateway"),
          "term": ("gateway", "worker", "sender", "session")}
 POINT_WAIT_S = 20.0
+DROP_ALONG_SHARE = 0.3
+DROP_ALONG_S = 0.2  # about as long as that many sends take
 
 
 def points(bin_dir):
@@ -43,8 +45,12 @@ class Nemesis:
         for cycle in range(1, cycles + 1):
             self.wait(self.rng.uniform(*pause_s))
             kind = self.draw("kinds", self.kinds)
+            doubts = self.rng.random() < DROP_ALONG_SHARE and "drop" in self.kinds and kind != "drop"
+            if doubts:  # sends are in doubt when the other fault comes, and their statuses have to come through it
+                self.mesh.graph_control(json.dumps({"accept_then_drop": 5}))
+                self.wait(DROP_ALONG_S)
             began = time.time()
-            target = getattr(self, kind)()
+            target = getattr(self, kind)() + (", with drop" if doubts else "")
             fault = Fault(cycle, kind, target, began, time.time())
             self.faults.append(fault)
             self.log.write(json.dumps(vars(fault)) + "\n")
