@@ -159,7 +159,9 @@ def report(options, found, run_dir):
             say(f"\n{violation.kind.upper()} {violation.message_id}: {violation.why}")
             for line in lines:
                 say(f"    {line}")
-    summary = {"stood_still_s": round(sum(to - begin for begin, to in found.stills), 1), "seed": options.seed, "commit": commit(), "result": result, "violations": rows,
+    stood_still_s = sum(to - begin for begin, to in found.stills)
+    summary = {"seed": options.seed, "commit": commit(), "result": result, "violations": rows,
+               "stood_still_s": round(stood_still_s, 1),
                "recovery_s": [round(seconds, 3) for seconds, _ in verdict.recoveries],
                "slowest": slowest_story(found, verdict), "unacknowledged_seen": verdict.unacknowledged_seen}
     (run_dir / "report.json").write_text(json.dumps(summary, indent=1) + "\n")
