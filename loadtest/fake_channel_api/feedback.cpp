@@ -1,5 +1,6 @@
 #include "loadtest/fake_channel_api/feedback.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/strip.h"
@@ -12,8 +13,10 @@
 namespace fake_channel_api {
 namespace {
 
-constexpr int kAttemptsMax = 6;
-constexpr auto kFirstPause = std::chrono::milliseconds(250);  // doubles: a gateway restart of 8 s is bridged
+// About four minutes. Meta goes on for days: an outage of broker or gateway must not lose a status for good.
+constexpr int kAttemptsMax = 64;
+constexpr auto kFirstPause = std::chrono::milliseconds(250);  // doubles up to kPauseMax
+constexpr auto kPauseMax = std::chrono::milliseconds(4000);
 constexpr auto kTimeout = std::chrono::seconds(10);
 
 }  // namespace
@@ -65,7 +68,7 @@ void Feedback::OnAnswer(std::shared_ptr<Webhook> webhook, bool taken) {
     telemetry::LogWarning("status_webhook_given_up", {{"path", webhook->path}});
     return dropped_total_.Increment();
   }
-  const auto pause = kFirstPause * (1 << webhook->attempt);
+  const auto pause = std::min(kPauseMax, kFirstPause * (1 << std::min(webhook->attempt, 8)));
   loop_.PostAfter(pause, [this, webhook = std::move(webhook)] { Post(webhook); });
 }
 

@@ -15,7 +15,7 @@ namespace fake_channel_api {
 // Tells a gateway what became of each send, as Meta does: signed webhooks with `sent` and `delivered` statuses
 // (WhatsApp), or with the echo of the message and a delivery report (Messenger) or seen event (Instagram).
 //
-// A webhook that is not answered with 200 is sent again with growing pauses, six times in all, then given up.
+// A webhook that is not answered with 200 is sent again with growing pauses for about four minutes, then given up.
 // Threading: Tell from any thread, never blocks; the rest runs on `loop`.
 // Bound:     kWaitingMax webhooks wait or are in flight; more are dropped and counted.
 class Feedback {

@@ -10,8 +10,8 @@ from checker import Fault
 KINDS = ("kill", "pause", "term", "redis", "broker", "drop", "graph", "point")
 # Longer than a sender's lease; and longer than the consumer group's session timeout of 10 s, so that partitions move away.
 PAUSES_S = (3.0, 13.0)
-# Meta's retries of a delivery status go on for days, the fake Graph API's for 15 s: a gateway must not be away longer.
-GATEWAY_PAUSE_S = 4.0
+# Longer than a webhook's timeout: the retry goes to another gateway, and the frozen one accepts it too when it wakes.
+GATEWAY_PAUSE_S = 6.0
 ROLES = {"kill": ("worker", "sender", "session", "gateway"), "pause": ("worker", "sender", "session", "gateway"),
          "term": ("gateway", "worker", "sender", "session")}
 POINT_WAIT_S = 20.0
