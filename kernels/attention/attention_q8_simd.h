@@ -58,6 +58,7 @@ inline void Dot(int queries, const std::int8_t* const* q, const std::uint8_t* co
 
 // What turns the weights that see positions [first, end) of a span into whole numbers below 2^14: a position's factor
 // brings its value's scale with it. Weights are at most 1, so that the largest scale says how large they can become.
+inline constexpr float kWeightSteps = 16383.0F;
 template <class S>
 struct WeightFactors {
   float factors[kSpanTokensMax + 16];  // [position], 0 in lanes around [first, end)
@@ -74,13 +75,12 @@ struct WeightFactors {
       largest = S::Max(largest, S::Load(factors + t));
       poison = S::Fma(S::Load(factors + t), S::Zero(), poison);
     }
-    constexpr float kSteps = 16383.0F;
     const float most = S::ReduceMax(largest);
-    const auto inverse = S::Set1(most > 0.0F ? kSteps / most : 0.0F);
+    const auto inverse = S::Set1(most > 0.0F ? kWeightSteps / most : 0.0F);
     for (std::int64_t t = from; t < padded; t += S::kLanes) {
-      S::Store(factors + t, S::Min(S::Mul(S::Load(factors + t), inverse), S::Set1(kSteps)));
+      S::Store(factors + t, S::Min(S::Mul(S::Load(factors + t), inverse), S::Set1(kWeightSteps)));
     }
-    unit = most / kSteps + S::ReduceSum(poison);
+    unit = most / kWeightSteps + S::ReduceSum(poison);
   }
 };
 
@@ -99,7 +99,9 @@ template <class S>
   const std::int64_t from = first / S::kLanes * S::kLanes;
   auto total = S::ZeroI32();
   for (std::int64_t t = from; t < end; t += S::kLanes) {
-    const auto steps = S::RoundToI32(S::Mul(S::Load(weights + t), S::Load(factors.factors + t)));
+    // NaN becomes the most, as it is no whole number; the sum of weights, which it is in too, keeps it.
+    const auto product = S::Mul(S::Load(weights + t), S::Load(factors.factors + t));
+    const auto steps = S::RoundToI32(S::Min(product, S::Set1(kWeightSteps)));
     total = S::Add(total, steps);
     S::StoreSevenBits(to.high + t, to.low + t, steps);
   }

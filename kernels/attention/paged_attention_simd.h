@@ -5,7 +5,7 @@
 #include "kernels/attention/attention_direct_simd.h"
 #include "kernels/attention/attention_q8_simd.h"
 #include "kernels/attention/attention_tile_simd.h"
-#include "kernels/attention/fetch_next.h"
+#include "kernels/attention/fetch_next_simd.h"
 #include "kernels/attention/paged_attention.h"
 #include "kernels/attention/stage_kv_simd.h"
 #include "kernels/primitives/exp_simd.h"

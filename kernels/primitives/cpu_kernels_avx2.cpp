@@ -156,7 +156,7 @@ struct Avx2 {
     StoreBytes(low, _mm256_and_si256(v, _mm256_set1_epi32(127)));
   }
   static F32 ToFloat(I32 v) { return _mm256_cvtepi32_ps(v); }
-  static void StoreI8(std::int8_t* p, I32 v) { StoreBytes(p, v); }  // within [-127, 127]
+  static void StoreI8(std::int8_t* p, I32 v) { StoreBytes(p, v); }  // within [-127, 127]; another number may become any
   static void StoreByteOfLanes(std::uint8_t* p, int at, I32 v) {
     alignas(32) std::uint8_t bytes[32];
     _mm256_store_si256(reinterpret_cast<__m256i*>(bytes), v);

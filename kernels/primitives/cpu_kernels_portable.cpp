@@ -164,7 +164,7 @@ struct Portable {
   static I32 Add(I32 a, I32 b) { return a + b; }
   static I32 Sub(I32 a, I32 b) { return a - b; }
   static I32 Times128(I32 v) { return v << 7; }
-  static I32 RoundToI32(F32 v) { return __builtin_convertvector(Round(v), I32); }
+  static I32 RoundToI32(F32 v) { return __builtin_convertvector(Round(v == v ? v : Zero()), I32); }  // NaN: 0
   // Numbers below 2^14 as 128 * high + low.
   static void StoreSevenBits(std::int8_t* high, std::int8_t* low, I32 v) {
     for (int i = 0; i < kLanes; ++i) {

@@ -75,6 +75,7 @@ std::int64_t ThreadPool::TakeShares(int thread) {
   const auto threads = static_cast<std::size_t>(this->threads());
   for (std::size_t i = 0; i < threads; ++i) {
     Share& share = shares_[(static_cast<std::size_t>(thread) + i) % threads];
+    if (share.next.load(std::memory_order_relaxed) >= share.end) continue;  // no write where nothing is left
     for (std::int64_t task; (task = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end; ++taken) {
       call_(body_, task, thread);
     }

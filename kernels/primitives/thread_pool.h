@@ -10,8 +10,8 @@
 
 namespace kernels {
 
-// Runs the tasks of one kernel launch on a fixed number of threads, the caller among them. A forward pass is about 150
-// launches of 10 to 1,000 microseconds, so a waiting thread spins for some microseconds before it sleeps.
+// Runs the tasks of one kernel launch on a fixed number of threads, the caller among them. A forward pass is about ten
+// launches a layer, of 5 to 1,000 microseconds, so a waiting thread spins for some microseconds before it sleeps.
 //
 // Each thread takes tasks from a share of its own, neighbours in their order, and then helps with the others' shares: a
 // thread that the machine delays costs one task, and launches that cut the same rows in the same way find them in the

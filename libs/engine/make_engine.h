@@ -20,7 +20,7 @@ enum class EngineKind {
 struct EngineOptions {
   EngineKind kind = EngineKind::kLlm;
   std::string model_path;          // GGUF file; kLlm only
-  std::int32_t threads = 0;        // of the forward pass, [1, 256]; 0: one a core
+  std::int32_t threads = 0;        // of the forward pass, [1, 256]; 0: one a usable core
   std::int32_t kv_blocks = 0;      // KV blocks in the pool; 0: 512, and on a card as many as its memory takes
   std::int32_t block_size = 16;    // tokens in a block, [1, 256]
   std::int32_t sequences_max = 0;  // running at once, [1, 4096]; 0: 32, and on a card 64

@@ -140,6 +140,7 @@ void DecoderModel::CheckBatch(const kvcache::StepBatch& batch) const {
   for (std::int32_t position : batch.positions) CHECK(position >= 0 && position < options_.positions_max);
   for (std::uint32_t block : batch.block_ids) CHECK(block < static_cast<std::uint32_t>(options_.blocks_total));
   for (std::int32_t row : batch.logit_rows) CHECK(row >= 0 && row < batch.rows());
+  CHECK(std::is_sorted(batch.logit_rows.begin(), batch.logit_rows.end()));
   for (std::size_t s = 0; s + 1 < batch.row_begin.size(); ++s) {
     const std::int32_t last_row = batch.row_begin[s + 1] - 1;
     const std::int64_t slots = std::int64_t{batch.block_begin[s + 1] - batch.block_begin[s]} * options_.block_size;
@@ -167,22 +168,25 @@ void DecoderModel::ForwardStep(const kvcache::StepBatch& batch) {
     std::fill(sequence_of_row_.begin() + batch.row_begin[at], sequence_of_row_.begin() + batch.row_begin[at + 1], s);
   }
   Embed(batch);
-  const kvcache::StepBatch* rows = &batch;
+  const kvcache::StepBatch* left = &batch;
   for (std::int32_t layer = 0; layer < config_.layers; ++layer) {
     QueriesKeysAndValues(batch, layer);
-    if (layer + 1 == config_.layers) rows = &KeepSampledRows(batch);
-    Attention(*rows, layer);
-    FeedForward(layer, rows->rows());
+    if (layer + 1 == config_.layers) left = &KeepSampledRows(batch);
+    Attention(*left, layer);
+    FeedForward(layer, left->rows());
   }
-  Logits(*rows);
+  Logits(*left);
 }
 
 // Behind the last keys and values a row serves nothing but its own logits. What is left of the step: the rows that
 // sample, moved to the front, each as a sequence of its own.
 const kvcache::StepBatch& DecoderModel::KeepSampledRows(const kvcache::StepBatch& batch) {
-  const std::int64_t qkv_width = config_.q_width() + 2 * config_.kv_width();
+  std::int32_t distinct = 0, last = -1;
+  for (std::int32_t row : batch.logit_rows) distinct += std::exchange(last, row) != row ? 1 : 0;
+  if (distinct == batch.rows()) return batch;
+
   sampled_.ClearRows();
-  std::int32_t last = -1;
+  last = -1;
   for (std::int32_t row : batch.logit_rows) {
     if (row != last) {
       const auto at = static_cast<std::size_t>(row);
@@ -198,7 +202,7 @@ const kvcache::StepBatch& DecoderModel::KeepSampledRows(const kvcache::StepBatch
     last = row;
     sampled_.logit_rows.push_back(sampled_.rows() - 1);
   }
-  if (sampled_.rows() == batch.rows()) return batch;
+  const std::int64_t qkv_width = config_.q_width() + 2 * config_.kv_width();
   const auto move_up = [](float* rows, std::int64_t width, std::int64_t from, std::int64_t to) {
     std::memmove(rows + to * width, rows + from * width, static_cast<std::size_t>(width) * sizeof(float));
   };

@@ -51,7 +51,8 @@ struct DecoderOptions {
 // its own sequence: every kernel computes a row in an order that neither the batch nor the chunking changes. So a
 // sequence gets the same logits, bit for bit, alone and in company, and after a preemption.
 //
-// Ownership: keeps the file mapped, the KV pool and all step memory, allocated in Load; a step allocates nothing.
+// Ownership: keeps the file mapped, the KV pool and all step memory, allocated in Load; a step allocates nothing but,
+// where not every row samples, the longest list of those that do so far.
 // Threading: confined to one thread at a time, which it helps with threads - 1 of its own.
 class DecoderModel {
  public:

@@ -16,7 +16,10 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
       {.doc = "SHA-256 that the model file must have, in hex; the worker refuses another file. Empty: only the file's "
               "structure is checked, which cannot see an altered weight."});
   table.Add("threads", &engine.threads,
-            {.doc = "Threads of the forward pass; 0: one a core.", .unit = "threads", .min = 0, .max = 256});
+            {.doc = "Threads of the forward pass; 0: one a core, within the container's quota.",
+             .unit = "threads",
+             .min = 0,
+             .max = 256});
   table.Add(
       "kv-blocks", &engine.kv_blocks,
       {.doc = "KV cache blocks. More: more conversations at once, or longer ones. 0: 512, and on a card as many as "

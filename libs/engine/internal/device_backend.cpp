@@ -1,11 +1,11 @@
 #include "libs/engine/internal/device_backend.h"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
+#include "libs/engine/internal/usable_cores.h"
 #include "libs/model/gpu/llama_gpu_model.h"
 #include "libs/model/gpu/tensor_parallel.h"
 
@@ -17,7 +17,7 @@ absl::Status UnknownValue(const char* option, const std::string& value, const ch
 }
 
 // Readers of the model file: the disk and the page cache are what they wait for, so a few suffice.
-int LoadThreads() { return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 8U)); }
+int LoadThreads() { return std::min(UsableCores(), 8); }
 
 }  // namespace
 

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "libs/engine/internal/usable_cores.h"
 
 namespace engine {
 namespace {
@@ -17,10 +17,10 @@ struct HostChoice final : TokenChoice {
   sampler::Sampler sampler;
 };
 
-// One a core, but no more than the kernels' pool takes.
+// One a usable core, but no more than the kernels' pool takes.
 std::int32_t ThreadsOr(std::int32_t threads) {
   if (threads != 0) return threads;
-  return static_cast<std::int32_t>(std::clamp(std::thread::hardware_concurrency(), 1U, 256U));
+  return std::min(UsableCores(), 256);
 }
 
 }  // namespace

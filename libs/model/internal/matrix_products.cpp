@@ -22,7 +22,7 @@ std::int64_t RowChunks(std::span<const MatrixProducts::Product> products, std::i
   return std::clamp<std::int64_t>(rows / kChunkRowsMin, 1, threads);
 }
 
-// The first row of a chunk: where a thread's share of the row-wise tasks begins, too.
+// The first row of a chunk: where a thread's share of the row-wise tasks begins, too, if each thread has a chunk.
 std::int64_t ChunkBegin(std::int64_t rows, std::int64_t chunk, std::int64_t chunks) {
   if (chunk == chunks) return rows;
   constexpr std::int64_t kTogether = MatrixProducts::kRowsPerTask;

@@ -1,11 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <span>
-#include <vector>
 
 #include "kernels/gemm/gemm.h"
 #include "kernels/gemm/packed_gemm.h"

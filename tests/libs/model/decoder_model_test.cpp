@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <map>
 #include <random>
 #include <tuple>
 
@@ -178,37 +179,79 @@ TEST(DecoderModelTest, MixedBatchGivesEachSequenceTheSameBitsAsAlone) {
   EXPECT_GT(preemptions, 0) << "the test is meant to preempt";
 }
 
-// Goal: the same over contexts of several attention spans, which idle threads share and a full batch does not.
+// Goal: what a row's logits are does not depend on which other rows sample, none of them among it.
+TEST(DecoderModelTest, RowsThatSampleHaveTheSameBitsWhicheverDo) {
+  for (const auto& file : {ParseTiny({}), ParseTiny({.layers = 7, .architecture = "gemma3", .window = 13})}) {
+    ASSERT_NE(file, nullptr);
+    const auto model = Load(file, SmallOptions());
+    std::mt19937 rng(17);
+    kvcache::StepBatch batch;
+    batch.token_ids = RandomTokens(rng, 24, 83);
+    for (std::int32_t row = 0; row < 24; ++row) batch.positions.push_back(row % 16);
+    batch.row_begin = {0, 16, 24};
+    batch.block_begin = {0, 4, 6};
+    batch.block_ids = {5, 1, 7, 2, 9, 3};
+    const auto logits_of = [&](std::vector<std::int32_t> rows) {
+      batch.logit_rows = std::move(rows);
+      model->ForwardStep(batch);
+      std::vector<std::vector<float>> logits;
+      for (std::int32_t i = 0; i < batch.samples(); ++i) {
+        logits.emplace_back(model->logits(i).begin(), model->logits(i).end());
+      }
+      return logits;
+    };
+    std::map<std::int32_t, std::vector<float>> expected;
+    for (const std::vector<std::int32_t>& rows : {std::vector<std::int32_t>{0, 3, 12, 15, 16, 20, 22, 23},
+                                                  {15, 23},
+                                                  {3, 3, 3, 20},
+                                                  {},
+                                                  {12},
+                                                  {0, 16, 16, 23}}) {
+      const auto logits = logits_of(rows);
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto [entry, is_new] = expected.emplace(rows[i], logits[i]);
+        ASSERT_EQ(logits[i], entry->second) << "row " << rows[i];
+      }
+    }
+  }
+}
+
+// Goal: the same over contexts of several attention spans, which idle threads share and a full batch does not, and over
+// steps of so many rows that each thread multiplies some of them.
 TEST(DecoderModelTest, LongContextHasTheSameBitsAloneOnManyThreadsAndInABatch) {
-  const auto file = ParseTiny({});
-  ASSERT_NE(file, nullptr);
-  std::mt19937 rng(11);
-  std::vector<std::vector<std::int32_t>> prompts;
-  for (std::size_t length : {383, 300, 256, 129, 128, 127, 40, 1}) prompts.push_back(RandomTokens(rng, length, 83));
-  for (kvcache::KvDtype dtype : {kvcache::KvDtype::kF32, kvcache::KvDtype::kF16, kvcache::KvDtype::kQ8}) {
-    std::vector<std::vector<float>> expected;  // of each prompt's last token
-    for (const auto& [threads, company, step_tokens] :
-         {std::tuple(1, 8, 300), std::tuple(3, 1, 24), std::tuple(2, 2, 100), std::tuple(4, 8, 512)}) {
-      SCOPED_TRACE(testing::Message() << threads << " threads, " << company << " sequences at once");
-      DecoderOptions options = SmallOptions();
-      options.threads = threads;
-      options.kv_dtype = dtype;
-      options.blocks_total = 120;
-      options.block_size = 16;
-      options.rows_max = 512;
-      options.positions_max = 400;
-      auto model = Load(file, options);
-      ASSERT_NE(model, nullptr);
-      auto scheduler = scheduler::Scheduler::Create(
-          {.blocks_total = 120, .block_size = 16, .sequences_max = company, .step_tokens_max = step_tokens});
-      ASSERT_TRUE(scheduler.ok()) << scheduler.status();
-      SequenceDriver driver(*model, **scheduler, /*keep_logits=*/true);
-      for (std::size_t id = 0; id < prompts.size(); ++id) driver.Start(id, prompts[id], 3);
-      driver.RunAll();
-      for (std::size_t id = 0; id < prompts.size(); ++id) {
-        const std::vector<float>& actual = driver.outcome(id).logits.back();
-        if (expected.size() <= id) expected.push_back(actual);
-        ASSERT_EQ(std::memcmp(actual.data(), expected[id].data(), actual.size() * sizeof(float)), 0) << "prompt " << id;
+  for (tensor::DType weights : {tensor::DType::kF32, tensor::DType::kQ4_1, tensor::DType::kQ8_0}) {
+    const auto file = ParseTiny({.dtype = weights});
+    ASSERT_NE(file, nullptr);
+    std::mt19937 rng(11);
+    std::vector<std::vector<std::int32_t>> prompts;
+    for (std::size_t length : {383, 300, 256, 129, 128, 127, 40, 1}) prompts.push_back(RandomTokens(rng, length, 83));
+    for (kvcache::KvDtype dtype : {kvcache::KvDtype::kF32, kvcache::KvDtype::kF16, kvcache::KvDtype::kQ8}) {
+      std::vector<std::vector<float>> expected;  // of each prompt's last token
+      for (const auto& [threads, company, step_tokens] :
+           {std::tuple(1, 8, 300), std::tuple(3, 1, 24), std::tuple(2, 2, 100), std::tuple(4, 8, 512)}) {
+        SCOPED_TRACE(testing::Message() << threads << " threads, " << company << " sequences at once");
+        DecoderOptions options = SmallOptions();
+        options.threads = threads;
+        options.kv_dtype = dtype;
+        options.blocks_total = 120;
+        options.block_size = 16;
+        options.rows_max = 512;
+        options.positions_max = 400;
+        if (weights != tensor::DType::kF32) options.activations = Activations::kInt8;
+        auto model = Load(file, options);
+        ASSERT_NE(model, nullptr);
+        auto scheduler = scheduler::Scheduler::Create(
+            {.blocks_total = 120, .block_size = 16, .sequences_max = company, .step_tokens_max = step_tokens});
+        ASSERT_TRUE(scheduler.ok()) << scheduler.status();
+        SequenceDriver driver(*model, **scheduler, /*keep_logits=*/true);
+        for (std::size_t id = 0; id < prompts.size(); ++id) driver.Start(id, prompts[id], 3);
+        driver.RunAll();
+        for (std::size_t id = 0; id < prompts.size(); ++id) {
+          const std::vector<float>& actual = driver.outcome(id).logits.back();
+          if (expected.size() <= id) expected.push_back(actual);
+          ASSERT_EQ(std::memcmp(actual.data(), expected[id].data(), actual.size() * sizeof(float)), 0)
+              << "prompt " << id;
+        }
       }
     }
   }
@@ -233,6 +276,11 @@ TEST(DecoderModelTest, BatchBeyondTheOptionsIsABug) {
   batch.block_ids = {0};
   batch.positions = {4};  // in a second block, which the sequence does not have
   EXPECT_DEATH(model->ForwardStep(batch), "slots");
+  batch.positions = {0, 1};
+  batch.token_ids = {0, 0};
+  batch.row_begin = {0, 2};
+  batch.logit_rows = {1, 0};
+  EXPECT_DEATH(model->ForwardStep(batch), "is_sorted");
 }
 
 TEST(DecoderModelTest, OptionsOutOfBoundsAreNamed) {

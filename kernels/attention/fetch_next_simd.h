@@ -8,8 +8,8 @@ namespace kernels {
 
 // Brings keys and values to the cache a span before they are read: a call's own, and at its end those of the call that
 // its thread makes next. A single row's attention reads each of them once, from places all over the pool: computing and
-// waiting take about as long, and without this they take turns. S keeps the instantiations of different instruction sets
-// apart.
+// waiting take about as long, and without this they take turns. S keeps the instantiations of different instruction
+// sets apart.
 //
 // Inlined, because GCC leaves out the call of a function that does nothing but prefetch.
 template <class S>
@@ -24,8 +24,10 @@ class FetchNext {
       own_end_ = Blocks(a);
     }
     if (next_ == nullptr) return;
-    next_block_ = a.next_span * span_blocks;
-    next_end_ = next_block_ + span_blocks < Blocks(*next_) ? next_block_ + span_blocks : Blocks(*next_);
+    const std::int64_t begin = a.next_span * span_blocks, end = begin + span_blocks;
+    const std::int64_t seen = next_->first(next_->context) / next_->kv.block_size;
+    next_block_ = begin > seen ? begin : seen;  // ids before the window may be anything
+    next_end_ = end < Blocks(*next_) ? end : Blocks(*next_);
   }
 
   [[gnu::always_inline]] void Fetch(std::int64_t blocks) {
