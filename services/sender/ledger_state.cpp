@@ -31,6 +31,10 @@ bool PlannedTurn::Superseded() const {
          std::any_of(parts.begin(), parts.end(), [](const Part& part) { return part.state == PartState::kSuperseded; });
 }
 
+bool PlannedTurn::GivenUp() const {
+  return std::any_of(parts.begin(), parts.end(), [](const Part& part) { return part.state == PartState::kFailed; });
+}
+
 bool PlannedTurn::NothingArrived() const {
   return !parts.empty() && std::all_of(parts.begin(), parts.end(), [](const Part& part) {
     return part.delivery == mesh::bus::v1::DELIVERY_STATE_FAILED || part.state == PartState::kFailed;

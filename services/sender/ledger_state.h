@@ -52,6 +52,7 @@ struct PlannedTurn {
   bool Settled() const;         // every part is sent, failed or superseded
   bool ClaimStands() const;     // some part is, or was, claimed and not given back
   bool Superseded() const;      // planned without parts, or some part was dropped by a later user message
+  bool GivenUp() const;         // some part failed for good: no further part may be claimed
   bool NothingArrived() const;  // the platform said of every part that it failed: the user saw none of it
   const Part* FirstUnsettled() const;
 };

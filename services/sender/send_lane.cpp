@@ -132,6 +132,8 @@ void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
   if (items_.front().superseded && !turn.ClaimStands()) {
     return Append(MakeSuperseded(state.id, *ledger().term(), effects().WallMs()), [this](std::int64_t) { Step(); });
   }
+  // What a predecessor gave up, this one gives up as well: the user must not see a reply's rest without its beginning.
+  if (!head_.give_up && turn.GivenUp()) head_.give_up = ReasonGivenUp(turn);
   if (!head_.give_up && FindAccount() == nullptr) {
     head_.give_up = bus::DeadLetterReason::kUnknownAccount;
     head_.give_up_detail = "the account is not configured";

@@ -136,6 +136,8 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   void RetryLater(std::size_t part, std::int64_t claim_offset, int http_status, std::int32_t error_code,
                   std::string_view retry_after, std::string detail);
   void FailPart(std::size_t part, std::int64_t claim_offset);
+  // Why a part of it failed, as the ledger has it: what a successor knows of its predecessor's decision.
+  static bus::DeadLetterReason ReasonGivenUp(const PlannedTurn& turn);
   void WatchDoubt(const PlannedTurn& turn, std::size_t part);
   bool SettledByEvidence(const PlannedTurn& turn);
   void EndDoubt(std::string_view resolution);

@@ -20,19 +20,18 @@ constexpr base::Duration kWriteRetryMax = std::chrono::seconds(5);
 // A partition that is gone is somebody else's to finish: what we know is offered a few times and then left.
 constexpr int kAttemptsRevokedMax = 5;
 
-// The reason a predecessor left in the ledger.
-bus::DeadLetterReason ReasonFrom(std::string_view name) {
-  for (const auto reason : {bus::DeadLetterReason::kUnknownAccount, bus::DeadLetterReason::kDeadline}) {
-    if (bus::ToString(reason) == name) return reason;
-  }
-  return bus::DeadLetterReason::kSendFailed;
-}
-
 bool Any(const PlannedTurn& turn, PartState state) {
   return std::any_of(turn.parts.begin(), turn.parts.end(), [&](const Part& part) { return part.state == state; });
 }
 
 }  // namespace
+
+bus::DeadLetterReason SendLane::ReasonGivenUp(const PlannedTurn& turn) {
+  for (const auto reason : {bus::DeadLetterReason::kUnknownAccount, bus::DeadLetterReason::kDeadline}) {
+    if (bus::ToString(reason) == turn.failure_reason) return reason;
+  }
+  return bus::DeadLetterReason::kSendFailed;
+}
 
 void SendLane::WatchDoubt(const PlannedTurn& turn, std::size_t part) {
   const base::MonotonicTime now = effects().Now();
@@ -93,7 +92,7 @@ void SendLane::ParkReply() {
 }
 
 void SendLane::Finish(const PlannedTurn& turn) {
-  if (Any(turn, PartState::kFailed)) return FinishFailed(turn);
+  if (turn.GivenUp()) return FinishFailed(turn);
   const bool superseded = turn.Superseded();
   if (superseded) context_.metrics->CountDrop("superseded");
   // A status may have come before our own record of the send, and then it knows more.
@@ -105,7 +104,7 @@ void SendLane::Finish(const PlannedTurn& turn) {
 
 void SendLane::FinishFailed(const PlannedTurn& turn) {
   // A predecessor may have died between the FAILED record and the dead letter: then the ledger still has the reason.
-  const bus::DeadLetterReason reason = head_.give_up.value_or(ReasonFrom(turn.failure_reason));
+  const bus::DeadLetterReason reason = head_.give_up.value_or(ReasonGivenUp(turn));
   const bool shown = Any(turn, PartState::kSent);
   const bool with_notice = !shown && turn.key.kind == REPLY_KIND_ANSWER && reason == bus::DeadLetterReason::kDeadline;
   ReportOutcome(shown ? mesh::session::v1::OUTCOME_SENT : mesh::session::v1::OUTCOME_FAILED);

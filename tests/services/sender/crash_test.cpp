@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <random>
 
 #include "libs/base/hex.h"
@@ -119,10 +120,12 @@ class RandomLife {
     world_.delay_max = milliseconds(5 + rng_() % 200);
     if (rng_() % 2 == 0) world_.options.sends_in_flight_max = 1;
     world_.client_delay_max = rng_() % 2 == 0 ? base::Duration(milliseconds(10)) : base::Duration(seconds(8));
-    world_.account.turn_deadline_s = 100000;  // refusals end one day: giving up is tested elsewhere
+    world_.account.turn_deadline_s = rng_() % 3 == 0 ? 5 : 100000;
     world_.graph = [this](int) {
       if (healed_) return GraphBehaviour::kAccept;
-      switch (rng_() % 12) {
+      switch (rng_() % 13) {
+        case 12:
+          return GraphBehaviour::kFail;
         case 0:
           return GraphBehaviour::kAcceptAndDrop;
         case 1:
@@ -179,6 +182,10 @@ class RandomLife {
   }
 
   void Check() {
+    LedgerState state(/*settled_detail_max=*/1 << 20);
+    for (std::size_t offset = 0; offset < world_.ledger.size(); ++offset) {
+      state.Apply(static_cast<std::int64_t>(offset), world_.ledger[offset].second);
+    }
     std::map<std::string, int> copies;
     for (const auto& message : world_.shown) ++copies[message.reply_id_hex];
     int repeated = 0;
@@ -187,24 +194,58 @@ class RandomLife {
     for (const auto& message : world_.shown) {
       EXPECT_EQ(message.text.find("re-run"), std::string::npos) << "the first record is what was said";
     }
-    // Order: within a conversation, turns and parts as they stand in `replies`.
+    CheckOrder();
+    for (const std::string& turn : said_) CheckEnd(turn, state);
+    if (testing::Test::HasFailure()) Tell();
+  }
+
+  // Within a conversation, turns and parts leave as they stand in `replies`.
+  void CheckOrder() const {
     std::map<std::string, std::pair<int, int>> last;
     for (const auto& message : world_.shown) {
+      if (message.text == world_.account.notice_text) continue;  // stands where its own record does
       const std::pair<int, int> place = PlaceOf(message.text);
       if (Parked("t" + std::to_string(place.first))) continue;  // left its place by the policy's word
       const auto found = last.find(message.user);
       EXPECT_TRUE(found == last.end() || found->second < place) << message.text << " out of order for " << message.user;
       last[message.user] = place;
     }
-    // Nothing is lost: shown, parked after two doubts, or withdrawn.
-    std::map<std::string, int> parts_shown;
-    for (const auto& message : world_.shown) ++parts_shown["t" + std::to_string(PlaceOf(message.text).first)];
-    for (const std::string& turn : said_) {
-      if (withdrawn_.contains(turn) || Parked(turn)) continue;
-      EXPECT_GT(parts_shown[turn], 0) << turn << " of " << users_[turn] << " was never shown";
+  }
+
+  // Each turn ends in one way: shown whole, given up with a dead letter, parked after two doubts, or withdrawn.
+  void CheckEnd(const std::string& turn, const LedgerState& state) const {
+    if (withdrawn_.contains(turn) || Parked(turn)) return;
+    const PlannedTurn* planned = state.Find({World::TurnId(turn), 0, mesh::bus::v1::REPLY_KIND_ANSWER});
+    ASSERT_NE(planned, nullptr) << turn << " was never planned";
+    const auto shown = [&](const identity::ReplyId& id) {
+      return std::any_of(world_.shown.begin(), world_.shown.end(),
+                         [&](const World::Shown& message) { return message.reply_id_hex == base::ToHex(id.value()); });
+    };
+    bool failed = false;
+    bool nothing_shown = true;
+    for (const Part& part : planned->parts) {
+      failed |= part.state == PartState::kFailed;
+      EXPECT_EQ(shown(part.id), !failed) << turn << " of " << users_.at(turn)
+                                         << (failed ? ": shown after" : ": lost before") << " a part that failed";
+      nothing_shown &= !shown(part.id);
     }
-    EXPECT_TRUE(world_.dead_letters.empty());
-    if (testing::Test::HasFailure()) Tell();
+    const auto dead = DeadLetterOf(turn);
+    EXPECT_EQ(failed, dead.has_value()) << turn;
+    const identity::ReplyId notice =
+        identity::MakeReplyId(identity::TurnId(World::TurnId(turn)), 0, mesh::bus::v1::REPLY_KIND_NOTICE, 0);
+    const PlannedTurn* planned_notice = state.FindReply(notice, nullptr);
+    if (planned_notice != nullptr && planned_notice->GivenUp()) return;  // refused as well
+    EXPECT_EQ(shown(notice), dead == bus::DeadLetterReason::kDeadline && nothing_shown) << "notice of " << turn;
+  }
+
+  std::optional<bus::DeadLetterReason> DeadLetterOf(const std::string& turn) const {
+    for (const World::Dead& dead : world_.dead_letters) {
+      mesh::bus::v1::ReplyRecord decoded;
+      if (decoded.ParseFromString(dead.origin.value) && decoded.reply().turn_id() == World::TurnId(turn)) {
+        return dead.reason;
+      }
+    }
+    return std::nullopt;
   }
 
   // What the screen and the ledger show, for whoever replays a failing seed.

@@ -152,6 +152,38 @@ TEST_F(SendLaneTest, RefusedForGoodEndsInTheDeadLetterWithoutANotice) {
   EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_FAILED));
 }
 
+// Bug 4 of the audit: the successor claimed and sent what came after the part that had failed.
+TEST_F(SendLaneTest, ASuccessorGivesUpAReplyOfWhichAPartHasFailed) {
+  GraphDoes({GraphBehaviour::kFail});
+  Process& first = world_.StartOwner();
+  world_.Say("ann", "t1", "hello|more");
+  world_.Say("ann", "t2", "next");
+  ASSERT_TRUE(world_.RunUntil([&] { return LedgerShape().find('F') != std::string::npos; }));
+  world_.Kill(first);
+  world_.StartOwner();
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("next"));
+  ASSERT_EQ(world_.dead_letters.size(), 1u);
+  EXPECT_EQ(world_.dead_letters[0].reason, bus::DeadLetterReason::kSendFailed);
+  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_FAILED));
+}
+
+TEST_F(SendLaneTest, ASuccessorOfAReplyWhoseTimeRanOutSaysTheNoticeAndNothingElse) {
+  world_.account.turn_deadline_s = 20;
+  world_.graph = [&](int) {
+    return LedgerShape().find('F') == std::string::npos ? GraphBehaviour::kRefuse : GraphBehaviour::kAccept;
+  };
+  Process& first = world_.StartOwner();
+  world_.Say("ann", "t1", "hello|more");
+  ASSERT_TRUE(world_.RunUntil([&] { return LedgerShape().find('F') != std::string::npos; }));
+  world_.Kill(first);
+  world_.StartOwner();
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("sorry"));
+  ASSERT_EQ(world_.dead_letters.size(), 1u);
+  EXPECT_EQ(world_.dead_letters[0].reason, bus::DeadLetterReason::kDeadline);
+}
+
 TEST_F(SendLaneTest, DeadTokenHoldsTheAccountsRepliesInOrderUntilANewOneComes) {
   world_.graph = [&](int) {
     return world_.account.access_token.Reveal() == "token" ? GraphBehaviour::kPark : GraphBehaviour::kAccept;
