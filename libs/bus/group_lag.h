@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,20 @@ struct PartitionLag {
 
   // Records that the group has not finished, in messages. What it finished beyond the watermark counts as unfinished.
   std::int64_t lag() const { return end - (committed < low ? low : committed); }
+};
+
+// Asks again and again over one connection. Of each partition the commit is read before the end, so `committed` is
+// never beyond `end` unless the log has been made anew.
+//
+// Threading: one thread at a time; it waits for the broker.
+class GroupLagReader {
+ public:
+  static absl::StatusOr<std::unique_ptr<GroupLagReader>> Open(const BusOptions& bus, std::string_view group);
+  virtual ~GroupLagReader() = default;
+
+  // In the order of `partitions` (full topic names). Unavailable: try again.
+  virtual absl::StatusOr<std::vector<PartitionLag>> Read(const std::vector<TopicPartition>& partitions,
+                                                         base::MonotonicTime deadline) = 0;
 };
 
 // Where `group` (without prefix) stands on every partition of `topic` (full name). Asks the broker; joins nothing.

@@ -21,6 +21,7 @@ constexpr std::int64_t kLedgerStalledMax_s = 15;
 // --reconcile-ms. Gathered, statuses cost the broker a fraction of one fetch, one produce and one read-back each.
 constexpr std::int32_t kStatusFetchBytesMin = 64 << 10;
 constexpr base::Duration kStatusFetchWaitMax = std::chrono::seconds(1);
+constexpr base::Duration kStatusWatchInterval = std::chrono::seconds(1);
 
 // What may be posted to the loop at once: each record in hand has at most a few callbacks and timers under way, and the
 // ledger's reader has its own bound. A guard against an error in those bounds, not a reservation.
@@ -69,7 +70,11 @@ absl::Status App::OpenParts() {
   parts.reporter = reporter_.get();
   parts.accounts = accounts_.get();
   parts.clock = &base::Clock::Real();
-  parts.statuses_up_to_date = [this] { return joined_ && statuses_consumer_->polling() && statuses_->UpToDate(); };
+  status_watch_ = std::make_unique<StatusWatch>(
+      options_.bus, options_.group + "-statuses", bus::TopicName(options_.bus, bus::kStatuses),
+      std::min<base::Duration>(kStatusWatchInterval, std::chrono::milliseconds(options_.reconcile_ms) / 8),
+      &base::Clock::Real());
+  parts.status_watch = status_watch_.get();
   parts.bus = options_.bus;
   effects_ = std::make_unique<LiveEffects>(std::move(parts));
   core_ = std::make_unique<SenderCore>(CoreOptionsOf(options_), effects_.get(), PortsOfCore(), &metrics_);
@@ -172,6 +177,7 @@ void App::Drain() {
   started_ = false;
   // The loop first: its last tasks refer to the parts. What these still call back is refused by the stopped loop.
   loop_->Stop();
+  status_watch_.reset();
   ledger_.reset();
   http_.reset();
   session_.reset();

@@ -63,6 +63,7 @@ class App {
   std::unique_ptr<session::Client> session_;
   std::unique_ptr<OutcomeReporter> reporter_;
   std::unique_ptr<bus::Producer> producer_;
+  std::unique_ptr<StatusWatch> status_watch_;
   std::unique_ptr<LiveEffects> effects_;
   std::unique_ptr<SenderCore> core_;
   std::unique_ptr<LedgerLog> ledger_;

@@ -68,8 +68,9 @@ class Effects {
                                                               std::string_view account_id) const = 0;
   virtual const channel::Codec* FindCodec(mesh::bus::v1::Channel channel) const = 0;
 
-  // No delivery status that reached the log waits unread, as far as this process knows.
-  virtual bool StatusesUpToDate() const = 0;
+  // How much of the time since then is covered by delivery statuses: whichever of them could be written by then in this
+  // partition has been read by some sender, and is evidence in the ledger. Stands still while nobody knows.
+  virtual base::Duration StatusesCoveredSince(std::int32_t partition, base::MonotonicTime since) = 0;
 };
 
 }  // namespace sender

@@ -6,8 +6,8 @@ namespace {
 constexpr std::uint32_t kResendsMax = 1;
 }  // namespace
 
-DoubtStep DecideDoubt(base::Duration waited, base::Duration reconcile, std::string_view policy, std::uint32_t resends) {
-  if (waited < reconcile) return DoubtStep::kWait;
+DoubtStep DecideDoubt(base::Duration silent, base::Duration reconcile, std::string_view policy, std::uint32_t resends) {
+  if (silent < reconcile) return DoubtStep::kWait;
   if (policy == "resend" && resends < kResendsMax) return DoubtStep::kResend;
   return DoubtStep::kPark;
 }

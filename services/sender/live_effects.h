@@ -9,6 +9,7 @@
 #include "services/sender/effects.h"
 #include "services/sender/ledger_log.h"
 #include "services/sender/outcome_reporter.h"
+#include "services/sender/status_watch.h"
 
 namespace sender {
 
@@ -26,7 +27,7 @@ class LiveEffects final : public Effects {
     OutcomeReporter* reporter = nullptr;
     const account::AccountFile* accounts = nullptr;
     const base::Clock* clock = nullptr;
-    std::function<bool()> statuses_up_to_date;
+    StatusWatch* status_watch = nullptr;
     bus::BusOptions bus;
   };
   explicit LiveEffects(Parts parts) : parts_(std::move(parts)) {}
@@ -49,7 +50,9 @@ class LiveEffects final : public Effects {
   std::shared_ptr<const account::Account> FindAccount(mesh::bus::v1::Channel channel,
                                                       std::string_view account_id) const override;
   const channel::Codec* FindCodec(mesh::bus::v1::Channel channel) const override;
-  bool StatusesUpToDate() const override { return parts_.statuses_up_to_date(); }
+  base::Duration StatusesCoveredSince(std::int32_t partition, base::MonotonicTime since) override {
+    return parts_.status_watch->CoveredSince(partition, since);
+  }
 
  private:
   bus::DeliveryCallback OnLoop(Written on_done) const;

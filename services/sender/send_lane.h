@@ -107,8 +107,8 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
     std::int64_t claim_term = 0;                        // of the last claim made here
     std::optional<std::size_t> doubted_part;
     std::int64_t doubted_claim = 0;
-    std::optional<ReconcileClock> doubt;  // set together with these two
-    std::int64_t resend_over = 0;         // the CLAIM whose doubt ended with another try
+    std::optional<base::MonotonicTime> doubt;  // since; set together with these two
+    std::int64_t resend_over = 0;              // the CLAIM whose doubt ended with another try
     std::optional<bus::DeadLetterReason> give_up;
     std::string give_up_detail;
     std::int32_t give_up_code = 0;

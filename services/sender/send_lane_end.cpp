@@ -39,16 +39,16 @@ void SendLane::WatchDoubt(const PlannedTurn& turn, std::size_t part) {
   // Each CLAIM is watched for the whole time: another sender's may have taken the place of the one watched so far.
   if (!head_.doubt || head_.doubted_claim != claim_offset) {
     if (!head_.doubt) context_.metrics->in_doubt.Add(1);
-    head_.doubt.emplace(now);
+    head_.doubt = now;
     head_.doubted_part = part;
     head_.doubted_claim = claim_offset;
     telemetry::Log(telemetry::LogLevel::kWarning, "send_in_doubt", item().trace,
                    {{"channel", channel_name()}, {"part", part}, {"resends", turn.parts[part].resends}});
   }
-  head_.doubt->Tick(now, effects().StatusesUpToDate());
+  const base::Duration silent = effects().StatusesCoveredSince(context_.ledger->partition(), *head_.doubt);
   const auto account = FindAccount();
-  switch (DecideDoubt(head_.doubt->waited(), context_.options.reconcile,
-                      account == nullptr ? "park" : account->in_doubt_policy, turn.parts[part].resends)) {
+  switch (DecideDoubt(silent, context_.options.reconcile, account == nullptr ? "park" : account->in_doubt_policy,
+                      turn.parts[part].resends)) {
     case DoubtStep::kWait:
       Enter(Phase::kInDoubt);
       return After(std::min(kDoubtTick, context_.options.reconcile), [this] { Step(); });

@@ -14,8 +14,6 @@ namespace {
 
 constexpr base::Duration kRetryInitial = std::chrono::milliseconds(100);
 constexpr base::Duration kRetryMax = std::chrono::seconds(5);
-// A status older than this when it is read had waited; for as long afterwards more may be waiting behind it.
-constexpr base::Duration kFresh = std::chrono::seconds(5);
 
 bus::TopicPartition PlaceOf(const bus::Record& record) { return {record.topic, record.partition}; }
 
@@ -36,7 +34,7 @@ void StatusConsumer::OnRevoked(const bus::TopicPartition& partition, bool) {
     std::lock_guard lock(mutex_);
     held_.erase(partition);
     paused_.erase(partition);
-    std::erase_if(in_flight_, [&](const auto& entry) { return entry.first.first == partition; });
+    std::erase_if(in_flight_, [&](const auto& entry) { return entry.first == partition; });
     resume = TakeResumable();
   }
   for (const bus::TopicPartition& paused : resume) consumer_->Resume(paused);
@@ -49,10 +47,6 @@ void StatusConsumer::OnRecord(bus::Record record) {
   if (!status.ParseFromString(origin->value)) return Refuse(origin, bus::DeadLetterReason::kUndecodable, 1);
   if (identity::KeyOf(status.conversation()).value() != origin->key) {
     return Refuse(origin, bus::DeadLetterReason::kKeyMismatch, 1);
-  }
-  if (status.accepted_at_ms() > 0 && clock_->WallMs() - status.accepted_at_ms() > base::ToMs(kFresh)) {
-    std::lock_guard lock(mutex_);
-    stale_read_at_ = clock_->Now();
   }
   auto entry = std::make_shared<const LedgerEntry>(MakeEvidence(status, clock_->WallMs()));
   if (entry->key.empty()) {
@@ -102,7 +96,7 @@ void StatusConsumer::Begin(const bus::Record& record) {
   bool pause = false;
   {
     std::lock_guard lock(mutex_);
-    in_flight_[{PlaceOf(record), record.offset}] = clock_->Now();
+    in_flight_.insert({PlaceOf(record), record.offset});
     pause = in_flight_.size() >= kInFlightMax && paused_.insert(PlaceOf(record)).second;
   }
   if (pause) consumer_->Pause(PlaceOf(record));
@@ -147,14 +141,6 @@ void StatusConsumer::Remember(const LedgerEntry& entry) {
 bool StatusConsumer::Held(const bus::TopicPartition& partition) const {
   std::lock_guard lock(mutex_);
   return held_.contains(partition);
-}
-
-bool StatusConsumer::UpToDate() const {
-  const base::MonotonicTime now = clock_->Now();
-  std::lock_guard lock(mutex_);
-  if (stale_read_at_ != base::MonotonicTime{} && now - stale_read_at_ < kFresh) return false;
-  return std::none_of(in_flight_.begin(), in_flight_.end(),
-                      [&](const auto& entry) { return now - entry.second > kFresh; });
 }
 
 }  // namespace sender

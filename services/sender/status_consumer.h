@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -41,9 +40,6 @@ class StatusConsumer final : public bus::ConsumerHandler {
   void OnRevoked(const bus::TopicPartition& partition, bool lost) override;
   void OnRecord(bus::Record record) override;
 
-  // Nothing that this process reads waits: what it read last was fresh, and no append is late.
-  bool UpToDate() const;
-
  private:
   static constexpr std::size_t kInFlightMax = 2000;
   static constexpr std::size_t kToldMax = 65536;
@@ -69,12 +65,11 @@ class StatusConsumer final : public bus::ConsumerHandler {
   bus::Consumer* consumer_ = nullptr;
 
   mutable std::mutex mutex_;
-  std::set<bus::TopicPartition> held_;                                                     // protected by mutex_
-  std::set<bus::TopicPartition> paused_;                                                   // protected by mutex_
-  std::map<std::pair<bus::TopicPartition, std::int64_t>, base::MonotonicTime> in_flight_;  // protected by mutex_; since
-  base::MonotonicTime stale_read_at_{};    // protected by mutex_; a record that had waited was read
-  absl::flat_hash_set<std::string> told_;  // protected by mutex_
-  std::deque<std::string> told_by_age_;    // protected by mutex_
+  std::set<bus::TopicPartition> held_;                                // protected by mutex_
+  std::set<bus::TopicPartition> paused_;                              // protected by mutex_
+  std::set<std::pair<bus::TopicPartition, std::int64_t>> in_flight_;  // protected by mutex_
+  absl::flat_hash_set<std::string> told_;                             // protected by mutex_
+  std::deque<std::string> told_by_age_;                               // protected by mutex_
 };
 
 }  // namespace sender

@@ -95,7 +95,13 @@ class RandomLife {
     std::vector<Process*> running = {&world_.StartOwner()};
     for (int step = 0; step < 60; ++step) {
       world_.RunFor(milliseconds(rng_() % (rng_() % 4 == 0 ? 20000 : 300)));
-      switch (rng_() % 8) {
+      switch (rng_() % 10) {
+        case 8:
+          world_.StallStatuses(seconds(rng_() % 180));
+          break;
+        case 9:
+          if (rng_() % 3 == 0) world_.BreakBroker(seconds(rng_() % 120));
+          break;
         case 0:
           HandOver(&running);
           break;

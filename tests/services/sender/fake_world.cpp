@@ -105,10 +105,10 @@ void Process::ReadLedgerOn() {
 
 void Process::AppendLedger(std::int32_t, const LedgerEntry& entry, const telemetry::TraceContext&, Appended on_done) {
   producer_free_at_ = std::max(producer_free_at_, world_->now) + world_->Random(world_->delay_max) + base::Duration(1);
-  const bool fails = world_->Chance(world_->append_failure_rate);
-  const bool lands = !fails || world_->Chance(0.5);
   // What a producer has queued dies with it; what is on its way arrives.
-  Mine(producer_free_at_ - world_->now, [this, entry, fails, lands, on_done = std::move(on_done)] {
+  Mine(producer_free_at_ - world_->now, [this, entry, on_done = std::move(on_done)] {
+    const bool fails = world_->broker_down() || world_->Chance(world_->append_failure_rate);
+    const bool lands = !fails || (!world_->broker_down() && world_->Chance(0.5));
     const std::int64_t offset = lands ? world_->AppendToLedger(entry) : -1;
     Mine(world_->Random(world_->delay_max), [fails, offset, on_done] {
       if (fails) return on_done(absl::UnavailableError("delivery report lost"));
@@ -167,24 +167,25 @@ void Process::Post(Send send, std::function<void(http::ClientResult)> on_done) {
 
 void Process::WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason reason, std::string_view, std::uint32_t,
                               Written on_done) {
-  Mine(world_->Random(world_->delay_max), [this, origin, reason, on_done = std::move(on_done)] {
-    world_->dead_letters.push_back({reason, origin});
-    Mine(world_->Random(world_->delay_max), [on_done] { on_done(absl::OkStatus()); });
-  });
+  Write([this, origin, reason] { world_->dead_letters.push_back({reason, origin}); }, std::move(on_done));
 }
 
 void Process::WriteParked(const bus::Record& origin, Written on_done) {
-  Mine(world_->Random(world_->delay_max), [this, origin, on_done = std::move(on_done)] {
-    world_->parked.push_back(origin);
-    Mine(world_->Random(world_->delay_max), [on_done] { on_done(absl::OkStatus()); });
-  });
+  Write([this, origin] { world_->parked.push_back(origin); }, std::move(on_done));
 }
 
 void Process::WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                          const telemetry::TraceContext&, Written on_done) {
-  Mine(world_->Random(world_->delay_max), [this, conversation_key, record, on_done = std::move(on_done)] {
-    world_->AppendRaw(conversation_key, record.SerializeAsString());
-    Mine(world_->Random(world_->delay_max), [on_done] { on_done(absl::OkStatus()); });
+  Write([this, conversation_key, record] { world_->AppendRaw(conversation_key, record.SerializeAsString()); },
+        std::move(on_done));
+}
+
+void Process::Write(std::function<void()> land, Written on_done) {
+  Mine(world_->Random(world_->delay_max), [this, land = std::move(land), on_done = std::move(on_done)] {
+    const bool fails = world_->broker_down() || world_->Chance(world_->append_failure_rate);
+    if (!fails || (!world_->broker_down() && world_->Chance(0.5))) land();
+    Mine(world_->Random(world_->delay_max),
+         [fails, on_done] { on_done(fails ? absl::UnavailableError("delivery report lost") : absl::OkStatus()); });
   });
 }
 
@@ -206,7 +207,28 @@ const channel::Codec* Process::FindCodec(mesh::bus::v1::Channel channel) const {
   return channel == mesh::bus::v1::CHANNEL_WHATSAPP ? &codec : nullptr;
 }
 
-bool Process::StatusesUpToDate() const { return world_->statuses_up_to_date; }
+base::Duration Process::StatusesCoveredSince(std::int32_t, base::MonotonicTime since) {
+  coverage_wanted_at_ = world_->now;
+  if (!std::exchange(asking_, true)) AskAboutStatuses();
+  return coverage_.CoveredSince(since);
+}
+
+// As StatusWatch does, once a second while a doubt asks.
+void Process::AskAboutStatuses() {
+  if (world_->now - coverage_wanted_at_ > std::chrono::seconds(10)) {
+    asking_ = false;
+    return;
+  }
+  const base::MonotonicTime asked_at = world_->now;
+  Mine(world_->Random(world_->delay_max), [this, asked_at] {
+    if (world_->broker_down()) {
+      coverage_.OnNoAnswer();
+    } else {
+      coverage_.OnAnswer(asked_at, world_->statuses_end_, world_->statuses_committed_);
+    }
+    Mine(std::chrono::seconds(1), [this] { AskAboutStatuses(); });
+  });
+}
 
 World::World(std::uint64_t seed) : rng_(seed) {
   account.tenant = "acme";
@@ -328,8 +350,32 @@ void World::Show(const Effects::Send& send, std::string* message_id) {
   status.set_reply_id_hex(shown.back().reply_id_hex);
   status.set_message_id(*message_id);
   status.set_state(mesh::bus::v1::DELIVERY_STATE_DELIVERED);
-  // The webhook, the gateway and some sender's status consumer, in one.
-  At(now + Random(std::chrono::seconds(10)), [this, status] { AppendToLedger(MakeEvidence(status, 0)); });
+  Webhook(status);
+}
+
+void World::Webhook(const mesh::bus::v1::DeliveryStatus& status) {
+  At(now + Random(std::chrono::seconds(10)), [this, status] {
+    if (broker_down()) return Webhook(status);  // refused by the gateway and repeated by the platform
+    ++statuses_end_;
+    statuses_unread_.push_back(status);
+    if (statuses_unread_.size() == 1) ReadStatuses();
+  });
+}
+
+// Some sender's status consumer: one status after the other, each done once its evidence is in the log.
+void World::ReadStatuses() {
+  const base::MonotonicTime at = std::max({now, statuses_stalled_until_, broker_down_until_}) + Random(delay_max);
+  At(at, [this] {
+    if (now < std::max(statuses_stalled_until_, broker_down_until_)) return ReadStatuses();
+    AppendToLedger(MakeEvidence(statuses_unread_.front(), 0));
+    statuses_unread_.pop_front();
+    // The commit follows, some time.
+    At(now + Random(std::chrono::seconds(1)),
+       [this, next = statuses_end_ - static_cast<std::int64_t>(statuses_unread_.size())] {
+         statuses_committed_ = std::max(statuses_committed_, next);
+       });
+    if (!statuses_unread_.empty()) ReadStatuses();
+  });
 }
 
 base::Duration World::Random(base::Duration max) {

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,6 +14,7 @@
 
 #include "libs/telemetry/metrics.h"
 #include "services/sender/sender_core.h"
+#include "services/sender/status_coverage.h"
 
 namespace sender {
 
@@ -58,10 +62,12 @@ class Process final : public Effects {
   std::shared_ptr<const account::Account> FindAccount(mesh::bus::v1::Channel channel,
                                                       std::string_view account_id) const override;
   const channel::Codec* FindCodec(mesh::bus::v1::Channel channel) const override;
-  bool StatusesUpToDate() const override;
+  base::Duration StatusesCoveredSince(std::int32_t partition, base::MonotonicTime since) override;
 
  private:
   friend class World;
+  void AskAboutStatuses();
+  void Write(std::function<void()> land, Written on_done);
   void ReadLedgerOn();
   void Mine(base::Duration delay, std::function<void()> task);  // dropped when this process has died by then
 
@@ -75,6 +81,9 @@ class Process final : public Effects {
   bool reading_ = false;
   bool alive_ = true;
   bool revoke_pending_ = false;
+  StatusCoverage coverage_{std::chrono::seconds(3)};
+  base::MonotonicTime coverage_wanted_at_;
+  bool asking_ = false;                   // the broker how far `statuses` has been read
   base::MonotonicTime producer_free_at_;  // keeps this producer's records in order
 };
 
@@ -103,8 +112,7 @@ class World {
   account::Account account;
   bool account_configured = true;
   std::function<GraphBehaviour(int post_number)> graph = [](int) { return GraphBehaviour::kAccept; };
-  bool statuses_flow = true;  // whether the platform's webhooks come
-  bool statuses_up_to_date = true;
+  bool statuses_flow = true;       // whether the platform's webhooks come
   double append_failure_rate = 0;  // reports Unavailable; half of these records are in the log all the same
   base::Duration delay_max = std::chrono::milliseconds(20);
   base::Duration client_delay_max = std::chrono::milliseconds(20);  // from Post to the first byte
@@ -115,6 +123,14 @@ class World {
   Process& Reassign(Process& process);  // the same process is assigned the partition once more
   void Revoke(Process& process);
   void Kill(Process& process);
+
+  // The sender that reads `statuses`, whichever it is, stops doing so for a while.
+  void StallStatuses(base::Duration duration) {
+    statuses_stalled_until_ = std::max(statuses_stalled_until_, now + duration);
+  }
+  // Nothing can be written to any topic or asked of it for a while; the platform repeats the webhooks that come then.
+  void BreakBroker(base::Duration duration) { broker_down_until_ = std::max(broker_down_until_, now + duration); }
+  bool broker_down() const { return now < broker_down_until_; }
 
   // Appends to `replies`; text parts are separated by '|'. Returns the offset.
   std::int64_t Say(const std::string& user, const std::string& turn, const std::string& text,
@@ -153,6 +169,8 @@ class World {
   bool Chance(double probability);
   std::int64_t AppendToLedger(const LedgerEntry& entry);
   void Show(const Effects::Send& send, std::string* message_id);
+  void Webhook(const mesh::bus::v1::DeliveryStatus& status);
+  void ReadStatuses();
   void Feed(Process& process);
   void Deliver(Process& process, std::int64_t offset);
   bool RunOne();
@@ -161,6 +179,11 @@ class World {
   std::multimap<base::MonotonicTime, std::function<void()>> events_;
   std::vector<std::unique_ptr<Process>> processes_;
   Process* owner_ = nullptr;
+  std::deque<mesh::bus::v1::DeliveryStatus> statuses_unread_;
+  std::int64_t statuses_end_ = 0;  // of the topic
+  std::int64_t statuses_committed_ = 0;
+  base::MonotonicTime statuses_stalled_until_;
+  base::MonotonicTime broker_down_until_;
   int assignment_ = 0;  // records fetched under an earlier one are not delivered any more
 };
 

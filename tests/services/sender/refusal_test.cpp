@@ -85,20 +85,6 @@ TEST(AccountGateTest, SameIdOnAnotherChannelIsAnotherAccount) {
   EXPECT_TRUE(gate.MayTry(other, {}));
 }
 
-TEST(InDoubtTest, OnlyTimeWithStatusesUpToDateCounts) {
-  base::MonotonicTime now{};
-  ReconcileClock clock(now);
-  clock.Tick(now, true);
-  clock.Tick(now += seconds(10), true);
-  EXPECT_EQ(clock.waited(), seconds(10));
-  clock.Tick(now += seconds(100), false);  // fell behind somewhere in between
-  clock.Tick(now += seconds(100), false);
-  clock.Tick(now += seconds(100), true);  // caught up somewhere in between
-  EXPECT_EQ(clock.waited(), seconds(10));
-  clock.Tick(now += seconds(1), true);
-  EXPECT_EQ(clock.waited(), seconds(11));
-}
-
 TEST(InDoubtTest, PolicyDecidesAfterTheReconciliationTimeAndResendsOnce) {
   EXPECT_EQ(DecideDoubt(seconds(44), seconds(45), "resend", 0), DoubtStep::kWait);
   EXPECT_EQ(DecideDoubt(seconds(45), seconds(45), "resend", 0), DoubtStep::kResend);

@@ -249,16 +249,45 @@ TEST_F(SendLaneTest, PolicyParkNeverResends) {
   EXPECT_EQ(world_.InDoubtCount("park"), 1);
 }
 
-TEST_F(SendLaneTest, DoubtIsNotDecidedWhileStatusesWaitUnread) {
-  GraphDoes({GraphBehaviour::kDrop});
-  world_.statuses_up_to_date = false;
+// Bug 3 of the audit: a sender that owns no statuses took the silence of another one, which had stalled, for an answer.
+TEST_F(SendLaneTest, DoubtIsNotDecidedWhileWhoeverOwnsTheStatusesHasNotReadThem) {
+  GraphDoes({GraphBehaviour::kAcceptAndDrop});
+  world_.StallStatuses(minutes(10));
   world_.StartOwner();
   world_.Say("ann", "t1", "hello");
-  world_.RunFor(minutes(10));
+  world_.RunFor(minutes(9));
   EXPECT_EQ(world_.posts, 1);
-  world_.statuses_up_to_date = true;
-  ASSERT_TRUE(RunToEnd(seconds(60)));
+  EXPECT_FALSE(world_.AllDone());
+  ASSERT_TRUE(RunToEnd(seconds(90)));
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("hello"));
+  EXPECT_EQ(world_.InDoubtCount("evidence"), 1);
+}
+
+TEST_F(SendLaneTest, DoubtStandsStillWhileTheBrokerIsAway) {
+  GraphDoes({GraphBehaviour::kAcceptAndDrop});
+  world_.StartOwner();
+  world_.Say("ann", "t1", "hello");
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.shown.size() == 1; }));
+  world_.BreakBroker(minutes(10));  // the status is refused, and repeated when the broker is back
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_GE(world_.now, base::MonotonicTime(minutes(10)));
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("hello"));
+  EXPECT_EQ(world_.InDoubtCount("evidence"), 1);
+}
+
+TEST_F(SendLaneTest, SilenceIsDecidedInItsTimeAlsoWhenTheStatusesAreReadLate) {
+  world_.StallStatuses(minutes(10));
+  GraphDoes({GraphBehaviour::kAccept, GraphBehaviour::kDrop});
+  world_.StartOwner();
+  world_.Say("bob", "t1", "whose status waits");
+  world_.RunFor(seconds(15));
+  world_.Say("ann", "t2", "hello");
+  world_.RunFor(minutes(9));
   EXPECT_EQ(world_.posts, 2);
+  // What was read late covers the time in which it waited: no second wait for it.
+  ASSERT_TRUE(RunToEnd(seconds(60)));
+  EXPECT_EQ(world_.posts, 3);
+  EXPECT_LE(world_.now, base::MonotonicTime(minutes(10) + seconds(10)));
 }
 
 TEST_F(SendLaneTest, SupersedeDropsAReplyThatWaitsUnclaimed) {
