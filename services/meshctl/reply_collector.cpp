@@ -34,7 +34,8 @@ ReplyCollector::ReplyCollector(const mesh::bus::v1::ConversationId& conversation
                                std::string trace_id)
     : conversation_(conversation), trace_id_(std::move(trace_id)) {
   for (std::uint32_t generation = 0; generation < kGenerationsMax; ++generation) {
-    for (const auto kind : {mesh::bus::v1::REPLY_KIND_ANSWER, mesh::bus::v1::REPLY_KIND_NOTICE}) {
+    for (const auto kind :
+         {mesh::bus::v1::REPLY_KIND_ANSWER, mesh::bus::v1::REPLY_KIND_NOTICE, mesh::bus::v1::REPLY_KIND_FALLBACK}) {
       for (std::uint32_t part = 0; part < kPartsMax; ++part) {
         const identity::ReplyId id = identity::MakeReplyId(turn, generation, kind, part);
         places_[base::ToHex(id.value())] = {{generation, kind}, part};

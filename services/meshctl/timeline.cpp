@@ -50,7 +50,14 @@ std::string_view SentName(LedgerSent::Outcome outcome) {
 }
 
 std::string_view KindName(mesh::bus::v1::ReplyKind kind) {
-  return kind == mesh::bus::v1::REPLY_KIND_NOTICE ? "notice" : "answer";
+  switch (kind) {
+    case mesh::bus::v1::REPLY_KIND_NOTICE:
+      return "notice";
+    case mesh::bus::v1::REPLY_KIND_FALLBACK:
+      return "notice of the sender";
+    default:
+      return "answer";
+  }
 }
 
 std::string Short(std::string_view bytes) { return base::ToHex(bytes.substr(0, 6)); }
@@ -96,8 +103,9 @@ void Timeline::OnReply(const bus::Record& record) {
     reply_ids_.insert(
         identity::MakeReplyId(identity::TurnId(turn_id_), reply.generation(), reply.kind(), part).value());
   }
-  const bool first =
-      replies_seen_.insert(base::StrCat(record.topic, "/", reply.generation(), "/", KindName(reply.kind()))).second;
+  // An answer and a worker's notice compete for one place, the sender's notice stands beside it.
+  const std::string_view place = reply.kind() == mesh::bus::v1::REPLY_KIND_FALLBACK ? "fallback" : "reply";
+  const bool first = replies_seen_.insert(base::StrCat(record.topic, "/", reply.generation(), "/", place)).second;
   // A requeued reply keeps the time of its making; what counts here is when it was written.
   Add(record, reply.generation() > 0 ? 0 : reply.created_at_ms(),
       base::StrCat(KindName(reply.kind()), " generation ", reply.generation(), " attempt ", reply.attempt(), ": ",

@@ -33,24 +33,23 @@ LedgerEntry SentEntry(const identity::ReplyId& reply, std::int64_t term, LedgerS
 }  // namespace
 
 TurnDigest DigestOf(const TurnKey& key) {
-  const crypto::Sha256Digest whole = crypto::Sha256(
-      base::JoinLengthPrefixed({key.turn_id, Number(key.generation), Number(static_cast<std::int64_t>(key.kind))}));
+  const crypto::Sha256Digest whole =
+      crypto::Sha256(base::JoinLengthPrefixed({key.turn_id, Number(key.generation), Number(key.fallback ? 1 : 0)}));
   TurnDigest digest;
   std::copy_n(whole.begin(), digest.size(), digest.begin());
   return digest;
 }
 
-LedgerEntry MakePlan(const TurnKey& turn, const mesh::bus::v1::ConversationId& conversation,
-                     const std::vector<std::string>& parts, std::int64_t replies_offset, std::int64_t term,
-                     std::int64_t wall_ms) {
+LedgerEntry MakePlan(const mesh::bus::v1::Reply& reply, const std::vector<std::string>& parts,
+                     std::int64_t replies_offset, std::int64_t term, std::int64_t wall_ms) {
   LedgerEntry entry;
-  entry.key = base::JoinLengthPrefixed(
-      {"plan", turn.turn_id, Number(turn.generation), Number(static_cast<std::int64_t>(turn.kind)), Number(term)});
+  entry.key = base::JoinLengthPrefixed({"plan", reply.turn_id(), Number(reply.generation()),
+                                        Number(static_cast<std::int64_t>(reply.kind())), Number(term)});
   auto* plan = entry.record.mutable_plan();
-  plan->set_turn_id(turn.turn_id);
-  plan->set_generation(turn.generation);
-  plan->set_kind(turn.kind);
-  *plan->mutable_conversation() = conversation;
+  plan->set_turn_id(reply.turn_id());
+  plan->set_generation(reply.generation());
+  plan->set_kind(reply.kind());
+  *plan->mutable_conversation() = reply.conversation();
   for (const std::string& part : parts) plan->add_parts(part);
   plan->set_replies_offset(replies_offset);
   entry.record.set_written_at_ms(wall_ms);

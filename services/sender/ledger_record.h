@@ -22,9 +22,9 @@ struct LedgerEntry {
   mesh::bus::v1::LedgerRecord record;
 };
 
-LedgerEntry MakePlan(const TurnKey& turn, const mesh::bus::v1::ConversationId& conversation,
-                     const std::vector<std::string>& parts, std::int64_t replies_offset, std::int64_t term,
-                     std::int64_t wall_ms);
+// Of `reply` its text is not used: `parts` holds it, split.
+LedgerEntry MakePlan(const mesh::bus::v1::Reply& reply, const std::vector<std::string>& parts,
+                     std::int64_t replies_offset, std::int64_t term, std::int64_t wall_ms);
 
 LedgerEntry MakeClaim(const identity::ReplyId& reply, std::int64_t term, std::uint32_t resends, std::int64_t wall_ms);
 

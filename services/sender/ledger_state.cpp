@@ -75,18 +75,19 @@ LedgerState::Change LedgerState::Apply(std::int64_t offset, const LedgerRecord& 
 
 LedgerState::Change LedgerState::ApplyPlan(const LedgerRecord& record) {
   const auto& plan = record.plan();
-  const TurnKey key{plan.turn_id(), plan.generation(), plan.kind()};
+  const TurnKey key{plan.turn_id(), plan.generation(), IsFallback(plan.kind())};
   // The first PLAN of a key stands, whoever wrote it; so does what was settled.
   if (turns_.contains(key) || settled_.contains(DigestOf(key))) return {};
   auto turn = std::make_unique<PlannedTurn>();
   turn->key = key;
+  turn->kind = plan.kind();
   turn->conversation = plan.conversation();
   turn->replies_offset = plan.replies_offset();
   turn->planned_at_ms = record.written_at_ms();
   turn->parts.reserve(static_cast<std::size_t>(plan.parts_size()));
   for (int index = 0; index < plan.parts_size(); ++index) {
     Part part;
-    part.id = identity::MakeReplyId(identity::TurnId(key.turn_id), key.generation, key.kind,
+    part.id = identity::MakeReplyId(identity::TurnId(key.turn_id), key.generation, plan.kind(),
                                     static_cast<std::uint32_t>(index));
     part.text = plan.parts(index);
     part.text_digest = crypto::Sha256(part.text);

@@ -43,6 +43,7 @@ struct Part {
 // What the ledger says about one reply.
 struct PlannedTurn {
   TurnKey key;
+  mesh::bus::v1::ReplyKind kind = mesh::bus::v1::REPLY_KIND_ANSWER;
   mesh::bus::v1::ConversationId conversation;
   std::int64_t replies_offset = 0;  // of the record that was planned: the first of its key
   std::int64_t planned_at_ms = 0;

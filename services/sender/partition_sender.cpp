@@ -180,7 +180,7 @@ void PartitionSender::ReportDelivery(const LedgerState::Change& change) {
   const mesh::session::v1::Outcome outcome = OutcomeOf(turn, state);
   if (outcome == mesh::session::v1::OUTCOME_UNSPECIFIED) return;
   if (!last && outcome != mesh::session::v1::OUTCOME_FAILED) return;  // delivered and read are the last part's to tell
-  if (turn.key.kind != mesh::bus::v1::REPLY_KIND_ANSWER) return;
+  if (turn.key.fallback) return;  // says nothing about the reply in whose place it stands
   effects().ReportOutcome(turn.conversation, turn.key.turn_id, outcome, telemetry::TraceContext::NewRoot());
 }
 

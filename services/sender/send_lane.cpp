@@ -12,8 +12,6 @@
 namespace sender {
 namespace {
 
-using mesh::bus::v1::REPLY_KIND_ANSWER;
-
 constexpr base::Duration kGatePoll = std::chrono::seconds(2);
 
 std::uint64_t SeedOf(const bus::Record& record) { return static_cast<std::uint64_t>(record.offset); }
@@ -55,7 +53,7 @@ void SendLane::PushSuperseded(Item item) {
 bool SendLane::Supersede(const std::string& turn_id, std::int64_t replies_offset) {
   Queued* named = nullptr;
   for (Queued& queued : items_) {
-    if (queued.item.reply.turn_id() != turn_id || queued.item.reply.kind() != REPLY_KIND_ANSWER) continue;
+    if (queued.item.reply.turn_id() != turn_id || IsFallback(queued.item.reply.kind())) continue;
     queued.superseded = true;
     named = &queued;
   }
@@ -112,12 +110,11 @@ void SendLane::Plan() {
   std::vector<std::string> parts;
   if (!items_.front().superseded)
     parts = effects().FindCodec(item().reply.conversation().channel())->Split(item().reply.text());
-  Append(
-      MakePlan(key(), item().reply.conversation(), parts, item().record.offset, *ledger().term(), effects().WallMs()),
-      [this](std::int64_t) {
-        fault::Here("sender_planned");
-        Step();
-      });
+  Append(MakePlan(item().reply, parts, item().record.offset, *ledger().term(), effects().WallMs()),
+         [this](std::int64_t) {
+           fault::Here("sender_planned");
+           Step();
+         });
 }
 
 void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {

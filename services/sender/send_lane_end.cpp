@@ -12,7 +12,7 @@ namespace sender {
 namespace {
 
 using mesh::bus::v1::REPLY_KIND_ANSWER;
-using mesh::bus::v1::REPLY_KIND_NOTICE;
+using mesh::bus::v1::REPLY_KIND_FALLBACK;
 
 constexpr base::Duration kDoubtTick = std::chrono::seconds(1);
 constexpr base::Duration kWriteRetryInitial = std::chrono::milliseconds(100);
@@ -106,7 +106,7 @@ void SendLane::FinishFailed(const PlannedTurn& turn) {
   // A predecessor may have died between the FAILED record and the dead letter: then the ledger still has the reason.
   const bus::DeadLetterReason reason = head_.give_up.value_or(ReasonGivenUp(turn));
   const bool shown = Any(turn, PartState::kSent);
-  const bool with_notice = !shown && turn.key.kind == REPLY_KIND_ANSWER && reason == bus::DeadLetterReason::kDeadline;
+  const bool with_notice = !shown && turn.kind == REPLY_KIND_ANSWER && reason == bus::DeadLetterReason::kDeadline;
   ReportOutcome(shown ? mesh::session::v1::OUTCOME_SENT : mesh::session::v1::OUTCOME_FAILED);
   GiveUp(reason, head_.give_up_detail, with_notice);
 }
@@ -127,13 +127,13 @@ void SendLane::GiveUp(bus::DeadLetterReason reason, std::string detail, bool wit
 void SendLane::WriteNotice() {
   const auto account = FindAccount();
   if (account == nullptr || account->notice_text.empty()) return Done();
-  // A reply of its own kind, so with a reply id of its own; written twice after a crash, it is said once.
+  // A key and a reply id of its own: the reply has had its say. Written twice after a crash, it is said once.
   mesh::bus::v1::ReplyRecord record;
   auto* notice = record.mutable_reply();
   notice->set_turn_id(item().reply.turn_id());
   *notice->mutable_conversation() = item().reply.conversation();
   notice->set_generation(item().reply.generation());
-  notice->set_kind(REPLY_KIND_NOTICE);
+  notice->set_kind(REPLY_KIND_FALLBACK);
   notice->set_text(account->notice_text);
   notice->set_in_reply_to_message_id(item().reply.in_reply_to_message_id());
   notice->set_created_at_ms(effects().WallMs());
@@ -145,11 +145,8 @@ void SendLane::WriteNotice() {
 }
 
 void SendLane::ReportOutcome(mesh::session::v1::Outcome outcome) {
-  // A notice after an answer that could not be sent says nothing about that answer; a worker's notice stands in its
-  // place.
-  TurnKey answer = key();
-  answer.kind = REPLY_KIND_ANSWER;
-  if (key().kind == REPLY_KIND_NOTICE && ledger().Judge(answer, -1) != LedgerState::Verdict::kNew) return;
+  // A fallback says nothing about the reply that could not be sent; a worker's notice is the turn's reply.
+  if (key().fallback) return;
   effects().ReportOutcome(item().reply.conversation(), item().reply.turn_id(), outcome, item().trace);
 }
 

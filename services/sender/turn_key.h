@@ -9,21 +9,25 @@
 
 namespace sender {
 
-// What the first record in `replies` counts for: one answer or notice of one turn in one generation.
+// What the first record in `replies` counts for: one turn in one generation. A worker that gave the turn up and a
+// re-run that answered it compete, so that the user is never told both.
 struct TurnKey {
   std::string turn_id;  // 32 bytes
   std::uint32_t generation = 0;
-  mesh::bus::v1::ReplyKind kind = mesh::bus::v1::REPLY_KIND_ANSWER;
+  bool fallback = false;  // the sender's own notice, of a reply that it could not send
 
   friend auto operator<=>(const TurnKey&, const TurnKey&) = default;
 
   template <typename H>
   friend H AbslHashValue(H state, const TurnKey& key) {
-    return H::combine(std::move(state), key.turn_id, key.generation, static_cast<int>(key.kind));
+    return H::combine(std::move(state), key.turn_id, key.generation, key.fallback);
   }
 };
 
-inline TurnKey KeyOf(const mesh::bus::v1::Reply& reply) { return {reply.turn_id(), reply.generation(), reply.kind()}; }
+inline bool IsFallback(mesh::bus::v1::ReplyKind kind) { return kind == mesh::bus::v1::REPLY_KIND_FALLBACK; }
+inline TurnKey KeyOf(const mesh::bus::v1::Reply& reply) {
+  return {reply.turn_id(), reply.generation(), IsFallback(reply.kind())};
+}
 
 // 16 bytes that stand for a TurnKey where eight days of them are remembered. Collisions: 2^-64 at four billion turns.
 using TurnDigest = std::array<std::uint8_t, 16>;

@@ -13,7 +13,7 @@ def of_message(evidence, message_id):
     message = next((m for m in evidence.messages if m.message_id == message_id), None)
     turns = [record for record in evidence.turns if record.message_id == message_id]
     turn_ids = {record.turn_id for record in turns}
-    reply_ids = {wire.reply_id(turn_id, kind, part) for turn_id in turn_ids for kind in ("answer", "notice")
+    reply_ids = {wire.reply_id(turn_id, kind, part) for turn_id in turn_ids for kind in wire.REPLY_KINDS.values()
                  for part in range(4)}
     rows = []
     if message is not None:

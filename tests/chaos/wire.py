@@ -2,7 +2,7 @@
 import dataclasses
 import hashlib
 
-REPLY_KINDS = {0: "answer", 1: "notice"}
+REPLY_KINDS = {0: "answer", 1: "notice", 2: "fallback"}  # a notice of the worker, one of the sender
 SENT_OUTCOMES = {0: "unspecified", 1: "sent", 2: "failed", 3: "superseded", 4: "released"}
 DELIVERY_STATES = {1: "sent", 2: "delivered", 3: "read", 4: "failed", 5: "deleted", 6: "echo"}
 
@@ -70,7 +70,7 @@ class ReplyRecord:
     offset: int
     t: float
     turn_id: str
-    kind: str  # answer, notice, supersede
+    kind: str  # answer, notice, fallback, supersede
     generation: int
     text: str
 
@@ -156,6 +156,6 @@ def dead_letter(t, value):
 
 def reply_id(turn_id, kind, part, generation=0):
     """As design.md defines it, so that a send that never happened can be found in the ledger too. For traces only."""
-    numbers = (generation, {"answer": 0, "notice": 1}[kind], part)
+    numbers = (generation, {name: number for number, name in REPLY_KINDS.items()}[kind], part)
     parts = [bytes.fromhex(turn_id)] + [number.to_bytes(4, "big") for number in numbers]
     return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).hexdigest()

@@ -155,7 +155,8 @@ TEST(ReplyIdTest, EveryPartOfEveryGenerationAndKindHasItsOwn) {
   const TurnId turn = MakeTurnId(Example(), "wamid.AB");
   std::vector<std::string> ids;
   for (const std::uint32_t generation : {0u, 1u, 256u}) {
-    for (const auto kind : {mesh::bus::v1::REPLY_KIND_ANSWER, mesh::bus::v1::REPLY_KIND_NOTICE}) {
+    for (const auto kind :
+         {mesh::bus::v1::REPLY_KIND_ANSWER, mesh::bus::v1::REPLY_KIND_NOTICE, mesh::bus::v1::REPLY_KIND_FALLBACK}) {
       for (const std::uint32_t part : {0u, 1u, 256u}) ids.push_back(MakeReplyId(turn, generation, kind, part).value());
     }
   }

@@ -82,7 +82,7 @@ TEST_F(ReplyCollectorTest, PartSentTwiceCountsOnce) {
 }
 
 TEST_F(ReplyCollectorTest, NoticeAndRequeuedAnswerAreReplies) {
-  whatsapp_.Offer(Line(ReplyId(0, 0, mesh::bus::v1::REPLY_KIND_NOTICE), "Sorry."));
+  whatsapp_.Offer(Line(ReplyId(0, 0, mesh::bus::v1::REPLY_KIND_FALLBACK), "Sorry."));
   EXPECT_EQ(whatsapp_.Text(), "Sorry.");
   whatsapp_.Offer(Line(ReplyId(0, 1), "Paris after all."));
   EXPECT_EQ(whatsapp_.Text(), "Paris after all.");

@@ -299,12 +299,13 @@ mesh::bus::v1::ConversationId World::Conversation(const std::string& user) const
 std::string World::TurnId(const std::string& turn) { return std::string(crypto::AsBytes(crypto::Sha256(turn))); }
 
 std::int64_t World::Say(const std::string& user, const std::string& turn, const std::string& text,
-                        std::uint32_t generation) {
+                        std::uint32_t generation, mesh::bus::v1::ReplyKind kind) {
   mesh::bus::v1::ReplyRecord record;
   record.mutable_reply()->set_turn_id(TurnId(turn));
   *record.mutable_reply()->mutable_conversation() = Conversation(user);
   record.mutable_reply()->set_text(text);
   record.mutable_reply()->set_generation(generation);
+  record.mutable_reply()->set_kind(kind);
   return AppendRaw(identity::KeyOf(Conversation(user)).value(), record.SerializeAsString());
 }
 

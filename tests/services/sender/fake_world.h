@@ -134,7 +134,7 @@ class World {
 
   // Appends to `replies`; text parts are separated by '|'. Returns the offset.
   std::int64_t Say(const std::string& user, const std::string& turn, const std::string& text,
-                   std::uint32_t generation = 0);
+                   std::uint32_t generation = 0, mesh::bus::v1::ReplyKind kind = mesh::bus::v1::REPLY_KIND_ANSWER);
   std::int64_t Withdraw(const std::string& user, const std::string& turn);
   std::int64_t AppendRaw(const std::string& key, const std::string& value);
 

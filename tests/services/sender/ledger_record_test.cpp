@@ -10,13 +10,21 @@ namespace sender {
 namespace {
 
 const identity::ReplyId kReply(std::string(32, 'r'));
-const TurnKey kTurn{std::string(32, 't'), 0, mesh::bus::v1::REPLY_KIND_ANSWER};
+const TurnKey kTurn{std::string(32, 't'), 0};
+
+mesh::bus::v1::Reply ReplyOf(mesh::bus::v1::ReplyKind kind = mesh::bus::v1::REPLY_KIND_ANSWER) {
+  mesh::bus::v1::Reply reply;
+  reply.set_turn_id(kTurn.turn_id);
+  reply.set_kind(kind);
+  return reply;
+}
 
 // Compaction keeps the newest record of a key, so records that both matter must differ in theirs.
 TEST(LedgerRecordTest, NoTwoRecordsThatBothMatterShareAKey) {
   const std::set<std::string> keys = {
-      MakePlan(kTurn, {}, {"x"}, 1, /*term=*/5, 0).key,
-      MakePlan(kTurn, {}, {"x"}, 1, /*term=*/6, 0).key,
+      MakePlan(ReplyOf(), {"x"}, 1, /*term=*/5, 0).key,
+      MakePlan(ReplyOf(), {"x"}, 1, /*term=*/6, 0).key,
+      MakePlan(ReplyOf(mesh::bus::v1::REPLY_KIND_FALLBACK), {"x"}, 1, /*term=*/6, 0).key,
       MakeClaim(kReply, 5, 0, 0).key,
       MakeClaim(kReply, 6, 0, 0).key,
       MakeSent(kReply, 5, 9, "m", 0).key,
@@ -24,7 +32,7 @@ TEST(LedgerRecordTest, NoTwoRecordsThatBothMatterShareAKey) {
       MakeTakeover("a/1", 0).key,
       MakeTakeover("a/2", 0).key,
   };
-  EXPECT_EQ(keys.size(), 8u);
+  EXPECT_EQ(keys.size(), 9u);
 }
 
 TEST(LedgerRecordTest, ReleaseErasesTheClaimItMakesMeaningless) {
@@ -55,7 +63,7 @@ TEST(LedgerRecordTest, DigestsOfDifferentTurnsDiffer) {
   other.generation = 1;
   EXPECT_NE(DigestOf(kTurn), DigestOf(other));
   other = kTurn;
-  other.kind = mesh::bus::v1::REPLY_KIND_NOTICE;
+  other.fallback = true;
   EXPECT_NE(DigestOf(kTurn), DigestOf(other));
 }
 

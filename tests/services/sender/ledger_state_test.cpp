@@ -25,9 +25,14 @@ class LedgerStateTest : public testing::Test {
     return TakeOver("me");
   }
   std::int64_t Plan(const TurnKey& turn, const std::vector<std::string>& parts, std::int64_t replies_offset) {
-    return Append(MakePlan(turn, conversation_, parts, replies_offset, 0, /*wall_ms=*/1000));
+    mesh::bus::v1::Reply reply;
+    reply.set_turn_id(turn.turn_id);
+    reply.set_generation(turn.generation);
+    reply.set_kind(turn.fallback ? mesh::bus::v1::REPLY_KIND_FALLBACK : mesh::bus::v1::REPLY_KIND_ANSWER);
+    *reply.mutable_conversation() = conversation_;
+    return Append(MakePlan(reply, parts, replies_offset, 0, /*wall_ms=*/1000));
   }
-  static TurnKey Turn(char fill) { return {std::string(32, fill), 0, mesh::bus::v1::REPLY_KIND_ANSWER}; }
+  static TurnKey Turn(char fill) { return {std::string(32, fill), 0}; }
   static identity::ReplyId Reply(char fill, std::uint32_t part = 0) {
     return identity::MakeReplyId(identity::TurnId(std::string(32, fill)), 0, mesh::bus::v1::REPLY_KIND_ANSWER, part);
   }
@@ -48,12 +53,12 @@ TEST_F(LedgerStateTest, FirstPlanOfATurnStandsAndLaterRecordsAreDuplicates) {
   EXPECT_EQ(state_.Find(Turn('a'))->parts.at(0).text, "said first");
 }
 
-TEST_F(LedgerStateTest, GenerationAndKindAreRepliesOfTheirOwn) {
+TEST_F(LedgerStateTest, AGenerationAndTheSendersNoticeAreRepliesOfTheirOwn) {
   Plan(Turn('a'), {"answer"}, 1);
   TurnKey requeued = Turn('a');
   requeued.generation = 1;
   TurnKey notice = Turn('a');
-  notice.kind = mesh::bus::v1::REPLY_KIND_NOTICE;
+  notice.fallback = true;
   EXPECT_EQ(state_.Judge(requeued, 2), Verdict::kNew);
   EXPECT_EQ(state_.Judge(notice, 3), Verdict::kNew);
 }

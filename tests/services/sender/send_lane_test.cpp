@@ -9,6 +9,7 @@
 namespace sender {
 namespace {
 
+using mesh::bus::v1::REPLY_KIND_NOTICE;
 using mesh::session::v1::OUTCOME_DELIVERED;
 using mesh::session::v1::OUTCOME_FAILED;
 using mesh::session::v1::OUTCOME_SENT;
@@ -73,6 +74,29 @@ TEST_F(SendLaneTest, LaterRecordsOfATurnAreIgnored) {
   world_.Say("ann", "t1", "said by a re-run in other words");
   ASSERT_TRUE(RunToEnd());
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("said first"));
+}
+
+// Bug 1 of the audit: a worker gave up, died, and its re-run answered; the user was told both.
+TEST_F(SendLaneTest, AWorkersNoticeAndARerunsAnswerCompeteAndTheFirstIsSaid) {
+  world_.StartOwner();
+  world_.Say("ann", "t1", "sorry", 0, REPLY_KIND_NOTICE);
+  world_.Say("ann", "t1", "answered by the re-run");
+  world_.Say("bob", "t2", "answered");
+  world_.Say("bob", "t2", "sorry", 0, REPLY_KIND_NOTICE);
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("sorry"));
+  EXPECT_THAT(world_.TextsOf("bob"), ElementsAre("answered"));
+  EXPECT_THAT(world_.OutcomesOf("t1"), Contains(OUTCOME_SENT)) << "the notice is the turn's reply";
+}
+
+TEST_F(SendLaneTest, AWorkersNoticeThatCannotBeSentIsFollowedByNoOther) {
+  world_.account.turn_deadline_s = 20;
+  world_.graph = [&](int) { return GraphBehaviour::kRefuse; };
+  world_.StartOwner();
+  world_.Say("ann", "t1", "sorry", 0, REPLY_KIND_NOTICE);
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_EQ(world_.replies.size(), 1u);
+  EXPECT_EQ(world_.dead_letters.size(), 1u);
 }
 
 TEST_F(SendLaneTest, ARequeuedGenerationIsSaidAgain) {
