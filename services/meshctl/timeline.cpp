@@ -120,6 +120,8 @@ void Timeline::OnLedger(const bus::Record& record) {
   if (value.has_plan() && value.plan().turn_id() == turn_id_) {
     Add(record, at_ms,
         base::StrCat("plan: ", KindName(value.plan().kind()), " in ", value.plan().parts_size(), " part(s)"));
+  } else if (value.has_supersede() && value.supersede().turn_id() == turn_id_) {
+    Add(record, at_ms, "superseded: what comes of it from now on is dropped");
   } else if (value.has_claim() && reply_ids_.contains(value.claim().reply_id())) {
     Add(record, at_ms,
         base::StrCat("claim of part ", Short(value.claim().reply_id()), ", term ", value.claim().term(),

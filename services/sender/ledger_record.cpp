@@ -40,6 +40,12 @@ TurnDigest DigestOf(const TurnKey& key) {
   return digest;
 }
 
+TurnDigest DigestOfTurn(const std::string& turn_id) {
+  TurnDigest digest{};  // a turn id is a hash already
+  std::copy_n(turn_id.begin(), std::min(turn_id.size(), digest.size()), digest.begin());
+  return digest;
+}
+
 LedgerEntry MakePlan(const mesh::bus::v1::Reply& reply, const std::vector<std::string>& parts,
                      std::int64_t replies_offset, std::int64_t term, std::int64_t wall_ms) {
   LedgerEntry entry;
@@ -94,6 +100,17 @@ LedgerEntry MakeFailed(const identity::ReplyId& reply, std::int64_t term, std::i
 
 LedgerEntry MakeSuperseded(const identity::ReplyId& reply, std::int64_t term, std::int64_t wall_ms) {
   return SentEntry(reply, term, LedgerSent::OUTCOME_SUPERSEDED, wall_ms);
+}
+
+LedgerEntry MakeSupersede(const std::string& turn_id, const mesh::bus::v1::ConversationId& conversation,
+                          std::int64_t replies_offset, std::int64_t wall_ms) {
+  LedgerEntry entry;
+  entry.key = base::JoinLengthPrefixed({"supersede", turn_id});
+  entry.record.mutable_supersede()->set_turn_id(turn_id);
+  *entry.record.mutable_supersede()->mutable_conversation() = conversation;
+  entry.record.mutable_supersede()->set_replies_offset(replies_offset);
+  entry.record.set_written_at_ms(wall_ms);
+  return entry;
 }
 
 LedgerEntry MakeTakeover(std::string_view owner, std::int64_t wall_ms) {

@@ -38,6 +38,10 @@ LedgerEntry MakeFailed(const identity::ReplyId& reply, std::int64_t term, std::i
                        std::int32_t error_code, std::string_view reason, std::int64_t wall_ms);
 LedgerEntry MakeSuperseded(const identity::ReplyId& reply, std::int64_t term, std::int64_t wall_ms);
 
+// A supersede record of `replies` was read. True whoever says it, so the key names no term.
+LedgerEntry MakeSupersede(const std::string& turn_id, const mesh::bus::v1::ConversationId& conversation,
+                          std::int64_t replies_offset, std::int64_t wall_ms);
+
 // `owner` is unique per assignment, so that no two TAKEOVERs share a key and void claims stay recognisable.
 LedgerEntry MakeTakeover(std::string_view owner, std::int64_t wall_ms);
 

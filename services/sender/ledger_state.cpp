@@ -65,6 +65,8 @@ LedgerState::Change LedgerState::Apply(std::int64_t offset, const LedgerRecord& 
       return ApplySent(record.sent());
     case LedgerRecord::kEvidence:
       return ApplyEvidence(offset, record.evidence());
+    case LedgerRecord::kSupersede:
+      return ApplySupersede(record);
     case LedgerRecord::kTakeover:
       return ApplyTakeover(offset, record.takeover());
     case LedgerRecord::BODY_NOT_SET:
@@ -78,6 +80,7 @@ LedgerState::Change LedgerState::ApplyPlan(const LedgerRecord& record) {
   const TurnKey key{plan.turn_id(), plan.generation(), IsFallback(plan.kind())};
   // The first PLAN of a key stands, whoever wrote it; so does what was settled.
   if (turns_.contains(key) || settled_.contains(DigestOf(key))) return {};
+  if (key.generation > 0) requeued_[DigestOfTurn(key.turn_id)] = record.written_at_ms();
   auto turn = std::make_unique<PlannedTurn>();
   turn->key = key;
   turn->kind = plan.kind();
@@ -174,6 +177,11 @@ LedgerState::Change LedgerState::ApplyEvidence(std::int64_t offset, const Ledger
   return change;
 }
 
+LedgerState::Change LedgerState::ApplySupersede(const LedgerRecord& record) {
+  superseded_.try_emplace(DigestOfTurn(record.supersede().turn_id()), record.written_at_ms());
+  return {};
+}
+
 LedgerState::Change LedgerState::ApplyTakeover(std::int64_t offset, const LedgerTakeover& takeover) {
   last_takeover_ = offset;
   if (!owner_.empty() && takeover.owner() == owner_) term_ = offset;
@@ -249,6 +257,10 @@ LedgerState::Verdict LedgerState::Judge(const TurnKey& key, std::int64_t replies
   return settled_.contains(DigestOf(key)) ? Verdict::kDuplicate : Verdict::kNew;
 }
 
+bool LedgerState::TurnPlanned(const std::string& turn_id) const {
+  return Judge({turn_id, 0}, -1) != Verdict::kNew || requeued_.contains(DigestOfTurn(turn_id));
+}
+
 const PlannedTurn* LedgerState::Find(const TurnKey& key) const {
   const auto found = turns_.find(key);
   return found == turns_.end() ? nullptr : found->second.get();
@@ -269,6 +281,8 @@ bool LedgerState::MayPost(const identity::ReplyId& reply, std::int64_t claim_off
 
 void LedgerState::ForgetPlannedBefore(std::int64_t wall_ms) {
   absl::erase_if(settled_, [&](const auto& entry) { return entry.second < wall_ms; });
+  absl::erase_if(superseded_, [&](const auto& entry) { return entry.second < wall_ms; });
+  absl::erase_if(requeued_, [&](const auto& entry) { return entry.second < wall_ms; });
   std::vector<TurnKey> old;
   for (const auto& [key, turn] : turns_) {
     if (turn->planned_at_ms < wall_ms) old.push_back(key);

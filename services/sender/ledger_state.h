@@ -96,6 +96,10 @@ class LedgerState {
   };
   Verdict Judge(const TurnKey& key, std::int64_t replies_offset) const;
 
+  // A later user message withdrew the turn: no record of it, in whatever generation, is planned any more.
+  bool TurnSuperseded(const std::string& turn_id) const { return superseded_.contains(DigestOfTurn(turn_id)); }
+  bool TurnPlanned(const std::string& turn_id) const;  // in any generation
+
   const PlannedTurn* Find(const TurnKey& key) const;  // nullptr: unknown, or settled long ago
   const PlannedTurn* FindReply(const identity::ReplyId& reply, std::size_t* part) const;
 
@@ -120,6 +124,7 @@ class LedgerState {
   Change ApplyClaim(std::int64_t offset, const mesh::bus::v1::LedgerClaim& claim);
   Change ApplySent(const mesh::bus::v1::LedgerSent& sent);
   Change ApplyEvidence(std::int64_t offset, const mesh::bus::v1::LedgerEvidence& evidence);
+  Change ApplySupersede(const mesh::bus::v1::LedgerRecord& record);
   Change ApplyTakeover(std::int64_t offset, const mesh::bus::v1::LedgerTakeover& takeover);
   PartPlace PlaceOf(const std::string& reply_id) const;
   PartPlace PlaceOfEvidence(const mesh::bus::v1::LedgerEvidence& evidence) const;
@@ -140,6 +145,8 @@ class LedgerState {
   absl::flat_hash_map<std::string, std::vector<PartPlace>> claimed_by_conversation_;  // claims without a message id yet
   std::deque<TurnKey> settled_detail_;                                                // oldest first
   absl::flat_hash_map<TurnDigest, std::int64_t> settled_;                             // -> planned_at_ms
+  absl::flat_hash_map<TurnDigest, std::int64_t> superseded_;                          // whole turns -> written_at_ms
+  absl::flat_hash_map<TurnDigest, std::int64_t> requeued_;  // turns planned in a generation above 0 -> planned_at_ms
 };
 
 }  // namespace sender

@@ -114,14 +114,11 @@ void PartitionSender::OnReply(bus::Record record, const mesh::bus::v1::Reply& re
 
 void PartitionSender::OnSupersede(bus::Record record, const mesh::bus::v1::Supersede& supersede) {
   const auto lane = LaneOf(record.key);
-  if (lane->Supersede(supersede.turn_id(), record.offset)) return;
-  // Nothing of the turn waits here. If it was never said, this record takes the place of its first: later ones are
-  // ignored.
-  mesh::bus::v1::Reply unsaid;
-  unsaid.set_turn_id(supersede.turn_id());
-  *unsaid.mutable_conversation() = supersede.conversation();
+  mesh::bus::v1::Reply named;
+  named.set_turn_id(supersede.turn_id());
+  *named.mutable_conversation() = supersede.conversation();
   const telemetry::TraceContext trace = bus::TraceOf(record.headers);
-  lane->PushSuperseded({std::move(record), std::move(unsaid), trace});
+  lane->Supersede({std::move(record), std::move(named), trace});
 }
 
 void PartitionSender::Refuse(bus::Record record, bus::DeadLetterReason reason, std::string detail, int attempt) {

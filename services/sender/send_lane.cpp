@@ -41,27 +41,19 @@ SendLane::~SendLane() {
 }
 
 void SendLane::Push(Item item) {
-  items_.push_back({std::move(item), /*superseded=*/false, {}});
+  items_.push_back({std::move(item)});
   if (items_.size() == 1) Step();
 }
 
-void SendLane::PushSuperseded(Item item) {
-  items_.push_back({std::move(item), /*superseded=*/true, {}});
-  if (items_.size() == 1) Step();
-}
-
-bool SendLane::Supersede(const std::string& turn_id, std::int64_t replies_offset) {
-  Queued* named = nullptr;
+void SendLane::Supersede(Item item) {
   for (Queued& queued : items_) {
-    if (queued.item.reply.turn_id() != turn_id || IsFallback(queued.item.reply.kind())) continue;
-    queued.superseded = true;
-    named = &queued;
+    if (queued.supersedes || queued.item.reply.turn_id() != item.reply.turn_id()) continue;
+    // The notice of a reply that was given up is owed to the user all the same.
+    if (!IsFallback(queued.item.reply.kind())) queued.superseded = true;
   }
-  if (named == nullptr) return false;
-  // Marked done with the last of them: a restart must meet the supersede again as long as it meets what it names.
-  named->done_with_it.push_back(replies_offset);
-  if (phase_ == Phase::kWaiting) Step();
-  return true;
+  // Behind what it names, so that a restart meets it again as long as it meets any of that.
+  items_.push_back({std::move(item), /*supersedes=*/true});
+  if (items_.size() == 1 || phase_ == Phase::kWaiting) Step();
 }
 
 void SendLane::OnLedgerChange(const TurnKey& changed) {
@@ -77,15 +69,18 @@ void SendLane::Step() {
   if (context_.effects->FindCodec(item().reply.conversation().channel()) == nullptr) {
     // Web and API clients read their answer from the relay; there is nobody to send it to.
     context_.metrics->CountDrop("no_channel");
-    ReportOutcome(items_.front().superseded ? mesh::session::v1::OUTCOME_SUPERSEDED : mesh::session::v1::OUTCOME_SENT);
+    const bool superseded = items_.front().superseded || items_.front().supersedes;
+    ReportOutcome(superseded ? mesh::session::v1::OUTCOME_SUPERSEDED : mesh::session::v1::OUTCOME_SENT);
     return Done();
   }
+  if (items_.front().supersedes) return StepSupersede();
   const LedgerState::Verdict verdict = ledger().Judge(key(), item().record.offset);
   if (verdict == LedgerState::Verdict::kDuplicate) {
     return DropDuplicate();
   }
   const bool may_begin = !stopped_ && ledger().owned();
   if (verdict == LedgerState::Verdict::kNew) {
+    if (!key().fallback && ledger().TurnSuperseded(key().turn_id)) return DropSuperseded();
     if (may_begin) return Plan();
     Enter(Phase::kIdle);
     return;
@@ -96,6 +91,27 @@ void SendLane::Step() {
   if (part == nullptr) return Finish(turn);
   if (may_begin) return Advance(turn, static_cast<std::size_t>(part - turn.parts.data()));
   Enter(Phase::kIdle);
+}
+
+void SendLane::StepSupersede() {
+  if (ledger().TurnSuperseded(key().turn_id)) {
+    // Whatever was planned of it has told its own end.
+    if (!ledger().TurnPlanned(key().turn_id)) return DropSuperseded();
+    return Done();
+  }
+  if (stopped_ || !ledger().owned()) {
+    Enter(Phase::kIdle);
+    return;
+  }
+  Append(MakeSupersede(key().turn_id, item().reply.conversation(), item().record.offset, effects().WallMs()),
+         [this](std::int64_t) { Step(); });
+}
+
+// The turn was withdrawn before this was planned. Its text may stand in the history by now.
+void SendLane::DropSuperseded() {
+  context_.metrics->CountDrop("superseded");
+  ReportOutcome(mesh::session::v1::OUTCOME_SUPERSEDED);
+  Done();
 }
 
 void SendLane::DropDuplicate() {

@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "libs/bus/record.h"
 #include "libs/telemetry/trace.h"
@@ -72,13 +71,10 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   ~SendLane();
 
   void Push(Item item);
-  // A turn that was superseded before any record of it came: takes its place in the lane and, in the ledger, that of
-  // the turn's first record. `item.reply` holds no more than the turn's id and conversation.
-  void PushSuperseded(Item item);
-
-  // A later user message withdraws this turn. True: it waits here and will be dropped unless a CLAIM stands, and the
-  // supersede record, at `replies_offset`, is marked done with it. False: it isn't in this lane.
-  bool Supersede(const std::string& turn_id, std::int64_t replies_offset);
+  // A later user message withdraws the turn: at once every reply of it that waits here, in whatever generation, will be
+  // dropped unless a CLAIM stands; those that come later are once this record's own turn in the lane has come and the
+  // ledger has it. `item.reply` holds no more than the turn's id and conversation.
+  void Supersede(Item item);
 
   // The ledger told something new about the reply at the head: evidence, or somebody else's record.
   void OnLedgerChange(const TurnKey& key);
@@ -115,12 +111,14 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   };
   struct Queued {
     Item item;
-    bool superseded = false;
-    std::vector<std::int64_t> done_with_it;  // offsets of the supersede records that named it
+    bool supersedes = false;  // is a supersede record, not a reply
+    bool superseded = false;  // is a reply that one named
   };
 
   void Step();
+  void StepSupersede();
   void DropDuplicate();
+  void DropSuperseded();
   void Plan();
   void Advance(const PlannedTurn& turn, std::size_t part);
   void TryClaim(std::size_t part, std::uint32_t resends);

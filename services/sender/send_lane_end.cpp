@@ -158,7 +158,6 @@ void SendLane::Done() {
   items_.pop_front();
   Enter(Phase::kIdle);
   context_.mark_done(finished.item.record.offset);
-  for (const std::int64_t offset : finished.done_with_it) context_.mark_done(offset);
   if (items_.empty()) return on_empty_();
   Enter(Phase::kWaiting);
   After(base::Duration::zero(), [this] { Step(); });  // through the loop: a long queue must not become a deep stack

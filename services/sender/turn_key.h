@@ -32,5 +32,6 @@ inline TurnKey KeyOf(const mesh::bus::v1::Reply& reply) {
 // 16 bytes that stand for a TurnKey where eight days of them are remembered. Collisions: 2^-64 at four billion turns.
 using TurnDigest = std::array<std::uint8_t, 16>;
 TurnDigest DigestOf(const TurnKey& key);
+TurnDigest DigestOfTurn(const std::string& turn_id);  // of all its generations
 
 }  // namespace sender

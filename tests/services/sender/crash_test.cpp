@@ -106,8 +106,7 @@ class RandomLife {
           HandOver(&running);
           break;
         case 1:
-          if (!said_.empty()) world_.Withdraw("u0", said_.back());
-          if (!said_.empty()) withdrawn_.insert(said_.back());
+          Withdraw();
           break;
         default:
           Say();
@@ -162,6 +161,17 @@ class RandomLife {
     }
     said_.push_back(turn);
     users_[turn] = user;
+  }
+
+  void Withdraw() {
+    if (said_.empty()) return;
+    const std::string& turn = said_.back();
+    const bool stale_first = rng_() % 4 == 0;
+    if (stale_first) world_.Say(users_[turn], turn, "re-run of " + turn, 0, mesh::bus::v1::REPLY_KIND_NOTICE);
+    world_.Withdraw(users_[turn], turn);
+    withdrawn_.insert(turn);
+    // By a worker that does not know yet, under an operator's requeue.
+    if (rng_() % 2 == 0) world_.Say(users_[turn], turn, "re-run of " + turn, /*generation=*/1);
   }
 
   void HandOver(std::vector<Process*>* running) {
@@ -280,6 +290,7 @@ class RandomLife {
                   << base::ToHex(record.sent().reply_id()).substr(0, 8) << " claim " << record.sent().claim_offset();
       }
       if (record.has_evidence()) std::cerr << "evidence " << base::ToHex(record.evidence().reply_id()).substr(0, 8);
+      if (record.has_supersede()) std::cerr << "supersede " << base::ToHex(record.supersede().turn_id()).substr(0, 8);
       if (record.has_takeover()) std::cerr << "takeover " << record.takeover().owner();
       std::cerr << "\n";
     }

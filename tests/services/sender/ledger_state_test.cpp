@@ -63,6 +63,26 @@ TEST_F(LedgerStateTest, AGenerationAndTheSendersNoticeAreRepliesOfTheirOwn) {
   EXPECT_EQ(state_.Judge(notice, 3), Verdict::kNew);
 }
 
+TEST_F(LedgerStateTest, SupersedeIsAboutTheWholeTurnAndForgottenWithTheLog) {
+  Append(MakeSupersede(Turn('a').turn_id, conversation_, /*replies_offset=*/3, /*wall_ms=*/1000));
+  EXPECT_TRUE(state_.TurnSuperseded(Turn('a').turn_id));
+  EXPECT_FALSE(state_.TurnSuperseded(Turn('b').turn_id));
+  state_.ForgetPlannedBefore(1000);
+  EXPECT_TRUE(state_.TurnSuperseded(Turn('a').turn_id));
+  state_.ForgetPlannedBefore(1001);
+  EXPECT_FALSE(state_.TurnSuperseded(Turn('a').turn_id));
+}
+
+TEST_F(LedgerStateTest, ATurnIsPlannedInWhateverGeneration) {
+  TurnKey requeued = Turn('a');
+  requeued.generation = 2;
+  EXPECT_FALSE(state_.TurnPlanned(requeued.turn_id));
+  Plan(requeued, {"x"}, 1);
+  EXPECT_TRUE(state_.TurnPlanned(requeued.turn_id));
+  state_.ForgetPlannedBefore(1001);
+  EXPECT_FALSE(state_.TurnPlanned(requeued.turn_id));
+}
+
 TEST_F(LedgerStateTest, OwnersReadBackClaimMayPost) {
   const std::int64_t term = Own();
   Plan(Turn('a'), {"x"}, 1);

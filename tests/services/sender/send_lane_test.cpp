@@ -349,6 +349,57 @@ TEST_F(SendLaneTest, SupersedeBeforeTheReplyMakesEveryLaterRecordOfTheTurnADupli
   EXPECT_THAT(world_.OutcomesOf("t1"), Contains(OUTCOME_SUPERSEDED));
 }
 
+// Bug 11 of the audit: a supersede named the answer of generation 0 alone.
+TEST_F(SendLaneTest, SupersedeNamesEveryGenerationAndAWorkersNotice) {
+  world_.account.user_sends_per_second_max = 1.0 / 6;
+  world_.account.user_burst_max = 1;
+  world_.StartOwner();
+  world_.Say("ann", "t0", "zero");
+  world_.Say("ann", "t1", "sorry", 0, REPLY_KIND_NOTICE);
+  world_.Say("ann", "t1", "requeued", /*generation=*/1);
+  world_.RunFor(seconds(2));  // both wait
+  world_.Withdraw("ann", "t1");
+  world_.Say("ann", "t2", "two");
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("zero", "two"));
+}
+
+TEST_F(SendLaneTest, AGenerationThatComesAfterTheSupersedeIsDroppedByASuccessorToo) {
+  GraphDoes({GraphBehaviour::kFail});
+  Process& first = world_.StartOwner();
+  world_.Say("ann", "t1", "cannot be sent");
+  ASSERT_TRUE(RunToEnd());
+  world_.Withdraw("ann", "t1");
+  ASSERT_TRUE(RunToEnd());
+  world_.Kill(first);
+  world_.StartOwner();
+  world_.Say("ann", "t1", "requeued", /*generation=*/1);
+  world_.Say("ann", "t2", "two");
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("two"));
+  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_FAILED, OUTCOME_SUPERSEDED));
+}
+
+TEST_F(SendLaneTest, ASupersedeThatComesTooLateDoesNotCallTheSentReplySuperseded) {
+  world_.StartOwner();
+  world_.Say("ann", "t1", "one");
+  ASSERT_TRUE(RunToEnd());
+  world_.Withdraw("ann", "t1");
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.OutcomesOf("t1"), testing::Not(Contains(OUTCOME_SUPERSEDED)));
+}
+
+TEST_F(SendLaneTest, TheSendersNoticeIsOwedAlsoOfASupersededTurn) {
+  world_.account.turn_deadline_s = 20;
+  world_.graph = [&](int) { return world_.dead_letters.empty() ? GraphBehaviour::kRefuse : GraphBehaviour::kAccept; };
+  world_.StartOwner();
+  world_.Say("ann", "t1", "hello");
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.replies.size() == 2; }));
+  world_.Withdraw("ann", "t1");
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("sorry"));
+}
+
 TEST_F(SendLaneTest, SupersedeOfAQueuedReplyIsMetAgainAfterACrash) {
   world_.account.user_sends_per_second_max = 0.1;
   world_.account.user_burst_max = 1;
