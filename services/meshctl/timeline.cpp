@@ -44,6 +44,8 @@ std::string_view SentName(LedgerSent::Outcome outcome) {
       return "dropped: superseded by a later message";
     case LedgerSent::OUTCOME_RELEASED:
       return "claim given back: certainly not shown";
+    case LedgerSent::OUTCOME_PARKED:
+      return "parked: in doubt for good";
     default:
       return "settled";
   }

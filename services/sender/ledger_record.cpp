@@ -98,6 +98,13 @@ LedgerEntry MakeFailed(const identity::ReplyId& reply, std::int64_t term, std::i
   return entry;
 }
 
+LedgerEntry MakeParked(const identity::ReplyId& reply, std::int64_t term, std::int64_t claim_offset,
+                       std::int64_t wall_ms) {
+  LedgerEntry entry = SentEntry(reply, term, LedgerSent::OUTCOME_PARKED, wall_ms);
+  entry.record.mutable_sent()->set_claim_offset(claim_offset);
+  return entry;
+}
+
 LedgerEntry MakeSuperseded(const identity::ReplyId& reply, std::int64_t term, std::int64_t wall_ms) {
   return SentEntry(reply, term, LedgerSent::OUTCOME_SUPERSEDED, wall_ms);
 }

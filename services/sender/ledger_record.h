@@ -36,6 +36,8 @@ LedgerEntry MakeSent(const identity::ReplyId& reply, std::int64_t term, std::int
                      std::string_view message_id, std::int64_t wall_ms);
 LedgerEntry MakeFailed(const identity::ReplyId& reply, std::int64_t term, std::int64_t claim_offset,
                        std::int32_t error_code, std::string_view reason, std::int64_t wall_ms);
+LedgerEntry MakeParked(const identity::ReplyId& reply, std::int64_t term, std::int64_t claim_offset,
+                       std::int64_t wall_ms);
 LedgerEntry MakeSuperseded(const identity::ReplyId& reply, std::int64_t term, std::int64_t wall_ms);
 
 // A supersede record of `replies` was read. True whoever says it, so the key names no term.

@@ -31,8 +31,12 @@ bool PlannedTurn::Superseded() const {
          std::any_of(parts.begin(), parts.end(), [](const Part& part) { return part.state == PartState::kSuperseded; });
 }
 
-bool PlannedTurn::GivenUp() const {
-  return std::any_of(parts.begin(), parts.end(), [](const Part& part) { return part.state == PartState::kFailed; });
+bool PlannedTurn::GivenUp() const { return Any(PartState::kFailed); }
+
+bool PlannedTurn::Parked() const { return Any(PartState::kParked); }
+
+bool PlannedTurn::Any(PartState state) const {
+  return std::any_of(parts.begin(), parts.end(), [&](const Part& part) { return part.state == state; });
 }
 
 bool PlannedTurn::NothingArrived() const {
@@ -141,6 +145,10 @@ LedgerState::Change LedgerState::ApplySent(const LedgerSent& sent) {
       part.state = PartState::kFailed;
       turn.failure_reason = sent.reason();
       break;
+    case LedgerSent::OUTCOME_PARKED:
+      if (!names_standing_claim && !(part.state == PartState::kOpen && sent.claim_offset() == 0)) return {};
+      part.state = PartState::kParked;
+      break;
     case LedgerSent::OUTCOME_SUPERSEDED:
       if (part.state != PartState::kOpen) return {};
       part.state = PartState::kSuperseded;
@@ -166,7 +174,7 @@ LedgerState::Change LedgerState::ApplyEvidence(std::int64_t offset, const Ledger
   if (part.claim_offset == 0 || part.claim_offset > offset) return {};
   const bool was_settled = turn.Settled();
   part.delivery = evidence.state();
-  if (!IsSettled(part.state)) {
+  if (!IsSettled(part.state) || part.state == PartState::kParked) {
     // The platform knows the message, so it took it. Whether it could deliver it is another question (`delivery`).
     part.state = PartState::kSent;
     part.by_evidence = true;

@@ -24,6 +24,7 @@ enum class PartState {
   kSent,
   kFailed,      // certainly not shown, for good
   kSuperseded,  // dropped by a later user message
+  kParked,      // in doubt for good, or behind a part that is; only evidence can still say that it was shown
 };
 
 // One message of a reply, as the ledger has it.
@@ -50,11 +51,13 @@ struct PlannedTurn {
   std::vector<Part> parts;     // none: the turn was superseded before it was said
   std::string failure_reason;  // of a kFailed part; as DeadLetter.reason
 
-  bool Settled() const;         // every part is sent, failed or superseded
+  bool Settled() const;         // no part is open or claimed
   bool ClaimStands() const;     // some part is, or was, claimed and not given back
   bool Superseded() const;      // planned without parts, or some part was dropped by a later user message
   bool GivenUp() const;         // some part failed for good: no further part may be claimed
+  bool Parked() const;          // some part is parked: no further part may be claimed
   bool NothingArrived() const;  // the platform said of every part that it failed: the user saw none of it
+  bool Any(PartState state) const;
   const Part* FirstUnsettled() const;
 };
 

@@ -142,6 +142,7 @@ void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
     if (head_.resend_over == state.claim_offset) return TryClaim(part, state.resends + 1);
     return WatchDoubt(turn, part);
   }
+  if (turn.Parked()) return ParkPart(part, /*claim_offset=*/0);
   if (items_.front().superseded && !turn.ClaimStands()) {
     return Append(MakeSuperseded(state.id, *ledger().term(), effects().WallMs()), [this](std::int64_t) { Step(); });
   }
@@ -157,8 +158,8 @@ void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
 
 void SendLane::TryClaim(std::size_t part, std::uint32_t resends) {
   const auto account = FindAccount();
-  if (account == nullptr)
-    return ParkReply();  // only a doubt comes here without one, and its policy went with the account
+  // Only a standing CLAIM comes here without one, and the policy for its doubt went with the account.
+  if (account == nullptr) return ParkPart(part, planned()->parts[part].claim_offset);
   if (WaitsForLimits(part, *account)) return;
   if (!head_.slot.held()) head_.slot = context_.slots->TryTake();
   if (!head_.slot.held()) {

@@ -139,9 +139,10 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   void WatchDoubt(const PlannedTurn& turn, std::size_t part);
   bool SettledByEvidence(const PlannedTurn& turn);
   void EndDoubt(std::string_view resolution);
-  void ParkReply();
+  void ParkPart(std::size_t part, std::int64_t claim_offset);
   void Finish(const PlannedTurn& turn);
   void FinishFailed(const PlannedTurn& turn);
+  void FinishParked();
   void GiveUp(bus::DeadLetterReason reason, std::string detail, bool with_notice);
   void WriteNotice();
   void ReportOutcome(mesh::session::v1::Outcome outcome);

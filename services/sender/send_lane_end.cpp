@@ -20,10 +20,6 @@ constexpr base::Duration kWriteRetryMax = std::chrono::seconds(5);
 // A partition that is gone is somebody else's to finish: what we know is offered a few times and then left.
 constexpr int kAttemptsRevokedMax = 5;
 
-bool Any(const PlannedTurn& turn, PartState state) {
-  return std::any_of(turn.parts.begin(), turn.parts.end(), [&](const Part& part) { return part.state == state; });
-}
-
 }  // namespace
 
 bus::DeadLetterReason SendLane::ReasonGivenUp(const PlannedTurn& turn) {
@@ -57,15 +53,17 @@ void SendLane::WatchDoubt(const PlannedTurn& turn, std::size_t part) {
       head_.resend_over = claim_offset;
       return TryClaim(part, turn.parts[part].resends + 1);
     case DoubtStep::kPark:
-      EndDoubt("park");
-      return ParkReply();
+      return ParkPart(part, claim_offset);  // unless evidence stands before it in the ledger
   }
 }
 
 // True when the next step is under way: a SENT for a part of which only a status tells that it was shown. Readers that
 // know no evidence (tools, checks) then find a SENT all the same.
 bool SendLane::SettledByEvidence(const PlannedTurn& turn) {
-  if (head_.doubt && turn.parts[*head_.doubted_part].state != PartState::kClaimed) EndDoubt("evidence");
+  if (head_.doubt) {
+    const PartState state = turn.parts[*head_.doubted_part].state;
+    if (state != PartState::kClaimed) EndDoubt(state == PartState::kParked ? "park" : "evidence");
+  }
   const auto found =
       std::find_if(turn.parts.begin(), turn.parts.end(), [](const Part& part) { return part.by_evidence; });
   if (found == turn.parts.end() || stopped_ || !ledger().owned()) return false;
@@ -83,7 +81,14 @@ void SendLane::EndDoubt(std::string_view resolution) {
                  {{"channel", channel_name()}, {"resolution", resolution}});
 }
 
-void SendLane::ParkReply() {
+// The reply leaves its place: the ledger says first that it is never sent again under this id, so that the turns behind
+// it may follow in whatever life; then it is copied to `parked`.
+void SendLane::ParkPart(std::size_t part, std::int64_t claim_offset) {
+  Append(MakeParked(ReplyIdOf(part), *ledger().term(), claim_offset, effects().WallMs()),
+         [this](std::int64_t) { Step(); });
+}
+
+void SendLane::FinishParked() {
   WriteDurably([this](Effects::Written written) { effects().WriteParked(item().record, std::move(written)); },
                [this] {
                  context_.metrics->parked_replies.Increment();
@@ -93,6 +98,7 @@ void SendLane::ParkReply() {
 
 void SendLane::Finish(const PlannedTurn& turn) {
   if (turn.GivenUp()) return FinishFailed(turn);
+  if (turn.Parked()) return FinishParked();
   const bool superseded = turn.Superseded();
   if (superseded) context_.metrics->CountDrop("superseded");
   // A status may have come before our own record of the send, and then it knows more.
@@ -105,7 +111,7 @@ void SendLane::Finish(const PlannedTurn& turn) {
 void SendLane::FinishFailed(const PlannedTurn& turn) {
   // A predecessor may have died between the FAILED record and the dead letter: then the ledger still has the reason.
   const bus::DeadLetterReason reason = head_.give_up.value_or(ReasonGivenUp(turn));
-  const bool shown = Any(turn, PartState::kSent);
+  const bool shown = turn.Any(PartState::kSent);
   const bool with_notice = !shown && turn.kind == REPLY_KIND_ANSWER && reason == bus::DeadLetterReason::kDeadline;
   ReportOutcome(shown ? mesh::session::v1::OUTCOME_SENT : mesh::session::v1::OUTCOME_FAILED);
   GiveUp(reason, head_.give_up_detail, with_notice);

@@ -345,12 +345,15 @@ void World::Show(const Effects::Send& send, std::string* message_id) {
   *message_id = "wamid." + std::to_string(shown.size());
   shown.push_back(
       {body.substr(0, first), body.substr(first + 1, second - first - 1), body.substr(second + 1), *message_id});
-  if (!statuses_flow) return;
+  if (statuses_flow) TellStatus(shown.back(), mesh::bus::v1::DELIVERY_STATE_DELIVERED);
+}
+
+void World::TellStatus(const Shown& message, mesh::bus::v1::DeliveryState state) {
   mesh::bus::v1::DeliveryStatus status;
-  *status.mutable_conversation() = Conversation(shown.back().user);
-  status.set_reply_id_hex(shown.back().reply_id_hex);
-  status.set_message_id(*message_id);
-  status.set_state(mesh::bus::v1::DELIVERY_STATE_DELIVERED);
+  *status.mutable_conversation() = Conversation(message.user);
+  status.set_reply_id_hex(message.reply_id_hex);
+  status.set_message_id(message.message_id);
+  status.set_state(state);
   Webhook(status);
 }
 

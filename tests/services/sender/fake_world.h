@@ -136,6 +136,8 @@ class World {
   std::int64_t Say(const std::string& user, const std::string& turn, const std::string& text,
                    std::uint32_t generation = 0, mesh::bus::v1::ReplyKind kind = mesh::bus::v1::REPLY_KIND_ANSWER);
   std::int64_t Withdraw(const std::string& user, const std::string& turn);
+  // The platform's webhook about a message on the screen.
+  void TellStatus(const Shown& message, mesh::bus::v1::DeliveryState state);
   std::int64_t AppendRaw(const std::string& key, const std::string& value);
 
   // Runs events until `until` holds or nothing is left to happen before `limit` has passed. True when `until` held.

@@ -126,6 +126,24 @@ TEST_F(LedgerStateTest, ClaimWhoseTakeoverIsGoneFromTheLogStands) {
   EXPECT_EQ(StateOf('a'), PartState::kClaimed);
 }
 
+TEST_F(LedgerStateTest, AParkedPartIsSettledAndOnlyEvidenceChangesIt) {
+  const std::int64_t term = Own();
+  Plan(Turn('a'), {"x"}, 1);
+  const std::int64_t claim = Append(MakeClaim(Reply('a'), term, 0, 0));
+  Append(MakeParked(Reply('a'), term, claim - 1, 0));
+  EXPECT_EQ(StateOf('a'), PartState::kClaimed) << "names another claim";
+  Append(MakeParked(Reply('a'), term, claim, 0));
+  EXPECT_EQ(StateOf('a'), PartState::kParked);
+  EXPECT_TRUE(state_.Find(Turn('a'))->Settled());
+  const std::int64_t second = Append(MakeClaim(Reply('a'), term, 1, 0));
+  EXPECT_FALSE(state_.MayPost(Reply('a'), second));
+  mesh::bus::v1::DeliveryStatus status;
+  status.set_reply_id_hex(base::ToHex(Reply('a').value()));
+  status.set_state(mesh::bus::v1::DELIVERY_STATE_DELIVERED);
+  Append(MakeEvidence(status, 0));
+  EXPECT_EQ(StateOf('a'), PartState::kSent);
+}
+
 TEST_F(LedgerStateTest, ReleaseReopensOnlyTheClaimItNames) {
   const std::int64_t term = Own();
   Plan(Turn('a'), {"x"}, 1);

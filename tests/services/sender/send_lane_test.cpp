@@ -30,7 +30,7 @@ class SendLaneTest : public testing::Test {
       if (record.has_plan()) shape += 'P';
       if (record.has_claim()) shape += 'C';
       if (!record.has_sent()) continue;
-      constexpr char kOutcome[] = "?SFDR";  // sent, failed, dropped (superseded), released
+      constexpr char kOutcome[] = "?SFDRK";  // sent, failed, dropped (superseded), released, parked
       shape += kOutcome[record.sent().outcome()];
     }
     return shape;
@@ -260,6 +260,48 @@ TEST_F(SendLaneTest, SilenceAfterTheResendIsParkedWhole) {
   ASSERT_EQ(world_.parked.size(), 1u);
   EXPECT_EQ(world_.parked[0].value, world_.replies[0].value);
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("next"));
+}
+
+// Bug 5 of the audit: parking left no trace in the ledger, so a successor sent the reply behind its followers' backs.
+TEST_F(SendLaneTest, ASuccessorNeitherSendsNorLosesAParkedReply) {
+  world_.account.in_doubt_policy = "park";
+  for (const bool copied : {false, true}) {
+    SCOPED_TRACE(copied ? "killed before the commit" : "killed before the copy to `parked`");
+    const std::string turn = copied ? "t1" : "t2";
+    const std::string user = copied ? "ann" : "bob";
+    GraphDoes({}, GraphBehaviour::kDrop);
+    Process& first = world_.StartOwner();
+    const std::size_t parked = world_.parked.size();
+    world_.Say(user, turn, "hello|more");
+    ASSERT_TRUE(
+        world_.RunUntil([&] { return copied ? world_.parked.size() > parked : LedgerShape().ends_with("KK"); }));
+    world_.Kill(first);
+    world_.account.in_doubt_policy = "resend";
+    GraphDoes({});
+    world_.StartOwner();
+    world_.Say(user, turn + "+", "next");
+    ASSERT_TRUE(RunToEnd());
+    EXPECT_THAT(world_.TextsOf(user), ElementsAre("next"));
+    ASSERT_GT(world_.parked.size(), parked);
+    mesh::bus::v1::ReplyRecord copy;
+    ASSERT_TRUE(copy.ParseFromString(world_.parked.back().value));
+    EXPECT_EQ(copy.reply().turn_id(), World::TurnId(turn));
+    world_.account.in_doubt_policy = "park";
+  }
+}
+
+TEST_F(SendLaneTest, EvidenceThatComesAfterParkingIsToldAndSendsNothing) {
+  world_.account.in_doubt_policy = "park";
+  world_.statuses_flow = false;
+  GraphDoes({GraphBehaviour::kAcceptAndDrop});
+  world_.StartOwner();
+  world_.Say("ann", "t1", "hello");
+  ASSERT_TRUE(RunToEnd());
+  ASSERT_EQ(world_.parked.size(), 1u);
+  world_.TellStatus(world_.shown.at(0), mesh::bus::v1::DELIVERY_STATE_DELIVERED);
+  world_.RunFor(minutes(1));
+  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_DELIVERED));
+  EXPECT_EQ(world_.posts, 1);
 }
 
 TEST_F(SendLaneTest, PolicyParkNeverResends) {
