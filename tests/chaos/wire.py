@@ -3,7 +3,7 @@ import dataclasses
 import hashlib
 
 REPLY_KINDS = {0: "answer", 1: "notice", 2: "fallback"}  # a notice of the worker, one of the sender
-SENT_OUTCOMES = {0: "unspecified", 1: "sent", 2: "failed", 3: "superseded", 4: "released"}
+SENT_OUTCOMES = {0: "unspecified", 1: "sent", 2: "failed", 3: "superseded", 4: "released", 5: "parked"}
 DELIVERY_STATES = {1: "sent", 2: "delivered", 3: "read", 4: "failed", 5: "deleted", 6: "echo"}
 
 
@@ -80,7 +80,7 @@ class LedgerEntry:
     partition: int
     offset: int
     t: float
-    kind: str  # plan, claim, sent, evidence, takeover
+    kind: str  # plan, claim, sent, evidence, takeover, supersede
     turn_id: str = ""
     reply_id: str = ""
     detail: str = ""
@@ -136,6 +136,8 @@ def ledger(partition, offset, t, value):
         entry.detail = f"{DELIVERY_STATES.get(_last(evidence, 3, 0))} {_text(evidence, 2)}"
     elif 5 in message:
         entry.kind, entry.detail = "takeover", _text(fields(message[5][-1]), 1)
+    elif 6 in message:
+        entry.kind, entry.turn_id = "supersede", _last(fields(message[6][-1]), 1, b"").hex()
     return entry
 
 
