@@ -1,16 +1,15 @@
-// One sender process in a made-up world: what happens to a reply, case by case.
+// One sender process in a made-up world: what happens to a reply, case by case. How it ends: send_lane_end_test.cpp.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
 
-#include "tests/services/sender/fake_world.h"
+#include "tests/services/sender/send_lane_fixture.h"
 
 namespace sender {
 namespace {
 
 using mesh::bus::v1::REPLY_KIND_NOTICE;
-using mesh::session::v1::OUTCOME_DELIVERED;
 using mesh::session::v1::OUTCOME_FAILED;
 using mesh::session::v1::OUTCOME_SENT;
 using mesh::session::v1::OUTCOME_SUPERSEDED;
@@ -19,33 +18,6 @@ using std::chrono::seconds;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-class SendLaneTest : public testing::Test {
- protected:
-  // The sequence of ledger record kinds, for instance "TPCS": takeover, plan, claim, sent. Evidence is left out.
-  std::string LedgerShape() const {
-    std::string shape;
-    for (const auto& record : world_.Ledger()) {
-      if (record.has_takeover()) shape += 'T';
-      if (record.has_plan()) shape += 'P';
-      if (record.has_claim()) shape += 'C';
-      if (!record.has_sent()) continue;
-      constexpr char kOutcome[] = "?SFDRK";  // sent, failed, dropped (superseded), released, parked
-      shape += kOutcome[record.sent().outcome()];
-    }
-    return shape;
-  }
-  bool RunToEnd(base::Duration limit = std::chrono::hours(2)) {
-    return world_.RunUntil([&] { return world_.AllDone(); }, limit);
-  }
-  void GraphDoes(std::vector<GraphBehaviour> first, GraphBehaviour then = GraphBehaviour::kAccept) {
-    world_.graph = [first = std::move(first), then](int post) {
-      return static_cast<std::size_t>(post) < first.size() ? first[static_cast<std::size_t>(post)] : then;
-    };
-  }
-
-  World world_{/*seed=*/1};
-};
 
 TEST_F(SendLaneTest, AReplyIsPlannedClaimedSentAndReported) {
   world_.StartOwner();
@@ -87,16 +59,6 @@ TEST_F(SendLaneTest, AWorkersNoticeAndARerunsAnswerCompeteAndTheFirstIsSaid) {
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("sorry"));
   EXPECT_THAT(world_.TextsOf("bob"), ElementsAre("answered"));
   EXPECT_THAT(world_.OutcomesOf("t1"), Contains(OUTCOME_SENT)) << "the notice is the turn's reply";
-}
-
-TEST_F(SendLaneTest, AWorkersNoticeThatCannotBeSentIsFollowedByNoOther) {
-  world_.account.turn_deadline_s = 20;
-  world_.graph = [&](int) { return GraphBehaviour::kRefuse; };
-  world_.StartOwner();
-  world_.Say("ann", "t1", "sorry", 0, REPLY_KIND_NOTICE);
-  ASSERT_TRUE(RunToEnd());
-  EXPECT_EQ(world_.replies.size(), 1u);
-  EXPECT_EQ(world_.dead_letters.size(), 1u);
 }
 
 TEST_F(SendLaneTest, ARequeuedGenerationIsSaidAgain) {
@@ -147,67 +109,6 @@ TEST_F(SendLaneTest, ARefusalForNowGivesTheClaimBackAndTriesAgain) {
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("hello"));
 }
 
-TEST_F(SendLaneTest, RefusedPastTheDeadlineEndsInTheDeadLetterWithANotice) {
-  world_.account.turn_deadline_s = 20;
-  world_.graph = [&](int) {
-    return world_.now < base::MonotonicTime(seconds(25)) ? GraphBehaviour::kRefuse : GraphBehaviour::kAccept;
-  };
-  world_.StartOwner();
-  world_.Say("ann", "t1", "hello|more");
-  ASSERT_TRUE(RunToEnd());
-  ASSERT_EQ(world_.dead_letters.size(), 1u);
-  EXPECT_EQ(world_.dead_letters[0].reason, bus::DeadLetterReason::kDeadline);
-  EXPECT_EQ(world_.dead_letters[0].origin.value, world_.replies[0].value);
-  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("sorry"));
-  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_FAILED))
-      << "the notice's own send says nothing about the answer";
-}
-
-TEST_F(SendLaneTest, RefusedForGoodEndsInTheDeadLetterWithoutANotice) {
-  GraphDoes({GraphBehaviour::kFail});
-  world_.StartOwner();
-  world_.Say("ann", "t1", "hello|more");
-  world_.Say("ann", "t2", "next");
-  ASSERT_TRUE(RunToEnd());
-  ASSERT_EQ(world_.dead_letters.size(), 1u);
-  EXPECT_EQ(world_.dead_letters[0].reason, bus::DeadLetterReason::kSendFailed);
-  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("next"));
-  EXPECT_EQ(LedgerShape(), "TPCFFPCS");
-  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_FAILED));
-}
-
-// Bug 4 of the audit: the successor claimed and sent what came after the part that had failed.
-TEST_F(SendLaneTest, ASuccessorGivesUpAReplyOfWhichAPartHasFailed) {
-  GraphDoes({GraphBehaviour::kFail});
-  Process& first = world_.StartOwner();
-  world_.Say("ann", "t1", "hello|more");
-  world_.Say("ann", "t2", "next");
-  ASSERT_TRUE(world_.RunUntil([&] { return LedgerShape().find('F') != std::string::npos; }));
-  world_.Kill(first);
-  world_.StartOwner();
-  ASSERT_TRUE(RunToEnd());
-  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("next"));
-  ASSERT_EQ(world_.dead_letters.size(), 1u);
-  EXPECT_EQ(world_.dead_letters[0].reason, bus::DeadLetterReason::kSendFailed);
-  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_FAILED));
-}
-
-TEST_F(SendLaneTest, ASuccessorOfAReplyWhoseTimeRanOutSaysTheNoticeAndNothingElse) {
-  world_.account.turn_deadline_s = 20;
-  world_.graph = [&](int) {
-    return LedgerShape().find('F') == std::string::npos ? GraphBehaviour::kRefuse : GraphBehaviour::kAccept;
-  };
-  Process& first = world_.StartOwner();
-  world_.Say("ann", "t1", "hello|more");
-  ASSERT_TRUE(world_.RunUntil([&] { return LedgerShape().find('F') != std::string::npos; }));
-  world_.Kill(first);
-  world_.StartOwner();
-  ASSERT_TRUE(RunToEnd());
-  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("sorry"));
-  ASSERT_EQ(world_.dead_letters.size(), 1u);
-  EXPECT_EQ(world_.dead_letters[0].reason, bus::DeadLetterReason::kDeadline);
-}
-
 TEST_F(SendLaneTest, DeadTokenHoldsTheAccountsRepliesInOrderUntilANewOneComes) {
   world_.graph = [&](int) {
     return world_.account.access_token.Reveal() == "token" ? GraphBehaviour::kPark : GraphBehaviour::kAccept;
@@ -226,134 +127,6 @@ TEST_F(SendLaneTest, DeadTokenHoldsTheAccountsRepliesInOrderUntilANewOneComes) {
   ASSERT_TRUE(RunToEnd(seconds(10)));
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("one", "two"));
   EXPECT_THAT(world_.TextsOf("bob"), ElementsAre("three"));
-}
-
-TEST_F(SendLaneTest, LostAnswerIsSettledByEvidenceAndNeverSentTwice) {
-  GraphDoes({GraphBehaviour::kAcceptAndDrop});
-  world_.StartOwner();
-  world_.Say("ann", "t1", "hello");
-  ASSERT_TRUE(RunToEnd());
-  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("hello"));
-  EXPECT_EQ(LedgerShape(), "TPCS") << "found: SENT is written for those who read no evidence";
-  EXPECT_EQ(world_.InDoubtCount("evidence"), 1);
-  EXPECT_THAT(world_.OutcomesOf("t1"), Contains(OUTCOME_DELIVERED));
-}
-
-TEST_F(SendLaneTest, SilenceIsResentOnceAndMarked) {
-  GraphDoes({GraphBehaviour::kDrop});
-  world_.StartOwner();
-  world_.Say("ann", "t1", "hello");
-  ASSERT_TRUE(RunToEnd());
-  EXPECT_GE(world_.now, base::MonotonicTime(seconds(45)));
-  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("hello"));
-  EXPECT_EQ(LedgerShape(), "TPCCS");
-  EXPECT_EQ(world_.Ledger()[3].claim().resends(), 1u);
-  EXPECT_EQ(world_.InDoubtCount("resend"), 1);
-}
-
-TEST_F(SendLaneTest, SilenceAfterTheResendIsParkedWhole) {
-  GraphDoes({GraphBehaviour::kDrop, GraphBehaviour::kDrop});
-  world_.StartOwner();
-  world_.Say("ann", "t1", "hello");
-  world_.Say("ann", "t2", "next");
-  ASSERT_TRUE(RunToEnd());
-  ASSERT_EQ(world_.parked.size(), 1u);
-  EXPECT_EQ(world_.parked[0].value, world_.replies[0].value);
-  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("next"));
-}
-
-// Bug 5 of the audit: parking left no trace in the ledger, so a successor sent the reply behind its followers' backs.
-TEST_F(SendLaneTest, ASuccessorNeitherSendsNorLosesAParkedReply) {
-  world_.account.in_doubt_policy = "park";
-  for (const bool copied : {false, true}) {
-    SCOPED_TRACE(copied ? "killed before the commit" : "killed before the copy to `parked`");
-    const std::string turn = copied ? "t1" : "t2";
-    const std::string user = copied ? "ann" : "bob";
-    GraphDoes({}, GraphBehaviour::kDrop);
-    Process& first = world_.StartOwner();
-    const std::size_t parked = world_.parked.size();
-    world_.Say(user, turn, "hello|more");
-    ASSERT_TRUE(
-        world_.RunUntil([&] { return copied ? world_.parked.size() > parked : LedgerShape().ends_with("KK"); }));
-    world_.Kill(first);
-    world_.account.in_doubt_policy = "resend";
-    GraphDoes({});
-    world_.StartOwner();
-    world_.Say(user, turn + "+", "next");
-    ASSERT_TRUE(RunToEnd());
-    EXPECT_THAT(world_.TextsOf(user), ElementsAre("next"));
-    ASSERT_GT(world_.parked.size(), parked);
-    mesh::bus::v1::ReplyRecord copy;
-    ASSERT_TRUE(copy.ParseFromString(world_.parked.back().value));
-    EXPECT_EQ(copy.reply().turn_id(), World::TurnId(turn));
-    world_.account.in_doubt_policy = "park";
-  }
-}
-
-TEST_F(SendLaneTest, EvidenceThatComesAfterParkingIsToldAndSendsNothing) {
-  world_.account.in_doubt_policy = "park";
-  world_.statuses_flow = false;
-  GraphDoes({GraphBehaviour::kAcceptAndDrop});
-  world_.StartOwner();
-  world_.Say("ann", "t1", "hello");
-  ASSERT_TRUE(RunToEnd());
-  ASSERT_EQ(world_.parked.size(), 1u);
-  world_.TellStatus(world_.shown.at(0), mesh::bus::v1::DELIVERY_STATE_DELIVERED);
-  world_.RunFor(minutes(1));
-  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_DELIVERED));
-  EXPECT_EQ(world_.posts, 1);
-}
-
-TEST_F(SendLaneTest, PolicyParkNeverResends) {
-  world_.account.in_doubt_policy = "park";
-  GraphDoes({GraphBehaviour::kDrop});
-  world_.StartOwner();
-  world_.Say("ann", "t1", "hello");
-  ASSERT_TRUE(RunToEnd());
-  EXPECT_EQ(world_.posts, 1);
-  EXPECT_EQ(world_.parked.size(), 1u);
-  EXPECT_EQ(world_.InDoubtCount("park"), 1);
-}
-
-// Bug 3 of the audit: a sender that owns no statuses took the silence of another one, which had stalled, for an answer.
-TEST_F(SendLaneTest, DoubtIsNotDecidedWhileWhoeverOwnsTheStatusesHasNotReadThem) {
-  GraphDoes({GraphBehaviour::kAcceptAndDrop});
-  world_.StallStatuses(minutes(10));
-  world_.StartOwner();
-  world_.Say("ann", "t1", "hello");
-  world_.RunFor(minutes(9));
-  EXPECT_EQ(world_.posts, 1);
-  EXPECT_FALSE(world_.AllDone());
-  ASSERT_TRUE(RunToEnd(seconds(90)));
-  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("hello"));
-  EXPECT_EQ(world_.InDoubtCount("evidence"), 1);
-}
-
-TEST_F(SendLaneTest, DoubtStandsStillWhileTheBrokerIsAway) {
-  GraphDoes({GraphBehaviour::kAcceptAndDrop});
-  world_.StartOwner();
-  world_.Say("ann", "t1", "hello");
-  ASSERT_TRUE(world_.RunUntil([&] { return world_.shown.size() == 1; }));
-  world_.BreakBroker(minutes(10));  // the status is refused, and repeated when the broker is back
-  ASSERT_TRUE(RunToEnd());
-  EXPECT_GE(world_.now, base::MonotonicTime(minutes(10)));
-  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("hello"));
-  EXPECT_EQ(world_.InDoubtCount("evidence"), 1);
-}
-
-TEST_F(SendLaneTest, SilenceIsDecidedInItsTimeAlsoWhenTheStatusesAreReadLate) {
-  world_.StallStatuses(minutes(10));
-  GraphDoes({GraphBehaviour::kAccept, GraphBehaviour::kDrop});
-  world_.StartOwner();
-  world_.Say("bob", "t1", "whose status waits");
-  world_.RunFor(seconds(15));
-  world_.Say("ann", "t2", "hello");
-  world_.RunFor(minutes(9));
-  EXPECT_EQ(world_.posts, 2);
-  // What was read late covers the time in which it waited: no second wait for it.
-  ASSERT_TRUE(RunToEnd(seconds(60)));
-  EXPECT_EQ(world_.posts, 3);
-  EXPECT_LE(world_.now, base::MonotonicTime(minutes(10) + seconds(10)));
 }
 
 TEST_F(SendLaneTest, SupersedeDropsAReplyThatWaitsUnclaimed) {
@@ -457,29 +230,6 @@ TEST_F(SendLaneTest, SupersedeOfAQueuedReplyIsMetAgainAfterACrash) {
   world_.StartOwner();
   ASSERT_TRUE(RunToEnd());
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("one", "two"));
-}
-
-TEST_F(SendLaneTest, UnknownAccountUndecodableAndMisplacedRecordsGoToTheDeadLetterWhole) {
-  world_.account_configured = false;
-  world_.StartOwner();
-  world_.Say("ann", "t1", "hello");
-  world_.AppendRaw("key", "\xff not a protobuf");
-  mesh::bus::v1::ReplyRecord misplaced;
-  misplaced.mutable_reply()->set_turn_id(World::TurnId("t2"));
-  *misplaced.mutable_reply()->mutable_conversation() = world_.Conversation("ann");
-  world_.AppendRaw("another conversation's key", misplaced.SerializeAsString());
-  misplaced.mutable_reply()->set_turn_id("short");
-  world_.AppendRaw(identity::KeyOf(world_.Conversation("ann")).value(), misplaced.SerializeAsString());
-  ASSERT_TRUE(RunToEnd());
-  std::map<bus::DeadLetterReason, int> reasons;
-  for (const auto& dead : world_.dead_letters) {
-    ++reasons[dead.reason];
-    EXPECT_EQ(dead.origin.value, world_.replies.at(static_cast<std::size_t>(dead.origin.offset)).value);
-  }
-  EXPECT_EQ(reasons[bus::DeadLetterReason::kUnknownAccount], 1);
-  EXPECT_EQ(reasons[bus::DeadLetterReason::kUndecodable], 2);
-  EXPECT_EQ(reasons[bus::DeadLetterReason::kKeyMismatch], 1);
-  EXPECT_THAT(world_.shown, IsEmpty());
 }
 
 TEST_F(SendLaneTest, ANumberThatMovedToAnotherTenantDoesNotSayTheFirstTenantsWords) {
