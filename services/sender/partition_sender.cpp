@@ -6,7 +6,9 @@
 
 #include "libs/base/backoff.h"
 #include "libs/bus/headers.h"
+#include "libs/bus/topics.h"
 #include "libs/telemetry/log.h"
+#include "services/sender/write_failure.h"
 
 namespace sender {
 namespace {
@@ -52,6 +54,9 @@ void PartitionSender::TakeOver(int attempt) {
         if (!offset.ok()) {
           // It may stand in the log all the same; the next try has a name, and so a term, of its own.
           self->context_.metrics->ledger_append_failures.Increment();
+          if (JudgeWrite(bus::kSendLedger, offset.status(), attempt) == WriteFailure::kTooLarge) {
+            CrashAsTooLarge(bus::kSendLedger, offset.status());
+          }
           return self->effects().RunAfter(
               base::BackoffDelay(attempt, kRetryInitial, kRetryMax, self->context_.ledger->partition()),
               [self, attempt] { self->TakeOver(attempt + 1); });
@@ -130,6 +135,9 @@ void PartitionSender::Refuse(bus::Record record, bus::DeadLetterReason reason, s
         if (status.ok()) {
           self->context_.metrics->CountDeadLetter(bus::ToString(reason));
           return self->context_.mark_done(kept->offset);
+        }
+        if (JudgeWrite(bus::kDeadLetter, status, attempt) == WriteFailure::kTooLarge) {
+          CrashAsTooLarge(bus::kDeadLetter, status);
         }
         self->effects().RunAfter(
             base::BackoffDelay(attempt, kRetryInitial, kRetryMax, static_cast<std::uint64_t>(kept->offset)),

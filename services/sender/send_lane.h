@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "libs/bus/record.h"
 #include "libs/telemetry/trace.h"
@@ -144,14 +145,21 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   void FinishFailed(const PlannedTurn& turn);
   void FinishParked();
   void GiveUp(bus::DeadLetterReason reason, std::string detail, bool with_notice);
+  void GiveUpTooLarge(const absl::Status& status);
   void WriteNotice();
   void ReportOutcome(mesh::session::v1::Outcome outcome);
   void Done();
 
   // Appends and goes on once the record has been read back; retries for as long as the partition is held.
   void Append(LedgerEntry entry, std::function<void(std::int64_t offset)> next, int attempt = 1);
-  // Runs `write` until it succeeds, then `next`.
-  void WriteDurably(std::function<void(Effects::Written)> write, std::function<void()> next, int attempt = 1);
+  // Runs `write` until it succeeds, then `next`; `too_large` once no retry can heal it.
+  struct DurableWrite {
+    std::string_view topic;  // without prefix
+    std::function<void(Effects::Written)> write;
+    std::function<void()> next;
+    std::function<void(const absl::Status&)> too_large;
+  };
+  void WriteDurably(DurableWrite write, int attempt = 1);
   // Runs `task` after `delay`, unless the lane has moved on by then.
   void After(base::Duration delay, std::function<void()> task);
   // Enters a phase; callbacks of what came before it are void.

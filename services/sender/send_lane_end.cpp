@@ -4,9 +4,11 @@
 #include <utility>
 
 #include "libs/base/backoff.h"
+#include "libs/bus/topics.h"
 #include "libs/fault/fault.h"
 #include "libs/telemetry/log.h"
 #include "services/sender/send_lane.h"
+#include "services/sender/write_failure.h"
 
 namespace sender {
 namespace {
@@ -89,11 +91,17 @@ void SendLane::ParkPart(std::size_t part, std::int64_t claim_offset) {
 }
 
 void SendLane::FinishParked() {
-  WriteDurably([this](Effects::Written written) { effects().WriteParked(item().record, std::move(written)); },
-               [this] {
-                 context_.metrics->parked_replies.Increment();
-                 Done();
-               });
+  WriteDurably({.topic = bus::kParked,
+                .write = [this](Effects::Written written) { effects().WriteParked(item().record, std::move(written)); },
+                .next =
+                    [this] {
+                      context_.metrics->parked_replies.Increment();
+                      Done();
+                    },
+                .too_large =  // the dead letter keeps at least its beginning
+                [this](const absl::Status& status) {
+                  GiveUp(bus::DeadLetterReason::kTooLarge, std::string(status.message()), /*with_notice=*/false);
+                }});
 }
 
 void SendLane::Finish(const PlannedTurn& turn) {
@@ -118,16 +126,26 @@ void SendLane::FinishFailed(const PlannedTurn& turn) {
 }
 
 void SendLane::GiveUp(bus::DeadLetterReason reason, std::string detail, bool with_notice) {
-  WriteDurably(
-      [this, reason, detail = std::move(detail)](Effects::Written written) {
-        effects().WriteDeadLetter(item().record, reason, detail, static_cast<std::uint32_t>(head_.refusals),
-                                  std::move(written));
-      },
-      [this, reason, with_notice] {
-        context_.metrics->CountDeadLetter(bus::ToString(reason));
-        if (with_notice) return WriteNotice();
-        Done();
-      });
+  WriteDurably({.topic = bus::kDeadLetter,
+                .write =
+                    [this, reason, detail = std::move(detail)](Effects::Written written) {
+                      effects().WriteDeadLetter(item().record, reason, detail,
+                                                static_cast<std::uint32_t>(head_.refusals), std::move(written));
+                    },
+                .next =
+                    [this, reason, with_notice] {
+                      context_.metrics->CountDeadLetter(bus::ToString(reason));
+                      if (with_notice) return WriteNotice();
+                      Done();
+                    },
+                .too_large = [](const absl::Status& status) { CrashAsTooLarge(bus::kDeadLetter, status); }});
+}
+
+// The PLAN holds the text in parts, so it can be larger than the record it plans.
+void SendLane::GiveUpTooLarge(const absl::Status& status) {
+  ReportOutcome(mesh::session::v1::OUTCOME_FAILED);
+  GiveUp(bus::DeadLetterReason::kTooLarge, std::string(status.message()),
+         /*with_notice=*/item().reply.kind() == REPLY_KIND_ANSWER);
 }
 
 void SendLane::WriteNotice() {
@@ -143,11 +161,18 @@ void SendLane::WriteNotice() {
   notice->set_text(account->notice_text);
   notice->set_in_reply_to_message_id(item().reply.in_reply_to_message_id());
   notice->set_created_at_ms(effects().WallMs());
-  WriteDurably(
-      [this, record = std::move(record)](Effects::Written written) {
-        effects().WriteReply(item().record.key, record, item().trace.NewChild(), std::move(written));
-      },
-      [this] { Done(); });
+  WriteDurably({.topic = bus::kReplies,
+                .write =
+                    [this, record = std::move(record)](Effects::Written written) {
+                      effects().WriteReply(item().record.key, record, item().trace.NewChild(), std::move(written));
+                    },
+                .next = [this] { Done(); },
+                .too_large =
+                    [this](const absl::Status& status) {
+                      telemetry::Log(telemetry::LogLevel::kError, "notice_too_large", item().trace,
+                                     {{"error", status.ToString()}, {"remedy", "shorten the account's notice_text"}});
+                      Done();
+                    }});
 }
 
 void SendLane::ReportOutcome(mesh::session::v1::Outcome outcome) {
@@ -187,8 +212,9 @@ void SendLane::Append(LedgerEntry entry, std::function<void(std::int64_t offset)
           return;
         }
         self->context_.metrics->ledger_append_failures.Increment();
-        if (absl::IsInvalidArgument(offset.status())) {  // only a PLAN can be larger than the broker takes
-          return self->GiveUp(bus::DeadLetterReason::kTooLarge, std::string(offset.status().message()), false);
+        if (JudgeWrite(bus::kSendLedger, offset.status(), attempt) == WriteFailure::kTooLarge) {
+          if (!kept->record.has_plan()) CrashAsTooLarge(bus::kSendLedger, offset.status());
+          return self->GiveUpTooLarge(offset.status());
         }
         if (self->context_.lease->revoked.load(std::memory_order_acquire) && attempt >= kAttemptsRevokedMax) {
           self->Enter(Phase::kIdle);
@@ -199,18 +225,19 @@ void SendLane::Append(LedgerEntry entry, std::function<void(std::int64_t offset)
       });
 }
 
-void SendLane::WriteDurably(std::function<void(Effects::Written)> write, std::function<void()> next, int attempt) {
+void SendLane::WriteDurably(DurableWrite write, int attempt) {
   const std::uint64_t step = Enter(Phase::kBusy);
-  auto kept = std::make_shared<std::function<void(Effects::Written)>>(std::move(write));
-  (*kept)([self = shared_from_this(), step, kept, next = std::move(next), attempt](const absl::Status& status) {
+  auto kept = std::make_shared<const DurableWrite>(std::move(write));
+  kept->write([self = shared_from_this(), step, kept, attempt](const absl::Status& status) {
     if (self->step_ != step) return;
-    if (status.ok()) return next();
+    if (status.ok()) return kept->next();
+    if (JudgeWrite(kept->topic, status, attempt) == WriteFailure::kTooLarge) return kept->too_large(status);
     if (self->context_.lease->revoked.load(std::memory_order_acquire) && attempt >= kAttemptsRevokedMax) {
       self->Enter(Phase::kIdle);
       return;
     }
     self->After(base::BackoffDelay(attempt, kWriteRetryInitial, kWriteRetryMax, step),
-                [self, kept, next, attempt] { self->WriteDurably(*kept, next, attempt + 1); });
+                [self, kept, attempt] { self->WriteDurably(*kept, attempt + 1); });
   });
 }
 

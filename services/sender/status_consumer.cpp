@@ -7,7 +7,9 @@
 #include "libs/base/backoff.h"
 #include "libs/base/byte_key.h"
 #include "libs/bus/headers.h"
+#include "libs/bus/topics.h"
 #include "services/sender/ledger_log.h"
+#include "services/sender/write_failure.h"
 
 namespace sender {
 namespace {
@@ -71,6 +73,9 @@ void StatusConsumer::Append(std::shared_ptr<const bus::Record> origin, std::shar
                          metrics_->CountStatus("evidence");
                          return Finish(*origin);
                        }
+                       if (JudgeWrite(bus::kSendLedger, position.status(), attempt) == WriteFailure::kTooLarge) {
+                         return Refuse(origin, bus::DeadLetterReason::kTooLarge, 1);
+                       }
                        loop_->PostAfter(base::BackoffDelay(attempt, kRetryInitial, kRetryMax,
                                                            static_cast<std::uint64_t>(origin->offset)),
                                         [this, origin, entry, attempt] { Append(origin, entry, attempt + 1); });
@@ -85,6 +90,9 @@ void StatusConsumer::Refuse(std::shared_ptr<const bus::Record> origin, bus::Dead
                              metrics_->CountStatus("dead_letter");
                              metrics_->CountDeadLetter(bus::ToString(reason));
                              return Finish(*origin);
+                           }
+                           if (JudgeWrite(bus::kDeadLetter, position.status(), attempt) == WriteFailure::kTooLarge) {
+                             CrashAsTooLarge(bus::kDeadLetter, position.status());
                            }
                            loop_->PostAfter(base::BackoffDelay(attempt, kRetryInitial, kRetryMax,
                                                                static_cast<std::uint64_t>(origin->offset)),

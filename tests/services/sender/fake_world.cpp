@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/base/hex.h"
+#include "libs/bus/topics.h"
 #include "libs/crypto/digest.h"
 
 namespace sender {
@@ -105,6 +106,9 @@ void Process::ReadLedgerOn() {
 
 void Process::AppendLedger(std::int32_t, const LedgerEntry& entry, const telemetry::TraceContext&, Appended on_done) {
   producer_free_at_ = std::max(producer_free_at_, world_->now) + world_->Random(world_->delay_max) + base::Duration(1);
+  if (const absl::Status refused = world_->refuse(bus::kSendLedger, entry.record.ByteSizeLong()); !refused.ok()) {
+    return Mine(base::Duration(1), [refused, on_done] { on_done(refused); });
+  }
   // What a producer has queued dies with it; what is on its way arrives.
   Mine(producer_free_at_ - world_->now, [this, entry, on_done = std::move(on_done)] {
     const bool fails = world_->broker_down() || world_->Chance(world_->append_failure_rate);
@@ -167,20 +171,30 @@ void Process::Post(Send send, std::function<void(http::ClientResult)> on_done) {
 
 void Process::WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason reason, std::string_view, std::uint32_t,
                               Written on_done) {
-  Write([this, origin, reason] { world_->dead_letters.push_back({reason, origin}); }, std::move(on_done));
+  Write(
+      world_->refuse(bus::kDeadLetter, origin.value.size()),
+      [this, origin, reason] {
+        world_->dead_letters.push_back({reason, origin});
+      },
+      std::move(on_done));
 }
 
 void Process::WriteParked(const bus::Record& origin, Written on_done) {
-  Write([this, origin] { world_->parked.push_back(origin); }, std::move(on_done));
+  Write(
+      world_->refuse(bus::kParked, origin.value.size()), [this, origin] { world_->parked.push_back(origin); },
+      std::move(on_done));
 }
 
 void Process::WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                          const telemetry::TraceContext&, Written on_done) {
-  Write([this, conversation_key, record] { world_->AppendRaw(conversation_key, record.SerializeAsString()); },
-        std::move(on_done));
+  Write(
+      world_->refuse(bus::kReplies, record.ByteSizeLong()),
+      [this, conversation_key, record] { world_->AppendRaw(conversation_key, record.SerializeAsString()); },
+      std::move(on_done));
 }
 
-void Process::Write(std::function<void()> land, Written on_done) {
+void Process::Write(const absl::Status& refused, std::function<void()> land, Written on_done) {
+  if (!refused.ok()) return Mine(base::Duration(1), [refused, on_done] { on_done(refused); });
   Mine(world_->Random(world_->delay_max), [this, land = std::move(land), on_done = std::move(on_done)] {
     const bool fails = world_->broker_down() || world_->Chance(world_->append_failure_rate);
     if (!fails || (!world_->broker_down() && world_->Chance(0.5))) land();

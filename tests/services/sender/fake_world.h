@@ -67,7 +67,7 @@ class Process final : public Effects {
  private:
   friend class World;
   void AskAboutStatuses();
-  void Write(std::function<void()> land, Written on_done);
+  void Write(const absl::Status& refused, std::function<void()> land, Written on_done);
   void ReadLedgerOn();
   void Mine(base::Duration delay, std::function<void()> task);  // dropped when this process has died by then
 
@@ -114,6 +114,10 @@ class World {
   std::function<GraphBehaviour(int post_number)> graph = [](int) { return GraphBehaviour::kAccept; };
   bool statuses_flow = true;       // whether the platform's webhooks come
   double append_failure_rate = 0;  // reports Unavailable; half of these records are in the log all the same
+  // Not OK: the broker refuses a record of this many bytes for this topic (without prefix), for good.
+  std::function<absl::Status(std::string_view topic, std::size_t bytes)> refuse = [](std::string_view, std::size_t) {
+    return absl::OkStatus();
+  };
   base::Duration delay_max = std::chrono::milliseconds(20);
   base::Duration client_delay_max = std::chrono::milliseconds(20);  // from Post to the first byte
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "libs/bus/topics.h"
 #include "tests/services/sender/send_lane_fixture.h"
 
 namespace sender {
@@ -87,6 +88,82 @@ TEST_F(SendLaneTest, ASuccessorOfAReplyWhoseTimeRanOutSaysTheNoticeAndNothingEls
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("sorry"));
   ASSERT_EQ(world_.dead_letters.size(), 1u);
   EXPECT_EQ(world_.dead_letters[0].reason, bus::DeadLetterReason::kDeadline);
+}
+
+// Bug 6 of the audit: whatever the broker refused was tried again for ever, without a word.
+TEST_F(SendLaneTest, AReplyTooLargeToBePlannedIsADeadLetterWithANotice) {
+  world_.refuse = [](std::string_view topic, std::size_t bytes) {
+    return topic == bus::kSendLedger && bytes > 1000 ? absl::InvalidArgumentError("too large") : absl::OkStatus();
+  };
+  world_.StartOwner();
+  world_.Say("ann", "t1", std::string(2000, 'x'));
+  world_.Say("ann", "t2", "next");
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("next", "sorry"));
+  ASSERT_EQ(world_.dead_letters.size(), 1u);
+  EXPECT_EQ(world_.dead_letters[0].reason, bus::DeadLetterReason::kTooLarge);
+  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_FAILED));
+}
+
+TEST_F(SendLaneTest, AReplyTooLargeForParkedIsADeadLetter) {
+  world_.account.in_doubt_policy = "park";
+  world_.refuse = [](std::string_view topic, std::size_t) {
+    return topic == bus::kParked ? absl::InvalidArgumentError("too large") : absl::OkStatus();
+  };
+  GraphDoes({GraphBehaviour::kDrop});
+  world_.StartOwner();
+  world_.Say("ann", "t1", "hello");
+  world_.Say("ann", "t2", "next");
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("next"));
+  ASSERT_EQ(world_.dead_letters.size(), 1u);
+  EXPECT_EQ(world_.dead_letters[0].reason, bus::DeadLetterReason::kTooLarge);
+}
+
+TEST_F(SendLaneTest, ANoticeTooLargeToBeWrittenLeavesTheDeadLetter) {
+  world_.account.turn_deadline_s = 20;
+  world_.graph = [](int) { return GraphBehaviour::kRefuse; };
+  world_.refuse = [](std::string_view topic, std::size_t) {
+    return topic == bus::kReplies ? absl::InvalidArgumentError("too large") : absl::OkStatus();
+  };
+  world_.StartOwner();
+  world_.Say("ann", "t1", "hello");
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_EQ(world_.dead_letters.size(), 1u);
+}
+
+using SendLaneDeathTest = SendLaneTest;
+
+TEST_F(SendLaneDeathTest, ATopicThatTheBrokerDeniesIsSaidAndNotTriedForEver) {
+  for (const std::string_view denied : {bus::kSendLedger, bus::kDeadLetter, bus::kParked, bus::kReplies}) {
+    SCOPED_TRACE(denied);
+    World world(/*seed=*/1);
+    world.refuse = [denied](std::string_view topic, std::size_t) {
+      return topic == denied ? absl::PermissionDeniedError("denied") : absl::OkStatus();
+    };
+    world.account.in_doubt_policy = "park";
+    world.account.turn_deadline_s = 20;
+    world.graph = [denied](int) { return denied == bus::kParked ? GraphBehaviour::kDrop : GraphBehaviour::kRefuse; };
+    const auto run = [&] {
+      world.StartOwner();
+      world.Say("ann", "t1", "hello");
+      world.RunUntil([&] { return world.AllDone(); });
+    };
+    EXPECT_DEATH(run(), std::string(denied) + ".*WRITE right");
+  }
+}
+
+TEST_F(SendLaneDeathTest, ADeadLetterThatTheBrokerFindsTooLargeIsSaid) {
+  GraphDoes({GraphBehaviour::kFail});
+  world_.refuse = [](std::string_view topic, std::size_t) {
+    return topic == bus::kDeadLetter ? absl::InvalidArgumentError("too large") : absl::OkStatus();
+  };
+  const auto run = [&] {
+    world_.StartOwner();
+    world_.Say("ann", "t1", "hello");
+    RunToEnd();
+  };
+  EXPECT_DEATH(run(), "dead-letter.*max.message.bytes");
 }
 
 TEST_F(SendLaneTest, LostAnswerIsSettledByEvidenceAndNeverSentTwice) {
