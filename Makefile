@@ -121,6 +121,11 @@ bench: binaries kafka model ## every figure of docs/performance/cpu.md that need
 docs: build ## write docs/CONFIGURATION.md anew from the option tables
 	@$(BUILD)/bin/config_doc >docs/CONFIGURATION.md
 
+.PHONY: sim
+sim: deps $(BUILD)/build.ninja ## random schedules of the state machines under virtual time: SCHEDULES=N SEED=S (tests/sim)
+	@cmake --build $(BUILD) -j$(JOBS) --target sim
+	@$(BUILD)/tests/sim --schedules=$(or $(SCHEDULES),100000) --seed=$(or $(SEED),1)
+
 # The fault harness's Kafka client, pinned by hash; not the one that the services link.
 CHAOS_LIBS := $(RUN_DIR)/chaos-python
 $(CHAOS_LIBS)/.complete: tests/chaos/requirements.txt | deps

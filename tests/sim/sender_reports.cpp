@@ -1,0 +1,169 @@
+// What a sender hears and tells besides sending: statuses to evidence, dead letters, parked replies, outcomes.
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "libs/base/backoff.h"
+#include "libs/base/hex.h"
+#include "tests/sim/sender_process.h"
+#include "tests/sim/world.h"
+
+namespace sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr base::Duration kWatchInterval = seconds(1);  // as in status_watch.cpp and app.cpp
+constexpr base::Duration kWatchBehindMax = seconds(4);
+constexpr base::Duration kWatchWantedFor = seconds(10);
+constexpr base::Duration kStatusRetryInitial = milliseconds(100);
+constexpr base::Duration kStatusRetryMax = seconds(5);
+constexpr base::Duration kReportRetryInitial = milliseconds(200);  // as in outcome_reporter.cpp
+constexpr base::Duration kReportRetryMax = seconds(30);
+constexpr int kReportAttemptsMax = 12;
+
+}  // namespace
+
+// --- StatusConsumer ---
+
+void SenderProcess::Statuses::OnRevoked(int partition) { held_.erase(partition); }
+
+void SenderProcess::Statuses::OnRecord(bus::Record record) {
+  auto origin = std::make_shared<const bus::Record>(std::move(record));
+  mesh::bus::v1::DeliveryStatus status;
+  status.ParseFromString(origin->value);
+  if (self_->world_->mistake == Mistake::kEvidenceDropped) return Finish(*origin);
+  Append(origin, std::make_shared<const sender::LedgerEntry>(sender::MakeEvidence(status, self_->WallMs())),
+         /*attempt=*/1);
+}
+
+void SenderProcess::Statuses::Append(std::shared_ptr<const bus::Record> origin,
+                                     std::shared_ptr<const sender::LedgerEntry> entry, int attempt) {
+  if (!held_.contains(origin->partition)) return;
+  self_->AppendLedger(origin->partition, *entry, {},
+                      [this, origin, entry, attempt](absl::StatusOr<std::int64_t> offset) {
+                        if (offset.ok()) return Finish(*origin);
+                        self_->After(base::BackoffDelay(attempt, kStatusRetryInitial, kStatusRetryMax,
+                                                        static_cast<std::uint64_t>(origin->offset)),
+                                     [this, origin, entry, attempt] { Append(origin, entry, attempt + 1); });
+                      });
+}
+
+void SenderProcess::Statuses::Finish(const bus::Record& record) {
+  self_->statuses_member_.MarkDone(record.partition, record.offset);
+}
+
+// --- StatusWatch ---
+
+base::Duration SenderProcess::StatusesCoveredSince(std::int32_t partition, base::MonotonicTime since) {
+  Watched& watched =
+      watched_.try_emplace(partition, Watched{sender::StatusCoverage(kWatchBehindMax), {}}).first->second;
+  watched.wanted_at = Now();
+  if (!std::exchange(watched.asking, true)) AskAboutStatuses(partition);
+  return watched.coverage.CoveredSince(since);
+}
+
+void SenderProcess::AskAboutStatuses(int partition) {
+  const base::MonotonicTime asked_at = Now();
+  if (asked_at - watched_.at(partition).wanted_at > kWatchWantedFor) {
+    watched_.erase(partition);
+    return;
+  }
+  const bool down = world_->BrokerDown();
+  struct Lag {
+    std::int64_t end = 0;
+    std::int64_t committed = 0;
+  };
+  auto lag = std::make_shared<Lag>();
+  const base::Duration there = world_->Latency();
+  world_->time.After(there, [world = world_, partition, lag] {
+    *lag = {world->log.End(Topic::kStatuses, partition),
+            std::max<std::int64_t>(0, world->status_group.committed(partition))};
+  });
+  After(there + world_->Latency() + base::Duration(1), [this, partition, asked_at, lag, down] {
+    Watched& watched = watched_.at(partition);
+    if (down) {
+      watched.coverage.OnNoAnswer();
+    } else {
+      watched.coverage.OnAnswer(asked_at, lag->end, lag->committed);
+    }
+    After(kWatchInterval, [this, partition] { AskAboutStatuses(partition); });
+  });
+}
+
+// --- Records about replies ---
+
+int SenderProcess::TurnOf(const bus::Record& origin) const {
+  mesh::bus::v1::ReplyRecord decoded;
+  decoded.ParseFromString(origin.value);
+  const TurnFact* turn =
+      world_->FindTurn(decoded.has_reply() ? decoded.reply().turn_id() : decoded.supersede().turn_id());
+  return turn == nullptr ? -1 : turn->number;
+}
+
+void SenderProcess::Produce(std::function<std::int64_t()> land, Written on_done) {
+  world_->Produce(*this, std::move(land),
+                  [on_done = std::move(on_done)](absl::StatusOr<std::int64_t> offset) { on_done(offset.status()); });
+}
+
+void SenderProcess::WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason reason, std::string_view,
+                                    std::uint32_t, Written on_done) {
+  Produce(
+      [this, turn = TurnOf(origin), reason]() -> std::int64_t {
+        world_->Trace([&] { return name() + " writes a dead letter of t" + std::to_string(turn); });
+        world_->dead_letters.push_back({std::string(NameOf(Topic::kReplies)), turn, reason});
+        return 0;
+      },
+      std::move(on_done));
+}
+
+void SenderProcess::WriteParked(const bus::Record& origin, Written on_done) {
+  Produce(
+      [this, turn = TurnOf(origin)]() -> std::int64_t {
+        world_->Trace([&] { return name() + " parks t" + std::to_string(turn); });
+        world_->parked.push_back(turn);
+        return 0;
+      },
+      std::move(on_done));
+}
+
+void SenderProcess::WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& value,
+                               const telemetry::TraceContext&, Written on_done) {
+  bus::Record record;
+  record.key = conversation_key;
+  record.value = value.SerializeAsString();
+  const int partition = world_->FindTurn(value.reply().turn_id())->partition;
+  Produce(
+      [this, partition, record = std::move(record)] {
+        const std::int64_t offset = world_->log.Append(Topic::kReplies, partition, record);
+        world_->Trace([&] { return name() + " writes a notice, replies@" + std::to_string(offset); });
+        return offset;
+      },
+      std::move(on_done));
+}
+
+// --- OutcomeReporter ---
+
+void SenderProcess::ReportOutcome(const mesh::bus::v1::ConversationId& conversation, const std::string& turn_id,
+                                  mesh::session::v1::Outcome outcome, const telemetry::TraceContext&) {
+  TryReport(conversation, turn_id, outcome, /*attempt=*/1);
+}
+
+void SenderProcess::TryReport(const mesh::bus::v1::ConversationId& conversation, const std::string& turn_id,
+                              mesh::session::v1::Outcome outcome, int attempt) {
+  world_->Call(
+      *this, /*up=*/!world_->StoreDown(),
+      [world = world_, turn_id, outcome] {
+        world->store.SetOutcome(turn_id, outcome, /*text=*/{}, /*replies_offset=*/-1, /*generation=*/0);
+      },
+      [this, conversation, turn_id, outcome, attempt](bool answered) {
+        if (answered || attempt >= kReportAttemptsMax) return;
+        After(base::BackoffDelay(attempt, kReportRetryInitial, kReportRetryMax, /*seed=*/1),
+              [this, conversation, turn_id, outcome, attempt] {
+                TryReport(conversation, turn_id, outcome, attempt + 1);
+              });
+      });
+}
+
+}  // namespace sim
