@@ -31,7 +31,10 @@ struct Account {
   std::int32_t turn_deadline_s = 120;  // retries stay in the lane until then; afterwards dead letter and notice
   std::string notice_text = "Sorry, I could not answer this. Please try again in a moment.";
   std::string in_doubt_policy = "resend";  // resend | park
-  std::string unsupported_text;            // answer to a turn without text; empty: the model is told what came
+  std::string queue_mode = "followup";     // followup | interrupt | collect: a message while earlier ones wait or run
+  std::int32_t debounce_ms = 1500;         // collect: messages no further apart than this become one turn
+  std::string overflow_text;  // answer for a user with too many waiting messages; empty: the model answers the newest
+  std::string unsupported_text;  // answer to a turn without text; empty: the model is told what came
 
   // Generation
   std::int32_t answer_tokens_max = 256;

@@ -4,15 +4,13 @@
 #include <chrono>
 #include <utility>
 
+#include "libs/base/check.h"
+#include "libs/bus/headers.h"
 #include "libs/telemetry/log.h"
+#include "services/worker/queued_turn.h"
 
 namespace worker {
 namespace {
-
-// A paused partition is resumed at three quarters of its window, so that pause and resume do not alternate per record.
-std::size_t ResumeBelow(std::int32_t window_records_max) {
-  return static_cast<std::size_t>(window_records_max) * 3 / 4;
-}
 
 // Credit may return without a turn of ours ending (a cancelled sequence's blocks): look again.
 constexpr base::Duration kCreditRecheck = std::chrono::milliseconds(20);
@@ -20,6 +18,9 @@ constexpr base::Duration kCreditRecheck = std::chrono::milliseconds(20);
 // What a turn is taken to need before its context is known: a typical prompt with some history, and an answer. Too low
 // only means that the engine queues or preempts; too high, that it idles.
 constexpr std::int32_t kPredictedTokens = 512;
+
+// Session could not say whether a turn is finished: a takeover waits so long for the next try.
+constexpr base::Duration kAskAgain = std::chrono::milliseconds(500);
 
 }  // namespace
 
@@ -31,7 +32,10 @@ TurnIntake::~TurnIntake() = default;
 void TurnIntake::OnAssigned(const bus::TopicPartition& partition, std::int64_t next_offset, std::string_view) {
   {
     std::lock_guard lock(mutex_);
-    windows_[partition] = Window{.assignment = ++assignments_};
+    windows_.erase(partition);
+    windows_.emplace(partition, Window{.assignment = ++assignments_,
+                                       .read = ReadWindow(static_cast<std::size_t>(window_records_max_)),
+                                       .paused = false});
   }
   telemetry::LogInfo("partition_assigned", {{"partition", partition.partition}, {"next_offset", next_offset}});
 }
@@ -56,8 +60,8 @@ void TurnIntake::OnRecord(bus::Record record) {
     if (it == windows_.end()) return;  // revoked a moment ago; the new owner reads it
     Window& window = it->second;
     task->assignment = window.assignment;
-    ++window.records;
-    if (!window.paused && window.records >= static_cast<std::size_t>(window_records_max_)) {
+    window.read.Begin(task->record.offset);
+    if (!window.paused && window.read.full()) {
       window.paused = true;
       consumer_->Pause(partition);
     }
@@ -71,14 +75,23 @@ void TurnIntake::Admit(std::shared_ptr<TurnTask> task) {
     const auto it = windows_.find({task->record.topic, task->record.partition});
     if (it == windows_.end() || it->second.assignment != task->assignment) return;
   }
+  task->queued = DescribeTurn(task->record, *context_.accounts->current(), task->read_at);
+  if (task->queued.is_event) {
+    if (starting_) PassEvent(task);
+    return;
+  }
+  const std::string key = task->record.key;
   lanes_.Push(std::move(task));
+  Consider(key);
   StartWhatFits();
 }
 
 void TurnIntake::Revoke(const bus::TopicPartition& partition) {
   lanes_.DropWaiting(partition);
-  for (const auto& [task, run] : runs_) {
-    if (task->record.topic == partition.topic && task->record.partition == partition.partition) run->Abandon();
+  for (const auto* runs : {&runs_, &side_runs_}) {
+    for (const auto& [task, run] : *runs) {
+      if (task->record.topic == partition.topic && task->record.partition == partition.partition) run->Abandon();
+    }
   }
   ExportGauges();
 }
@@ -113,29 +126,134 @@ void TurnIntake::StartWhatFits() {
 }
 
 void TurnIntake::EndTurn(const std::shared_ptr<TurnTask>& task, bool completed) {
-  const bus::TopicPartition partition{task->record.topic, task->record.partition};
   runs_.erase(task.get());
   lanes_.Finish(*task);
-  {
-    std::lock_guard lock(mutex_);
-    const auto it = windows_.find(partition);
-    if (it != windows_.end() && it->second.assignment == task->assignment) {
-      Window& window = it->second;
-      if (completed) consumer_->MarkDone(partition, task->record.offset);
-      --window.records;
-      if (window.paused && window.records < ResumeBelow(window_records_max_)) {
-        window.paused = false;
-        consumer_->Resume(partition);
-      }
+  EndOfRecord(*task, completed);
+  Consider(task->record.key);
+  StartWhatFits();
+}
+
+void TurnIntake::EndOfRecord(const TurnTask& task, bool completed) {
+  const bus::TopicPartition partition{task.record.topic, task.record.partition};
+  std::lock_guard lock(mutex_);
+  const auto it = windows_.find(partition);
+  if (it == windows_.end() || it->second.assignment != task.assignment) return;
+  Window& window = it->second;
+  if (completed) consumer_->MarkDone(partition, task.record.offset);
+  window.read.End(task.record.offset);
+  if (window.paused && window.read.has_room()) {
+    window.paused = false;
+    consumer_->Resume(partition);
+  }
+}
+
+void TurnIntake::Consider(const std::string& key) {
+  const TurnTask* newest = lanes_.NewestIn(key);
+  if (!starting_ || newest == nullptr) return;
+  // The usual case, at no cost: each turn is answered, in order.
+  if (newest->queued.mode == QueueMode::kFollowup && lanes_.WaitingIn(key) <= kLaneWaitingMax) {
+    return lanes_.SetHeld(key, false);
+  }
+  const base::MonotonicTime now = context_.clock->Now();
+  const LaneView view = ViewOf(key);
+  const std::optional<base::MonotonicTime> hold_until = HoldUntil(view, now);
+  const std::optional<Takeover> takeover = ProposeTakeover(view, now);
+  // While session is asked, too, or the first of the group would start alone.
+  lanes_.SetHeld(key, hold_until.has_value() || (takeover && takeover->reason == DropReason::kMerged));
+  if (hold_until) {
+    context_.loop->PostAfter(*hold_until - now, [this, key] {
+      Consider(key);
+      StartWhatFits();
+    });
+  }
+  if (takeover) AskWhetherFinished(lanes_.FindWaiting(key, takeover->into_offset));
+}
+
+LaneView TurnIntake::ViewOf(const std::string& key) const {
+  LaneView view = lanes_.ViewOf(key);
+  const auto run = runs_.find(lanes_.RunningIn(key));
+  view.running_may_stop = run != runs_.end() && run->second->may_be_dropped();
+  return view;
+}
+
+void TurnIntake::AskWhetherFinished(const std::shared_ptr<TurnTask>& into) {
+  if (!asking_.insert(into->record.key).second) return;  // considered again with the answer
+  mesh::bus::v1::Turn turn;
+  CHECK(turn.ParseFromString(into->record.value));  // DescribeTurn could
+  mesh::session::v1::LoadContextRequest request;
+  *request.mutable_conversation() = turn.conversation();
+  request.set_turn_id(turn.turn_id());
+  session::Client::CallOptions options;
+  options.trace = bus::TraceOf(into->record.headers).NewChild();
+  context_.session->LoadContext(
+      request, options, [this, into](absl::StatusOr<mesh::session::v1::LoadContextResponse> response) {
+        context_.loop->Post([this, into, response = std::move(response)] { OnWhetherFinished(into, response); });
+      });
+}
+
+void TurnIntake::OnWhetherFinished(const std::shared_ptr<TurnTask>& into,
+                                   const absl::StatusOr<mesh::session::v1::LoadContextResponse>& response) {
+  const std::string& key = into->record.key;
+  const bool is_permanent = absl::IsInvalidArgument(response.status()) || absl::IsDataLoss(response.status());
+  if (!response.ok() && !is_permanent) {
+    context_.metrics->CountRetry("session");
+    return context_.loop->PostAfter(kAskAgain, [this, into] {
+      asking_.erase(into->record.key);
+      Consider(into->record.key);
+      StartWhatFits();
+    });
+  }
+  asking_.erase(key);
+  if (lanes_.FindWaiting(key, into->record.offset) == into) {
+    if (!response.ok()) {
+      into->queued.is_user_turn = false;  // takes its turn, and its run gives it up
+    } else if (response->done()) {
+      lanes_.TakeOut(key, into->record.offset);
+      RunAside(into, std::nullopt);
+    } else {
+      // What came after it in the meantime asks for itself.
+      LaneView view = ViewOf(key);
+      std::erase_if(view.waiting, [&](const QueuedTurn* turn) { return turn->offset > into->record.offset; });
+      const std::optional<Takeover> takeover = ProposeTakeover(view, context_.clock->Now());
+      if (takeover && takeover->into_offset == into->record.offset) Apply(*takeover, into);
     }
   }
+  Consider(key);
   StartWhatFits();
+}
+
+void TurnIntake::Apply(const Takeover& takeover, const std::shared_ptr<TurnTask>& into) {
+  const DropOrder order{.reason = takeover.reason, .into_turn_id = into->queued.turn_id};
+  into->stands_for_too_many |= takeover.reason == DropReason::kOverflow;
+  if (takeover.stops_running) runs_.at(lanes_.RunningIn(into->record.key))->Drop(order);
+  for (const std::int64_t offset : takeover.offsets) RunAside(lanes_.TakeOut(into->record.key, offset), order);
+}
+
+void TurnIntake::RunAside(const std::shared_ptr<TurnTask>& task, std::optional<DropOrder> order) {
+  auto on_done = [this, task](bool completed) {
+    side_runs_.erase(task.get());
+    lanes_.FinishTakenOut(*task);
+    EndOfRecord(*task, completed);
+    Consider(task->record.key);
+    StartWhatFits();
+  };
+  side_runs_.emplace(task.get(), order ? TurnRun::StartDropped(context_, task, *std::move(order), std::move(on_done))
+                                       : TurnRun::Start(context_, task, std::move(on_done)));
+}
+
+void TurnIntake::PassEvent(const std::shared_ptr<TurnTask>& task) {
+  side_runs_.emplace(task.get(), TurnRun::Start(context_, task, [this, task](bool completed) {
+                       side_runs_.erase(task.get());
+                       EndOfRecord(*task, completed);
+                     }));
 }
 
 void TurnIntake::StopStarting() { starting_ = false; }
 
 void TurnIntake::AbandonAll() {
-  for (const auto& [task, run] : runs_) run->Abandon();
+  for (const auto* runs : {&runs_, &side_runs_}) {
+    for (const auto& [task, run] : *runs) run->Abandon();
+  }
 }
 
 void TurnIntake::ExportGauges() const {

@@ -4,16 +4,24 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
+#include <string>
 #include <unordered_map>
 
 #include "libs/bus/consumer.h"
+#include "services/worker/queue_policy.h"
+#include "services/worker/read_window.h"
 #include "services/worker/turn_lanes.h"
 #include "services/worker/turn_run.h"
 
 namespace worker {
 
-// Between the consumer and the turns: puts records into lanes, starts turns as the engine's credit allows, pauses a
-// partition whose window is full, and marks records done.
+// Between the consumer and the turns: puts records into lanes, starts turns as the engine's credit allows, drops turns
+// as the queue policy says, pauses a partition whose window is full, and marks records done.
+//
+// Turns that are dropped, and events, end beside their lane and need no credit: so neither a long answer nor a busy
+// engine keeps one user's flood in the window.
 //
 // Threading: the ConsumerHandler methods run on the consumer's poll thread and only count and post; the rest is
 // confined
@@ -38,7 +46,7 @@ class TurnIntake final : public bus::ConsumerHandler {
   // Gives up what still runs, unfinished. Loop thread.
   void AbandonAll();
 
-  std::size_t running_count() const { return runs_.size(); }  // loop thread
+  std::size_t running_count() const { return runs_.size() + side_runs_.size(); }  // loop thread
 
  private:
   void Admit(std::shared_ptr<TurnTask> task);
@@ -46,7 +54,20 @@ class TurnIntake final : public bus::ConsumerHandler {
   void StartWhatFits();
   bool EngineHasRoom() const;
   void EndTurn(const std::shared_ptr<TurnTask>& task, bool completed);
+  void EndOfRecord(const TurnTask& task, bool completed);
   void ExportGauges() const;
+
+  // The queue policy, after every change of a lane. A takeover that is due waits for session's word that the turn that
+  // takes over is not finished already: a webhook that was retried must not drop what the user wants now.
+  void Consider(const std::string& key);
+  void AskWhetherFinished(const std::shared_ptr<TurnTask>& into);
+  void OnWhetherFinished(const std::shared_ptr<TurnTask>& into,
+                         const absl::StatusOr<mesh::session::v1::LoadContextResponse>& response);
+  void Apply(const Takeover& takeover, const std::shared_ptr<TurnTask>& into);
+  LaneView ViewOf(const std::string& key) const;
+  // Runs beside its lane a turn that was taken out of it; without an order it ends as finished already.
+  void RunAside(const std::shared_ptr<TurnTask>& task, std::optional<DropOrder> order);
+  void PassEvent(const std::shared_ptr<TurnTask>& task);
 
   const TurnContext context_;
   const std::int32_t window_records_max_;
@@ -54,7 +75,9 @@ class TurnIntake final : public bus::ConsumerHandler {
 
   // Loop thread.
   TurnLanes lanes_;
-  std::unordered_map<const TurnTask*, std::shared_ptr<TurnRun>> runs_;
+  std::unordered_map<const TurnTask*, std::shared_ptr<TurnRun>> runs_;       // in their lanes
+  std::unordered_map<const TurnTask*, std::shared_ptr<TurnRun>> side_runs_;  // beside them
+  std::set<std::string> asking_;                                             // lanes for which session is being asked
   bool starting_ = true;
   bool recheck_scheduled_ = false;
 
@@ -62,7 +85,7 @@ class TurnIntake final : public bus::ConsumerHandler {
   mutable std::mutex mutex_;
   struct Window {
     std::uint64_t assignment = 0;
-    std::size_t records = 0;  // handed over and not yet ended
+    ReadWindow read;  // handed over and not yet ended
     bool paused = false;
   };
   std::map<bus::TopicPartition, Window> windows_;  // protected by mutex_; assigned partitions only

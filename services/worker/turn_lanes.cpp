@@ -1,5 +1,6 @@
 #include "services/worker/turn_lanes.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "libs/base/check.h"
@@ -27,9 +28,9 @@ std::shared_ptr<TurnTask> TurnLanes::StartNext() {
   ready_.pop_front();
   Lane& lane = lanes_.at(key);
   lane.in_ready = false;
-  lane.running = true;
   std::shared_ptr<TurnTask> task = std::move(lane.waiting.front());
   lane.waiting.pop_front();
+  lane.running = task;
   --waiting_count_;
   ++running_count_;
   return task;
@@ -37,15 +38,72 @@ std::shared_ptr<TurnTask> TurnLanes::StartNext() {
 
 void TurnLanes::Finish(const TurnTask& task) {
   const auto it = lanes_.find(task.record.key);
-  CHECK_MSG(it != lanes_.end() && it->second.running, "Finish of a turn that is not running");
-  it->second.running = false;
+  CHECK_MSG(it != lanes_.end() && it->second.running.get() == &task, "Finish of a turn that is not running");
+  it->second.running = nullptr;
   --running_count_;
   LeaveWindow(task.record);
-  if (it->second.waiting.empty()) {
-    lanes_.erase(it);
-  } else {
-    MakeReady(it->first, it->second);
-  }
+  Settle(task.record.key);
+}
+
+std::shared_ptr<TurnTask> TurnLanes::TakeOut(const std::string& key, std::int64_t offset) {
+  std::shared_ptr<TurnTask> task = FindWaiting(key, offset);
+  if (task == nullptr) return nullptr;
+  Lane& lane = lanes_.at(key);
+  std::erase(lane.waiting, task);
+  --waiting_count_;
+  lane.taken_out.push_back(task);
+  Settle(key);
+  return task;
+}
+
+void TurnLanes::FinishTakenOut(const TurnTask& task) {
+  const auto it = lanes_.find(task.record.key);
+  CHECK(it != lanes_.end());
+  const std::size_t count =
+      std::erase_if(it->second.taken_out, [&](const auto& other) { return other.get() == &task; });
+  CHECK_MSG(count == 1, "the turn was not taken out");
+  LeaveWindow(task.record);
+  Settle(task.record.key);
+}
+
+void TurnLanes::SetHeld(const std::string& key, bool held) {
+  const auto it = lanes_.find(key);
+  if (it == lanes_.end() || it->second.held == held) return;
+  it->second.held = held;
+  Settle(key);
+}
+
+LaneView TurnLanes::ViewOf(const std::string& key) const {
+  LaneView view;
+  const Lane* lane = Find(key);
+  if (lane == nullptr) return view;
+  if (lane->running != nullptr) view.running = &lane->running->queued;
+  for (const auto& task : lane->taken_out) view.leaving.push_back(&task->queued);
+  for (const auto& task : lane->waiting) view.waiting.push_back(&task->queued);
+  return view;
+}
+
+std::size_t TurnLanes::WaitingIn(const std::string& key) const {
+  const Lane* lane = Find(key);
+  return lane == nullptr ? 0 : lane->waiting.size();
+}
+
+const TurnTask* TurnLanes::NewestIn(const std::string& key) const {
+  const Lane* lane = Find(key);
+  return lane == nullptr || lane->waiting.empty() ? nullptr : lane->waiting.back().get();
+}
+
+const TurnTask* TurnLanes::RunningIn(const std::string& key) const {
+  const Lane* lane = Find(key);
+  return lane == nullptr ? nullptr : lane->running.get();
+}
+
+std::shared_ptr<TurnTask> TurnLanes::FindWaiting(const std::string& key, std::int64_t offset) const {
+  const Lane* lane = Find(key);
+  if (lane == nullptr) return nullptr;
+  const auto it = std::find_if(lane->waiting.begin(), lane->waiting.end(),
+                               [&](const auto& task) { return task->record.offset == offset; });
+  return it == lane->waiting.end() ? nullptr : *it;
 }
 
 void TurnLanes::DropWaiting(const bus::TopicPartition& partition) {
@@ -58,7 +116,7 @@ void TurnLanes::DropWaiting(const bus::TopicPartition& partition) {
       return true;
     });
     if (lane.waiting.empty()) lane.in_ready = false;
-    it = lane.waiting.empty() && !lane.running ? lanes_.erase(it) : std::next(it);
+    it = lane.HasWork() ? std::next(it) : lanes_.erase(it);
   }
   // One walk for all: a full window has thousands of lanes.
   std::erase_if(ready_, [this](const std::string& key) {
@@ -72,8 +130,28 @@ std::size_t TurnLanes::InWindow(const bus::TopicPartition& partition) const {
   return it == in_window_.end() ? 0 : it->second;
 }
 
+const TurnLanes::Lane* TurnLanes::Find(const std::string& key) const {
+  const auto it = lanes_.find(key);
+  return it == lanes_.end() ? nullptr : &it->second;
+}
+
+void TurnLanes::Settle(const std::string& key) {
+  const auto it = lanes_.find(key);
+  Lane& lane = it->second;
+  if (lane.in_ready && (lane.held || lane.waiting.empty() || !lane.taken_out.empty())) {
+    lane.in_ready = false;
+    std::erase(ready_, key);
+  }
+  if (!lane.HasWork()) {
+    lanes_.erase(it);
+  } else {
+    MakeReady(key, lane);
+  }
+}
+
 void TurnLanes::MakeReady(const std::string& key, Lane& lane) {
-  if (lane.running || lane.in_ready || lane.waiting.empty()) return;
+  const bool may_start = lane.running == nullptr && lane.taken_out.empty() && !lane.held && !lane.waiting.empty();
+  if (!may_start || lane.in_ready) return;
   lane.in_ready = true;
   ready_.push_back(key);
 }

@@ -7,9 +7,11 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "libs/base/clock.h"
 #include "libs/bus/record.h"
+#include "services/worker/queue_policy.h"
 
 namespace worker {
 
@@ -21,13 +23,16 @@ struct TurnTask {
   // assignment may still finish; it must not be marked done.
   std::uint64_t assignment = 0;
   base::MonotonicTime read_at{};
+  QueuedTurn queued;
+  bool stands_for_too_many = false;  // took the place of more turns than may wait
 };
 
 // Conversation lanes: at most one running turn a conversation, in `turns` order; different conversations side by side.
-// Lanes that have something to run are served first come, first served, so that no conversation starves another.
+// Lanes that have something to run are served first come, first served, so that no conversation starves another. A turn
+// that is not to be answered leaves its lane early, and ends beside it; the lane starts nothing before that.
 //
 // Pure bookkeeping without I/O or clock. Threading: confined to the worker's loop thread.
-// Bound: the caller pauses a partition when waiting_and_running(partition) reaches its window; lanes hold nothing else.
+// Bound: the caller pauses a partition when its window is full; lanes hold nothing else.
 class TurnLanes {
  public:
   // `task->record.key` names the lane. Within a partition offsets must rise.
@@ -39,27 +44,50 @@ class TurnLanes {
   // The lane's running turn has ended; its next one becomes ready. REQUIRES: `task` was returned by StartNext.
   void Finish(const TurnTask& task);
 
-  // Forgets waiting turns of a partition that was revoked; running ones are left to call Finish.
+  // Takes a waiting turn out of its place, to end beside the lane; nullptr when it does not wait (any more).
+  std::shared_ptr<TurnTask> TakeOut(const std::string& key, std::int64_t offset);
+  // It has ended. REQUIRES: `task` was returned by TakeOut.
+  void FinishTakenOut(const TurnTask& task);
+
+  // A held lane starts nothing: more of its next turn may come. Lets go of it as well. Ignored for a lane without work.
+  void SetHeld(const std::string& key, bool held);
+
+  // What the queue policy decides on. Valid until the next call of another method.
+  LaneView ViewOf(const std::string& key) const;
+  std::size_t WaitingIn(const std::string& key) const;
+  const TurnTask* NewestIn(const std::string& key) const;   // waiting; nullptr when none does
+  const TurnTask* RunningIn(const std::string& key) const;  // nullptr when none does
+  std::shared_ptr<TurnTask> FindWaiting(const std::string& key, std::int64_t offset) const;
+
+  // Forgets waiting turns of a partition that was revoked; running ones are left to call Finish, and those taken out
+  // FinishTakenOut.
   void DropWaiting(const bus::TopicPartition& partition);
 
   std::size_t waiting_count() const { return waiting_count_; }
   std::size_t running_count() const { return running_count_; }
   std::size_t ready_lanes_count() const { return ready_.size(); }
-  // Turns of one partition that are waiting or running.
+  // Turns of one partition that are waiting, running or taken out.
   std::size_t InWindow(const bus::TopicPartition& partition) const;
 
  private:
   struct Lane {
     std::deque<std::shared_ptr<TurnTask>> waiting;
-    bool running = false;
+    std::shared_ptr<TurnTask> running;
+    std::vector<std::shared_ptr<TurnTask>> taken_out;
+    bool held = false;
     bool in_ready = false;
+
+    bool HasWork() const { return !waiting.empty() || running != nullptr || !taken_out.empty(); }
   };
 
+  const Lane* Find(const std::string& key) const;
+  // After a change of the lane: makes it ready, takes it back, or erases it.
+  void Settle(const std::string& key);
   void MakeReady(const std::string& key, Lane& lane);
   void LeaveWindow(const bus::Record& record);
 
   std::unordered_map<std::string, Lane> lanes_;  // by conversation key; a lane without work is erased
-  std::deque<std::string> ready_;                // keys of lanes with waiting turns and none running
+  std::deque<std::string> ready_;                // keys of lanes that may start their first waiting turn
   std::map<bus::TopicPartition, std::size_t> in_window_;
   std::size_t waiting_count_ = 0;
   std::size_t running_count_ = 0;

@@ -6,11 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/backoff.h"
+#include "libs/base/check.h"
 #include "libs/base/hex.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
 #include "libs/fault/fault.h"
 #include "libs/telemetry/log.h"
+#include "services/worker/audit_log.h"
 #include "services/worker/prompt.h"
 
 namespace worker {
@@ -41,6 +43,18 @@ bool FailsAlike(const absl::Status& status) {
   }
 }
 
+mesh::bus::v1::DropPolicy ToProto(DropReason reason) {
+  switch (reason) {
+    case DropReason::kSuperseded:
+      return mesh::bus::v1::DROP_POLICY_SUPERSEDED;
+    case DropReason::kMerged:
+      return mesh::bus::v1::DROP_POLICY_MERGED;
+    case DropReason::kOverflow:
+      return mesh::bus::v1::DROP_POLICY_OVERFLOW;
+  }
+  return mesh::bus::v1::DROP_POLICY_UNSPECIFIED;
+}
+
 mesh::bus::v1::FinishReason ToProto(engine::FinishReason reason) {
   switch (reason) {
     case engine::FinishReason::kEndOfTurn:
@@ -65,6 +79,14 @@ std::shared_ptr<TurnRun> TurnRun::Start(const TurnContext& context, std::shared_
   return run;
 }
 
+std::shared_ptr<TurnRun> TurnRun::StartDropped(const TurnContext& context, std::shared_ptr<TurnTask> task,
+                                               DropOrder order, std::function<void(bool)> on_done) {
+  auto run = std::make_shared<TurnRun>(context, std::move(task), std::move(on_done));
+  run->drop_ = std::move(order);
+  context.loop->Post([run] { run->Decode(); });
+  return run;
+}
+
 TurnRun::TurnRun(const TurnContext& context, std::shared_ptr<TurnTask> task, std::function<void(bool)> on_done)
     : context_(context),
       task_(std::move(task)),
@@ -83,6 +105,12 @@ std::function<void(Arg)> TurnRun::OnLoop(void (TurnRun::*next)(Arg)) {
 void TurnRun::Abandon() {
   abandoned_ = true;
   if (generating_) context_.engine->Cancel(sequence_);
+}
+
+void TurnRun::Drop(DropOrder order) {
+  CHECK(may_be_dropped());
+  drop_ = std::move(order);
+  if (generating_) context_.engine->Cancel(sequence_);  // else the next step of the run finds the order
 }
 
 bool TurnRun::EndIfAbandoned() {
@@ -135,21 +163,24 @@ void TurnRun::OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> r
   retries_in_a_row_ = 0;
   // A requeued dead letter was "done" by its notice; its new generation is to be answered all the same.
   if (response->done() && generation_ == 0) return Finish("already_done", /*completed=*/true);
+  if (drop_) return WriteSupersede();
   loaded_ = *std::move(response);
   answering_since_ = context_.clock->Now();
   context_.metrics->queue_seconds.Observe(base::ToSeconds(context_.clock->Now() - task_->read_at));
-  if (turn_.text().empty() && !account_->unsupported_text.empty()) return AnswerUnsupported();
+  if (task_->stands_for_too_many && !account_->overflow_text.empty()) return AnswerWith(account_->overflow_text);
+  if (turn_.text().empty() && !account_->unsupported_text.empty()) return AnswerWith(account_->unsupported_text);
   Generate();
 }
 
-void TurnRun::AnswerUnsupported() {
+void TurnRun::AnswerWith(const std::string& text) {
   reply_.set_kind(mesh::bus::v1::REPLY_KIND_ANSWER);
-  reply_.set_text(account_->unsupported_text);
+  reply_.set_text(text);
   WriteReply();
 }
 
 void TurnRun::Generate() {
   if (EndIfAbandoned()) return;
+  if (drop_) return WriteSupersede();
   ++attempts_;
   absl::StatusOr<engine::SequenceId> sequence = context_.engine->Submit(BuildRequest(), OnLoop(&TurnRun::OnGenerated));
   if (!sequence.ok()) return OnGenerated(sequence.status());
@@ -159,6 +190,11 @@ void TurnRun::Generate() {
 
 void TurnRun::OnGenerated(absl::StatusOr<engine::GenerationResult> result) {
   generating_ = false;
+  if (drop_) return WriteSupersede();
+  // Not for us, so the engine gave it up for a reason of its own: another try may do better.
+  if (result.ok() && result->finish_reason == engine::FinishReason::kCancelled) {
+    result = absl::AbortedError("the engine cancelled the sequence");
+  }
   if (!result.ok()) {
     if (FailsAlike(result.status())) {
       return GiveUp(bus::DeadLetterReason::kRefused, std::string(result.status().message()));
@@ -169,9 +205,6 @@ void TurnRun::OnGenerated(absl::StatusOr<engine::GenerationResult> result) {
     return RetryLater(&TurnRun::Generate, "engine", result.status());
   }
   retries_in_a_row_ = 0;
-  if (result->finish_reason == engine::FinishReason::kCancelled) {
-    return Finish("abandoned", /*completed=*/false);  // the engine is shutting down; the next owner answers
-  }
   fault::Here("worker_generated");
   context_.metrics->ttft_seconds.Observe(base::ToSeconds(result->ttft));
   context_.metrics->prompt_tokens.Increment(result->prompt_tokens);
@@ -188,6 +221,7 @@ void TurnRun::OnGenerated(absl::StatusOr<engine::GenerationResult> result) {
 
 void TurnRun::WriteReply() {
   if (EndIfAbandoned()) return;
+  settled_ = true;
   reply_.set_turn_id(turn_.turn_id());
   *reply_.mutable_conversation() = turn_.conversation();
   reply_.set_generation(generation_);
@@ -196,6 +230,10 @@ void TurnRun::WriteReply() {
   reply_.set_created_at_ms(context_.clock->WallMs());
   mesh::bus::v1::ReplyRecord value;
   *value.mutable_reply() = reply_;
+  context_.producer->Produce(ToReplies(value), OnLoop(&TurnRun::OnWritten));
+}
+
+bus::OutgoingRecord TurnRun::ToReplies(const mesh::bus::v1::ReplyRecord& value) const {
   bus::OutgoingRecord record;
   record.topic = bus::TopicName(context_.bus, bus::kReplies);
   record.partition = task_->record.partition;  // conversation topics are partitioned alike
@@ -203,14 +241,57 @@ void TurnRun::WriteReply() {
   record.headers = bus::MakeHeaders(trace_, "mesh.bus.v1.ReplyRecord", base::ToHex(turn_.turn_id()), kService,
                                     context_.clock->WallMs());
   value.SerializeToString(&record.value);
-  context_.producer->Produce(std::move(record), OnLoop(&TurnRun::OnWritten));
+  return record;
 }
 
 void TurnRun::OnWritten(absl::StatusOr<bus::RecordPosition> position) {
-  if (!position.ok()) return RetryLater(&TurnRun::WriteReply, "broker", position.status());
+  if (absl::IsInvalidArgument(position.status())) {  // larger than the broker takes
+    const std::string detail(position.status().message());
+    if (dead_detail_.empty()) return GiveUp(bus::DeadLetterReason::kTooLarge, detail);
+    telemetry::Log(telemetry::LogLevel::kError, "notice_refused", trace_, {{"error", detail}});
+    return Finish("dead_letter", /*completed=*/true);
+  }
+  if (!position.ok()) return WriteAgain(&TurnRun::WriteReply, bus::kReplies, position.status());
   retries_in_a_row_ = 0;
   reply_offset_ = position->offset;
   fault::Here("worker_reply_written");
+  Project();
+}
+
+void TurnRun::WriteSupersede() {
+  if (EndIfAbandoned()) return;
+  settled_ = true;
+  mesh::bus::v1::ReplyRecord value;
+  mesh::bus::v1::Supersede* supersede = value.mutable_supersede();
+  supersede->set_turn_id(turn_.turn_id());
+  supersede->set_by_turn_id(drop_->into_turn_id);
+  *supersede->mutable_conversation() = turn_.conversation();
+  context_.producer->Produce(ToReplies(value), OnLoop(&TurnRun::OnSupersedeWritten));
+}
+
+void TurnRun::OnSupersedeWritten(absl::StatusOr<bus::RecordPosition> position) {
+  if (!position.ok()) return WriteAgain(&TurnRun::WriteSupersede, bus::kReplies, position.status());
+  retries_in_a_row_ = 0;
+  reply_offset_ = position->offset;
+  WriteAudit();
+}
+
+void TurnRun::WriteAudit() {
+  if (EndIfAbandoned()) return;
+  mesh::bus::v1::PolicyDrop drop;
+  drop.set_turn_id(turn_.turn_id());
+  drop.set_by_turn_id(drop_->into_turn_id);
+  *drop.mutable_conversation() = turn_.conversation();
+  drop.set_policy(ToProto(drop_->reason));
+  drop.set_replies_offset(reply_offset_);
+  drop.set_turns_offset(task_->record.offset);
+  ProducePolicyDrop(*context_.producer, context_.bus, trace_, drop, context_.clock->WallMs(),
+                    OnLoop(&TurnRun::OnAuditWritten));
+}
+
+void TurnRun::OnAuditWritten(absl::StatusOr<bus::RecordPosition> position) {
+  if (!position.ok()) return WriteAgain(&TurnRun::WriteAudit, bus::kAudit, position.status());
+  retries_in_a_row_ = 0;
   Project();
 }
 
@@ -223,7 +304,7 @@ void TurnRun::Project() {
   turn->set_user_text(UserText(turn_));
   turn->set_reply_text(reply_.text());
   turn->set_user_tokens(PromptTokens(*context_.engine, turn->user_text()));
-  turn->set_reply_tokens(PromptTokens(*context_.engine, reply_.text()));
+  if (!reply_.text().empty()) turn->set_reply_tokens(PromptTokens(*context_.engine, reply_.text()));
   turn->set_accepted_at_ms(turn_.accepted_at_ms());
   turn->set_replies_offset(reply_offset_);
   turn->set_turns_offset(task_->record.offset);
@@ -240,10 +321,13 @@ void TurnRun::OnProjected(absl::StatusOr<mesh::session::v1::AppendTurnResponse> 
     telemetry::Log(telemetry::LogLevel::kError, "projection_refused", trace_,
                    {{"turn", base::ToHex(turn_.turn_id())}, {"error", response.status().message()}});
   }
-  Finish(dead_detail_.empty() ? "answered" : "dead_letter", /*completed=*/true);
+  Finish(drop_ ? ToString(drop_->reason) : dead_detail_.empty() ? "answered" : "dead_letter", /*completed=*/true);
 }
 
 void TurnRun::GiveUp(bus::DeadLetterReason reason, std::string detail) {
+  settled_ = true;
+  drop_.reset();  // an order that came too late: the turn is given up
+  reply_.Clear();
   dead_reason_ = reason;
   dead_detail_ = std::move(detail);
   WriteDeadLetter();
@@ -256,7 +340,7 @@ void TurnRun::WriteDeadLetter() {
 }
 
 void TurnRun::OnDeadLetterWritten(absl::StatusOr<bus::RecordPosition> position) {
-  if (!position.ok()) return RetryLater(&TurnRun::WriteDeadLetter, "broker", position.status());
+  if (!position.ok()) return WriteAgain(&TurnRun::WriteDeadLetter, bus::kDeadLetter, position.status());
   retries_in_a_row_ = 0;
   const bool can_tell_user = account_ != nullptr && !turn_.conversation().user().empty();
   telemetry::Log(telemetry::LogLevel::kWarning, "turn_dead_lettered", trace_,
@@ -301,6 +385,11 @@ session::Client::CallOptions TurnRun::SessionCall() const {
 
 bool TurnRun::DeadlinePassed() const {
   return context_.clock->Now() >= answering_since_ + std::chrono::seconds(account_->turn_deadline_s);
+}
+
+void TurnRun::WriteAgain(Step step, std::string_view topic, const absl::Status& why) {
+  if (absl::IsInvalidArgument(why) || absl::IsPermissionDenied(why)) context_.on_log_refused(topic, why);
+  RetryLater(step, "broker", why);
 }
 
 void TurnRun::RetryLater(Step step, std::string_view peer, const absl::Status& why) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -19,7 +20,9 @@
 #include "libs/session/client.h"
 #include "libs/telemetry/trace.h"
 #include "proto/bus/v1/bus.pb.h"
+#include "services/worker/log_refusal.h"
 #include "services/worker/metrics.h"
+#include "services/worker/queue_policy.h"
 #include "services/worker/turn_lanes.h"
 
 namespace worker {
@@ -37,18 +40,30 @@ struct TurnContext {
   std::atomic<bool>* session_fails = nullptr;
   bool development_only = false;  // the echo engine: a real account that appears later is refused
   bus::BusOptions bus;
+  // Does not come back, but in tests: what must be written is refused for good.
+  void (*on_log_refused)(std::string_view topic, const absl::Status& status) = EndRefusedByLog;
+};
+
+// A later turn of the conversation is answered in place of this one.
+struct DropOrder {
+  DropReason reason = DropReason::kSuperseded;
+  std::string into_turn_id;
 };
 
 // One turn from the log to its reply in the log, steps 4 to 7 of design.md's "Life of a turn":
 //
 //   decode -> context (session) -> generate (engine) -> reply (log) -> project (session) -> done
-//                                        \-> dead letter (log) -> notice (log) -> project -> done
+//                          |             \-> dead letter (log) -> notice (log) -> project -> done
+//                          \-> dropped: supersede (log) -> audit (log) -> project -> done
 //
+// A dropped turn is projected without a reply, so that later turns see the user's words and a retried webhook finds the
+// turn finished; what the sender makes of the supersede, it reports itself.
 // Every step is idempotent, so a crash anywhere repeats the turn and nothing visible happens twice: the first record in
 // `replies` is what was said.
 // Retries: a step whose peer is away (session, broker) repeats with back-off for as long as it takes, because nothing
 //          true can be said without it; a step that the engine refuses for now repeats until the account's turn
-//          deadline.
+//          deadline. What the broker refuses for good does not: a reply that is too large ends in the dead letter, and
+//          a worker without the right to write ends its process.
 // Threading: everything runs on the loop thread; callbacks of the peers only post to it.
 // Lifetime:  kept alive by its own callbacks; `on_done(completed)` runs once, on the loop thread, unless the loop is
 // stopped first;
@@ -57,6 +72,14 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
  public:
   static std::shared_ptr<TurnRun> Start(const TurnContext& context, std::shared_ptr<TurnTask> task,
                                         std::function<void(bool completed)> on_done);
+  // Never meant to be answered: ends as dropped, unless it turns out to be finished already.
+  static std::shared_ptr<TurnRun> StartDropped(const TurnContext& context, std::shared_ptr<TurnTask> task,
+                                               DropOrder order, std::function<void(bool completed)> on_done);
+
+  // Nothing has been said or decided yet.
+  bool may_be_dropped() const { return !settled_ && !drop_; }
+  // Stops the sequence if one runs and ends as dropped. REQUIRES: may_be_dropped()
+  void Drop(DropOrder order);
 
   // The partition is gone: stop the sequence if one runs and end without writing anything more.
   void Abandon();
@@ -71,10 +94,12 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   void Decode();
   void LoadContext();
   void OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> response);
-  void AnswerUnsupported();
+  void AnswerWith(const std::string& text);
   void Generate();
   void OnGenerated(absl::StatusOr<engine::GenerationResult> result);
   void WriteReply();
+  void WriteSupersede();
+  void WriteAudit();
   void Project();
   void GiveUp(bus::DeadLetterReason reason, std::string detail);
   void WriteDeadLetter();
@@ -82,11 +107,16 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   bool EndIfAbandoned();
 
   void OnWritten(absl::StatusOr<bus::RecordPosition> position);
+  void OnSupersedeWritten(absl::StatusOr<bus::RecordPosition> position);
+  void OnAuditWritten(absl::StatusOr<bus::RecordPosition> position);
   void OnDeadLetterWritten(absl::StatusOr<bus::RecordPosition> position);
   void OnProjected(absl::StatusOr<mesh::session::v1::AppendTurnResponse> response);
   engine::GenerationRequest BuildRequest() const;
   session::Client::CallOptions SessionCall() const;
   bool DeadlinePassed() const;
+  // The broker did not take what `step` wrote to `topic`: again later, or never.
+  void WriteAgain(Step step, std::string_view topic, const absl::Status& why);
+  bus::OutgoingRecord ToReplies(const mesh::bus::v1::ReplyRecord& value) const;
   // Runs `step` again after a back-off that grows with each retry in a row.
   void RetryLater(Step step, std::string_view peer, const absl::Status& why);
   // Wraps a member so that a peer's callback, on any thread, continues here on the loop thread while this lives.
@@ -110,6 +140,8 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   engine::SequenceId sequence_;
   bool generating_ = false;
   bool abandoned_ = false;
+  std::optional<DropOrder> drop_;
+  bool settled_ = false;  // what is said of the turn is decided, and may stand in the log
   int retries_in_a_row_ = 0;
   std::uint32_t attempts_ = 0;
   bus::DeadLetterReason dead_reason_ = bus::DeadLetterReason::kUndecodable;

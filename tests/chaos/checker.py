@@ -127,7 +127,8 @@ class _Index:
 def _named_in_audit(evidence, turn_id):
     if not turn_id:
         return False
-    needles = (bytes.fromhex(turn_id), turn_id.encode())
+    # The id as field 1 of the message, or in words: field 2 of a PolicyDrop names the turn that is answered instead.
+    needles = (b"\x0a\x20" + bytes.fromhex(turn_id), turn_id.encode())
     return any(needle in record for record in evidence.audit for needle in needles)
 
 

@@ -126,6 +126,12 @@ class CheckerTest(unittest.TestCase):
         self.evidence.audit.append(b"\x0a\x20" + bytes.fromhex(turn_id("m0.4")) + b"merged")
         self.expect_good()
 
+    def test_turn_that_audit_names_as_the_one_to_be_answered_is_lost_without_its_answer(self):
+        self.run_.hide("m0.4")
+        self.evidence.audit.append(b"\x0a\x46\x0a\x20" + bytes.fromhex(turn_id("m0.3")) +
+                                   b"\x12\x20" + bytes.fromhex(turn_id("m0.4")))
+        self.expect("lost", "m0.4")
+
     def test_parked_and_never_shown_is_lost(self):
         self.run_.hide("m0.4")
         self.evidence.parked.append(wire.ReplyRecord(0, 0, self.run_.t, turn_id("m0.4"), "answer", 0, "x"))

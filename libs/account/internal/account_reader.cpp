@@ -72,6 +72,9 @@ Account ReadAccount(FieldReader& fields, std::vector<std::string>& files) {
   fields.Int("turn_deadline_s", &account.turn_deadline_s, 1, 86'400);
   fields.Text("notice_text", &account.notice_text, {.required = true, .bytes_max = kAnswerTextBytesMax});
   fields.Text("in_doubt_policy", &account.in_doubt_policy, {.choices = {"resend", "park"}});
+  fields.Text("queue_mode", &account.queue_mode, {.choices = {"followup", "interrupt", "collect"}});
+  fields.Int("debounce_ms", &account.debounce_ms, 1, 60'000);
+  fields.Text("overflow_text", &account.overflow_text, {.bytes_max = kAnswerTextBytesMax});
   fields.Text("unsupported_text", &account.unsupported_text, {.bytes_max = kAnswerTextBytesMax});
 
   fields.Int("answer_tokens_max", &account.answer_tokens_max, 1, 32'768);

@@ -63,7 +63,7 @@ absl::StatusOr<std::unique_ptr<Mesh>> Mesh::StartNew(const MeshOptions& options)
   mesh->gateway_port_ = harness::FreePort();
   mesh->session_port_ = harness::FreePort();
   mesh->bus_.brokers = mesh->kafka_->address();
-  mesh->WriteAccounts();
+  mesh->WriteAccounts(options);
   absl::StatusOr<std::unique_ptr<http::Client>> client = http::Client::Create({}, "mesh_test", mesh->registry_);
   if (!client.ok()) return client.status();
   mesh->http_ = *std::move(client);
@@ -84,7 +84,7 @@ std::string Mesh::AccountId(std::string_view channel) {
   return channel == "messenger" ? "200000000000002" : "300000000000003";
 }
 
-void Mesh::WriteAccounts() {
+void Mesh::WriteAccounts(const MeshOptions& options) {
   std::string yaml = "accounts:\n";
   for (const std::string_view name : kChannels) {
     const std::string channel(name);
@@ -98,6 +98,7 @@ void Mesh::WriteAccounts() {
                     "-app-secret\n    verify_token_file: ", channel, "-verify-token\n    access_token_file: ", channel,
                     "-access-token\n    graph_base_url: http://127.0.0.1:", graph_port_,
                     "\n    answer_tokens_max: 48\n    user_sends_per_second_max: 1000\n");
+    for (const std::string& field : options.account_fields) absl::StrAppend(&yaml, "    ", field, "\n");
   }
   std::ofstream(dir_.File("accounts.yaml")) << yaml;
 }

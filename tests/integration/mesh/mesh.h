@@ -24,6 +24,7 @@ namespace mesh_test {
 struct MeshOptions {
   std::string engine = "echo";  // or "llm"
   std::vector<std::string> worker_flags;
+  std::vector<std::string> account_fields = {};  // of every account, as "key: value"
 };
 
 // One line of the fake Graph API's file: what a user has seen.
@@ -88,7 +89,7 @@ class Mesh {
   };
 
   Mesh() = default;
-  void WriteAccounts();
+  void WriteAccounts(const MeshOptions& options);
   void Define(const std::string& name, std::uint16_t admin_port, std::vector<std::string> flags);
   void DefineServices(const MeshOptions& options);
   absl::Status StartProcess(Service& service);

@@ -67,6 +67,9 @@ TEST_F(AccountBookTest, KeepsDefaultsForWhatIsAbsent) {
   EXPECT_EQ(account.turn_deadline_s, 120);
   EXPECT_FALSE(account.development);
   EXPECT_EQ(account.in_doubt_policy, "resend");
+  EXPECT_EQ(account.queue_mode, "followup");
+  EXPECT_EQ(account.debounce_ms, 1500);
+  EXPECT_TRUE(account.overflow_text.empty());
 }
 
 TEST_F(AccountBookTest, AnEmptyListIsABook) {
@@ -96,7 +99,9 @@ TEST_F(AccountBookTest, ListsEveryMistakeWithItsLine) {
                  "    development: yes\n"
                  "    graph_version: 25\n"
                  "    answer_tokens_max: [1]\n"
-                 "    notice_text: \"\"\n"),
+                 "    notice_text: \"\"\n"
+                 "    queue_mode: steer\n"
+                 "    debounce_ms: 0\n"),
       AllOf(HasSubstr(Line(2) + "tenant: may only hold"), HasSubstr(Line(3) + "channel: \"telegram\" must be whatsapp"),
             HasSubstr(Line(4) + "account_id: must not be empty"),
             HasSubstr(Line(5) + "unknown key temprature; did you mean temperature?"),
@@ -106,7 +111,9 @@ TEST_F(AccountBookTest, ListsEveryMistakeWithItsLine) {
             HasSubstr(Line(9) + "development: must be true | false"),
             HasSubstr(Line(10) + "graph_version: must look like v25.0"),
             HasSubstr(Line(11) + "answer_tokens_max: must be one value"),
-            HasSubstr(Line(12) + "notice_text: must not be empty")));
+            HasSubstr(Line(12) + "notice_text: must not be empty"),
+            HasSubstr(Line(13) + "queue_mode: \"steer\" must be followup | interrupt | collect"),
+            HasSubstr(Line(14) + "debounce_ms: \"0\" must be a whole number, 1 to 60000")));
 }
 
 TEST_F(AccountBookTest, MetaChannelsNeedTheirSecretsOthersDoNot) {

@@ -74,6 +74,44 @@ TEST(TurnLanesTest, ARevokedPartitionKeepsOnlyWhatRuns) {
   EXPECT_EQ(lanes.StartNext(), nullptr);
 }
 
+TEST(TurnLanesTest, ALaneStartsNothingBeforeWhatWasTakenOutOfItHasEnded) {
+  TurnLanes lanes;
+  lanes.Push(Task("anna", 0));
+  lanes.Push(Task("anna", 1));
+  const auto dropped = lanes.TakeOut("anna", 0);
+  ASSERT_NE(dropped, nullptr);
+  EXPECT_EQ(lanes.TakeOut("anna", 0), nullptr) << "it does not wait any more";
+  EXPECT_EQ(lanes.StartNext(), nullptr);
+  EXPECT_EQ(lanes.InWindow(kPartition), 2u);
+  lanes.FinishTakenOut(*dropped);
+  EXPECT_EQ(lanes.InWindow(kPartition), 1u);
+  EXPECT_EQ(lanes.StartNext()->record.offset, 1);
+}
+
+TEST(TurnLanesTest, AHeldLaneWaitsWhileOthersStart) {
+  TurnLanes lanes;
+  lanes.Push(Task("anna", 0));
+  lanes.Push(Task("ben", 1));
+  lanes.SetHeld("anna", true);
+  EXPECT_EQ(lanes.StartNext()->record.key, "ben");
+  EXPECT_EQ(lanes.StartNext(), nullptr);
+  lanes.SetHeld("anna", false);
+  EXPECT_EQ(lanes.StartNext()->record.key, "anna");
+}
+
+TEST(TurnLanesTest, ARevokeForgetsWhatWaitsInAHeldLane) {
+  TurnLanes lanes;
+  lanes.Push(Task("anna", 0));
+  lanes.Push(Task("anna", 1));
+  const auto dropped = lanes.TakeOut("anna", 0);
+  lanes.SetHeld("anna", true);
+  lanes.DropWaiting(kPartition);
+  lanes.FinishTakenOut(*dropped);
+  EXPECT_EQ(lanes.InWindow(kPartition), 0u);
+  lanes.Push(Task("anna", 0));  // assigned again
+  EXPECT_NE(lanes.StartNext(), nullptr);
+}
+
 TEST(TurnLanesTest, FinishOfATurnThatDoesNotRunIsABug) {
   TurnLanes lanes;
   EXPECT_DEATH(lanes.Finish(*Task("anna", 0)), "not running");

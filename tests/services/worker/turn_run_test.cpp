@@ -4,9 +4,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <deque>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <future>
 #include <memory>
@@ -17,8 +14,10 @@
 
 #include "libs/bus/headers.h"
 #include "libs/engine/make_engine.h"
+#include "proto/bus/v1/audit.pb.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_producer.h"
+#include "tests/services/worker/scripted_peers.h"
 
 namespace worker {
 namespace {
@@ -37,59 +36,6 @@ constexpr char kAccounts[] = R"(accounts:
     turn_deadline_s: 10
     notice_text: Sorry.
 )";
-
-class FixedAccounts final : public account::AccountFile {
- public:
-  explicit FixedAccounts(std::shared_ptr<const account::AccountBook> book) : book_(std::move(book)) {}
-  std::shared_ptr<const account::AccountBook> current() const override { return book_; }
-  std::int64_t reload_failures() const override { return 0; }
-
- private:
-  const std::shared_ptr<const account::AccountBook> book_;
-};
-
-// A session service whose answers are scripted; without a script everything succeeds. Runs on the loop thread.
-class ScriptedSession final : public session::Client {
- public:
-  std::deque<absl::Status> load_failures;
-  std::function<void()> on_load = [] {};
-  mesh::session::v1::LoadContextResponse context;
-  std::vector<mesh::session::v1::AppendTurnRequest> appended;
-
-  void LoadContext(const mesh::session::v1::LoadContextRequest&, const CallOptions&,
-                   Callback<mesh::session::v1::LoadContextResponse> on_done) override {
-    on_load();
-    if (load_failures.empty()) return on_done(context);
-    on_done(std::exchange(load_failures.front(), absl::OkStatus()));
-    load_failures.pop_front();
-  }
-  void AppendTurn(const mesh::session::v1::AppendTurnRequest& request, const CallOptions&,
-                  Callback<mesh::session::v1::AppendTurnResponse> on_done) override {
-    appended.push_back(request);
-    on_done(mesh::session::v1::AppendTurnResponse());
-  }
-  void SetOutcome(const mesh::session::v1::SetOutcomeRequest&, const CallOptions&,
-                  Callback<mesh::session::v1::SetOutcomeResponse> on_done) override {
-    on_done(absl::UnimplementedError("not the worker's call"));
-  }
-  void LinkIdentity(const mesh::session::v1::LinkIdentityRequest&, const CallOptions&,
-                    Callback<mesh::session::v1::LinkIdentityResponse> on_done) override {
-    on_done(absl::UnimplementedError("not the worker's call"));
-  }
-  absl::StatusOr<mesh::session::v1::IsDoneResponse> IsDone(const mesh::session::v1::IsDoneRequest&,
-                                                           const CallOptions&) override {
-    return absl::UnimplementedError("not the worker's call");
-  }
-  absl::StatusOr<mesh::session::v1::ForgetResponse> Forget(const mesh::session::v1::ForgetRequest&,
-                                                           const CallOptions&) override {
-    return absl::UnimplementedError("not the worker's call");
-  }
-  absl::StatusOr<mesh::session::v1::GetSessionResponse> GetSession(const mesh::session::v1::GetSessionRequest&,
-                                                                   const CallOptions&) override {
-    return absl::UnimplementedError("not the worker's call");
-  }
-  bool connected() const override { return true; }
-};
 
 // An engine in which every sequence, or its submission, ends with this error.
 class FailingEngine final : public engine::Engine {
@@ -126,15 +72,7 @@ class FailingEngine final : public engine::Engine {
 class TurnRunTest : public testing::Test {
  protected:
   TurnRunTest() : metrics_(registry_), loop_(1000) {
-    const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "turn_run_test";
-    std::filesystem::create_directories(folder);
-    std::ofstream(folder / "secret") << "secret";
-    std::filesystem::permissions(folder / "secret", std::filesystem::perms::owner_read);
-    std::ofstream(folder / "accounts.yaml") << kAccounts;
-    auto book = account::AccountBook::Load(folder / "accounts.yaml");
-    EXPECT_TRUE(book.ok()) << book.status();
-    accounts_ = std::make_unique<FixedAccounts>(*book);
-    std::filesystem::remove_all(folder);
+    accounts_ = AccountsOf("turn_run_test", kAccounts);
     clock_.Advance(base::Clock::Real().Now() - clock_.Now());  // the engine reads the real clock for deadlines
     engine::EngineOptions options;
     options.kind = engine::EngineKind::kEcho;
@@ -155,27 +93,40 @@ class TurnRunTest : public testing::Test {
     loop_.Stop();
   }
 
-  // Runs the turn to its end; whether it counts as done.
-  bool Run(bus::Headers headers = {}) {
+  std::shared_ptr<TurnTask> Task(bus::Headers headers = {}) const {
     auto task = std::make_shared<TurnTask>();
     task->record.topic = "mesh.turns";
     task->record.key = identity::KeyOf(turn_.conversation()).value();
     task->record.value = value_.empty() ? turn_.SerializeAsString() : value_;
     task->record.headers = std::move(headers);
     task->read_at = clock_.Now();
-    const TurnContext context{.loop = &loop_,
-                              .producer = &producer_,
-                              .session = &session_,
-                              .engine = engine_.get(),
-                              .accounts = accounts_.get(),
-                              .metrics = &metrics_,
-                              .clock = &clock_,
-                              .session_fails = &session_fails_,
-                              .development_only = true,
-                              .bus = {}};
-    std::promise<bool> done;
-    const auto run = TurnRun::Start(context, task, [&done](bool completed) { done.set_value(completed); });
-    std::future<bool> future = done.get_future();
+    return task;
+  }
+  TurnContext Context() {
+    return {.loop = &loop_,
+            .producer = &producer_,
+            .session = &session_,
+            .engine = engine_.get(),
+            .accounts = accounts_.get(),
+            .metrics = &metrics_,
+            .clock = &clock_,
+            .session_fails = &session_fails_,
+            .development_only = true,
+            .bus = {},
+            .on_log_refused = [](std::string_view, const absl::Status&) { ++log_refusals_; }};
+  }
+
+  // Runs the turn to its end; whether it counts as done.
+  bool Run(bus::Headers headers = {}) {
+    const auto run = TurnRun::Start(Context(), Task(std::move(headers)), OnDone());
+    return WaitForEnd();
+  }
+  std::function<void(bool)> OnDone() {
+    done_ = std::promise<bool>();
+    return [this](bool completed) { done_.set_value(completed); };
+  }
+  bool WaitForEnd() {
+    std::future<bool> future = done_.get_future();
     EXPECT_EQ(future.wait_for(seconds(20)), std::future_status::ready);
     return future.get();
   }
@@ -184,7 +135,9 @@ class TurnRunTest : public testing::Test {
     std::vector<mesh::bus::v1::Reply> replies;
     for (const bus::OutgoingRecord& record : producer_.log()) {
       mesh::bus::v1::ReplyRecord value;
-      if (record.topic == "mesh.replies" && value.ParseFromString(record.value)) replies.push_back(value.reply());
+      if (record.topic == "mesh.replies" && value.ParseFromString(record.value) && value.has_reply()) {
+        replies.push_back(value.reply());
+      }
     }
     return replies;
   }
@@ -196,6 +149,32 @@ class TurnRunTest : public testing::Test {
     return "";
   }
 
+  // What the log says of a turn that was dropped: its supersede, then its record on audit, and nothing else.
+  void ExpectDropped(mesh::bus::v1::DropPolicy policy) const {
+    const std::vector<bus::OutgoingRecord> log = producer_.log();
+    ASSERT_EQ(log.size(), 2u);
+    EXPECT_EQ(log[0].topic, "mesh.replies");
+    EXPECT_EQ(log[0].key, identity::KeyOf(turn_.conversation()).value());
+    mesh::bus::v1::ReplyRecord value;
+    ASSERT_TRUE(value.ParseFromString(log[0].value));
+    EXPECT_EQ(value.supersede().turn_id(), turn_.turn_id());
+    EXPECT_EQ(value.supersede().by_turn_id(), "the later turn");
+    EXPECT_EQ(value.supersede().conversation().user(), turn_.conversation().user());
+    EXPECT_EQ(log[1].topic, "mesh.audit");
+    EXPECT_EQ(log[1].key, "test");
+    mesh::bus::v1::AuditRecord audit;
+    ASSERT_TRUE(audit.ParseFromString(log[1].value));
+    EXPECT_EQ(audit.policy_drop().turn_id(), turn_.turn_id());
+    EXPECT_EQ(audit.policy_drop().by_turn_id(), "the later turn");
+    EXPECT_EQ(audit.policy_drop().policy(), policy);
+    EXPECT_EQ(audit.policy_drop().replies_offset(), 0);
+    ASSERT_EQ(session_.appended.size(), 1u);
+    EXPECT_EQ(session_.appended[0].turn().user_text(), "hello") << "later turns see the user's words";
+    EXPECT_EQ(session_.appended[0].turn().reply_text(), "");
+  }
+
+  inline static std::atomic<int> log_refusals_{0};
+  std::promise<bool> done_;
   telemetry::Registry registry_;
   const Metrics metrics_;
   fakes::FakeClock clock_;
@@ -290,6 +269,125 @@ TEST_F(TurnRunTest, AReplyThatTheBrokerDoesNotTakeIsWrittenLaterOnce) {
   });
   EXPECT_TRUE(Run());
   EXPECT_EQ(Replies().size(), 1u);
+}
+
+TEST_F(TurnRunTest, ATurnThatIsDroppedWhileItGeneratesStopsAndSaysNothing) {
+  auto endless = std::make_unique<EndlessEngine>();
+  EndlessEngine* const watched = endless.get();
+  engine_ = std::move(endless);
+  const auto run = TurnRun::Start(Context(), Task(), OnDone());
+  ASSERT_TRUE(watched->WaitForSubmissions(1));
+  loop_.RunSync([&] {
+    ASSERT_TRUE(run->may_be_dropped());
+    run->Drop({DropReason::kSuperseded, "the later turn"});
+    EXPECT_FALSE(run->may_be_dropped()) << "one turn takes its place, not two";
+  });
+  EXPECT_TRUE(WaitForEnd());
+  ExpectDropped(mesh::bus::v1::DROP_POLICY_SUPERSEDED);
+  EXPECT_EQ(metrics_.turns.at("superseded").Value(), 1);
+}
+
+TEST_F(TurnRunTest, ATurnThatIsDroppedBeforeItStartsNeverReachesTheEngine) {
+  auto endless = std::make_unique<EndlessEngine>();
+  EndlessEngine* const watched = endless.get();
+  engine_ = std::move(endless);
+  const auto run = TurnRun::StartDropped(Context(), Task(), {DropReason::kMerged, "the later turn"}, OnDone());
+  EXPECT_TRUE(WaitForEnd());
+  ExpectDropped(mesh::bus::v1::DROP_POLICY_MERGED);
+  EXPECT_FALSE(watched->WaitForSubmissions(1, seconds(0)));
+}
+
+// Also with the broker away: neither record may be missing once the turn counts as done.
+TEST_F(TurnRunTest, ADropIsDoneOnlyWhenBothOfItsRecordsStand) {
+  std::atomic<int> reports = 0;
+  producer_.FailWhen([&](const bus::OutgoingRecord&) {
+    return ++reports % 2 == 1 ? absl::UnavailableError("broker is away") : absl::OkStatus();
+  });
+  const auto run = TurnRun::StartDropped(Context(), Task(), {DropReason::kOverflow, "the later turn"}, OnDone());
+  EXPECT_TRUE(WaitForEnd());
+  ExpectDropped(mesh::bus::v1::DROP_POLICY_OVERFLOW);
+}
+
+TEST_F(TurnRunTest, ATurnThatWasAnsweredInAnEarlierLifeIsNotDropped) {
+  session_.context.set_done(true);
+  const auto run = TurnRun::StartDropped(Context(), Task(), {DropReason::kSuperseded, "the later turn"}, OnDone());
+  EXPECT_TRUE(WaitForEnd());
+  EXPECT_TRUE(producer_.log().empty());
+}
+
+TEST_F(TurnRunTest, WhatMayStandInTheLogAlreadyCannotBeDropped) {
+  producer_.Hold(true);
+  const auto run = TurnRun::Start(Context(), Task(), OnDone());
+  ASSERT_TRUE(producer_.WaitForProduced(1));
+  loop_.RunSync([&] { EXPECT_FALSE(run->may_be_dropped()); });
+  producer_.Hold(false);
+  EXPECT_TRUE(WaitForEnd());
+  EXPECT_EQ(Replies().size(), 1u);
+}
+
+TEST_F(TurnRunTest, ATurnThatStandsForTooManyGetsTheAccountsText) {
+  accounts_ = AccountsOf("turn_run_test", std::string(kAccounts) + "    overflow_text: One at a time.\n");
+  auto task = Task();
+  task->stands_for_too_many = true;
+  const auto run = TurnRun::Start(Context(), task, OnDone());
+  EXPECT_TRUE(WaitForEnd());
+  ASSERT_EQ(Replies().size(), 1u);
+  EXPECT_EQ(Replies()[0].text(), "One at a time.");
+  EXPECT_EQ(Replies()[0].kind(), mesh::bus::v1::REPLY_KIND_ANSWER);
+}
+
+// Bug 6: such a turn was neither done nor in its lane, so its partition's commits stood still until a restart.
+TEST_F(TurnRunTest, ASequenceThatTheEngineCancelsByItselfIsTriedAgainUntilTheDeadline) {
+  auto endless = std::make_unique<EndlessEngine>();
+  EndlessEngine* const watched = endless.get();
+  engine_ = std::move(endless);
+  const auto run = TurnRun::Start(Context(), Task(), OnDone());
+  ASSERT_TRUE(watched->WaitForSubmissions(1));
+  watched->Cancel(engine::SequenceId(1));
+  ASSERT_TRUE(watched->WaitForSubmissions(2)) << "tried again";
+  clock_.Advance(seconds(11));
+  watched->Cancel(engine::SequenceId(2));
+  EXPECT_TRUE(WaitForEnd());
+  EXPECT_EQ(DeadLetterReason(), "deadline");
+  EXPECT_EQ(Replies().back().kind(), mesh::bus::v1::REPLY_KIND_NOTICE);
+}
+
+TEST_F(TurnRunTest, AReplyThatIsTooLargeForTheBrokerIsGivenUpWithANotice) {
+  producer_.FailWhen([](const bus::OutgoingRecord& record) {
+    mesh::bus::v1::ReplyRecord value;
+    const bool is_answer = record.topic == "mesh.replies" && value.ParseFromString(record.value) &&
+                           value.reply().kind() == mesh::bus::v1::REPLY_KIND_ANSWER;
+    return is_answer ? absl::InvalidArgumentError("message too large") : absl::OkStatus();
+  });
+  EXPECT_TRUE(Run());
+  EXPECT_EQ(DeadLetterReason(), "too_large");
+  ASSERT_EQ(Replies().size(), 1u);
+  EXPECT_EQ(Replies()[0].kind(), mesh::bus::v1::REPLY_KIND_NOTICE);
+  EXPECT_EQ(Replies()[0].completion_tokens(), 0) << "nothing of the answer is left in it";
+}
+
+TEST_F(TurnRunTest, ANoticeThatTheBrokerRefusesDoesNotHoldTheLane) {
+  producer_.FailWhen([](const bus::OutgoingRecord& record) {
+    return record.topic == "mesh.replies" ? absl::InvalidArgumentError("message too large") : absl::OkStatus();
+  });
+  EXPECT_TRUE(Run());
+  EXPECT_EQ(DeadLetterReason(), "too_large");
+  EXPECT_TRUE(Replies().empty());
+}
+
+TEST_F(TurnRunTest, AWorkerWithoutTheRightToWriteEndsItsProcess) {
+  std::atomic<bool> denied = true;
+  producer_.FailWhen([&](const bus::OutgoingRecord&) {
+    return denied.exchange(false) ? absl::PermissionDeniedError("not authorised") : absl::OkStatus();
+  });
+  log_refusals_ = 0;
+  EXPECT_TRUE(Run());  // here the process lives on, and the next try is taken
+  EXPECT_EQ(log_refusals_, 1);
+}
+
+TEST(LogRefusalTest, LineAndExitCodeSayWhatHappened) {
+  EXPECT_EXIT(EndRefusedByLog("replies", absl::PermissionDeniedError("not authorised")),
+              testing::ExitedWithCode(kExitLogRefused), "log_refused.*replies.*not authorised");
 }
 
 TEST_F(TurnRunTest, ARecordThatIsNoTurnGoesToTheDeadLetterAndTellsNobody) {

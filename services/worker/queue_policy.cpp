@@ -1,0 +1,108 @@
+#include "services/worker/queue_policy.h"
+
+#include <algorithm>
+
+namespace worker {
+namespace {
+
+using Turns = std::vector<const QueuedTurn*>;
+
+bool Contains(const Turns& turns, const std::string& turn_id) {
+  return std::any_of(turns.begin(), turns.end(), [&](const QueuedTurn* turn) { return turn->turn_id == turn_id; });
+}
+
+// The waiting user turns, without second records of a turn that stands before them.
+Turns UserTurns(const LaneView& lane) {
+  Turns users;
+  for (const QueuedTurn* turn : lane.waiting) {
+    const bool is_second = Contains(users, turn->turn_id) || Contains(lane.leaving, turn->turn_id) ||
+                           (lane.running != nullptr && lane.running->turn_id == turn->turn_id);
+    if (turn->is_user_turn && !is_second) users.push_back(turn);
+  }
+  return users;
+}
+
+// A webhook that was retried for long arrives after messages that the user wrote later.
+bool WasSentBefore(const QueuedTurn& a, const QueuedTurn& b) {
+  return a.sent_at_ms != 0 && b.sent_at_ms != 0 && a.sent_at_ms < b.sent_at_ms;
+}
+
+std::vector<std::int64_t> OffsetsOf(const Turns& turns) {
+  std::vector<std::int64_t> offsets;
+  for (const QueuedTurn* turn : turns) offsets.push_back(turn->offset);
+  return offsets;
+}
+
+std::optional<Takeover> Interrupt(const LaneView& lane, Turns users) {
+  const QueuedTurn& newest = *users.back();
+  users.pop_back();
+  std::erase_if(users, [&](const QueuedTurn* turn) { return WasSentBefore(newest, *turn); });
+  const bool stops_running = lane.running != nullptr && lane.running_may_stop && lane.running->is_user_turn &&
+                             !WasSentBefore(newest, *lane.running);
+  if (users.empty() && !stops_running) return std::nullopt;
+  return Takeover{newest.offset, DropReason::kSuperseded, OffsetsOf(users), stops_running};
+}
+
+// The first turns of `users` that no pause separates. REQUIRES: users is not empty.
+struct Group {
+  std::size_t count = 1;
+  base::MonotonicTime closes_at{};
+};
+Group FirstGroup(const Turns& users) {
+  Group group;
+  const base::Duration debounce = users.front()->debounce;
+  const base::MonotonicTime latest = users.front()->read_at + kDebouncesMax * debounce;
+  while (group.count < users.size() && users[group.count]->read_at <= users[group.count - 1]->read_at + debounce &&
+         users[group.count]->read_at <= latest) {
+    ++group.count;
+  }
+  // With a turn behind it the group cannot grow any more.
+  group.closes_at = group.count < users.size() ? users[group.count - 1]->read_at
+                                               : std::min(users[group.count - 1]->read_at + debounce, latest);
+  return group;
+}
+
+}  // namespace
+
+std::string_view ToString(DropReason reason) {
+  switch (reason) {
+    case DropReason::kSuperseded:
+      return "superseded";
+    case DropReason::kMerged:
+      return "merged";
+    case DropReason::kOverflow:
+      return "overflow";
+  }
+  return "unknown";
+}
+
+std::optional<Takeover> ProposeTakeover(const LaneView& lane, base::MonotonicTime now) {
+  Turns users = UserTurns(lane);
+  if (users.empty()) return std::nullopt;
+  const QueueMode mode = users.back()->mode;
+  if (mode == QueueMode::kInterrupt) {
+    if (const std::optional<Takeover> takeover = Interrupt(lane, users)) return takeover;
+  }
+  if (users.size() > kLaneWaitingMax) {
+    const std::int64_t into = users.back()->offset;
+    users.pop_back();
+    return Takeover{into, DropReason::kOverflow, OffsetsOf(users), /*stops_running=*/false};
+  }
+  if (mode != QueueMode::kCollect || lane.running != nullptr) return std::nullopt;
+  const Group group = FirstGroup(users);
+  if (group.count < 2 || now < group.closes_at) return std::nullopt;
+  users.resize(group.count);
+  const std::int64_t into = users.back()->offset;
+  users.pop_back();
+  return Takeover{into, DropReason::kMerged, OffsetsOf(users), /*stops_running=*/false};
+}
+
+std::optional<base::MonotonicTime> HoldUntil(const LaneView& lane, base::MonotonicTime now) {
+  const Turns users = UserTurns(lane);
+  if (users.empty() || users.back()->mode != QueueMode::kCollect || lane.running != nullptr) return std::nullopt;
+  const Group group = FirstGroup(users);
+  if (now >= group.closes_at) return std::nullopt;
+  return group.closes_at;
+}
+
+}  // namespace worker

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/clock.h"
+#include "services/worker/queued_turn.h"
+
+namespace worker {
+
+// So many user turns of one conversation may wait; one more, and the newest takes the place of all. Far more than a
+// person types during one answer, far less than a partition's window.
+inline constexpr std::size_t kLaneWaitingMax = 64;
+
+// A user who never stops typing is answered all the same, after so many times the debounce.
+inline constexpr int kDebouncesMax = 10;
+
+// Why a turn is not answered; the policy named on `audit` and in the outcome label of the metric.
+enum class DropReason { kSuperseded, kMerged, kOverflow };
+std::string_view ToString(DropReason reason);
+
+// One conversation as its queue stands. Pointers into the tasks of the lane.
+struct LaneView {
+  const QueuedTurn* running = nullptr;
+  bool running_may_stop = false;           // nothing of it has been said yet
+  std::vector<const QueuedTurn*> leaving;  // being dropped just now
+  std::vector<const QueuedTurn*> waiting;  // oldest first
+};
+
+// One turn takes the place of earlier ones.
+struct Takeover {
+  std::int64_t into_offset = 0;
+  DropReason reason = DropReason::kSuperseded;
+  std::vector<std::int64_t> offsets;  // waiting turns to drop, oldest first
+  bool stops_running = false;         // the running turn is dropped too
+
+  friend bool operator==(const Takeover&, const Takeover&) = default;
+};
+
+// What becomes of the turns that wait in one conversation, by the mode of its newest user turn:
+//   interrupt  the newest takes the place of all before it, of the running one too while nothing of it has been said
+//   collect    once the lane is free, neighbours no further apart than the debounce are one group, and its last turn
+//              takes the place of the others; a group is closed when the debounce has passed after its last turn
+//   all modes  with more than kLaneWaitingMax waiting, the newest takes the place of all before it that wait
+//
+// A turn is only ever dropped for a later turn of its own conversation, so the last user turn is never dropped: it is
+// answered or given up, and it speaks for those it replaced. A second record of a turn that stands before it in the
+// lane (a retried webhook) takes nobody's place and is not counted; nor does, under interrupt, a message that the user
+// sent before the one in question. Whether a turn was answered in an earlier life of the lane is for the caller to find
+// out before it acts: the queue alone cannot know.
+//
+// Why a crash between any two steps leaves exactly one answer, although a second life of the lane reads other arrival
+// times and may group the turns differently: a takeover only counts once its Supersede stands in `replies`, and there
+// the first record of a turn is what is said of it. Either a turn's Supersede came first, then whatever a second life
+// says of it is ignored, and its replacement, which is later in `turns` and was not finished, is read again and
+// answered; or a reply came first, then the turn was said and the Supersede comes too late. Time decides which turns
+// are grouped; the log alone decides which are answered.
+//
+// Pure: no I/O, no clock of its own.
+
+// The takeover that is due now, or nothing.
+std::optional<Takeover> ProposeTakeover(const LaneView& lane, base::MonotonicTime now);
+
+// Until when the lane should not start its next turn, because more of its group may come; nothing: it may start.
+std::optional<base::MonotonicTime> HoldUntil(const LaneView& lane, base::MonotonicTime now);
+
+}  // namespace worker

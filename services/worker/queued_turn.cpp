@@ -1,0 +1,41 @@
+#include "services/worker/queued_turn.h"
+
+#include <chrono>
+
+#include "libs/bus/headers.h"
+#include "libs/identity/identity.h"
+#include "proto/bus/v1/bus.pb.h"
+
+namespace worker {
+namespace {
+
+QueueMode ModeOf(const account::Account& account) {
+  if (account.queue_mode == "interrupt") return QueueMode::kInterrupt;
+  return account.queue_mode == "collect" ? QueueMode::kCollect : QueueMode::kFollowup;
+}
+
+}  // namespace
+
+QueuedTurn DescribeTurn(const bus::Record& record, const account::AccountBook& accounts, base::MonotonicTime read_at) {
+  QueuedTurn queued;
+  queued.offset = record.offset;
+  queued.read_at = read_at;
+  mesh::bus::v1::Turn turn;
+  if (!turn.ParseFromString(record.value) || turn.turn_id().size() != 32 ||
+      identity::KeyOf(turn.conversation()).value() != record.key) {
+    return queued;
+  }
+  queued.is_event = turn.kind() == mesh::bus::v1::TURN_KIND_EVENT;
+  const account::Account* account = accounts.Find(turn.conversation().channel(), turn.conversation().account());
+  if (account == nullptr || account->tenant != turn.conversation().tenant()) return queued;
+  queued.is_user_turn =
+      (turn.kind() == mesh::bus::v1::TURN_KIND_MESSAGE || turn.kind() == mesh::bus::v1::TURN_KIND_POSTBACK) &&
+      bus::GenerationOf(record.headers) == 0;
+  queued.turn_id = turn.turn_id();
+  queued.sent_at_ms = turn.sent_at_ms();
+  queued.mode = ModeOf(*account);
+  queued.debounce = std::chrono::milliseconds(account->debounce_ms);
+  return queued;
+}
+
+}  // namespace worker

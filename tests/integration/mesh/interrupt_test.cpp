@@ -1,0 +1,110 @@
+// A user who writes again before the answer: with accounts in interrupt mode only the newest message is answered, and
+// what became of the others is on `audit`. The echo engine is slowed down, so that an answer takes seconds.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "libs/bus/log_reader.h"
+#include "libs/bus/topics.h"
+#include "libs/identity/identity.h"
+#include "proto/bus/v1/audit.pb.h"
+#include "tests/integration/harness/wait.h"
+#include "tests/integration/mesh/mesh.h"
+
+namespace mesh_test {
+namespace {
+
+constexpr auto kReadTimeout = std::chrono::seconds(20);
+constexpr std::int32_t kAuditPartitions = 3;
+
+Mesh& SlowMesh() {
+  return SharedMesh(
+      {.engine = "echo", .worker_flags = {"--echo-step-ms=100"}, .account_fields = {"queue_mode: interrupt"}});
+}
+
+mesh::bus::v1::ConversationId ConversationOf(const std::string& user) {
+  mesh::bus::v1::ConversationId conversation;
+  conversation.set_tenant("test");
+  conversation.set_channel(mesh::bus::v1::CHANNEL_WHATSAPP);
+  conversation.set_account(Mesh::AccountId("whatsapp"));
+  conversation.set_user(user);
+  return conversation;
+}
+
+std::string TurnIdOf(const std::string& user, const std::string& message_id) {
+  return identity::MakeTurnId(ConversationOf(user), message_id).value();
+}
+
+// Turn id -> what `audit` says of it.
+std::map<std::string, mesh::bus::v1::PolicyDrop> AuditOf(Mesh& mesh, const std::string& user) {
+  std::map<std::string, mesh::bus::v1::PolicyDrop> drops;
+  const std::string topic = bus::TopicName(mesh.bus(), bus::kAudit);
+  std::vector<bus::TopicPartition> partitions;
+  for (std::int32_t partition = 0; partition < kAuditPartitions; ++partition) {
+    partitions.push_back({topic, partition});
+  }
+  const absl::Status status = bus::ReadThrough(
+      mesh.bus(), "mesh_test", partitions,
+      [&](const bus::Record& record) {
+        mesh::bus::v1::AuditRecord audit;
+        EXPECT_TRUE(audit.ParseFromString(record.value));
+        if (audit.policy_drop().conversation().user() == user) {
+          drops[audit.policy_drop().turn_id()] = audit.policy_drop();
+        }
+        return true;
+      },
+      std::chrono::steady_clock::now() + kReadTimeout);
+  EXPECT_TRUE(status.ok()) << status;
+  return drops;
+}
+
+TEST(InterruptTest, OnlyTheNewestOfThreeMessagesIsAnsweredAndTheOthersAreOnAudit) {
+  Mesh& mesh = SlowMesh();
+  const std::string user = "491800000001";
+  const std::string long_text = absl::StrCat("first, which takes seconds to answer ", std::string(60, '.'));
+  ASSERT_EQ(mesh.PostText("whatsapp", user, "wamid.i.1", long_text), 200);
+  ASSERT_TRUE(harness::WaitUntil([&] { return mesh.Metric("worker", "worker_sequences_running") >= 1; }))
+      << mesh.LogEnds();
+  ASSERT_EQ(mesh.PostText("whatsapp", user, "wamid.i.2", "second"), 200);
+  ASSERT_EQ(mesh.PostText("whatsapp", user, "wamid.i.3", "third"), 200);
+
+  const std::vector<Send> screen = mesh.WaitForScreen(user, 1);
+  ASSERT_EQ(screen.size(), 1u) << mesh.LogEnds();
+  EXPECT_NE(screen[0].text.find("third"), std::string::npos) << screen[0].text;
+  EXPECT_NE(screen[0].text.find("first"), std::string::npos) << "the model is told all of the user's words";
+
+  const auto drops = AuditOf(mesh, user);
+  ASSERT_EQ(drops.size(), 2u);
+  for (const char* dropped : {"wamid.i.1", "wamid.i.2"}) {
+    ASSERT_TRUE(drops.contains(TurnIdOf(user, dropped))) << dropped;
+    EXPECT_EQ(drops.at(TurnIdOf(user, dropped)).policy(), mesh::bus::v1::DROP_POLICY_SUPERSEDED);
+  }
+  EXPECT_FALSE(drops.contains(TurnIdOf(user, "wamid.i.3"))) << "a turn that was answered is not on audit";
+
+  mesh::session::v1::GetSessionRequest request;
+  *request.mutable_conversation() = ConversationOf(user);
+  absl::StatusOr<mesh::session::v1::GetSessionResponse> stored;
+  EXPECT_TRUE(harness::WaitUntil([&] {
+    stored = mesh.session().GetSession(request, {});
+    return stored.ok() && stored->turns_size() == 3 &&
+           stored->turns(0).outcome() == mesh::session::v1::OUTCOME_SUPERSEDED &&
+           stored->turns(1).outcome() == mesh::session::v1::OUTCOME_SUPERSEDED &&
+           stored->turns(2).outcome() >= mesh::session::v1::OUTCOME_SENT;
+  })) << (stored.ok() ? stored->DebugString() : stored.status().ToString());
+
+  // What was dropped is finished: the same webhooks once more bring nothing, and interrupt nothing.
+  ASSERT_EQ(mesh.PostText("whatsapp", user, "wamid.i.1", long_text), 200);
+  ASSERT_EQ(mesh.PostText("whatsapp", user, "wamid.i.4", "fourth"), 200);
+  ASSERT_EQ(mesh.PostText("whatsapp", user, "wamid.i.2", "second"), 200);
+  const std::vector<Send> later = mesh.WaitForScreen(user, 2);
+  ASSERT_EQ(later.size(), 2u) << mesh.LogEnds();
+  EXPECT_NE(later[1].text.find("fourth"), std::string::npos) << later[1].text;
+  EXPECT_EQ(AuditOf(mesh, user).size(), 2u);
+}
+
+}  // namespace
+}  // namespace mesh_test

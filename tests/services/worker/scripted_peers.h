@@ -1,0 +1,157 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "libs/account/account_book.h"
+#include "libs/engine/engine.h"
+#include "libs/session/client.h"
+
+// The worker's peers, as tests script them.
+namespace worker {
+
+class FixedAccounts final : public account::AccountFile {
+ public:
+  explicit FixedAccounts(std::shared_ptr<const account::AccountBook> book) : book_(std::move(book)) {}
+  std::shared_ptr<const account::AccountBook> current() const override { return book_; }
+  std::int64_t reload_failures() const override { return 0; }
+
+ private:
+  const std::shared_ptr<const account::AccountBook> book_;
+};
+
+// A session service whose answers are scripted; without a script everything succeeds. Runs on the loop thread.
+class ScriptedSession final : public session::Client {
+ public:
+  std::deque<absl::Status> load_failures;
+  std::function<void()> on_load = [] {};
+  mesh::session::v1::LoadContextResponse context;
+  std::set<std::string> finished;  // turn ids that are done, whatever `context` says
+  std::vector<mesh::session::v1::AppendTurnRequest> appended;
+
+  void LoadContext(const mesh::session::v1::LoadContextRequest& request, const CallOptions&,
+                   Callback<mesh::session::v1::LoadContextResponse> on_done) override {
+    on_load();
+    if (load_failures.empty()) {
+      mesh::session::v1::LoadContextResponse response = context;
+      if (finished.contains(request.turn_id())) response.set_done(true);
+      return on_done(response);
+    }
+    on_done(std::exchange(load_failures.front(), absl::OkStatus()));
+    load_failures.pop_front();
+  }
+  void AppendTurn(const mesh::session::v1::AppendTurnRequest& request, const CallOptions&,
+                  Callback<mesh::session::v1::AppendTurnResponse> on_done) override {
+    appended.push_back(request);
+    on_done(mesh::session::v1::AppendTurnResponse());
+  }
+  void SetOutcome(const mesh::session::v1::SetOutcomeRequest&, const CallOptions&,
+                  Callback<mesh::session::v1::SetOutcomeResponse> on_done) override {
+    on_done(absl::UnimplementedError("not the worker's call"));
+  }
+  void LinkIdentity(const mesh::session::v1::LinkIdentityRequest&, const CallOptions&,
+                    Callback<mesh::session::v1::LinkIdentityResponse> on_done) override {
+    on_done(absl::UnimplementedError("not the worker's call"));
+  }
+  absl::StatusOr<mesh::session::v1::IsDoneResponse> IsDone(const mesh::session::v1::IsDoneRequest&,
+                                                           const CallOptions&) override {
+    return absl::UnimplementedError("not the worker's call");
+  }
+  absl::StatusOr<mesh::session::v1::ForgetResponse> Forget(const mesh::session::v1::ForgetRequest&,
+                                                           const CallOptions&) override {
+    return absl::UnimplementedError("not the worker's call");
+  }
+  absl::StatusOr<mesh::session::v1::GetSessionResponse> GetSession(const mesh::session::v1::GetSessionRequest&,
+                                                                   const CallOptions&) override {
+    return absl::UnimplementedError("not the worker's call");
+  }
+  bool connected() const override { return true; }
+};
+
+// An engine in which every sequence runs until it is cancelled.
+class EndlessEngine final : public engine::Engine {
+ public:
+  absl::StatusOr<engine::SequenceId> Submit(engine::GenerationRequest request,
+                                            engine::ResultCallback on_done) override {
+    std::lock_guard lock(mutex_);
+    const engine::SequenceId id(++submissions_);
+    running_.emplace(submissions_, std::move(on_done));
+    last_request_ = std::move(request);
+    changed_.notify_all();
+    return id;
+  }
+  void Cancel(engine::SequenceId id) override { End(id, engine::FinishReason::kCancelled, ""); }
+  void Answer(std::uint64_t submission) {  // from 1
+    End(engine::SequenceId(submission), engine::FinishReason::kEndOfTurn, "an answer");
+  }
+  engine::Credit credit() const override {
+    return {.blocks_free = 1000, .blocks_total = 1000, .block_size = 1000, .sequences_free = 1000};
+  }
+  std::int32_t CountTokens(std::string_view) const override { return 1; }
+  std::int32_t context_tokens_max() const override { return 1024; }
+  std::string model_name() const override { return "endless"; }
+  std::string device_name() const override { return "none"; }
+  engine::EngineStats stats() const override { return {}; }
+  bool alive() const override { return true; }
+
+  // False when fewer sequences than `count` have been submitted within the time.
+  bool WaitForSubmissions(std::uint64_t count, std::chrono::seconds patience = std::chrono::seconds(10)) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, patience, [&] { return submissions_ >= count; });
+  }
+  std::string LastUserMessage() const {
+    std::lock_guard lock(mutex_);
+    return last_request_.messages.empty() ? "" : last_request_.messages.back().content;
+  }
+
+ private:
+  void End(engine::SequenceId id, engine::FinishReason reason, std::string text) {
+    engine::ResultCallback on_done;
+    {
+      std::lock_guard lock(mutex_);
+      const auto it = running_.find(id.value());
+      if (it == running_.end()) return;
+      on_done = std::move(it->second);
+      running_.erase(it);
+    }
+    engine::GenerationResult result;
+    result.finish_reason = reason;
+    result.text = std::move(text);
+    on_done(std::move(result));
+  }
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::uint64_t submissions_ = 0;  // all below protected by mutex_
+  std::map<std::uint64_t, engine::ResultCallback> running_;
+  engine::GenerationRequest last_request_;
+};
+
+// Accounts of this text, whose secret files are all named `secret`.
+inline std::unique_ptr<FixedAccounts> AccountsOf(const std::string& test_name, const std::string& yaml) {
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / test_name;
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "secret") << "secret";
+  std::filesystem::permissions(folder / "secret", std::filesystem::perms::owner_read);
+  std::ofstream(folder / "accounts.yaml") << yaml;
+  auto book = account::AccountBook::Load(folder / "accounts.yaml");
+  EXPECT_TRUE(book.ok()) << book.status();
+  std::filesystem::remove_all(folder);
+  return std::make_unique<FixedAccounts>(*book);
+}
+
+}  // namespace worker
