@@ -17,12 +17,13 @@ void RegisterBusOptions(config::OptionTable& table, BusOptions* options) {
        .unit = "partitions",
        .min = 1,
        .max = 1024});
-  table.Add("kafka-replication-factor", &options->replication_factor,
-            {.doc = "Copies of each partition, used only when the topics are created. 3 in production, with "
-                    "min.insync.replicas=2 on the brokers.",
-             .unit = "copies",
-             .min = 1,
-             .max = 9});
+  table.Add(
+      "kafka-replication-factor", &options->replication_factor,
+      {.doc = "Copies of each partition, used only when the topics are created. 3 in production: the topics then get "
+              "min.insync.replicas=2, and no service starts on topics of three copies without it.",
+       .unit = "copies",
+       .min = 1,
+       .max = 9});
   table.Add("kafka-client-id", &options->client_id,
             {.doc = "Names this process in the brokers' logs and quotas. Empty: <service>-<host>-<pid>.", .unit = ""});
   table.Add(

@@ -86,7 +86,7 @@ absl::Status CreateMissing(TopicAdmin& admin, const BusOptions& options, base::M
     missing.push_back({.name = std::move(name),
                        .partitions = spec.per_conversation ? partitions : kOtherPartitions,
                        .replication_factor = options.replication_factor,
-                       .settings = spec.settings});
+                       .settings = internal::SettingsOf(spec, options.replication_factor)});
   }
   return missing.empty() ? absl::OkStatus() : admin.Create(missing, deadline);
 }
@@ -108,10 +108,15 @@ absl::Status CheckSettings(TopicAdmin& admin, const BusOptions& options, base::M
   for (const TopicSpec& spec : internal::TopicSpecs()) names.push_back(TopicName(options, spec.topic));
   const auto described = admin.Describe(names, deadline);
   if (!described.ok()) return described.status();
+  // What counts is what the topics have, whoever created them.
+  const auto copies = admin.ListCopies(deadline);
+  if (!copies.ok()) return copies.status();
   for (const TopicSpec& spec : internal::TopicSpecs()) {
     const std::string name = TopicName(options, spec.topic);
     const auto& found = described->at(name);
-    for (const internal::TopicSetting& setting : spec.settings) {
+    const auto has = copies->find(name);
+    const std::int32_t copies_of_it = has == copies->end() ? 1 : has->second;
+    for (const internal::TopicSetting& setting : internal::SettingsOf(spec, copies_of_it)) {
       const auto value = found.find(setting.name);
       absl::Status status = internal::CheckSetting(name, setting, value == found.end() ? "unset" : value->second);
       if (!status.ok()) return status;

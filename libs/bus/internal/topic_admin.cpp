@@ -76,6 +76,19 @@ absl::StatusOr<std::unique_ptr<TopicAdmin>> TopicAdmin::Open(const BusOptions& b
 }
 
 absl::StatusOr<std::map<std::string, std::int32_t>> TopicAdmin::List(base::MonotonicTime deadline) {
+  return ListTopics(deadline, [](const rd_kafka_metadata_topic_t& topic) { return topic.partition_cnt; });
+}
+
+absl::StatusOr<std::map<std::string, std::int32_t>> TopicAdmin::ListCopies(base::MonotonicTime deadline) {
+  return ListTopics(deadline, [](const rd_kafka_metadata_topic_t& topic) {
+    std::int32_t fewest = topic.partition_cnt == 0 ? 0 : topic.partitions[0].replica_cnt;
+    for (int i = 1; i < topic.partition_cnt; ++i) fewest = std::min(fewest, topic.partitions[i].replica_cnt);
+    return fewest;
+  });
+}
+
+absl::StatusOr<std::map<std::string, std::int32_t>> TopicAdmin::ListTopics(
+    base::MonotonicTime deadline, std::int32_t (*number_of)(const rd_kafka_metadata_topic_t& topic)) {
   const struct rd_kafka_metadata* metadata = nullptr;
   const rd_kafka_resp_err_t error =
       rd_kafka_metadata(client_.get(), /*all_topics=*/1, nullptr, &metadata, TimeoutMs(deadline));
@@ -85,7 +98,7 @@ absl::StatusOr<std::map<std::string, std::int32_t>> TopicAdmin::List(base::Monot
   std::map<std::string, std::int32_t> topics;
   for (int i = 0; i < metadata->topic_cnt; ++i) {
     const rd_kafka_metadata_topic_t& topic = metadata->topics[i];
-    if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR) topics.emplace(topic.topic, topic.partition_cnt);
+    if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR) topics.emplace(topic.topic, number_of(topic));
   }
   rd_kafka_metadata_destroy(metadata);
   return topics;

@@ -32,6 +32,9 @@ class TopicAdmin {
   // Topics and their partition counts.
   absl::StatusOr<std::map<std::string, std::int32_t>> List(base::MonotonicTime deadline);
 
+  // Topics and how many copies their partitions have; of unequal ones, the fewest.
+  absl::StatusOr<std::map<std::string, std::int32_t>> ListCopies(base::MonotonicTime deadline);
+
   // A topic that exists already is fine: several services start at once.
   absl::Status Create(const std::vector<NewTopic>& topics, base::MonotonicTime deadline);
 
@@ -45,6 +48,8 @@ class TopicAdmin {
 
  private:
   TopicAdmin() = default;
+  absl::StatusOr<std::map<std::string, std::int32_t>> ListTopics(
+      base::MonotonicTime deadline, std::int32_t (*number_of)(const rd_kafka_metadata_topic_t& topic));
 
   std::string brokers_;
   ClientPtr client_;

@@ -71,12 +71,21 @@ const std::vector<TopicSpec>& TopicSpecs() {
   return specs;
 }
 
+std::vector<TopicSetting> SettingsOf(const TopicSpec& spec, std::int32_t replication_factor) {
+  std::vector<TopicSetting> settings = spec.settings;
+  if (replication_factor >= 3) {
+    settings.push_back({.name = "min.insync.replicas", .wanted = "2", .rule = TopicSetting::Rule::kAtLeast});
+  }
+  return settings;
+}
+
 absl::Status CheckSetting(std::string_view topic, const TopicSetting& setting, std::string_view found) {
   if (!setting.checked || Satisfies(setting, found)) return absl::OkStatus();
   const std::string_view at_least = setting.rule == TopicSetting::Rule::kAtLeast ? "at least " : "";
   return absl::FailedPreconditionError(
       base::StrCat("topic ", topic, ": ", setting.name, " is ", found, ", wanted ", at_least, setting.wanted,
-                   "; change it with kafka-configs.sh --alter, or start with another kafka-topic-prefix"));
+                   "; change it with kafka-configs.sh --alter --entity-type topics --entity-name ", topic,
+                   " --add-config ", setting.name, "=", setting.wanted, ", or start with another kafka-topic-prefix"));
 }
 
 std::string_view TopicLabel(const BusOptions& bus, std::string_view topic) {

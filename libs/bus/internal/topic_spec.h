@@ -28,6 +28,11 @@ struct TopicSpec {
 // The seven topics of design.md, "Topics".
 const std::vector<TopicSpec>& TopicSpecs();
 
+// What a topic with so many copies must have. From three copies on also min.insync.replicas: an acknowledged record
+// must stand on two brokers, else the loss of one loses what a webhook's 200 promised. With fewer copies two would stop
+// the mesh at each restart of a broker.
+std::vector<TopicSetting> SettingsOf(const TopicSpec& spec, std::int32_t replication_factor);
+
 // Whether `found` satisfies `setting`; the error names topic, setting, found and wanted.
 absl::Status CheckSetting(std::string_view topic, const TopicSetting& setting, std::string_view found);
 

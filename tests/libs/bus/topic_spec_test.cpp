@@ -26,6 +26,28 @@ TEST(TopicSpecTest, ADifferenceNamesTopicSettingFoundAndWanted) {
   EXPECT_EQ(text.find("topic mesh.turns: max.message.bytes is 1048588, wanted at least 4194304"), 0u) << text;
 }
 
+// An acknowledged record that stands on one of three brokers is lost with it.
+TEST(TopicSpecTest, ThreeCopiesNeedTwoInSyncAndTheErrorSaysWhatToDo) {
+  for (const TopicSpec& spec : TopicSpecs()) {
+    for (const std::int32_t copies : {1, 2, 3, 5}) {
+      bool wanted = false;
+      for (const TopicSetting& setting : SettingsOf(spec, copies)) {
+        if (setting.name != "min.insync.replicas") continue;
+        wanted = true;
+        EXPECT_EQ(setting.wanted, "2") << "as the topic is created";
+        EXPECT_TRUE(CheckSetting("mesh.turns", setting, "2").ok());
+        EXPECT_TRUE(CheckSetting("mesh.turns", setting, "3").ok());
+        const std::string text(CheckSetting("mesh.turns", setting, "1").message());
+        EXPECT_NE(text.find("topic mesh.turns: min.insync.replicas is 1, wanted at least 2"), std::string::npos)
+            << text;
+        EXPECT_NE(text.find("--entity-name mesh.turns --add-config min.insync.replicas=2"), std::string::npos) << text;
+      }
+      EXPECT_EQ(wanted, copies >= 3) << spec.topic << " with " << copies;
+      EXPECT_EQ(SettingsOf(spec, copies).size(), spec.settings.size() + (copies >= 3 ? 1 : 0));
+    }
+  }
+}
+
 TEST(TopicSpecTest, MoreThanTheLeastIsFineAndRetentionMayBeUnlimited) {
   const TopicSetting retention{.name = "retention.ms", .wanted = "100", .rule = TopicSetting::Rule::kAtLeast};
   EXPECT_TRUE(CheckSetting("t", retention, "100").ok());
