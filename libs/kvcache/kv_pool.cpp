@@ -63,7 +63,7 @@ absl::StatusOr<KvPool> KvPool::Create(const KvPoolShape& shape) {
   auto* memory = Allocate(bytes);
   if (memory == nullptr) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("no memory for a KV pool of ", bytes >> 20, " MiB; lower kv_blocks"));
+        absl::StrCat("no memory for a KV pool of ", bytes >> 20, " MiB; lower kv_blocks or swap_blocks"));
   }
   return KvPool(shape, block_bytes, layer_bytes, memory);
 }

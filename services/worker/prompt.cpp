@@ -51,10 +51,15 @@ std::int32_t PromptTokens(const engine::Engine& engine, std::string_view text) {
   return engine.CountTokens(text) + kTemplateTokensPerMessage;
 }
 
+std::int32_t AnswerTokensMax(const account::Account& account, const engine::Engine& engine) {
+  return std::min(account.answer_tokens_max, engine.context_tokens_max());
+}
+
 std::int32_t HistoryTokensMax(const account::Account& account, const mesh::bus::v1::Turn& turn,
                               const engine::Engine& engine) {
+  const std::int32_t answer = std::min(account.answer_tokens_max, engine.context_tokens_max() / 2);
   const std::int32_t taken = PromptTokens(engine, account.system_prompt) + PromptTokens(engine, UserText(turn)) +
-                             PromptTokens(engine, "") + account.answer_tokens_max;
+                             PromptTokens(engine, "") + answer;
   return std::clamp(engine.context_tokens_max() - taken, 0, account.history_tokens_max);
 }
 
@@ -70,7 +75,6 @@ engine::GenerationRequest BuildGenerationRequest(const account::Account& account
     if (!past.reply_text().empty()) request.messages.push_back({engine::Role::kAssistant, past.reply_text()});
   }
   AppendUserMessage(request, UserText(turn));
-  request.tokens_max = account.answer_tokens_max;
   request.sampling.temperature = static_cast<float>(account.temperature);
   request.sampling.top_p = static_cast<float>(account.top_p);
   request.sampling.top_k = account.top_k;

@@ -373,6 +373,7 @@ void TurnRun::Finish(std::string_view outcome, bool completed) {
 
 engine::GenerationRequest TurnRun::BuildRequest() const {
   engine::GenerationRequest request = BuildGenerationRequest(*account_, turn_, loaded_);
+  request.tokens_max = AnswerTokensMax(*account_, *context_.engine);
   request.deadline = answering_since_ + std::chrono::seconds(account_->turn_deadline_s);
   return request;
 }

@@ -45,6 +45,34 @@ TEST(PromptTest, AnEmptySystemPromptIsNoMessage) {
   EXPECT_EQ(request.messages[0].role, Role::kUser);
 }
 
+// Counts a token a byte, and generates nothing.
+class SmallEngine final : public engine::Engine {
+ public:
+  absl::StatusOr<engine::SequenceId> Submit(engine::GenerationRequest, engine::ResultCallback) override {
+    return absl::UnimplementedError("");
+  }
+  void Cancel(engine::SequenceId) override {}
+  engine::Credit credit() const override { return {}; }
+  std::int32_t CountTokens(std::string_view text) const override { return static_cast<std::int32_t>(text.size()); }
+  std::int32_t context_tokens_max() const override { return 1000; }
+  std::string model_name() const override { return "small"; }
+  std::string device_name() const override { return "cpu"; }
+  engine::EngineStats stats() const override { return {}; }
+  bool alive() const override { return true; }
+};
+
+TEST(PromptTest, AnAccountThatAllowsLongerAnswersThanTheContextGetsWhatTheContextHolds) {
+  const SmallEngine engine;
+  account::Account account;
+  account.history_tokens_max = 100'000;
+  account.answer_tokens_max = 300;
+  EXPECT_EQ(AnswerTokensMax(account, engine), 300);
+  const std::int32_t room = HistoryTokensMax(account, TextTurn("Hi"), engine);
+  account.answer_tokens_max = 16'000;
+  EXPECT_EQ(AnswerTokensMax(account, engine), 1000);
+  EXPECT_EQ(HistoryTokensMax(account, TextTurn("Hi"), engine), room - 200) << "half of the context is the answer's";
+}
+
 TEST(PromptTest, ATurnWithoutTextNamesWhatCame) {
   mesh::bus::v1::Turn turn = TextTurn("");
   turn.set_type("sticker");
