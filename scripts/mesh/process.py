@@ -80,7 +80,7 @@ class Process:
 
     def log_end(self, lines=6):
         text = self.log.read_text(errors="replace").splitlines()[-lines:]
-        return "\n".join(f"    {line[:240]}" for line in text)
+        return "\n".join(f"    {line[:1000]}" for line in text)
 
     def wait_until(self, ready, timeout_s):
         """Polls `ready()` until it is true; StartError when the child ends or the time is up."""
