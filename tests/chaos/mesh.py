@@ -91,7 +91,7 @@ class Mesh:
         path = accounts.ensure(self.run_dir, f"http://127.0.0.1:{self.graph_port}")
         lines = f"    answer_tokens_max: 160\n    notice_text: {NOTICE_TEXT}\n    user_sends_per_second_max: 1000\n" \
                 "    user_burst_max: 1000\n    sends_per_second_max: 2000\n" \
-                f"    turn_deadline_s: {TURN_DEADLINE_S}\n"
+                f"    turn_deadline_s: {TURN_DEADLINE_S}\n    history_tokens_max: 64\n"
         path.write_text(re.sub(r"    answer_tokens_max.*\n    repetition_penalty.*\n", lines, path.read_text()))
 
     def make(self, name, binary, flags):
@@ -106,8 +106,9 @@ class Mesh:
         if role == "gateway":
             return self.make(name, role, [*common, f"--port={self.port[name]}"])
         common.append(f"--session-target=127.0.0.1:{self.port[f'session-{number}']}")
-        if role == "worker":
-            return self.make(name, role, [*common, "--engine=echo", f"--echo-step-ms={ECHO_STEP_MS}"])
+        if role == "worker":  # room for all turns at once: a backlog is to be the fault's, never the engine's
+            return self.make(name, role, [*common, "--engine=echo", f"--echo-step-ms={ECHO_STEP_MS}", "--kv-blocks=8192",
+                                          "--sequences-max=256"])
         return self.make(name, role, [*common, f"--lease-ms={self.options.lease_ms}",
                                       f"--post-timeout-ms={self.options.post_timeout_ms}",
                                       f"--reconcile-ms={self.options.reconcile_ms}"])
