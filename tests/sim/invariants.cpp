@@ -13,6 +13,7 @@ constexpr KnownFinding kKnown[] = {
     {"answered_and_dead_lettered", "a worker dies between its dead letter and its notice, and the re-run answers"},
     {"history_not_first_reply", "a worker dies between reply and AppendTurn, and nothing corrects the re-run's words"},
     {"outcome_wrong", "a record is marked done before its outcome is reported, and a kill there loses the report"},
+    {"part_after_withdrawal", "after a kill the successor of a withdrawn part sends the parts behind it"},
     {"left_parked", "nothing brings a parked reply back"},
 };
 
@@ -127,7 +128,7 @@ class Checker {
     if (ending.answered() && !ending.complete() && !ending.parked) {
       const bool front_missing = ending.parts.rbegin()->first + 1 != static_cast<int>(ending.parts.size());
       if (front_missing) {
-        Add("part_after_refusal", name);
+        Add(ending.withdrawn() && !ending.given_up_by_sender ? "part_after_withdrawal" : "part_after_refusal", name);
       } else if (!ending.given_up_by_sender) {
         Add("part_lost", name);
       }

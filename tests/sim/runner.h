@@ -22,6 +22,7 @@ struct Summary {
   };
   std::uint64_t schedules = 0;
   std::uint64_t tasks = 0;                 // events of all schedules
+  double cpu_seconds = 0;                  // of this process
   double seconds = 0;                      // of the machine's time
   std::map<std::string, Seen> violations;  // not known
   std::map<std::string, Seen> known;
