@@ -82,6 +82,8 @@ CoreOptions CoreOptionsOf(const Options& options) {
   core.lane.lease = std::chrono::milliseconds(options.lease_ms);
   core.lane.post_timeout = std::chrono::milliseconds(options.post_timeout_ms);
   core.lane.reconcile = std::chrono::milliseconds(options.reconcile_ms);
+  // Half a window: what waits for session must leave room for sends.
+  core.lane.unreported_span_max = static_cast<std::size_t>(options.window_records_max) / 2;
   core.sends_in_flight_max = static_cast<std::size_t>(options.connections_per_host_max);
   core.probe_interval = std::chrono::seconds(options.park_probe_s);
   return core;

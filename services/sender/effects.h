@@ -59,9 +59,10 @@ class Effects {
   virtual void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                           const telemetry::TraceContext& trace, Written on_done) = 0;
 
-  // Tells the session service, some time, with retries of its own; may be lost while it is away for long.
-  virtual void ReportOutcome(const mesh::bus::v1::ConversationId& conversation, const std::string& turn_id,
-                             mesh::session::v1::Outcome outcome, const telemetry::TraceContext& trace) = 0;
+  // Tells the session service, with retries of its own for as long as the process lives. `on_answered`: it was taken,
+  // or it never will be (refused, or more reports wait than are kept).
+  virtual void ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext& trace,
+                             std::function<void()> on_answered) = 0;
 
   // nullptr when it is not configured (any more).
   virtual std::shared_ptr<const account::Account> FindAccount(mesh::bus::v1::Channel channel,

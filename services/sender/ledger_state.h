@@ -113,7 +113,8 @@ class LedgerState {
   // has let go of it. O(remembered).
   void ForgetPlannedBefore(std::int64_t wall_ms);
 
-  std::int64_t next_offset() const { return next_offset_; }  // one past the last record applied
+  std::int64_t next_offset() const { return next_offset_; }                      // one past the last record applied
+  const std::deque<TurnKey>& settled_detail() const { return settled_detail_; }  // oldest first; Find knows each
   std::size_t open_count() const { return turns_.size() - settled_detail_.size(); }
   std::size_t settled_count() const { return settled_.size() + settled_detail_.size(); }
 

@@ -70,9 +70,9 @@ bus::DeliveryCallback LiveEffects::OnLoop(Written on_done) const {
   };
 }
 
-void LiveEffects::ReportOutcome(const mesh::bus::v1::ConversationId& conversation, const std::string& turn_id,
-                                mesh::session::v1::Outcome outcome, const telemetry::TraceContext& trace) {
-  parts_.reporter->Report(conversation, turn_id, outcome, trace);
+void LiveEffects::ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report,
+                                const telemetry::TraceContext& trace, std::function<void()> on_answered) {
+  parts_.reporter->Report(report, trace, std::move(on_answered));
 }
 
 std::shared_ptr<const account::Account> LiveEffects::FindAccount(mesh::bus::v1::Channel channel,

@@ -45,8 +45,8 @@ class LiveEffects final : public Effects {
   void WriteParked(const bus::Record& origin, Written on_done) override;
   void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                   const telemetry::TraceContext& trace, Written on_done) override;
-  void ReportOutcome(const mesh::bus::v1::ConversationId& conversation, const std::string& turn_id,
-                     mesh::session::v1::Outcome outcome, const telemetry::TraceContext& trace) override;
+  void ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext& trace,
+                     std::function<void()> on_answered) override;
   std::shared_ptr<const account::Account> FindAccount(mesh::bus::v1::Channel channel,
                                                       std::string_view account_id) const override;
   const channel::Codec* FindCodec(mesh::bus::v1::Channel channel) const override;

@@ -1,9 +1,11 @@
 #include "services/sender/outcome_reporter.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "libs/base/backoff.h"
+#include "libs/session/validate.h"
 #include "libs/telemetry/log.h"
 
 namespace sender {
@@ -19,39 +21,52 @@ bool IsRetryable(absl::StatusCode code) {
 
 }  // namespace
 
-void OutcomeReporter::Report(const mesh::bus::v1::ConversationId& conversation, const std::string& turn_id,
-                             mesh::session::v1::Outcome outcome, const telemetry::TraceContext& trace) {
-  if (under_way_ >= kReportsMax) return metrics_->CountOutcomeReport("given_up");
+void OutcomeReporter::Report(mesh::session::v1::SetOutcomeRequest report, const telemetry::TraceContext& trace,
+                             std::function<void()> on_answered) {
+  if (under_way_ >= kReportsMax) {
+    metrics_->CountOutcomeReport("given_up");
+    loop_->Post(std::move(on_answered));
+    return;
+  }
+  // What session would refuse, or we cannot keep, must not take the outcome with it.
+  if (report.reply_text().size() > std::min(session::kTextBytesMax, kTextBytesMax - text_bytes_)) {
+    report.clear_reply_text();
+  }
   ++under_way_;
-  mesh::session::v1::SetOutcomeRequest request;
-  *request.mutable_conversation() = conversation;
-  request.set_turn_id(turn_id);
-  request.set_outcome(outcome);
-  Try(request, trace, /*attempt=*/1);
+  text_bytes_ += report.reply_text().size();
+  auto pending = std::make_shared<Pending>();
+  pending->report = std::move(report);
+  pending->trace = trace;
+  pending->on_answered = std::move(on_answered);
+  Try(pending);
 }
 
-void OutcomeReporter::Try(const mesh::session::v1::SetOutcomeRequest& request, const telemetry::TraceContext& trace,
-                          int attempt) {
+void OutcomeReporter::Try(const std::shared_ptr<Pending>& pending) {
+  ++pending->attempt;
   session::Client::CallOptions options;
-  options.trace = trace.NewChild();
-  session_->SetOutcome(request, options,
-                       [this, request, trace, attempt](absl::StatusOr<mesh::session::v1::SetOutcomeResponse> response) {
-                         loop_->Post([this, request, trace, attempt, status = response.status()] {
-                           if (status.ok()) return End("done");
-                           if (!IsRetryable(status.code()) || attempt >= kAttemptsMax) {
-                             telemetry::Log(telemetry::LogLevel::kWarning, "outcome_report_given_up", trace,
-                                            {{"error", status.ToString()}});
-                             return End("given_up");
-                           }
-                           loop_->PostAfter(base::BackoffDelay(attempt, kRetryInitial, kRetryMax, under_way_),
-                                            [this, request, trace, attempt] { Try(request, trace, attempt + 1); });
-                         });
+  options.trace = pending->trace.NewChild();
+  session_->SetOutcome(pending->report, options,
+                       [this, pending](const absl::StatusOr<mesh::session::v1::SetOutcomeResponse>& response) {
+                         loop_->Post([this, pending, status = response.status()] { OnAnswer(pending, status); });
                        });
 }
 
-void OutcomeReporter::End(std::string_view result) {
+void OutcomeReporter::OnAnswer(const std::shared_ptr<Pending>& pending, const absl::Status& status) {
+  if (status.ok()) return End(*pending, "done");
+  if (!IsRetryable(status.code())) {
+    telemetry::Log(telemetry::LogLevel::kWarning, "outcome_report_given_up", pending->trace,
+                   {{"error", status.ToString()}});
+    return End(*pending, "given_up");
+  }
+  loop_->PostAfter(base::BackoffDelay(pending->attempt, kRetryInitial, kRetryMax, under_way_),
+                   [this, pending] { Try(pending); });
+}
+
+void OutcomeReporter::End(const Pending& pending, std::string_view result) {
   --under_way_;
+  text_bytes_ -= pending.report.reply_text().size();
   metrics_->CountOutcomeReport(result);
+  pending.on_answered();
 }
 
 }  // namespace sender

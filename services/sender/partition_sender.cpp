@@ -8,6 +8,7 @@
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
 #include "libs/telemetry/log.h"
+#include "services/sender/outcome.h"
 #include "services/sender/write_failure.h"
 
 namespace sender {
@@ -20,24 +21,16 @@ constexpr base::Duration kRetryMax = std::chrono::seconds(5);
 constexpr base::Duration kRetakeAfter = std::chrono::seconds(30);
 constexpr std::size_t kTurnIdBytes = 32;
 
-mesh::session::v1::Outcome OutcomeOf(const PlannedTurn& turn, mesh::bus::v1::DeliveryState state) {
-  switch (state) {
-    case mesh::bus::v1::DELIVERY_STATE_DELIVERED:
-      return mesh::session::v1::OUTCOME_DELIVERED;
-    case mesh::bus::v1::DELIVERY_STATE_READ:
-      return mesh::session::v1::OUTCOME_READ;
-    case mesh::bus::v1::DELIVERY_STATE_FAILED:
-      return turn.NothingArrived() ? mesh::session::v1::OUTCOME_FAILED : mesh::session::v1::OUTCOME_UNSPECIFIED;
-    default:
-      return mesh::session::v1::OUTCOME_UNSPECIFIED;
-  }
-}
+// Of a settled reply, what was told about it while nobody owned its partition is at most so many replies back.
+constexpr std::size_t kToldAgainMax = 1024;
 
 }  // namespace
 
 PartitionSender::PartitionSender(LaneContext context, Hooks hooks)
     : context_(std::move(context)), hooks_(std::move(hooks)), assigned_at_(context_.effects->Now()) {
   context_.mark_done = hooks_.mark_done;
+  context_.unreported =
+      std::make_shared<UnreportedRecords>(context_.effects, context_.options.unreported_span_max, hooks_.mark_done);
 }
 
 void PartitionSender::Start() { TakeOver(/*attempt=*/1); }
@@ -76,6 +69,7 @@ void PartitionSender::OnTakeoverRead() {
                                            {"term", *context_.ledger->state().term()},
                                            {"open", context_.ledger->state().open_count()},
                                            {"settled", context_.ledger->state().settled_count()}});
+  ReportRecentDeliveries();
   std::deque<bus::Record> early;
   early.swap(early_);
   for (bus::Record& record : early) OnRecord(std::move(record));
@@ -178,15 +172,28 @@ void PartitionSender::OnLedgerChange(const LedgerState::Change& change) {
 }
 
 void PartitionSender::ReportDelivery(const LedgerState::Change& change) {
-  if (!reread_ || retired_) return;  // eight days of old news are no news
-  const PlannedTurn& turn = *change.turn;
-  const mesh::bus::v1::DeliveryState state = turn.parts[change.part].delivery;
-  const bool last = change.part + 1 == turn.parts.size();
-  const mesh::session::v1::Outcome outcome = OutcomeOf(turn, state);
+  if (!reread_ || retired_) return;  // OnTakeoverRead tells the newest of it
+  Report(*change.turn, OutcomeOfEvidence(*change.turn, change.part));
+}
+
+// Statuses become evidence also while this partition has no owner, or its owner was about to die. Outcomes only move
+// forward, so what is known already changes nothing.
+void PartitionSender::ReportRecentDeliveries() {
+  std::size_t left = kToldAgainMax;
+  const auto& settled = context_.ledger->state().settled_detail();
+  for (auto key = settled.rbegin(); key != settled.rend() && left > 0; ++key, --left) {
+    const PlannedTurn* turn = context_.ledger->state().Find(*key);
+    const bool told = std::any_of(turn->parts.begin(), turn->parts.end(), [](const Part& part) {
+      return part.delivery != mesh::bus::v1::DELIVERY_STATE_UNSPECIFIED;
+    });
+    if (told) Report(*turn, OutcomeOf(*turn));
+  }
+}
+
+void PartitionSender::Report(const PlannedTurn& turn, mesh::session::v1::Outcome outcome) {
   if (outcome == mesh::session::v1::OUTCOME_UNSPECIFIED) return;
-  if (!last && outcome != mesh::session::v1::OUTCOME_FAILED) return;  // delivered and read are the last part's to tell
   if (turn.key.fallback) return;  // says nothing about the reply in whose place it stands
-  effects().ReportOutcome(turn.conversation, turn.key.turn_id, outcome, telemetry::TraceContext::NewRoot());
+  effects().ReportOutcome(ReportWithoutText(turn, outcome), telemetry::TraceContext::NewRoot(), [] {});
 }
 
 void PartitionSender::Drain() {

@@ -56,6 +56,8 @@ class PartitionSender : public std::enable_shared_from_this<PartitionSender> {
   void Refuse(bus::Record record, bus::DeadLetterReason reason, std::string detail, int attempt = 1);
   std::shared_ptr<SendLane> LaneOf(const std::string& key);
   void ReportDelivery(const LedgerState::Change& change);
+  void ReportRecentDeliveries();
+  void Report(const PlannedTurn& turn, mesh::session::v1::Outcome outcome);
   Effects& effects() const { return *context_.effects; }
 
   LaneContext context_;

@@ -7,6 +7,7 @@
 #include "libs/base/hex.h"
 #include "libs/fault/fault.h"
 #include "libs/telemetry/log.h"
+#include "services/sender/outcome.h"
 #include "services/sender/retry_delay.h"
 
 namespace sender {
@@ -111,14 +112,18 @@ void SendLane::StepSupersede() {
 void SendLane::DropSuperseded() {
   context_.metrics->CountDrop("superseded");
   ReportOutcome(mesh::session::v1::OUTCOME_SUPERSEDED);
+  if (head_.report) head_.report->clear_reply_text();  // never said: an earlier generation's words may have been
   Done();
 }
 
 void SendLane::DropDuplicate() {
   context_.metrics->CountDrop("duplicate");
-  // A text that came after its turn was superseded may have been projected into the history by then.
+  // A second record means that a re-run may have projected it into a history that had lost the first one's outcome. Its
+  // words are not what was said, so they are not told.
   const PlannedTurn* first = planned();
-  if (first != nullptr && first->Superseded()) ReportOutcome(mesh::session::v1::OUTCOME_SUPERSEDED);
+  if (first != nullptr && first->Settled() && !first->Parked() && !first->key.fallback) {
+    head_.report = ReportWithoutText(*first, OutcomeOf(*first));
+  }
   Done();
 }
 

@@ -19,6 +19,7 @@
 #include "services/sender/metrics.h"
 #include "services/sender/rate_limiter.h"
 #include "services/sender/send_slots.h"
+#include "services/sender/unreported_records.h"
 
 namespace sender {
 
@@ -32,6 +33,7 @@ struct LaneOptions {
   base::Duration lease = std::chrono::seconds(5);  // from appending a CLAIM to the POST's first byte, at most
   base::Duration post_timeout = std::chrono::seconds(10);
   base::Duration reconcile = std::chrono::seconds(45);  // watched silence before a doubt is decided
+  std::size_t unreported_span_max = 1024;               // see UnreportedRecords
 };
 
 // What a lane works with; all outlive it.
@@ -45,6 +47,7 @@ struct LaneContext {
   std::shared_ptr<Lease> lease;
   LaneOptions options;
   std::function<void(std::int64_t offset)> mark_done;  // a record of `replies` need not be read again
+  std::shared_ptr<UnreportedRecords> unreported;       // marks those done that have an outcome
 };
 
 // The replies of one conversation, strictly in order: one at a time, part by part (design.md, "Life of a turn" step 8).
@@ -109,6 +112,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
     std::optional<bus::DeadLetterReason> give_up;
     std::string give_up_detail;
     std::int32_t give_up_code = 0;
+    std::optional<mesh::session::v1::SetOutcomeRequest> report;  // told to session when the reply is done
   };
   struct Queued {
     Item item;

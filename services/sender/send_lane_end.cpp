@@ -7,6 +7,7 @@
 #include "libs/bus/topics.h"
 #include "libs/fault/fault.h"
 #include "libs/telemetry/log.h"
+#include "services/sender/outcome.h"
 #include "services/sender/send_lane.h"
 #include "services/sender/write_failure.h"
 
@@ -96,6 +97,7 @@ void SendLane::FinishParked() {
                 .next =
                     [this] {
                       context_.metrics->parked_replies.Increment();
+                      ReportOutcome(mesh::session::v1::OUTCOME_UNSPECIFIED);  // its words; nobody knows the rest
                       Done();
                     },
                 .too_large =  // the dead letter keeps at least its beginning
@@ -107,12 +109,8 @@ void SendLane::FinishParked() {
 void SendLane::Finish(const PlannedTurn& turn) {
   if (turn.GivenUp()) return FinishFailed(turn);
   if (turn.Parked()) return FinishParked();
-  const bool superseded = turn.Superseded();
-  if (superseded) context_.metrics->CountDrop("superseded");
-  // A status may have come before our own record of the send, and then it knows more.
-  ReportOutcome(superseded              ? mesh::session::v1::OUTCOME_SUPERSEDED
-                : turn.NothingArrived() ? mesh::session::v1::OUTCOME_FAILED
-                                        : mesh::session::v1::OUTCOME_SENT);
+  if (turn.Superseded()) context_.metrics->CountDrop("superseded");
+  ReportOutcome(OutcomeOf(turn));
   Done();
 }
 
@@ -175,20 +173,35 @@ void SendLane::WriteNotice() {
                     }});
 }
 
+// Of the reply at the head, which is the first record of its turn: history is to hold its words, whatever a re-run
+// projected.
 void SendLane::ReportOutcome(mesh::session::v1::Outcome outcome) {
   // A fallback says nothing about the reply that could not be sent; a worker's notice is the turn's reply.
   if (key().fallback) return;
-  effects().ReportOutcome(item().reply.conversation(), item().reply.turn_id(), outcome, item().trace);
+  const mesh::bus::v1::Reply& reply = item().reply;
+  auto& report = head_.report.emplace();
+  *report.mutable_conversation() = reply.conversation();
+  report.set_turn_id(reply.turn_id());
+  report.set_generation(reply.generation());
+  report.set_outcome(outcome);
+  report.set_reply_text(reply.text());
+  report.set_replies_offset(item().record.offset);
+  report.set_reply_tokens(reply.completion_tokens());
 }
 
 void SendLane::Done() {
   fault::Here("sender_reply_done");
   if (head_.doubt) context_.metrics->in_doubt.Add(-1);
+  const auto report = std::exchange(head_.report, std::nullopt);
   head_ = Head{};
   const Queued finished = std::move(items_.front());
   items_.pop_front();
   Enter(Phase::kIdle);
-  context_.mark_done(finished.item.record.offset);
+  if (report) {
+    context_.unreported->Finish(*report, finished.item.trace, finished.item.record.offset);
+  } else {
+    context_.mark_done(finished.item.record.offset);
+  }
   if (items_.empty()) return on_empty_();
   Enter(Phase::kWaiting);
   After(base::Duration::zero(), [this] { Step(); });  // through the loop: a long queue must not become a deep stack

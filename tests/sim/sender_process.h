@@ -14,8 +14,8 @@
 
 namespace sim {
 
-// A sender: the real SenderCore with its lanes, ledger state, limiter and StatusCoverage, over the made-up world. Around
-// it models of what is bound to threads and sockets: ReplyIntake here, in the order of
+// A sender: the real SenderCore with its lanes, ledger state, limiter and StatusCoverage, over the made-up world.
+// Around it models of what is bound to threads and sockets: ReplyIntake here, in the order of
 // services/sender/reply_intake.cpp, and StatusConsumer, StatusWatch and OutcomeReporter in sender_reports.cpp.
 class SenderProcess final : public Process, public sender::Effects {
  public:
@@ -36,8 +36,8 @@ class SenderProcess final : public Process, public sender::Effects {
   void WriteParked(const bus::Record& origin, Written on_done) override;
   void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                   const telemetry::TraceContext& trace, Written on_done) override;
-  void ReportOutcome(const mesh::bus::v1::ConversationId& conversation, const std::string& turn_id,
-                     mesh::session::v1::Outcome outcome, const telemetry::TraceContext& trace) override;
+  void ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext& trace,
+                     std::function<void()> on_answered) override;
   std::shared_ptr<const account::Account> FindAccount(mesh::bus::v1::Channel channel,
                                                       std::string_view account_id) const override;
   const channel::Codec* FindCodec(mesh::bus::v1::Channel channel) const override;
@@ -93,8 +93,7 @@ class SenderProcess final : public Process, public sender::Effects {
   void ReadLedger(int partition);
   void AskAboutStatuses(int partition);
   bool Hides(const FakeLog::LedgerRow& row) const;
-  void TryReport(const mesh::bus::v1::ConversationId& conversation, const std::string& turn_id,
-                 mesh::session::v1::Outcome outcome, int attempt);
+  void TryReport(const mesh::session::v1::SetOutcomeRequest& report, std::function<void()> on_answered, int attempt);
   void Produce(std::function<std::int64_t()> land, Written on_done);
   int TurnOf(const bus::Record& origin) const;
 

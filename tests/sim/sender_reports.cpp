@@ -21,7 +21,6 @@ constexpr base::Duration kStatusRetryInitial = milliseconds(100);
 constexpr base::Duration kStatusRetryMax = seconds(5);
 constexpr base::Duration kReportRetryInitial = milliseconds(200);  // as in outcome_reporter.cpp
 constexpr base::Duration kReportRetryMax = seconds(30);
-constexpr int kReportAttemptsMax = 12;
 
 }  // namespace
 
@@ -145,24 +144,23 @@ void SenderProcess::WriteReply(const std::string& conversation_key, const mesh::
 
 // --- OutcomeReporter ---
 
-void SenderProcess::ReportOutcome(const mesh::bus::v1::ConversationId& conversation, const std::string& turn_id,
-                                  mesh::session::v1::Outcome outcome, const telemetry::TraceContext&) {
-  TryReport(conversation, turn_id, outcome, /*attempt=*/1);
+void SenderProcess::ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext&,
+                                  std::function<void()> on_answered) {
+  TryReport(report, std::move(on_answered), /*attempt=*/1);
 }
 
-void SenderProcess::TryReport(const mesh::bus::v1::ConversationId& conversation, const std::string& turn_id,
-                              mesh::session::v1::Outcome outcome, int attempt) {
+void SenderProcess::TryReport(const mesh::session::v1::SetOutcomeRequest& report, std::function<void()> on_answered,
+                              int attempt) {
   world_->Call(
       *this, /*up=*/!world_->StoreDown(),
-      [world = world_, turn_id, outcome] {
-        world->store.SetOutcome(turn_id, outcome, /*text=*/{}, /*replies_offset=*/-1, /*generation=*/0);
+      [world = world_, report] {
+        world->store.SetOutcome(report.turn_id(), report.outcome(), report.reply_text(),
+                                report.reply_text().empty() ? -1 : report.replies_offset(), report.generation());
       },
-      [this, conversation, turn_id, outcome, attempt](bool answered) {
-        if (answered || attempt >= kReportAttemptsMax) return;
+      [this, report, on_answered = std::move(on_answered), attempt](bool answered) {
+        if (answered) return on_answered();
         After(base::BackoffDelay(attempt, kReportRetryInitial, kReportRetryMax, /*seed=*/1),
-              [this, conversation, turn_id, outcome, attempt] {
-                TryReport(conversation, turn_id, outcome, attempt + 1);
-              });
+              [this, report, on_answered, attempt] { TryReport(report, on_answered, attempt + 1); });
       });
 }
 

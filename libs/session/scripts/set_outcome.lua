@@ -10,6 +10,21 @@ local stored_value = redis.call('HGET', KEYS[3], turn_id)
 if stored_value then
   local stored = unpack_record(stored_value)
   if stored.generation > new.generation then return {'ok'} end
+  -- A reply that was requeued: nobody appends its turn again, and the words are here.
+  if stored.generation < new.generation and new.replies_offset >= 0 then
+    stored.generation = new.generation
+    stored.outcome = 0
+    stored.replies_offset = -1
+    local early_value = redis.call('HGET', KEYS[4], turn_id)
+    local early = early_value and unpack_early(early_value)
+    if early and early.generation <= new.generation then
+      redis.call('HDEL', KEYS[4], turn_id)
+      if early.generation == new.generation then
+        new.outcome = merge_outcome(early.outcome, new.outcome)
+        take_text(new, early)
+      end
+    end
+  end
   if stored.generation == new.generation then
     stored.outcome = merge_outcome(stored.outcome, new.outcome)
     take_text(stored, new)

@@ -170,54 +170,6 @@ TEST_F(StoreTest, OutcomeBeforeItsTurnWaitsForIt) {
   EXPECT_EQ(Turns(ana_)[0].outcome(), v1::OUTCOME_DELIVERED);
 }
 
-// Goal: the words in the history are those of the log even when the worker that wrote them died before AppendTurn and
-// another one projected other words under a later offset.
-TEST_F(StoreTest, SenderBringsTheFirstRecordsTextBeforeOrAfterTheAppend) {
-  v1::SetOutcomeRequest sent = OutcomeOf(ana_, TurnAt(1, 9).turn_id(), v1::OUTCOME_SENT);
-  sent.set_reply_text("what was said");
-  sent.set_replies_offset(4);
-  sent.set_reply_tokens(6);
-  for (const bool append_first : {true, false}) {
-    const auto conversation = Conversation(append_first ? "append first" : "outcome first");
-    *sent.mutable_conversation() = conversation;
-    if (append_first) Append(conversation, TurnAt(1, 9, "what a re-run made of it"));
-    Set(sent);
-    if (!append_first) {
-      EXPECT_FALSE(Append(conversation, TurnAt(1, 9, "what a re-run made of it")));
-    }
-    const auto turns = Turns(conversation);
-    ASSERT_EQ(turns.size(), 1u);
-    EXPECT_EQ(turns[0].reply_text(), "what was said");
-    EXPECT_EQ(turns[0].replies_offset(), 4);
-    EXPECT_EQ(turns[0].reply_tokens(), 6);
-    EXPECT_EQ(turns[0].user_text(), "question 1");
-    EXPECT_EQ(turns[0].outcome(), v1::OUTCOME_SENT);
-  }
-}
-
-TEST_F(StoreTest, LaterTextOfTheSenderChangesNothing) {
-  Append(ana_, TurnAt(1, 4, "first"));
-  v1::SetOutcomeRequest sent = OutcomeOf(ana_, TurnAt(1, 4).turn_id(), v1::OUTCOME_SENT);
-  sent.set_reply_text("second");
-  sent.set_replies_offset(5);
-  Set(sent);
-  EXPECT_EQ(Turns(ana_)[0].reply_text(), "first");
-}
-
-TEST_F(StoreTest, OutcomeOfAnEarlierGenerationDoesNotTouchTheLaterAnswer) {
-  v1::HistoryTurn answer = TurnAt(1, 50);
-  answer.set_generation(1);
-  v1::SetOutcomeRequest later = OutcomeOf(ana_, answer.turn_id(), v1::OUTCOME_SENT);
-  later.set_generation(1);
-  Append(ana_, TurnAt(1, 3));
-  Set(later);  // of an answer that is not here yet
-  EXPECT_EQ(Turns(ana_)[0].outcome(), v1::OUTCOME_UNSPECIFIED);
-  Append(ana_, answer);
-  EXPECT_EQ(Turns(ana_)[0].outcome(), v1::OUTCOME_SENT);
-  Set(OutcomeOf(ana_, answer.turn_id(), v1::OUTCOME_FAILED));  // generation 0
-  EXPECT_EQ(Turns(ana_)[0].outcome(), v1::OUTCOME_SENT);
-}
-
 TEST_F(StoreTest, OutcomesWithoutATurnAreBoundedAndTheOldestGoes) {
   const std::string first = TurnIdOf("early 0");
   for (int i = 0; i < 40; ++i) Set(OutcomeOf(ana_, TurnIdOf("early " + std::to_string(i)), v1::OUTCOME_SENT));
@@ -304,6 +256,21 @@ TEST_F(StoreTest, ForgetReachesTurnsStillOnTheirWay) {
   Forget(ana_, 5);
   EXPECT_FALSE(Append(ana_, TurnAt(5, 2)));
   EXPECT_TRUE(Append(ana_, TurnAt(6, 3)));
+}
+
+// A rebuild repeats deletions of days ago: what was said since must stay.
+TEST_F(StoreTest, ForgetUpToAnOffsetLeavesWhatWasSaidLater) {
+  for (std::int64_t at = 1; at <= 3; ++at) Append(ana_, TurnAt(at, at));
+  EXPECT_EQ(Forget(ana_, 2), 2);
+  EXPECT_THAT(OffsetsOf(Turns(ana_)), ElementsAre(3));
+  v1::SetOutcomeRequest early = OutcomeOf(ana_, TurnAt(4, 4).turn_id(), v1::OUTCOME_SENT);
+  Set(early);
+  EXPECT_EQ(Forget(ana_, 2), 0) << "idempotent";
+  EXPECT_EQ(Forget(ana_, 1), 0) << "an earlier deletion";
+  EXPECT_FALSE(Append(ana_, TurnAt(2, 2)));
+  Append(ana_, TurnAt(4, 4));
+  EXPECT_THAT(OffsetsOf(Turns(ana_)), ElementsAre(3, 4));
+  EXPECT_EQ(Turns(ana_)[1].outcome(), v1::OUTCOME_SENT) << "what waited for its turn is kept by a repetition";
 }
 
 // Goal: no text of a forgotten conversation is left in, or comes back into, Redis by any path.

@@ -49,6 +49,29 @@ TEST(CrashTest, KillAfterEveryEventLosesNothingAndRepeatsNothing) {
   }
 }
 
+// Goal: whenever the sender dies, session learns what became of the reply and what its first record says.
+// Method: as above; another record of the turn stands in the log too. The kill comes anywhere up to the commit.
+TEST(CrashTest, KillAfterEveryEventLeavesNoReplyWithoutItsOutcome) {
+  for (int events = 1; events < 250; ++events) {
+    SCOPED_TRACE(testing::Message() << "killed after " << events << " events");
+    World world(static_cast<std::uint64_t>(events));
+    Process& first = world.StartOwner();
+    world.Say("ann", "t1", "one|two");
+    world.Say("ann", "t1", "other words");
+    world.Say("ann", "t2", "three");
+    world.RunEvents(events);
+    world.Kill(first);
+    world.StartOwner();
+    ASSERT_TRUE(world.RunUntil([&] { return world.AllDone(); }));
+    for (const char* turn : {"t1", "t2"}) {
+      ASSERT_THAT(world.OutcomesOf(turn), testing::Contains(testing::AnyOf(mesh::session::v1::OUTCOME_SENT,
+                                                                           mesh::session::v1::OUTCOME_DELIVERED)));
+    }
+    ASSERT_EQ(world.HistoryTextOf("t1"), "one|two");
+    ASSERT_EQ(world.HistoryTextOf("t2"), "three");
+  }
+}
+
 // As above without any status: the ledger knows all but what happened inside the POST, and says so by a doubt.
 TEST(CrashTest, WithoutStatusesOnlyACountedResendCanRepeat) {
   for (int events = 1; events < 200; ++events) {
@@ -226,6 +249,7 @@ class RandomLife {
     }
     CheckOrder();
     for (const std::string& turn : said_) CheckEnd(turn, state);
+    CheckHistory();
     if (testing::Test::HasFailure()) Tell();
   }
 
@@ -281,6 +305,24 @@ class RandomLife {
       }
     }
     return std::nullopt;
+  }
+
+  // I5: session was told of every reply what became of it, and the words of its first record.
+  void CheckHistory() const {
+    for (const std::string& turn : said_) {
+      if (Parked(turn)) continue;
+      const auto outcomes = world_.OutcomesOf(turn);
+      EXPECT_FALSE(outcomes.empty()) << "nobody knows what became of " << turn;
+      const bool shown = std::any_of(world_.shown.begin(), world_.shown.end(),
+                                     [&](const World::Shown& message) { return message.text.starts_with(turn + "."); });
+      if (shown) {
+        EXPECT_TRUE(world_.HistoryTextOf(turn).starts_with(turn + ".")) << turn << ": " << world_.HistoryTextOf(turn);
+      } else {
+        EXPECT_THAT(outcomes, testing::Contains(testing::AnyOf(mesh::session::v1::OUTCOME_SUPERSEDED,
+                                                               mesh::session::v1::OUTCOME_FAILED)))
+            << turn;
+      }
+    }
   }
 
   // What the screen and the ledger show, for whoever replays a failing seed.

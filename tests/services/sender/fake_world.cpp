@@ -203,9 +203,14 @@ void Process::Write(const absl::Status& refused, std::function<void()> land, Wri
   });
 }
 
-void Process::ReportOutcome(const mesh::bus::v1::ConversationId&, const std::string& turn_id,
-                            mesh::session::v1::Outcome outcome, const telemetry::TraceContext&) {
-  world_->reported.push_back({turn_id, outcome});
+void Process::ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext& trace,
+                            std::function<void()> on_answered) {
+  const base::Duration delay = world_->session_away ? std::chrono::seconds(30) : world_->Random(world_->delay_max);
+  Mine(delay, [this, report, trace, on_answered = std::move(on_answered)] {
+    if (world_->session_away) return ReportOutcome(report, trace, on_answered);
+    world_->reported.push_back(report);
+    Mine(world_->Random(world_->delay_max), on_answered);
+  });
 }
 
 std::shared_ptr<const account::Account> Process::FindAccount(mesh::bus::v1::Channel channel,
@@ -441,10 +446,23 @@ std::vector<std::string> World::TextsOf(const std::string& user) const {
 
 std::vector<mesh::session::v1::Outcome> World::OutcomesOf(const std::string& turn) const {
   std::vector<mesh::session::v1::Outcome> outcomes;
-  for (const Reported& report : reported) {
-    if (report.turn_id == TurnId(turn)) outcomes.push_back(report.outcome);
+  for (const auto& report : reported) {
+    if (report.outcome() == mesh::session::v1::OUTCOME_UNSPECIFIED) continue;  // tells words alone
+    if (report.turn_id() == TurnId(turn)) outcomes.push_back(report.outcome());
   }
   return outcomes;
+}
+
+std::string World::HistoryTextOf(const std::string& turn) const {
+  const mesh::session::v1::SetOutcomeRequest* first = nullptr;
+  for (const auto& report : reported) {
+    if (report.turn_id() != TurnId(turn) || report.reply_text().empty()) continue;
+    const bool newer = first != nullptr && report.generation() > first->generation();
+    const bool earlier = first != nullptr && report.generation() == first->generation() &&
+                         report.replies_offset() < first->replies_offset();
+    if (first == nullptr || newer || earlier) first = &report;
+  }
+  return first == nullptr ? "" : first->reply_text();
 }
 
 std::vector<mesh::bus::v1::LedgerRecord> World::Ledger() const {

@@ -57,8 +57,8 @@ class Process final : public Effects {
   void WriteParked(const bus::Record& origin, Written on_done) override;
   void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                   const telemetry::TraceContext& trace, Written on_done) override;
-  void ReportOutcome(const mesh::bus::v1::ConversationId& conversation, const std::string& turn_id,
-                     mesh::session::v1::Outcome outcome, const telemetry::TraceContext& trace) override;
+  void ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext& trace,
+                     std::function<void()> on_answered) override;
   std::shared_ptr<const account::Account> FindAccount(mesh::bus::v1::Channel channel,
                                                       std::string_view account_id) const override;
   const channel::Codec* FindCodec(mesh::bus::v1::Channel channel) const override;
@@ -102,10 +102,6 @@ class World {
     bus::DeadLetterReason reason;
     bus::Record origin;
   };
-  struct Reported {
-    std::string turn_id;
-    mesh::session::v1::Outcome outcome;
-  };
 
   // Knobs
   CoreOptions options;
@@ -113,6 +109,7 @@ class World {
   bool account_configured = true;
   std::function<GraphBehaviour(int post_number)> graph = [](int) { return GraphBehaviour::kAccept; };
   bool statuses_flow = true;       // whether the platform's webhooks come
+  bool session_away = false;       // reports wait until it is back
   double append_failure_rate = 0;  // reports Unavailable; half of these records are in the log all the same
   // Not OK: the broker refuses a record of this many bytes for this topic (without prefix), for good.
   std::function<absl::Status(std::string_view topic, std::size_t bytes)> refuse = [](std::string_view, std::size_t) {
@@ -152,6 +149,8 @@ class World {
   bool AllDone() const { return done.size() == replies.size(); }
   std::vector<std::string> TextsOf(const std::string& user) const;
   std::vector<mesh::session::v1::Outcome> OutcomesOf(const std::string& turn) const;
+  // What the reports together say that was said, as session keeps it: the newest generation's lowest offset.
+  std::string HistoryTextOf(const std::string& turn) const;
   std::vector<mesh::bus::v1::LedgerRecord> Ledger() const;
   static std::string TurnId(const std::string& turn);
   mesh::bus::v1::ConversationId Conversation(const std::string& user) const;
@@ -163,7 +162,7 @@ class World {
   std::vector<bus::Record> parked;
   std::vector<Dead> dead_letters;
   std::vector<Shown> shown;
-  std::vector<Reported> reported;
+  std::vector<mesh::session::v1::SetOutcomeRequest> reported;
   std::set<std::int64_t> done;
   int posts = 0;
   base::MonotonicTime now{};

@@ -69,6 +69,72 @@ TEST_F(SendLaneTest, ARequeuedGenerationIsSaidAgain) {
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("lost", "requeued"));
 }
 
+TEST_F(SendLaneTest, TheReportCarriesTheFirstRecordsWordsAndWhereTheyStand) {
+  world_.StartOwner();
+  world_.Say("ann", "t0", "before");
+  world_.Say("ann", "t1", "one|two");
+  world_.Say("ann", "t1", "other words");
+  world_.Say("ann", "t1", "said again", /*generation=*/1);
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.AllDone(); }));
+  bool of_first = false;
+  bool of_second = false;
+  for (const auto& report : world_.reported) {
+    EXPECT_NE(report.reply_text(), "other words");
+    if (report.turn_id() != World::TurnId("t1") || report.reply_text().empty()) continue;
+    of_first |= report.generation() == 0 && report.replies_offset() == 1 && report.reply_text() == "one|two";
+    of_second |= report.generation() == 1 && report.replies_offset() == 3 && report.reply_text() == "said again";
+  }
+  EXPECT_TRUE(of_first);
+  EXPECT_TRUE(of_second) << "a requeued generation has an outcome of its own";
+}
+
+TEST_F(SendLaneTest, RecordsWaitForSessionUpToABoundAndSendsDoNot) {
+  world_.options.lane.unreported_span_max = 10;
+  world_.session_away = true;
+  world_.StartOwner();
+  for (int i = 0; i < 30; ++i) world_.Say("u" + std::to_string(i % 3), "t" + std::to_string(i), "hello");
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.shown.size() == 30; }));
+  world_.RunFor(std::chrono::minutes(5));
+  EXPECT_TRUE(world_.reported.empty());
+  ASSERT_EQ(world_.done.size(), 20u) << "all but the newest ten";
+  EXPECT_EQ(*world_.done.rbegin(), 19);
+  world_.session_away = false;
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.AllDone(); }));
+  EXPECT_GE(world_.reported.size(), 30u) << "also the outcomes of those that were marked done before";
+}
+
+TEST_F(SendLaneTest, ASenderThatDiesWhileSessionIsAwayIsFollowedByOneThatReports) {
+  world_.session_away = true;
+  Process& first = world_.StartOwner();
+  world_.Say("ann", "t1", "hello");
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.shown.size() == 1; }));
+  world_.RunFor(std::chrono::minutes(5));
+  world_.Kill(first);
+  world_.session_away = false;
+  world_.StartOwner();
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.AllDone(); }));
+  EXPECT_EQ(world_.HistoryTextOf("t1"), "hello");
+  EXPECT_THAT(world_.OutcomesOf("t1"), Contains(mesh::session::v1::OUTCOME_DELIVERED));
+  EXPECT_EQ(world_.shown.size(), 1u);
+}
+
+TEST_F(SendLaneTest, EvidenceThatCameWhileNobodyOwnedThePartitionIsReported) {
+  Process& first = world_.StartOwner();
+  world_.statuses_flow = false;
+  world_.Say("ann", "t1", "hello");
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.AllDone(); }));
+  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_SENT));
+  world_.Kill(first);
+  mesh::bus::v1::DeliveryStatus status;
+  status.set_reply_id_hex(world_.shown[0].reply_id_hex);
+  status.set_state(mesh::bus::v1::DELIVERY_STATE_READ);
+  const LedgerEntry evidence = MakeEvidence(status, 0);
+  world_.ledger.emplace_back(evidence.key, evidence.record);
+  world_.StartOwner();
+  world_.RunFor(std::chrono::minutes(1));
+  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_SENT, mesh::session::v1::OUTCOME_READ));
+}
+
 TEST_F(SendLaneTest, OneSlowUserDoesNotHoldUpAnother) {
   world_.account.user_sends_per_second_max = 1.0 / 6;
   world_.account.user_burst_max = 1;
