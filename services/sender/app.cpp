@@ -128,6 +128,7 @@ absl::Status App::JoinGroups() {
   }
   bus::ConsumerOptions consume;
   consume.static_member_id = options_.static_member_id;
+  consume.session_timeout = std::chrono::milliseconds(options_.session_timeout_ms);
   consume.group = options_.group;
   consume.topics = {bus::TopicName(options_.bus, bus::kReplies)};
   absl::StatusOr<std::unique_ptr<bus::Consumer>> replies =

@@ -18,6 +18,7 @@ struct Options {
   std::string session_target = "127.0.0.1:50051";
   std::string group = "sender";
   std::string static_member_id;
+  std::int32_t session_timeout_ms = 10000;
   std::int32_t window_records_max = 2048;
   std::int32_t connections_per_host_max = 64;
   std::string ca_file;

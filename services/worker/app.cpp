@@ -113,6 +113,7 @@ void App::JoinGroupWhenPossible() {
       consume.group = options_.group;
       consume.topics = {bus::TopicName(options_.bus, bus::kTurns)};
       consume.static_member_id = options_.static_member_id;
+      consume.session_timeout = std::chrono::milliseconds(options_.session_timeout_ms);
       absl::StatusOr<std::unique_ptr<bus::Consumer>> consumer =
           bus::Consumer::Create(options_.bus, consume, intake_.get(), kService, runner_.metrics());
       status = consumer.status();

@@ -21,6 +21,7 @@ struct Options {
   std::string session_target = "127.0.0.1:50051";
   std::string group = "worker";
   std::string static_member_id;
+  std::int32_t session_timeout_ms = 10000;
   std::int32_t window_records_max = 4096;
 };
 
