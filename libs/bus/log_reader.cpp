@@ -10,8 +10,7 @@
 #include <utility>
 
 #include "libs/base/str_cat.h"
-#include "libs/bus/internal/client_config.h"
-#include "libs/bus/internal/kafka_handle.h"
+#include "libs/bus/internal/log_client.h"
 #include "libs/telemetry/log.h"
 
 namespace bus {
@@ -19,62 +18,11 @@ namespace {
 
 using internal::ClientPtr;
 using internal::MessagePtr;
-using internal::PartitionListPtr;
-using internal::ToStatus;
 
 constexpr int kPollTimeoutMs = 50;
 constexpr auto kSameErrorInterval = std::chrono::seconds(10);
 
 base::MonotonicTime Now() { return base::Clock::Real().Now(); }
-
-int TimeoutMs(base::MonotonicTime deadline, std::int64_t at_most_ms) {
-  return static_cast<int>(std::clamp<std::int64_t>(base::ToMs(deadline - Now()), 0, at_most_ms));
-}
-
-absl::StatusOr<ClientPtr> OpenClient(const BusOptions& bus, std::string_view service, void* opaque) {
-  absl::StatusOr<internal::ClientConfig> config = internal::ClientConfig::Make(bus, service);
-  if (!config.ok()) return config.status();
-  // librdkafka assigns partitions only within a group; this one is never joined and nothing is committed to it.
-  config->Set("group.id", base::StrCat(bus.topic_prefix, "log-reader-", service));
-  config->Set("enable.auto.commit", "false");
-  config->Set("enable.auto.offset.store", "false");
-  config->Set("auto.offset.reset", "earliest");  // retention may have passed the offset asked for
-  config->Set("allow.auto.create.topics", "false");
-  config->Set("enable.partition.eof", "true");
-  config->Set("fetch.wait.max.ms", 100);  // a partition that is added waits for the fetch on its way
-  config->Set("fetch.error.backoff.ms", 100);
-  config->Set("fetch.message.max.bytes", internal::kRecordBytesMax);
-  absl::StatusOr<ClientPtr> client = std::move(*config).NewClient(RD_KAFKA_CONSUMER, opaque);
-  if (client.ok()) rd_kafka_poll_set_consumer(client->get());
-  return client;
-}
-
-PartitionListPtr ListOf(const TopicPartition& partition, std::int64_t offset) {
-  PartitionListPtr list = internal::NewPartitionList(1);
-  rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition)->offset = offset;
-  return list;
-}
-
-absl::Status Assign(rd_kafka_t* client, const TopicPartition& partition, std::int64_t from_offset) {
-  const std::int64_t offset = from_offset == LogReader::kFromBeginning ? RD_KAFKA_OFFSET_BEGINNING : from_offset;
-  const internal::ErrorPtr error(rd_kafka_incremental_assign(client, ListOf(partition, offset).get()));
-  if (error == nullptr) return absl::OkStatus();
-  return ToStatus(rd_kafka_error_code(error.get()), base::StrCat("read ", partition.topic, "/", partition.partition));
-}
-
-absl::StatusOr<LogReader::Watermarks> Query(rd_kafka_t* client, const TopicPartition& partition,
-                                            base::MonotonicTime deadline) {
-  LogReader::Watermarks marks;
-  const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
-      client, partition.topic.c_str(), partition.partition, &marks.low, &marks.high, TimeoutMs(deadline, 60'000));
-  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return marks;
-  const std::string what = base::StrCat("offsets of ", partition.topic, "/", partition.partition);
-  if (error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
-      error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
-    return absl::NotFoundError(base::StrCat(what, ": no such topic or partition"));
-  }
-  return ToStatus(error, what);
-}
 
 class KafkaLogReader final : public LogReader {
  public:
@@ -86,7 +34,7 @@ class KafkaLogReader final : public LogReader {
   void Add(const TopicPartition& partition, std::int64_t from_offset) override;
   void Remove(const TopicPartition& partition) override;
   absl::StatusOr<Watermarks> QueryWatermarks(const TopicPartition& partition, base::MonotonicTime deadline) override {
-    return Query(client_.get(), partition, deadline);
+    return internal::QueryWatermarks(client_.get(), partition, deadline);
   }
 
  private:
@@ -116,7 +64,7 @@ class KafkaLogReader final : public LogReader {
 };
 
 absl::Status KafkaLogReader::Start(const BusOptions& bus, std::string_view service) {
-  absl::StatusOr<ClientPtr> client = OpenClient(bus, service, this);
+  absl::StatusOr<ClientPtr> client = internal::OpenLogClient(bus, service, this);
   if (!client.ok()) return client.status();
   client_ = *std::move(client);
   wake_queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
@@ -164,11 +112,12 @@ void KafkaLogReader::Run() {
 void KafkaLogReader::Apply(const Change& change) {
   // Adding again starts anew from the offset named.
   if (next_offsets_.erase(change.partition) > 0) {
-    const internal::ErrorPtr error(rd_kafka_incremental_unassign(client_.get(), ListOf(change.partition, 0).get()));
+    const internal::ErrorPtr error(
+        rd_kafka_incremental_unassign(client_.get(), internal::ListOf(change.partition, 0).get()));
     if (error != nullptr) telemetry::LogError("log_reader_remove", {{"reason", rd_kafka_error_string(error.get())}});
   }
   if (!change.add) return;
-  if (absl::Status status = Assign(client_.get(), change.partition, change.from_offset); !status.ok()) {
+  if (absl::Status status = internal::AssignFrom(client_.get(), change.partition, change.from_offset); !status.ok()) {
     telemetry::LogError("log_reader_add", {{"reason", std::string(status.message())}});
     return;
   }
@@ -202,16 +151,16 @@ absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Create(const BusOptions& b
 
 absl::Status ReadThrough(const BusOptions& bus, std::string_view service, const std::vector<TopicPartition>& partitions,
                          const std::function<bool(const Record&)>& on_record, base::MonotonicTime deadline) {
-  absl::StatusOr<ClientPtr> client = OpenClient(bus, service, nullptr);
+  absl::StatusOr<ClientPtr> client = internal::OpenLogClient(bus, service, nullptr);
   if (!client.ok()) return client.status();
   std::map<TopicPartition, std::int64_t> ends;  // of what is still to be read
   for (const TopicPartition& partition : partitions) {
-    const absl::StatusOr<LogReader::Watermarks> marks = Query(client->get(), partition, deadline);
+    const absl::StatusOr<LogReader::Watermarks> marks = internal::QueryWatermarks(client->get(), partition, deadline);
     if (!marks.ok()) return marks.status();
     if (marks->low < marks->high) ends[partition] = marks->high;
   }
   for (const auto& [partition, end] : ends) {
-    absl::Status status = Assign(client->get(), partition, LogReader::kFromBeginning);
+    absl::Status status = internal::AssignFrom(client->get(), partition, LogReader::kFromBeginning);
     if (!status.ok()) return status;
   }
   absl::Status status;
@@ -220,7 +169,7 @@ absl::Status ReadThrough(const BusOptions& bus, std::string_view service, const 
       status = absl::DeadlineExceededError(base::StrCat(ends.size(), " partitions are not read to their end"));
       break;
     }
-    const MessagePtr message(rd_kafka_consumer_poll(client->get(), TimeoutMs(deadline, kPollTimeoutMs)));
+    const MessagePtr message(rd_kafka_consumer_poll(client->get(), internal::TimeoutMs(deadline, kPollTimeoutMs)));
     if (message == nullptr || message->rkt == nullptr) continue;
     const bool at_end = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && !at_end) continue;  // the library retries until the deadline

@@ -11,7 +11,7 @@ constexpr meshctl::Command kCommands[] = {
     {"decode", "print what a webhook body means", meshctl::RunDecode},
     {"lag", "where each consumer group stands", meshctl::RunLag},
     {"dead-letter", "list or requeue what was given up", meshctl::RunDeadLetter},
-    {"session", "show or forget a conversation", meshctl::RunSession},
+    {"session", "show or forget a conversation; rebuild all from the log", meshctl::RunSession},
     {"trace", "follow one message through topics, ledger and history", meshctl::RunTrace},
 };
 

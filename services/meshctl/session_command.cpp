@@ -3,9 +3,11 @@
 #include <vector>
 
 #include "libs/base/hex.h"
+#include "libs/bus/producer.h"
 #include "libs/json/writer.h"
 #include "services/meshctl/command.h"
 #include "services/meshctl/connections.h"
+#include "services/meshctl/forget_record.h"
 
 namespace meshctl {
 namespace {
@@ -38,11 +40,21 @@ int Show(session::Client& client, const mesh::bus::v1::ConversationId& conversat
   return 0;
 }
 
-int Forget(session::Client& client, const mesh::bus::v1::ConversationId& conversation) {
+// First the log, then the store: a deletion that the log does not know would be undone by a rebuild.
+int Forget(const Connections& connections, session::Client& client, const mesh::bus::v1::ConversationId& conversation) {
+  telemetry::Registry metrics;
+  const auto producer = bus::Producer::Create(connections.bus, {}, "meshctl", metrics);
+  if (!producer.ok()) return Fail("session forget", producer.status());
+  const absl::StatusOr<bus::RecordPosition> written =
+      (*producer)->ProduceAndWait(ForgetRecord(conversation, connections.bus, base::Clock::Real().WallMs()));
+  if (!written.ok()) return Fail("session forget: nothing is deleted yet", written.status());
   mesh::session::v1::ForgetRequest request;
   *request.mutable_conversation() = conversation;
+  request.set_turns_offset(written->offset);
   const auto forgotten = client.Forget(request, {});
-  if (!forgotten.ok()) return Fail("session forget", forgotten.status());
+  if (!forgotten.ok()) {
+    return Fail("session forget: noted in the log, but not deleted yet; run it again", forgotten.status());
+  }
   std::printf("forgot %lld turns\n", static_cast<long long>(forgotten->turns_deleted()));
   return 0;
 }
@@ -50,6 +62,8 @@ int Forget(session::Client& client, const mesh::bus::v1::ConversationId& convers
 }  // namespace
 
 int RunSession(int argc, const char* const* argv) {
+  // It has options of its own, and so a --help of its own.
+  if (argc > 1 && std::string_view(argv[1]) == "rebuild") return RunSessionRebuild(argc - 1, argv + 1);
   SessionOptions options;
   std::vector<std::string> words;
   config::OptionTable table("meshctl session", "Shows or deletes the stored conversation of one user.");
@@ -57,10 +71,13 @@ int RunSession(int argc, const char* const* argv) {
             {.doc = "The user's channel.", .choices = {"whatsapp", "messenger", "instagram"}});
   table.Add("from", &options.from, {.doc = "The user's id."});
   table.Add("account", &options.account, {.doc = "Which account, when the channel has several."});
-  table.AllowPositionals(&words, "show | forget", "What to do. Forgetting is final.");
+  table.AllowPositionals(&words, "show | forget | rebuild",
+                         "What to do. Forgetting is final. Of rebuild, see meshctl session rebuild --help.");
   RegisterConnections(table, &options.connections);
   table.AddExample("meshctl session show --channel=whatsapp --from=15551234567", "one JSON line a turn, oldest first");
-  table.AddExample("meshctl session forget --channel=whatsapp --from=15551234567", "deletes history and profile");
+  table.AddExample("meshctl session forget --channel=whatsapp --from=15551234567",
+                   "deletes what was said so far, for good");
+  table.AddExample("meshctl session rebuild --from=beginning", "all conversations, after Redis was lost");
   if (const std::optional<int> code = ParseCommand(table, argc, argv)) return *code;
   const bool known = words.size() == 1 && (words[0] == "show" || words[0] == "forget");
   if (!known || options.from.empty()) {
@@ -75,7 +92,7 @@ int RunSession(int argc, const char* const* argv) {
   conversation.set_account(account->account_id);
   conversation.set_user(options.from);
   const std::unique_ptr<session::Client> client = session::Client::Create(options.connections.session_target);
-  return words[0] == "show" ? Show(*client, conversation) : Forget(*client, conversation);
+  return words[0] == "show" ? Show(*client, conversation) : Forget(options.connections, *client, conversation);
 }
 
 }  // namespace meshctl

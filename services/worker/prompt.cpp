@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "absl/strings/str_cat.h"
+#include "libs/session/user_text.h"
 
 namespace worker {
 namespace {
@@ -42,10 +42,7 @@ void AppendUserMessage(engine::GenerationRequest& request, const std::string& te
 
 }  // namespace
 
-std::string UserText(const mesh::bus::v1::Turn& turn) {
-  if (!turn.text().empty()) return turn.text();
-  return absl::StrCat("[The user sent something without text: ", turn.type().empty() ? "unknown" : turn.type(), "]");
-}
+std::string UserText(const mesh::bus::v1::Turn& turn) { return session::UserText(turn); }
 
 std::int32_t PromptTokens(const engine::Engine& engine, std::string_view text) {
   return engine.CountTokens(text) + kTemplateTokensPerMessage;

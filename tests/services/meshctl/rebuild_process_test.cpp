@@ -1,0 +1,255 @@
+// A lost store comes back from the log: a real broker, a real redis-server and the session service.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "libs/bus/headers.h"
+#include "libs/bus/producer.h"
+#include "libs/bus/topics.h"
+#include "libs/identity/identity.h"
+#include "libs/session/user_text.h"
+#include "services/meshctl/forget_record.h"
+#include "services/meshctl/rebuild.h"
+#include "services/session/app.h"
+#include "tests/integration/harness/kafka_broker.h"
+#include "tests/integration/harness/redis_server.h"
+#include "tests/integration/harness/wait.h"
+
+namespace meshctl {
+namespace {
+
+namespace v1 = mesh::session::v1;
+using mesh::bus::v1::ConversationId;
+using mesh::bus::v1::LedgerSent;
+
+ConversationId Conversation(const std::string& user) {
+  ConversationId id;
+  id.set_tenant("acme");
+  id.set_channel(mesh::bus::v1::CHANNEL_WHATSAPP);
+  id.set_account("1001");
+  id.set_user(user);
+  return id;
+}
+
+// Writes the log as the services do and tells session what they would have told it.
+class RebuildProcessTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::signal(SIGPIPE, SIG_IGN);
+    auto kafka = harness::KafkaBroker::StartNew();
+    ASSERT_TRUE(kafka.ok()) << kafka.status();
+    kafka_ = *std::move(kafka);
+    auto redis = harness::RedisServer::StartNew();
+    ASSERT_TRUE(redis.ok()) << redis.status();
+    redis_ = *std::move(redis);
+    session_service::Options options = session_service::DefaultOptions();
+    options.grpc.port = 0;
+    options.redis.port = redis_->port();
+    auto app = session_service::App::Start(options, metrics_);
+    ASSERT_TRUE(app.ok()) << app.status();
+    app_ = *std::move(app);
+    client_ = session::Client::Create("127.0.0.1:" + std::to_string(app_->port()));
+    rebuild_.bus.brokers = kafka_->address();
+    rebuild_.bus.partitions = 3;
+    rebuild_.progress = false;
+    ASSERT_TRUE(bus::EnsureTopics(rebuild_.bus, base::Clock::Real().Now() + std::chrono::seconds(30)).ok());
+    auto producer = bus::Producer::Create(rebuild_.bus, {}, "test", metrics_);
+    ASSERT_TRUE(producer.ok()) << producer.status();
+    producer_ = *std::move(producer);
+    ASSERT_TRUE(harness::WaitUntil([&] { return client_->connected() && app_->Ready().ok(); }));
+  }
+
+  std::int64_t Write(std::string_view topic, const ConversationId& conversation, const google::protobuf::Message& value,
+                     const std::string& key = "") {
+    bus::OutgoingRecord record;
+    record.topic = bus::TopicName(rebuild_.bus, topic);
+    record.key = key.empty() ? identity::KeyOf(conversation).value() : key;
+    record.partition = bus::PartitionFor(identity::KeyOf(conversation).value(), rebuild_.bus.partitions);
+    record.value = value.SerializeAsString();
+    const auto position = producer_->ProduceAndWait(std::move(record));
+    EXPECT_TRUE(position.ok()) << position.status();
+    return position.ok() ? position->offset : -1;
+  }
+  // Returns the turn; told to session once its reply is.
+  std::pair<mesh::bus::v1::Turn, std::int64_t> WriteTurn(const ConversationId& conversation, const std::string& message,
+                                                         const std::string& text) {
+    mesh::bus::v1::Turn turn;
+    *turn.mutable_conversation() = conversation;
+    turn.set_turn_id(identity::MakeTurnId(conversation, message).value());
+    turn.set_message_id(message);
+    turn.set_kind(mesh::bus::v1::TURN_KIND_MESSAGE);
+    turn.set_type("image");
+    turn.set_text(text);
+    turn.set_accepted_at_ms(1'700'000'000'000 + ++messages_);
+    turn_ids_.push_back(turn.turn_id());
+    return {turn, Write(bus::kTurns, conversation, turn)};
+  }
+  std::int64_t WriteReply(const mesh::bus::v1::Turn& turn, const std::string& text) {
+    mesh::bus::v1::ReplyRecord reply;
+    *reply.mutable_reply()->mutable_conversation() = turn.conversation();
+    reply.mutable_reply()->set_turn_id(turn.turn_id());
+    reply.mutable_reply()->set_text(text);
+    return Write(bus::kReplies, turn.conversation(), reply);
+  }
+  void Append(const mesh::bus::v1::Turn& turn, std::int64_t turns_offset, const std::string& reply,
+              std::int64_t replies_offset) {
+    v1::AppendTurnRequest request;
+    *request.mutable_conversation() = turn.conversation();
+    request.mutable_turn()->set_turn_id(turn.turn_id());
+    request.mutable_turn()->set_user_text(session::UserText(turn));
+    request.mutable_turn()->set_reply_text(reply);
+    request.mutable_turn()->set_accepted_at_ms(turn.accepted_at_ms());
+    request.mutable_turn()->set_turns_offset(turns_offset);
+    request.mutable_turn()->set_replies_offset(replies_offset);
+    std::promise<absl::Status> done;
+    client_->AppendTurn(request, {}, [&](const auto& response) { done.set_value(response.status()); });
+    const absl::Status status = done.get_future().get();
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  // In the ledger and to session.
+  void Settle(const mesh::bus::v1::Turn& turn, LedgerSent::Outcome sent, v1::Outcome outcome) {
+    const std::string reply_id =
+        identity::MakeReplyId(identity::TurnId(turn.turn_id()), 0, mesh::bus::v1::REPLY_KIND_ANSWER, 0).value();
+    mesh::bus::v1::LedgerRecord plan;
+    plan.mutable_plan()->set_turn_id(turn.turn_id());
+    *plan.mutable_plan()->mutable_conversation() = turn.conversation();
+    plan.mutable_plan()->add_parts("part");
+    Write(bus::kSendLedger, turn.conversation(), plan, "plan" + turn.turn_id());
+    mesh::bus::v1::LedgerRecord settled;
+    settled.mutable_sent()->set_reply_id(reply_id);
+    settled.mutable_sent()->set_outcome(sent);
+    Write(bus::kSendLedger, turn.conversation(), settled, "sent" + reply_id);
+    v1::SetOutcomeRequest request;
+    *request.mutable_conversation() = turn.conversation();
+    request.set_turn_id(turn.turn_id());
+    request.set_outcome(outcome);
+    std::promise<absl::Status> done;
+    client_->SetOutcome(request, {}, [&](const auto& response) { done.set_value(response.status()); });
+    const absl::Status status = done.get_future().get();
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  void Say(const ConversationId& conversation, const std::string& message, const std::string& text,
+           LedgerSent::Outcome sent = LedgerSent::OUTCOME_SENT, v1::Outcome outcome = v1::OUTCOME_SENT) {
+    const auto [turn, turns_offset] = WriteTurn(conversation, message, text);
+    const std::string reply = "answer to " + message;
+    const std::int64_t replies_offset = WriteReply(turn, reply);
+    WriteReply(turn, "other words of a re-run");
+    Append(turn, turns_offset, reply, replies_offset);
+    Settle(turn, sent, outcome);
+  }
+  void DeleteSoFar(const ConversationId& conversation) {
+    const auto written = producer_->ProduceAndWait(ForgetRecord(conversation, rebuild_.bus, 1'700'000'001'000));
+    ASSERT_TRUE(written.ok()) << written.status();
+    v1::ForgetRequest request;
+    *request.mutable_conversation() = conversation;
+    request.set_turns_offset(written->offset);
+    EXPECT_TRUE(client_->Forget(request, {}).ok());
+  }
+
+  // All but the token counts, which a rebuild estimates.
+  std::string History(const std::string& user) {
+    v1::GetSessionRequest request;
+    *request.mutable_conversation() = Conversation(user);
+    auto stored = client_->GetSession(request, {});
+    EXPECT_TRUE(stored.ok()) << stored.status();
+    if (!stored.ok()) return "";
+    for (v1::HistoryTurn& turn : *stored->mutable_turns()) {
+      turn.clear_user_tokens();
+      turn.clear_reply_tokens();
+    }
+    return stored->DebugString();
+  }
+  bool AllDone() {
+    v1::IsDoneRequest request;
+    for (const std::string& id : turn_ids_) request.add_turn_ids(id);
+    const auto done = client_->IsDone(request, {});
+    EXPECT_TRUE(done.ok()) << done.status();
+    return done.ok() && std::all_of(done->done().begin(), done->done().end(), [](bool one) { return one; });
+  }
+  RebuildResult RebuildNow() {
+    RebuildResult result;
+    const absl::Status status = Rebuild(rebuild_, client_.get(), &result);
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(result.refused, 0);
+    EXPECT_EQ(result.unjoined, 0);
+    return result;
+  }
+
+  telemetry::Registry metrics_;
+  std::unique_ptr<harness::KafkaBroker> kafka_;
+  std::unique_ptr<harness::RedisServer> redis_;
+  std::unique_ptr<session_service::App> app_;
+  std::unique_ptr<session::Client> client_;
+  std::unique_ptr<bus::Producer> producer_;
+  RebuildOptions rebuild_;
+  std::vector<std::string> turn_ids_;  // all that were answered
+  std::int64_t messages_ = 0;
+};
+
+// Goal: after Redis was lost the conversations are what they were, deletions included, and no retried webhook is
+// answered again; a second rebuild, beside what was said meanwhile, changes nothing.
+TEST_F(RebuildProcessTest, ALostStoreComesBackWholeAndOnlyOnce) {
+  for (int i = 0; i < 20; ++i) {
+    const std::string number = std::to_string(i);
+    Say(Conversation("ann"), "a" + number, "question " + number);
+    Say(Conversation("bob"), "b" + number, i == 3 ? "" : "question " + number);
+  }
+  Say(Conversation("ann"), "failed", "nobody saw the answer", LedgerSent::OUTCOME_FAILED, v1::OUTCOME_FAILED);
+  Say(Conversation("eve"), "secret", "a secret");
+  DeleteSoFar(Conversation("eve"));
+  Say(Conversation("eve"), "later", "something else");
+  const std::vector<std::string> users = {"ann", "bob", "eve"};
+  std::vector<std::string> before;
+  for (const std::string& user : users) before.push_back(History(user));
+  ASSERT_NE(before[0].find("OUTCOME_FAILED"), std::string::npos);
+  ASSERT_EQ(before[2].find("a secret"), std::string::npos);
+  ASSERT_TRUE(AllDone());
+
+  redis_->Stop();
+  ASSERT_TRUE(redis_->StartEmpty().ok());
+  v1::GetSessionRequest any;  // the pool finds its old connections closed, one call each
+  *any.mutable_conversation() = Conversation("ann");
+  ASSERT_TRUE(harness::WaitUntil([&] { return app_->Ready().ok() && client_->GetSession(any, {}).ok(); }));
+  ASSERT_EQ(History("ann").find("question"), std::string::npos);
+  ASSERT_FALSE(AllDone());
+
+  const RebuildResult result = RebuildNow();
+  EXPECT_EQ(result.turns, 43);
+  EXPECT_EQ(result.outcomes, 43);
+  EXPECT_EQ(result.deletions, 1);
+  for (std::size_t i = 0; i < users.size(); ++i) EXPECT_EQ(History(users[i]), before[i]) << users[i];
+  EXPECT_TRUE(AllDone()) << "a retried webhook would be answered again";
+
+  Say(Conversation("eve"), "after", "said after the rebuild");
+  const std::string eve = History("eve");
+  RebuildNow();
+  EXPECT_EQ(History("ann"), before[0]);
+  EXPECT_EQ(History("eve"), eve) << "the deletion is repeated, and must not reach what was said since";
+}
+
+// A store restored from a backup lacks the newest turns only, and the rebuild may begin shortly before.
+TEST_F(RebuildProcessTest, AStoreThatIsBehindIsBroughtUpToDateFromATime) {
+  Say(Conversation("ann"), "old", "an old question");
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  rebuild_.from_ms = base::Clock::Real().WallMs();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const auto [turn, turns_offset] = WriteTurn(Conversation("ann"), "new", "a new question");
+  WriteReply(turn, "a new answer");
+  EXPECT_EQ(History("ann").find("a new question"), std::string::npos);
+  const RebuildResult result = RebuildNow();
+  EXPECT_EQ(result.turns, 1) << "the old one is not read";
+  const std::string history = History("ann");
+  EXPECT_LT(history.find("an old question"), history.find("a new question"));
+  EXPECT_NE(history.find("a new answer"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace meshctl
