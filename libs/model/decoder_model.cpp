@@ -216,19 +216,15 @@ const kvcache::StepBatch& DecoderModel::KeepSampledRows(const kvcache::StepBatch
 void DecoderModel::Embed(const kvcache::StepBatch& batch) {
   const WeightMatrix& embedding = weights_.token_embedding;
   const std::int64_t row_bytes = kernels::RowBytes(embedding.format, embedding.cols);
-  constexpr std::int64_t kTogether = MatrixProducts::kRowsPerTask;
-  const std::int64_t rows = batch.rows();
-  threads_.Run((rows + kTogether - 1) / kTogether,
-               [&](std::int64_t task, int) {
-                 for (std::int64_t row = task * kTogether; row < std::min(rows, (task + 1) * kTogether); ++row) {
-                   const std::int64_t token = batch.token_ids[static_cast<std::size_t>(row)];
-                   float* x = x_.data() + row * config_.width;
-                   kernels_.dequantize_row(embedding.format, embedding.data + token * row_bytes, config_.width, x);
-                   if (config_.embedding_scale == 1.0F) continue;
-                   for (std::int32_t i = 0; i < config_.width; ++i) x[i] *= config_.embedding_scale;
-                 }
-               },
-               {"embed", "", rows});
+  ForRows(threads_, batch.rows(),
+          [&](std::int64_t row, int) {
+            const std::int64_t token = batch.token_ids[static_cast<std::size_t>(row)];
+            float* x = x_.data() + row * config_.width;
+            kernels_.dequantize_row(embedding.format, embedding.data + token * row_bytes, config_.width, x);
+            if (config_.embedding_scale == 1.0F) return;
+            for (std::int32_t i = 0; i < config_.width; ++i) x[i] *= config_.embedding_scale;
+          },
+          {"embed", "", batch.rows()});
 }
 
 kernels::PagedKv DecoderModel::LayerKv(std::int32_t layer) const {
@@ -268,16 +264,14 @@ MatrixProducts::Product DecoderModel::ToResidual(const ProductMatrix& w) const {
 void DecoderModel::AddBranch(const std::vector<float>& post_norm, std::int64_t rows) {
   if (post_norm.empty()) return;  // the product has added it
   const std::int64_t width = config_.width;
-  constexpr std::int64_t kTogether = MatrixProducts::kRowsPerTask;
-  threads_.Run((rows + kTogether - 1) / kTogether,
-               [&](std::int64_t task, int) {
-                 const std::int64_t begin = task * kTogether, count = std::min(rows - begin, kTogether);
-                 float* branch = branch_.data() + begin * width;
-                 float* x = x_.data() + begin * width;
-                 kernels_.rms_norm(branch, post_norm.data(), config_.rms_epsilon, count, width, branch);
-                 for (std::int64_t i = 0; i < count * width; ++i) x[i] += branch[i];
-               },
-               {"add_branch", "", rows});
+  ForRows(threads_, rows,
+          [&](std::int64_t row, int) {
+            float* branch = branch_.data() + row * width;
+            float* x = x_.data() + row * width;
+            kernels_.rms_norm(branch, post_norm.data(), config_.rms_epsilon, 1, width, branch);
+            for (std::int64_t i = 0; i < width; ++i) x[i] += branch[i];
+          },
+          {"add_branch", "", rows});
 }
 
 // rope(W_q n), rope(W_k n), W_v n, n = norm(x), with the biases and norms that the layer has; keys and values stored
@@ -301,18 +295,15 @@ void DecoderModel::QueriesKeysAndValues(const kvcache::StepBatch& batch, std::in
     return batch.block_ids.data() + batch.block_begin[sequence];
   };
   // Keys and values of all rows are stored before any row attends: later rows of a chunk see the earlier ones.
-  constexpr std::int64_t kTogether = MatrixProducts::kRowsPerTask;
-  threads_.Run((rows + kTogether - 1) / kTogether,
-               [&](std::int64_t task, int) {
-                 for (std::int64_t row = task * kTogether; row < std::min(rows, (task + 1) * kTogether); ++row) {
-                   float* q = qkv_.data() + row * qkv_width;
-                   const std::int64_t position = batch.positions[static_cast<std::size_t>(row)];
-                   FinishQkv(layer, Angles(layer_index, position), q);
-                   kernels_.store_kv(kv, blocks_of_row(row)[position / options_.block_size],
-                                     position % options_.block_size, q + q_width, q + q_width + kv_width);
-                 }
-               },
-               {"rope_store_kv", "", rows});
+  ForRows(threads_, rows,
+          [&](std::int64_t row, int) {
+            float* q = qkv_.data() + row * qkv_width;
+            const std::int64_t position = batch.positions[static_cast<std::size_t>(row)];
+            FinishQkv(layer, Angles(layer_index, position), q);
+            kernels_.store_kv(kv, blocks_of_row(row)[position / options_.block_size], position % options_.block_size,
+                              q + q_width, q + q_width + kv_width);
+          },
+          {"rope_store_kv", "", rows});
 }
 
 // x += W_o attention(queries, keys, values)

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,6 +56,10 @@ enum class MetadataType : std::uint32_t {  // numbered as in the file
   kInt64 = 11,
   kFloat64 = 12,
 };
+
+// Of a number or bool in the file; 0 for strings and arrays, whose length stands before them, nullopt for what a file
+// may say and is no type.
+std::optional<std::uint64_t> EncodedBytes(MetadataType type);
 
 // A GGUF model file (versions 2 and 3, little endian), mapped read-only. Layout: docs/gguf.md of the ggml project.
 //

@@ -85,8 +85,8 @@ class Editor {
 
   static std::size_t SizeOf(MetadataType type) {
     // Of a string or an array it is the length, and nothing follows.
-    const bool number = type != MetadataType::kString && type != MetadataType::kArray;
-    return number ? tensor::EncodedNumberBytes(type) : sizeof(std::uint64_t);
+    const std::uint64_t number = tensor::EncodedBytes(type).value();
+    return number > 0 ? number : sizeof(std::uint64_t);
   }
 
   // Text of the script's own bytes, also in the middle of what is there.

@@ -11,8 +11,6 @@ namespace {
 
 constexpr KnownFinding kKnown[] = {
     {"answered_and_dead_lettered", "a worker dies between its dead letter and its notice, and the re-run answers"},
-    {"history_not_first_reply", "a worker dies between reply and AppendTurn, and nothing corrects the re-run's words"},
-    {"outcome_wrong", "a record is marked done before its outcome is reported, and a kill there loses the report"},
     {"part_after_withdrawal", "after a kill the successor of a withdrawn part sends the parts behind it"},
     {"left_parked", "nothing brings a parked reply back"},
 };

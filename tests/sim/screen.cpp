@@ -1,6 +1,5 @@
 #include "tests/sim/screen.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <utility>
@@ -17,47 +16,6 @@ using std::chrono::seconds;
 // As long as http::Client waits, so that an answer lost on the way is found out late (LaneOptions::post_timeout).
 constexpr base::Duration kPostTimeout = seconds(10);
 constexpr base::Duration kWebhookMax = seconds(12);  // from showing a message to the first try of its status
-
-class Small final : public channel::Codec {
- public:
-  mesh::bus::v1::Channel channel() const override { return mesh::bus::v1::CHANNEL_WHATSAPP; }
-  absl::StatusOr<std::vector<channel::Event>> Decode(std::string_view) const override {
-    return std::vector<channel::Event>{};
-  }
-  channel::OutboundRequest EncodeText(const account::Account&, std::string_view user, std::string_view text,
-                                      std::string_view in_reply_to, std::string_view reply_id_hex) const override {
-    channel::OutboundRequest request;
-    for (const std::string_view field : {reply_id_hex, user, in_reply_to}) request.body.append(field).append(",");
-    request.body.append(text);
-    return request;
-  }
-  channel::SendAnswer DecodeAnswer(int, std::string_view body) const override {
-    channel::SendAnswer answer;
-    answer.verdict = channel::SendVerdict::kAccepted;
-    if (body == "refuse") {
-      answer.verdict = channel::SendVerdict::kRetry;
-      answer.error_code = 2;
-    } else if (body == "park") {
-      answer.verdict = channel::SendVerdict::kPark;
-      answer.error_code = 190;
-    } else if (body == "fail") {
-      answer.verdict = channel::SendVerdict::kFail;
-      answer.error_code = 131026;
-    } else {
-      answer.message_id = body;
-    }
-    return answer;
-  }
-  std::vector<std::string> Split(std::string_view text) const override {
-    std::vector<std::string> parts;
-    while (!text.empty()) {
-      const std::size_t cut = std::min(text.find('|'), text.size());
-      parts.emplace_back(text.substr(0, cut));
-      text.remove_prefix(std::min(cut + 1, text.size()));
-    }
-    return parts;
-  }
-};
 
 http::ClientResult Answer(std::string body) {
   http::ClientResult result;
@@ -80,11 +38,6 @@ std::string TakeField(std::string_view* body) {
 }
 
 }  // namespace
-
-const channel::Codec& SmallCodec() {
-  static const Small codec;
-  return codec;
-}
 
 Screen::Behaviour Screen::Choose() {
   if (world_->healed() || !world_->random.Chance(world_->rates.graph)) return Behaviour::kAccept;

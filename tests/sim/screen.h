@@ -55,8 +55,4 @@ class Screen {
   std::vector<Message> shown_;
 };
 
-// A channel in small: parts are separated by '|', a request's body is "reply id,user,in reply to,text", an answer's
-// body the verdict.
-const channel::Codec& SmallCodec();
-
 }  // namespace sim

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "tests/fakes/small_codec.h"
 #include "tests/sim/describe.h"
 #include "tests/sim/world.h"
 
@@ -124,7 +125,10 @@ std::shared_ptr<const account::Account> SenderProcess::FindAccount(mesh::bus::v1
   return world_->account;
 }
 
-const channel::Codec* SenderProcess::FindCodec(mesh::bus::v1::Channel) const { return &SmallCodec(); }
+const channel::Codec* SenderProcess::FindCodec(mesh::bus::v1::Channel) const {
+  static const fakes::SmallCodec codec;
+  return &codec;
+}
 
 // --- ReplyIntake ---
 

@@ -25,8 +25,7 @@ std::int64_t RowChunks(std::span<const MatrixProducts::Product> products, std::i
 // The first row of a chunk: where a thread's share of the row-wise tasks begins, too, if each thread has a chunk.
 std::int64_t ChunkBegin(std::int64_t rows, std::int64_t chunk, std::int64_t chunks) {
   if (chunk == chunks) return rows;
-  constexpr std::int64_t kTogether = MatrixProducts::kRowsPerTask;
-  return (rows + kTogether - 1) / kTogether * chunk / chunks * kTogether;
+  return RowTasks(rows) * chunk / chunks * kRowsPerTask;
 }
 
 }  // namespace

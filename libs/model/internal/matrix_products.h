@@ -10,6 +10,7 @@
 #include "kernels/primitives/thread_pool.h"
 #include "libs/model/decoder_weights.h"
 #include "libs/model/internal/aligned_array.h"
+#include "libs/model/internal/for_rows.h"
 #include "libs/model/internal/weight_arena.h"
 
 namespace model {
@@ -71,22 +72,16 @@ class MatrixProducts {
     for (const Product& product : products) {
       (product.w->weights == ProductWeights::kInt8 ? round : plain) = true;
     }
-    threads_.Run((rows + kRowsPerTask - 1) / kRowsPerTask,
-                 [&](std::int64_t task, int thread) {
-                   const std::int64_t end = rows < (task + 1) * kRowsPerTask ? rows : (task + 1) * kRowsPerTask;
-                   for (std::int64_t row = task * kRowsPerTask; row < end; ++row) {
-                     float* own = plain ? input_.data() + row * columns : scratch_.data() + thread * scratch_floats_;
-                     const float* x = make_row(row, own);
-                     if (plain && x != own) std::memcpy(own, x, static_cast<std::size_t>(columns) * sizeof(float));
-                     if (round) kernels_.quantize_row(x, rounded, row);
-                   }
-                 },
-                 {name, " input", rows});
+    ForRows(threads_, rows,
+            [&](std::int64_t row, int thread) {
+              float* own = plain ? input_.data() + row * columns : scratch_.data() + thread * scratch_floats_;
+              const float* x = make_row(row, own);
+              if (plain && x != own) std::memcpy(own, x, static_cast<std::size_t>(columns) * sizeof(float));
+              if (round) kernels_.quantize_row(x, rounded, row);
+            },
+            {name, " input", rows});
     Multiply(name, products, rounded);
   }
-
-  // Fewer rows than this are not worth the launch of a row-wise function on several threads.
-  static constexpr std::int64_t kRowsPerTask = 8;
 
  private:
   template <typename Value>

@@ -20,31 +20,6 @@ constexpr std::uint32_t kMagic = 0x46554747;  // "GGUF"
 constexpr std::uint64_t kMetadataEntryBytesMin = 8 + 1 + 4 + 1;
 constexpr std::uint64_t kTensorEntryBytesMin = 8 + 1 + 4 + 8 + 4 + 8;
 
-// Encoded size of a number or bool; 0 for strings and arrays, nullopt for a number that is no type.
-std::optional<std::uint64_t> EncodedSize(std::uint32_t type) {
-  switch (static_cast<MetadataType>(type)) {
-    case MetadataType::kUint8:
-    case MetadataType::kInt8:
-    case MetadataType::kBool:
-      return 1;
-    case MetadataType::kUint16:
-    case MetadataType::kInt16:
-      return 2;
-    case MetadataType::kUint32:
-    case MetadataType::kInt32:
-    case MetadataType::kFloat32:
-      return 4;
-    case MetadataType::kUint64:
-    case MetadataType::kInt64:
-    case MetadataType::kFloat64:
-      return 8;
-    case MetadataType::kString:
-    case MetadataType::kArray:
-      return 0;
-  }
-  return std::nullopt;
-}
-
 std::string_view AsText(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
@@ -68,6 +43,30 @@ std::optional<std::uint64_t> AlignUp(std::uint64_t value, std::uint64_t alignmen
 }
 
 }  // namespace
+
+std::optional<std::uint64_t> EncodedBytes(MetadataType type) {
+  switch (type) {
+    case MetadataType::kUint8:
+    case MetadataType::kInt8:
+    case MetadataType::kBool:
+      return 1;
+    case MetadataType::kUint16:
+    case MetadataType::kInt16:
+      return 2;
+    case MetadataType::kUint32:
+    case MetadataType::kInt32:
+    case MetadataType::kFloat32:
+      return 4;
+    case MetadataType::kUint64:
+    case MetadataType::kInt64:
+    case MetadataType::kFloat64:
+      return 8;
+    case MetadataType::kString:
+    case MetadataType::kArray:
+      return 0;
+  }
+  return std::nullopt;
+}
 
 absl::Status GgufParser::DataLoss(std::string_view reason) const {
   return absl::DataLossError(base::StrCat("GGUF byte ", cursor_.offset(), ": ", reason));
@@ -137,9 +136,9 @@ absl::Status GgufParser::ReadMetadataEntry() {
   if (key->empty()) return DataLoss("an empty metadata key");
   const auto type = cursor_.Read<std::uint32_t>();
   if (!type.has_value()) return DataLoss(base::StrCat("the file ends inside the type of key ", Quoted(*key)));
-  if (!EncodedSize(*type).has_value())
-    return DataLoss(base::StrCat("key ", Quoted(*key), " has no such type: ", *type));
   const auto metadata_type = static_cast<MetadataType>(*type);
+  if (!EncodedBytes(metadata_type).has_value())
+    return DataLoss(base::StrCat("key ", Quoted(*key), " has no such type: ", *type));
   auto value = metadata_type == MetadataType::kArray ? ReadArray() : ReadScalar(metadata_type);
   if (!value.ok()) {
     return absl::Status(value.status().code(), base::StrCat(value.status().message(), " (key ", Quoted(*key), ")"));
@@ -155,7 +154,7 @@ absl::StatusOr<GgufFile::MetadataValue> GgufParser::ReadScalar(MetadataType type
     if (!text.ok()) return text.status();
     return GgufFile::MetadataValue{.type = type, .bytes = std::as_bytes(std::span(*text))};
   }
-  const auto bytes = cursor_.Take(*EncodedSize(static_cast<std::uint32_t>(type)));
+  const auto bytes = cursor_.Take(*EncodedBytes(type));
   if (!bytes.has_value()) return DataLoss("the file ends inside a metadata value");
   if (type == MetadataType::kBool && !AllBools(*bytes)) return DataLoss("a bool that is neither 0 nor 1");
   return GgufFile::MetadataValue{.type = type, .bytes = *bytes};
@@ -165,12 +164,12 @@ absl::StatusOr<GgufFile::MetadataValue> GgufParser::ReadArray() {
   const auto element_type = cursor_.Read<std::uint32_t>();
   const auto count = cursor_.Read<std::uint64_t>();
   if (!element_type.has_value() || !count.has_value()) return DataLoss("the file ends inside the head of an array");
-  const std::optional<std::uint64_t> element_size = EncodedSize(*element_type);
+  const auto type = static_cast<MetadataType>(*element_type);
+  const std::optional<std::uint64_t> element_size = EncodedBytes(type);
   if (!element_size.has_value()) return DataLoss(base::StrCat("an array of no such type: ", *element_type));
   if (*count > kArrayElementsMax) {
     return DataLoss(base::StrCat("an array of ", *count, " elements is over the limit of ", kArrayElementsMax));
   }
-  const auto type = static_cast<MetadataType>(*element_type);
   if (type == MetadataType::kArray) return DataLoss("an array of arrays, which no known model has");
   GgufFile::MetadataValue value;
   value.type = MetadataType::kArray;

@@ -8,31 +8,6 @@
 
 namespace tensor {
 
-std::size_t EncodedNumberBytes(MetadataType type) {
-  switch (type) {
-    case MetadataType::kUint8:
-    case MetadataType::kInt8:
-    case MetadataType::kBool:
-      return 1;
-    case MetadataType::kUint16:
-    case MetadataType::kInt16:
-      return 2;
-    case MetadataType::kUint32:
-    case MetadataType::kInt32:
-    case MetadataType::kFloat32:
-      return 4;
-    case MetadataType::kUint64:
-    case MetadataType::kInt64:
-    case MetadataType::kFloat64:
-      return 8;
-    case MetadataType::kString:
-    case MetadataType::kArray:
-      break;
-  }
-  CHECK_MSG(false, "a type of numbers");
-  return 0;
-}
-
 namespace {
 
 class Scissors {
@@ -73,7 +48,7 @@ class Scissors {
         return;
       }
       default:
-        Take(EncodedNumberBytes(static_cast<MetadataType>(type)));
+        Take(EncodedBytes(static_cast<MetadataType>(type)).value());
     }
   }
 

@@ -60,7 +60,6 @@ template <typename T>
 std::string Encoded(T value) {
   return GgufBuilder().Put(value).bytes();
 }
-std::size_t EncodedNumberBytes(MetadataType type);  // REQUIRES: neither a string nor an array
 std::string EncodedText(std::string_view text);
 std::string EncodedTexts(const std::vector<std::string>& texts);  // an array of strings
 template <typename T>

@@ -7,53 +7,12 @@
 #include "libs/base/hex.h"
 #include "libs/bus/topics.h"
 #include "libs/crypto/digest.h"
+#include "tests/fakes/small_codec.h"
 
 namespace sender {
 namespace {
 
 constexpr std::int64_t kWallStartMs = 1'760'000'000'000;
-
-// A channel in small: parts are separated by '|', a request's body is "reply id,user,text", an answer's body the
-// verdict.
-class TinyCodec final : public channel::Codec {
- public:
-  mesh::bus::v1::Channel channel() const override { return mesh::bus::v1::CHANNEL_WHATSAPP; }
-  absl::StatusOr<std::vector<channel::Event>> Decode(std::string_view) const override {
-    return std::vector<channel::Event>{};
-  }
-  channel::OutboundRequest EncodeText(const account::Account&, std::string_view user, std::string_view text,
-                                      std::string_view, std::string_view reply_id_hex) const override {
-    channel::OutboundRequest request;
-    request.body = std::string(reply_id_hex) + "," + std::string(user) + "," + std::string(text);
-    return request;
-  }
-  channel::SendAnswer DecodeAnswer(int, std::string_view body) const override {
-    channel::SendAnswer answer;
-    if (body == "refuse") {
-      answer.verdict = channel::SendVerdict::kRetry;
-      answer.error_code = 2;
-    } else if (body == "park") {
-      answer.verdict = channel::SendVerdict::kPark;
-      answer.error_code = 190;
-    } else if (body == "fail") {
-      answer.verdict = channel::SendVerdict::kFail;
-      answer.error_code = 131026;
-    } else {
-      answer.verdict = channel::SendVerdict::kAccepted;
-      answer.message_id = std::string(body);
-    }
-    return answer;
-  }
-  std::vector<std::string> Split(std::string_view text) const override {
-    std::vector<std::string> parts;
-    while (!text.empty()) {
-      const std::size_t cut = std::min(text.find('|'), text.size());
-      parts.emplace_back(text.substr(0, cut));
-      text.remove_prefix(std::min(cut + 1, text.size()));
-    }
-    return parts;
-  }
-};
 
 }  // namespace
 
@@ -222,7 +181,7 @@ std::shared_ptr<const account::Account> Process::FindAccount(mesh::bus::v1::Chan
 }
 
 const channel::Codec* Process::FindCodec(mesh::bus::v1::Channel channel) const {
-  static const TinyCodec codec;
+  static const fakes::SmallCodec codec;
   return channel == mesh::bus::v1::CHANNEL_WHATSAPP ? &codec : nullptr;
 }
 
@@ -358,12 +317,13 @@ std::int64_t World::AppendToLedger(const LedgerEntry& entry) {
 }
 
 void World::Show(const Effects::Send& send, std::string* message_id) {
-  const std::string& body = send.request.body;
+  const std::string& body = send.request.body;  // fakes::SmallCodec
   const std::size_t first = body.find(',');
   const std::size_t second = body.find(',', first + 1);
+  const std::size_t third = body.find(',', second + 1);
   *message_id = "wamid." + std::to_string(shown.size());
   shown.push_back(
-      {body.substr(0, first), body.substr(first + 1, second - first - 1), body.substr(second + 1), *message_id});
+      {body.substr(0, first), body.substr(first + 1, second - first - 1), body.substr(third + 1), *message_id});
   if (statuses_flow) TellStatus(shown.back(), mesh::bus::v1::DELIVERY_STATE_DELIVERED);
 }
 

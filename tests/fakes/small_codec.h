@@ -1,0 +1,55 @@
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/channel/codec.h"
+
+namespace fakes {
+
+// A channel in small: parts are separated by '|', a request's body is "reply id,user,in reply to,text", an answer's
+// body the verdict, or the id that the message got.
+class SmallCodec final : public channel::Codec {
+ public:
+  mesh::bus::v1::Channel channel() const override { return mesh::bus::v1::CHANNEL_WHATSAPP; }
+  absl::StatusOr<std::vector<channel::Event>> Decode(std::string_view) const override {
+    return std::vector<channel::Event>{};
+  }
+  channel::OutboundRequest EncodeText(const account::Account&, std::string_view user, std::string_view text,
+                                      std::string_view in_reply_to, std::string_view reply_id_hex) const override {
+    channel::OutboundRequest request;
+    for (const std::string_view field : {reply_id_hex, user, in_reply_to}) request.body.append(field).append(",");
+    request.body.append(text);
+    return request;
+  }
+  channel::SendAnswer DecodeAnswer(int, std::string_view body) const override {
+    channel::SendAnswer answer;
+    answer.verdict = channel::SendVerdict::kAccepted;
+    if (body == "refuse") {
+      answer.verdict = channel::SendVerdict::kRetry;
+      answer.error_code = 2;
+    } else if (body == "park") {
+      answer.verdict = channel::SendVerdict::kPark;
+      answer.error_code = 190;
+    } else if (body == "fail") {
+      answer.verdict = channel::SendVerdict::kFail;
+      answer.error_code = 131026;
+    } else {
+      answer.message_id = body;
+    }
+    return answer;
+  }
+  std::vector<std::string> Split(std::string_view text) const override {
+    std::vector<std::string> parts;
+    while (!text.empty()) {
+      const std::size_t cut = std::min(text.find('|'), text.size());
+      parts.emplace_back(text.substr(0, cut));
+      text.remove_prefix(std::min(cut + 1, text.size()));
+    }
+    return parts;
+  }
+};
+
+}  // namespace fakes
