@@ -141,13 +141,24 @@ class EndlessEngine final : public engine::Engine {
   engine::GenerationRequest last_request_;
 };
 
-// Accounts of this text, whose secret files are all named `secret`.
-inline std::unique_ptr<FixedAccounts> AccountsOf(const std::string& test_name, const std::string& yaml) {
+// One development account on WhatsApp, "1" of the tenant "test".
+//   fields : further lines of it, indented by four, or nothing
+inline std::unique_ptr<FixedAccounts> AccountsOf(const std::string& test_name, const std::string& fields) {
+  constexpr char kAccount[] = R"(accounts:
+  - tenant: test
+    channel: whatsapp
+    account_id: "1"
+    development: true
+    app_secret_file: secret
+    verify_token_file: secret
+    access_token_file: secret
+    graph_base_url: http://127.0.0.1:1
+)";
   const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / test_name;
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "secret") << "secret";
   std::filesystem::permissions(folder / "secret", std::filesystem::perms::owner_read);
-  std::ofstream(folder / "accounts.yaml") << yaml;
+  std::ofstream(folder / "accounts.yaml") << kAccount << fields;
   auto book = account::AccountBook::Load(folder / "accounts.yaml");
   EXPECT_TRUE(book.ok()) << book.status();
   std::filesystem::remove_all(folder);

@@ -55,17 +55,6 @@ class RecordingConsumer final : public bus::Consumer {
   std::atomic<int> resumes_{0};
 };
 
-constexpr char kAccount[] = R"(accounts:
-  - tenant: test
-    channel: whatsapp
-    account_id: "1"
-    development: true
-    app_secret_file: secret
-    verify_token_file: secret
-    access_token_file: secret
-    graph_base_url: http://127.0.0.1:1
-)";
-
 // The intake with everything behind it, and peers that a test scripts.
 class TurnIntakeTest : public testing::Test {
  protected:
@@ -76,7 +65,7 @@ class TurnIntakeTest : public testing::Test {
   }
 
   void StartWith(const std::string& account_fields, std::int32_t window_records_max = 4096) {
-    accounts_ = AccountsOf("turn_intake_test", kAccount + account_fields);
+    accounts_ = AccountsOf("turn_intake_test", account_fields);
     const TurnContext context{.loop = &loop_,
                               .producer = &producer_,
                               .session = &session_,

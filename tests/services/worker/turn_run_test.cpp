@@ -24,16 +24,7 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr char kAccounts[] = R"(accounts:
-  - tenant: test
-    channel: whatsapp
-    account_id: "1"
-    development: true
-    app_secret_file: secret
-    verify_token_file: secret
-    access_token_file: secret
-    graph_base_url: http://127.0.0.1:1
-    turn_deadline_s: 10
+constexpr char kAccountFields[] = R"(    turn_deadline_s: 10
     notice_text: Sorry.
 )";
 
@@ -72,7 +63,7 @@ class FailingEngine final : public engine::Engine {
 class TurnRunTest : public testing::Test {
  protected:
   TurnRunTest() : metrics_(registry_), loop_(1000) {
-    accounts_ = AccountsOf("turn_run_test", kAccounts);
+    accounts_ = AccountsOf("turn_run_test", kAccountFields);
     clock_.Advance(base::Clock::Real().Now() - clock_.Now());  // the engine reads the real clock for deadlines
     engine::EngineOptions options;
     options.kind = engine::EngineKind::kEcho;
@@ -326,7 +317,7 @@ TEST_F(TurnRunTest, WhatMayStandInTheLogAlreadyCannotBeDropped) {
 }
 
 TEST_F(TurnRunTest, ATurnThatStandsForTooManyGetsTheAccountsText) {
-  accounts_ = AccountsOf("turn_run_test", std::string(kAccounts) + "    overflow_text: One at a time.\n");
+  accounts_ = AccountsOf("turn_run_test", std::string(kAccountFields) + "    overflow_text: One at a time.\n");
   auto task = Task();
   task->stands_for_too_many = true;
   const auto run = TurnRun::Start(Context(), task, OnDone());
