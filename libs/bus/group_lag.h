@@ -42,7 +42,27 @@ class GroupLagReader {
 };
 
 // Where `group` (without prefix) stands on every partition of `topic` (full name). Asks the broker; joins nothing.
-absl::StatusOr<std::vector<PartitionLag>> GroupLag(const BusOptions& bus, std::string_view group,
-                                                   const std::string& topic, base::MonotonicTime deadline);
+//
+// Connections are kept between looks: a client made for one look costs the broker more than all it asks. Partitions
+// that are added meanwhile are seen within a minute.
+//
+// Threading: one thread at a time; it waits for the broker.
+class GroupTopicLag {
+ public:
+  GroupTopicLag(BusOptions bus, std::string group, std::string topic);
+
+  // NotFound: there is no such topic. After a failure the next look begins anew.
+  absl::StatusOr<std::vector<PartitionLag>> Look(base::MonotonicTime deadline);
+
+ private:
+  absl::Status Open(base::MonotonicTime deadline);
+  absl::StatusOr<std::vector<PartitionLag>> OpenAndRead(base::MonotonicTime deadline);
+
+  const BusOptions bus_;
+  const std::string group_, topic_;
+  std::unique_ptr<GroupLagReader> reader_;  // nullptr: not open
+  std::vector<TopicPartition> partitions_;
+  base::MonotonicTime listed_at_{};  // when the partitions were
+};
 
 }  // namespace bus

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <utility>
 
-#include "libs/bus/group_lag.h"
 #include "libs/bus/topics.h"
 #include "libs/telemetry/log.h"
 #include "services/exporter/redis_info.h"
@@ -34,7 +33,15 @@ absl::Status Observe(const Metrics::Source& source, std::string_view name, Funct
 }  // namespace
 
 Collector::Collector(const Options& options, std::vector<GroupAndTopic> groups, const Metrics* metrics)
-    : options_(options), groups_(std::move(groups)), metrics_(metrics), ages_(groups_.size()) {
+    : options_(options),
+      groups_(std::move(groups)),
+      metrics_(metrics),
+      ages_(groups_.size()),
+      dead_letters_(options.bus, "exporter", bus::TopicName(options.bus, bus::kDeadLetter)),
+      parked_(options.bus, "exporter", bus::TopicName(options.bus, bus::kParked)) {
+  for (const GroupAndTopic& group : groups_) {
+    lags_.emplace_back(options_.bus, group.group, bus::TopicName(options_.bus, group.topic));
+  }
   absl::StatusOr<std::unique_ptr<Nvml>> nvml = Nvml::Open(options_.nvml_library);
   if (nvml.ok()) {
     nvml_ = *std::move(nvml);
@@ -55,14 +62,13 @@ absl::Status Collector::LookAtKafka() {
   const base::MonotonicTime deadline = Now() + kKafkaDeadline;
   absl::Status first_failure;
   for (std::size_t index = 0; index < groups_.size(); ++index) first_failure.Update(LookAtGroup(index, deadline));
-  first_failure.Update(CountRecords(bus::kDeadLetter, metrics_->dead_letters, deadline));
-  first_failure.Update(CountRecords(bus::kParked, metrics_->parked, deadline));
+  first_failure.Update(CountRecords(dead_letters_, metrics_->dead_letters, deadline));
+  first_failure.Update(CountRecords(parked_, metrics_->parked, deadline));
   return first_failure;
 }
 
 absl::Status Collector::LookAtGroup(std::size_t index, base::MonotonicTime deadline) {
-  const GroupAndTopic& group = groups_[index];
-  const auto lags = bus::GroupLag(options_.bus, group.group, bus::TopicName(options_.bus, group.topic), deadline);
+  const auto lags = lags_[index].Look(deadline);
   if (!lags.ok()) return lags.status();
   std::int64_t sum = 0;
   std::int64_t worst = 0;
@@ -79,10 +85,9 @@ absl::Status Collector::LookAtGroup(std::size_t index, base::MonotonicTime deadl
   return absl::OkStatus();
 }
 
-absl::Status Collector::CountRecords(std::string_view topic, const telemetry::Gauge& gauge,
+absl::Status Collector::CountRecords(bus::GroupTopicLag& topic, const telemetry::Gauge& gauge,
                                      base::MonotonicTime deadline) {
-  // A group that never committed has all of the topic before it.
-  const auto lags = bus::GroupLag(options_.bus, "exporter", bus::TopicName(options_.bus, topic), deadline);
+  const auto lags = topic.Look(deadline);
   if (!lags.ok()) return lags.status();
   std::int64_t records = 0;
   for (const bus::PartitionLag& partition : *lags) records += partition.end - partition.low;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "libs/bus/group_lag.h"
 #include "libs/redis/connection.h"
 #include "services/exporter/config.h"
 #include "services/exporter/metrics.h"
@@ -27,14 +28,16 @@ class Collector {
  private:
   absl::Status LookAtKafka();
   absl::Status LookAtGroup(std::size_t index, base::MonotonicTime deadline);
-  absl::Status CountRecords(std::string_view topic, const telemetry::Gauge& gauge, base::MonotonicTime deadline);
+  absl::Status CountRecords(bus::GroupTopicLag& topic, const telemetry::Gauge& gauge, base::MonotonicTime deadline);
   absl::Status LookAtRedis();
   absl::Status LookAtGpus();
 
   const Options options_;
   const std::vector<GroupAndTopic> groups_;
   const Metrics* const metrics_;
+  std::vector<bus::GroupTopicLag> lags_;      // as groups_
   std::vector<QueueAge> ages_;                // as groups_
+  bus::GroupTopicLag dead_letters_, parked_;  // of a group that never commits: all of the topic is before it
   std::unique_ptr<redis::Connection> redis_;  // nullptr: not connected
   std::unique_ptr<Nvml> nvml_;                // nullptr: none on this machine
 };

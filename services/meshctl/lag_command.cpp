@@ -51,7 +51,7 @@ int RunLag(int argc, const char* const* argv) {
     std::printf("%-16s %-20s %9s %12s %12s %8s\n", "GROUP", "TOPIC", "PARTITION", "COMMITTED", "END", "LAG");
   for (const auto& [group, name] : kReaders) {
     const std::string topic = bus::TopicName(connections.bus, name);
-    const auto lags = bus::GroupLag(connections.bus, group, topic, In(kTimeout));
+    const auto lags = bus::GroupTopicLag(connections.bus, std::string(group), topic).Look(In(kTimeout));
     if (!lags.ok()) return Fail("lag", lags.status());
     std::int64_t total = 0;
     for (const bus::PartitionLag& lag : *lags) {
