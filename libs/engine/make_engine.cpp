@@ -27,6 +27,16 @@ absl::StatusOr<std::unique_ptr<Generator>> MakeEcho(const EngineOptions& options
   return std::make_unique<EchoGenerator>(options.echo_step_time);
 }
 
+// An option without effect would leave its user believing that it has one.
+absl::Status CheckCardOptions(const EngineOptions& options) {
+  const char* name = options.weights != "file"      ? "weights"
+                     : options.tensor_parallel != 1 ? "tensor_parallel"
+                     : options.device_ordinal != 0  ? "device_ordinal"
+                                                    : nullptr;
+  if (name == nullptr) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(name, " is for a card; leave it out, or choose device=cuda"));
+}
+
 absl::StatusOr<std::unique_ptr<Engine>> Make(const EngineOptions& asked) {
   EngineOptions options = asked;
   const bool on_card = options.kind == EngineKind::kLlm && options.device == "cuda";
@@ -37,6 +47,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Make(const EngineOptions& asked) {
     options.step_tokens_max = std::max(on_card ? kStepTokensDefaultOnCard : kStepTokensDefault, options.sequences_max);
   }
   const bool on_host = options.kind == EngineKind::kLlm && options.device == "cpu";
+  if (on_host) {
+    if (absl::Status status = CheckCardOptions(options); !status.ok()) return status;
+  }
   if (options.swap_blocks < -1 || options.swap_blocks > (1 << 24) || (options.swap_blocks > 0 && !on_host)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "swap_blocks is ", options.swap_blocks, ", must be in [-1, 2^24], and at most 0 without a model on the CPU"));

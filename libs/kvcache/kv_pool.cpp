@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
+#include "libs/base/usable_memory.h"
 
 namespace kvcache {
 namespace {
@@ -59,6 +60,13 @@ absl::StatusOr<KvPool> KvPool::Create(const KvPoolShape& shape) {
   std::size_t bytes = 0;
   if (__builtin_mul_overflow(layer_bytes, 2 * static_cast<std::size_t>(shape.layers), &bytes)) {
     return absl::ResourceExhaustedError("the KV pool's size overflows; lower kv_blocks");
+  }
+  // An allocation beyond would succeed, and the process be ended once its pages are written, in the middle of a busy
+  // day.
+  if (const std::int64_t usable = base::UsableMemoryBytes(); bytes > static_cast<std::size_t>(usable)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("a KV pool of ", bytes >> 20, " MiB is more than the ", usable >> 20,
+                     " MiB of this machine or container; lower kv_blocks or swap_blocks"));
   }
   auto* memory = Allocate(bytes);
   if (memory == nullptr) {

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 
 PR_SET_PDEATHSIG = 1
+CHECK_S = 10
 
 
 class StartError(Exception):
@@ -64,13 +65,24 @@ class Process:
         self.started_at = 0.0
         self.restarts = 0  # in a row, each soon after the last
 
+    def check_options(self):
+        """Of a service: StartError with its own words where it would refuse to start, before anything else is started."""
+        self.require_binary()
+        checked = subprocess.run([*self.command, "--print-config"], capture_output=True, text=True, env=self.environment,
+                                 timeout=CHECK_S)
+        if checked.returncode != 0:
+            raise StartError((checked.stderr.strip() or checked.stdout.strip())[-2000:])
+
+    def require_binary(self):
+        if shutil.which(self.command[0]) is None:
+            raise StartError(f"{self.command[0]} is missing. Run: make build")
+
     def start(self):
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.child is None and self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
         self.started_at = time.monotonic()
-        if shutil.which(self.command[0]) is None:
-            raise StartError(f"{self.command[0]} is missing. Run: make build")
+        self.require_binary()
         with self.log.open("ab") as output:  # a restart keeps what its predecessor said last
             self.child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                           preexec_fn=die_with_parent, env=self.environment)

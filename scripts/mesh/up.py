@@ -81,10 +81,6 @@ class Mesh:
         bus = [f"--kafka-brokers=127.0.0.1:{self.port['kafka']}"]
         session_target = [f"--session-target=127.0.0.1:{self.port['session']}"]
 
-        kafka = stores.kafka(self.run_dir, self.port["kafka"], self.port["kafka controller"])
-        redis = stores.redis(self.run_dir, self.port["redis"])
-        self.begin_together([(redis, stores.redis_ready(self.port["redis"])),
-                             (kafka, stores.kafka_ready(self.port["kafka"]))])
         ready = lambda name: http_ready(self.url(name + " admin") + "/readyz")
         graph = Process("fake_channel_api", [self.options.bin_dir / "fake_channel_api",
                                              f"--port={self.port['fake Graph API']}", *common,
@@ -96,8 +92,16 @@ class Mesh:
         sender = self.service("sender", *common, *bus, *session_target)
         exporter = self.service("exporter", *bus, f"--redis-port={self.port['redis']}")
         gateway = self.service("gateway", f"--port={self.port['gateway']}", *common, *bus)
+        services = [session, worker, sender, exporter, gateway]
+        for service in services:
+            service.check_options()
+
+        kafka = stores.kafka(self.run_dir, self.port["kafka"], self.port["kafka controller"])
+        redis = stores.redis(self.run_dir, self.port["redis"])
+        self.begin_together([(redis, stores.redis_ready(self.port["redis"])),
+                             (kafka, stores.kafka_ready(self.port["kafka"]))])
         self.begin_together([(graph, http_ready(self.url("fake Graph API") + "/healthz"))] +
-                            [(service, ready(service.name)) for service in (session, worker, sender, exporter, gateway)])
+                            [(service, ready(service.name)) for service in services])
         self.write_meshctl_config(accounts_file)
 
     def engine_flags(self):

@@ -303,6 +303,10 @@ TEST_F(LlmEngineTest, OptionsOutOfBoundsAreNamed) {
   EXPECT_TRUE(message_with([](EngineOptions& o) { o.block_size = 1 << 20; }).starts_with("block_size"));
   EXPECT_TRUE(message_with([](EngineOptions& o) { o.step_tokens_max = 1; }).starts_with("step_tokens_max"));
   EXPECT_TRUE(message_with([](EngineOptions& o) { o.context_tokens_max = 257; }).starts_with("context_tokens_max"));
+  EXPECT_TRUE(message_with([](EngineOptions& o) { o.weights = "fp8"; }).starts_with("weights"))
+      << "without effect here";
+  EXPECT_TRUE(message_with([](EngineOptions& o) { o.tensor_parallel = 2; }).starts_with("tensor_parallel"));
+  EXPECT_TRUE(message_with([](EngineOptions& o) { o.device_ordinal = 1; }).starts_with("device_ordinal"));
 }
 
 TEST_F(LlmEngineTest, MissingFileAndFolderAreToldWithThePath) {

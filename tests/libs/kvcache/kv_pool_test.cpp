@@ -8,6 +8,8 @@
 #include <cstring>
 #include <limits>
 
+#include "libs/base/usable_memory.h"
+
 namespace kvcache {
 namespace {
 
@@ -70,6 +72,16 @@ TEST(KvPoolTest, ImpossibleSizesAreRefusedWithTheKnobToTurn) {
   shape = SmallShape();
   shape.block_size = -1;
   EXPECT_EQ(KvPool::Create(shape).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(KvPoolTest, PoolBeyondTheMachinesMemoryIsRefusedBeforeAnythingIsWrittenToIt) {
+  KvPoolShape shape = SmallShape();
+  shape.block_size = 16;
+  shape.head_dim = 1 << 20;  // 256 MiB a block: two bytes, and keys and values of 2 layers with 2 heads
+  shape.blocks_total = static_cast<std::int32_t>(base::UsableMemoryBytes() >> 28) + 1;
+  const auto pool = KvPool::Create(shape);
+  ASSERT_EQ(pool.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_NE(pool.status().message().find("this machine"), std::string_view::npos) << pool.status();
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <string_view>
 
-#include "absl/strings/str_cat.h"
+#include "libs/base/str_cat.h"
 
 namespace engine::bench {
 
@@ -79,6 +79,27 @@ bool PartNamed(std::string_view name, Part* part) {
   return false;
 }
 
+// What a value may be, for who wrote another one; nullptr: there is no such option.
+const char* ValuesOf(std::string_view name) {
+  constexpr std::pair<std::string_view, const char*> kValues[] = {
+      {"--model", "a file"},
+      {"--trace", "a file"},
+      {"--perplexity", "a file"},
+      {"--threads", "1 to 256"},
+      {"--prompt", "1 to 65536 tokens"},
+      {"--generate", "1 to 65536 tokens"},
+      {"--step-tokens", "1 to 16384 rows"},
+      {"--rounds", "1 to 1000"},
+      {"--context", "numbers of 1 to 65536 tokens with commas between them"},
+      {"--batch", "numbers of 1 to 1024 sequences with commas between them"},
+      {"--kv", "auto, f16 or q8"},
+      {"--activations", "int8 or f32"}};
+  for (const auto& [known, values] : kValues) {
+    if (name == known) return values;
+  }
+  return nullptr;
+}
+
 // False: `argument` is not understood.
 bool Take(std::string_view argument, Options& options) {
   constexpr std::int32_t kTokensMax = 1 << 16;
@@ -109,12 +130,18 @@ bool Take(std::string_view argument, Options& options) {
 absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
-    if (!Take(argv[i], options)) {
-      return absl::InvalidArgumentError(absl::StrCat("'", argv[i], "' is not understood; --help lists the options"));
+    if (Take(argv[i], options)) continue;
+    const std::string_view argument = argv[i];
+    const std::string_view name = argument.substr(0, argument.find('='));
+    if (const char* values = ValuesOf(name)) {
+      return absl::InvalidArgumentError(
+          base::StrCat("'", argument, "' does not fit; write ", name, "=VALUE with ", values));
     }
+    return absl::InvalidArgumentError(base::StrCat("'", argument, "' is not understood; --help lists the options"));
   }
   if (options.model.empty() && options.part != Part::kHelp) {
-    return absl::InvalidArgumentError("--model=FILE is missing; --help lists the options");
+    return absl::InvalidArgumentError(
+        "--model=FILE is missing, such as --model=.run/models/SmolLM2-135M-Instruct.Q4_1.gguf (from `make model`)");
   }
   return options;
 }
