@@ -148,7 +148,8 @@ void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
     return WatchDoubt(turn, part);
   }
   if (turn.Parked()) return ParkPart(part, /*claim_offset=*/0);
-  if (items_.front().superseded && !turn.ClaimStands()) {
+  // Of a withdrawn reply of which one part was dropped, the others are too: a successor knows it from the ledger alone.
+  if (turn.Superseded() || (items_.front().superseded && !turn.ClaimStands())) {
     return Append(MakeSuperseded(state.id, *ledger().term(), effects().WallMs()), [this](std::int64_t) { Step(); });
   }
   // What a predecessor gave up, this one gives up as well: the user must not see a reply's rest without its beginning.

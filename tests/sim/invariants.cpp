@@ -11,7 +11,6 @@ namespace {
 
 constexpr KnownFinding kKnown[] = {
     {"answered_and_dead_lettered", "a worker dies between its dead letter and its notice, and the re-run answers"},
-    {"part_after_withdrawal", "after a kill the successor of a withdrawn part sends the parts behind it"},
     {"left_parked", "nothing brings a parked reply back"},
 };
 

@@ -209,6 +209,23 @@ TEST_F(SendLaneTest, SupersedeDropsAReplyThatWaitsUnclaimed) {
   EXPECT_THAT(world_.OutcomesOf("t2"), Contains(OUTCOME_SUPERSEDED));
 }
 
+// Simulation, seed 11054: the successor knew the withdrawal from the ledger alone, and went on with the second part.
+TEST_F(SendLaneTest, ASuccessorSendsNoPartOfAReplyOfWhichOneWasDropped) {
+  world_.account.user_sends_per_second_max = 1.0 / 6;
+  world_.account.user_burst_max = 1;
+  Process& first = world_.StartOwner();
+  world_.Say("ann", "t1", "one");
+  world_.Say("ann", "t2", "two|three");
+  world_.RunFor(seconds(2));  // t2 is planned and waits for the pair rate
+  world_.Withdraw("ann", "t2");
+  ASSERT_TRUE(world_.RunUntil([&] { return LedgerShape().ends_with('D'); }));
+  world_.Kill(first);
+  world_.StartOwner();
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("one"));
+  EXPECT_THAT(world_.OutcomesOf("t2"), Contains(OUTCOME_SUPERSEDED));
+}
+
 TEST_F(SendLaneTest, SupersedeComesTooLateOnceAClaimStands) {
   GraphDoes({GraphBehaviour::kDrop});
   world_.StartOwner();
