@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/channel/internal/field.h"
+#include "libs/channel/internal/readable.h"
 
 namespace channel {
 namespace {
@@ -68,6 +69,12 @@ std::string AttachmentTitle(const json::Value& attachment) {
   return {};
 }
 
+std::string AttachmentText(std::string_view type, const json::Value& attachment) {
+  if (type != "location") return AttachmentTitle(attachment);
+  const json::Value coordinates = attachment.Find("payload").Find("coordinates");
+  return LocationText(attachment.Find("title"), json::Value(), coordinates.Find("lat"), coordinates.Find("long"));
+}
+
 // Fills attachments, and the text when the user wrote none. Returns false when nothing in them can be used.
 bool DecodeAttachments(const json::Value& attachments, Event& event) {
   bool usable = false;
@@ -80,7 +87,7 @@ bool DecodeAttachments(const json::Value& attachments, Event& event) {
     std::string url = TextOf(payload.Find("url"), kUrlBytesMax);
     attachment.set_url(!url.empty() ? std::move(url) : TextOf(value.Find("url"), kUrlBytesMax));
     usable |= attachment.type() != "unsupported_type";
-    if (event.text.empty()) event.text = AttachmentTitle(value);
+    if (event.text.empty()) event.text = AttachmentText(attachment.type(), value);
     event.attachments.push_back(std::move(attachment));
   }
   return usable;

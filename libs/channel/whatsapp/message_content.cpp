@@ -5,6 +5,7 @@
 
 #include "libs/channel/internal/event_list.h"
 #include "libs/channel/internal/field.h"
+#include "libs/channel/internal/readable.h"
 
 namespace channel::whatsapp {
 namespace {
@@ -38,10 +39,8 @@ void DecodeMedia(const json::Value& content, std::string_view type, Event& event
 void DecodeLocation(const json::Value& content, std::string_view type, Event& event) {
   if (!content.is_object()) return;
   event.kind = EventKind::kMessage;
-  event.text = LongText(content.Find("name"));
-  const std::string address = LongText(content.Find("address"));
-  if (!event.text.empty() && !address.empty()) event.text += ", ";
-  event.text += address;
+  event.text =
+      LocationText(content.Find("name"), content.Find("address"), content.Find("latitude"), content.Find("longitude"));
   AddAttachment(type, event).set_url(TextOf(content.Find("url"), kUrlBytesMax));
 }
 
@@ -49,17 +48,7 @@ void DecodeContacts(const json::Value& content, std::string_view type, Event& ev
   if (!content.is_array()) return;
   // A card that somebody was asked for comes without its sender: nobody to answer, but worth keeping.
   event.kind = event.user.empty() ? EventKind::kEvent : EventKind::kMessage;
-  for (const json::Value& contact : content.items()) {
-    std::string line = LongText(contact.Find("name").Find("formatted_name"));
-    for (const json::Value& phone : contact.Find("phones").items()) {
-      const std::string number = LongText(phone.Find("phone"));
-      if (number.empty()) continue;
-      line += line.empty() ? number : " " + number;
-      break;
-    }
-    if (line.empty() || event.text.size() + line.size() > kOriginalBytesMax) continue;
-    event.text += event.text.empty() ? line : ", " + line;
-  }
+  event.text = ContactsText(content);
   AddAttachment(type, event);
 }
 
@@ -70,8 +59,9 @@ void DecodeInteractive(const json::Value& content, std::string_view, Event& even
     event.text = LongText(reply.Find("title"));
     if (event.text.empty()) event.text = IdOf(reply.Find("id"));
     event.kind = EventKind::kPostback;
-  } else if (reply_type == "nfm_reply") {  // a filled form; response_json stays in `original`
-    event.text = LongText(reply.Find("body"));
+  } else if (reply_type == "nfm_reply") {  // a filled form
+    event.text = FormText(LongText(reply.Find("response_json")));
+    if (event.text.empty()) event.text = LongText(reply.Find("body"));
     if (event.text.empty()) event.text = LongText(reply.Find("name"));
     event.kind = EventKind::kMessage;
   }
@@ -87,7 +77,7 @@ void DecodeButton(const json::Value& content, std::string_view, Event& event) {
 void DecodeOrder(const json::Value& content, std::string_view type, Event& event) {
   if (!content.is_object()) return;
   event.kind = EventKind::kMessage;
-  event.text = LongText(content.Find("text"));
+  event.text = OrderText(content);
   AddAttachment(type, event).set_id(IdOf(content.Find("catalog_id")));
 }
 
