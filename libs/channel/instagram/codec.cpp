@@ -2,6 +2,7 @@
 
 #include "libs/channel/internal/body.h"
 #include "libs/channel/internal/field.h"
+#include "libs/channel/internal/markup.h"
 #include "libs/channel/internal/messaging_entry.h"
 #include "libs/channel/internal/send_answer.h"
 #include "libs/channel/internal/send_request.h"
@@ -45,7 +46,9 @@ class InstagramCodec final : public Codec {
     return DecodeSendAnswer(http_status, body, [](const json::Value& root) { return IdOf(root.Find("message_id")); });
   }
 
-  std::vector<std::string> Split(std::string_view text) const override { return SplitText(text, kInstagramTextLimit); }
+  std::vector<std::string> Split(std::string_view text) const override {
+    return SplitText(FormatMarkdown(text, Markup::kPlain), kInstagramTextLimit);
+  }
 };
 
 }  // namespace

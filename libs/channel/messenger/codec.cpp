@@ -2,6 +2,7 @@
 
 #include "libs/channel/internal/body.h"
 #include "libs/channel/internal/field.h"
+#include "libs/channel/internal/markup.h"
 #include "libs/channel/internal/messaging_entry.h"
 #include "libs/channel/internal/send_answer.h"
 #include "libs/channel/internal/send_request.h"
@@ -47,7 +48,9 @@ class MessengerCodec final : public Codec {
     return DecodeSendAnswer(http_status, body, [](const json::Value& root) { return IdOf(root.Find("message_id")); });
   }
 
-  std::vector<std::string> Split(std::string_view text) const override { return SplitText(text, kMessengerTextLimit); }
+  std::vector<std::string> Split(std::string_view text) const override {
+    return SplitText(FormatMarkdown(text, Markup::kPlain), kMessengerTextLimit);
+  }
 };
 
 }  // namespace

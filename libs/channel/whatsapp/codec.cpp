@@ -4,6 +4,7 @@
 
 #include "libs/channel/internal/body.h"
 #include "libs/channel/internal/field.h"
+#include "libs/channel/internal/markup.h"
 #include "libs/channel/internal/send_answer.h"
 #include "libs/channel/internal/send_request.h"
 #include "libs/channel/internal/split_text.h"
@@ -77,7 +78,9 @@ class WhatsAppCodec final : public Codec {
     });
   }
 
-  std::vector<std::string> Split(std::string_view text) const override { return SplitText(text, kWhatsAppTextLimit); }
+  std::vector<std::string> Split(std::string_view text) const override {
+    return SplitText(FormatMarkdown(text, Markup::kWhatsApp), kWhatsAppTextLimit);
+  }
 };
 
 }  // namespace
