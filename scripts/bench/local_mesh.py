@@ -47,9 +47,7 @@ def words(count, seed):
     return " ".join(chosen)
 
 
-@contextlib.contextmanager
-def running_mesh(options, account_lines, worker_flags):
-    """Starts everything on an empty run directory and stops it in order. account_lines: YAML fields of every account."""
+def empty_run_dir(options):
     run_dir = options.run_dir.resolve()
     for part in ("kafka/data", "redis", "logs", "accounts.yaml", "sends.jsonl"):
         path = run_dir / part
@@ -58,6 +56,13 @@ def running_mesh(options, account_lines, worker_flags):
     libs = run_dir / "kafka/libs"
     if not libs.exists():
         libs.symlink_to(options.kafka_libs.resolve())
+    return run_dir
+
+
+@contextlib.contextmanager
+def running_mesh(options, account_lines, worker_flags):
+    """Starts everything on an empty run directory and stops it in order. account_lines: YAML fields of every account."""
+    run_dir = empty_run_dir(options)
     lines = "".join(f"    {name}: {value}\n" for name, value in account_lines.items())
     entries = (accounts.entry(channel, account, "http://127.0.0.1:1") for channel, account in accounts.ACCOUNTS.items())
     text = "".join(re.sub(r"    answer_tokens_max.*\n    repetition_penalty.*\n", lines, entry) for entry in entries)
@@ -66,6 +71,24 @@ def running_mesh(options, account_lines, worker_flags):
                                          threads=options.threads, device="cpu", seconds=None, worker_flag=worker_flags))
     try:
         mesh.start()
+        yield mesh
+    finally:
+        mesh.stop()
+
+
+@contextlib.contextmanager
+def running_gateway(options, gateway_flags):
+    """A broker and a gateway alone, so that records stay where they are written."""
+    run_dir = empty_run_dir(options)
+    mesh = up.Mesh(types.SimpleNamespace(run_dir=run_dir, bin_dir=options.bin_dir))
+    accounts_file = accounts.ensure(run_dir, "http://127.0.0.1:1")
+    gateway = mesh.service("gateway", f"--port={mesh.port['gateway']}", f"--accounts={accounts_file}",
+                           f"--kafka-brokers=127.0.0.1:{mesh.port['kafka']}", *gateway_flags)
+    gateway.check_options()
+    kafka = up.stores.kafka(run_dir, mesh.port["kafka"], mesh.port["kafka controller"])
+    try:
+        mesh.begin(kafka, up.stores.kafka_ready(mesh.port["kafka"]))
+        mesh.begin(gateway, up.http_ready(mesh.url("gateway") + "/readyz"))
         yield mesh
     finally:
         mesh.stop()
