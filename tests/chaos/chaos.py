@@ -146,6 +146,18 @@ def slowest_story(found, verdict):
     return story.of_message(found, message.message_id) if message else []
 
 
+def others_of(verdict):
+    return ", ".join(f"{kind} {verdict.count(kind)}" for kind in checker.OTHER_KINDS)
+
+
+def kinds_of(found, verdict):
+    """A line for each kind of fault: how often, and its slowest recovery."""
+    rows = {}
+    for fault, (seconds, _) in zip(found.faults, verdict.recoveries):
+        rows.setdefault(fault.kind, []).append(seconds)
+    return {kind: f"{len(seconds)} cycles, recovery at most {max(seconds):.1f} s" for kind, seconds in sorted(rows.items())}
+
+
 def report(options, found, run_dir):
     verdict = checker.judge(found, mesh_module.NOTICE_TEXT)
     result = (f"cycles {len(found.faults)} messages {verdict.messages} lost {verdict.count('lost')} "
@@ -161,15 +173,16 @@ def report(options, found, run_dir):
                 say(f"    {line}")
     stood_still_s = sum(to - begin for begin, to in found.stills)
     summary = {"seed": options.seed, "commit": commit(), "result": result, "violations": rows,
-               "stood_still_s": round(stood_still_s, 1),
+               "kinds": kinds_of(found, verdict), "stood_still_s": round(stood_still_s, 1),
                "recovery_s": [round(seconds, 3) for seconds, _ in verdict.recoveries],
                "slowest": slowest_story(found, verdict), "unacknowledged_seen": verdict.unacknowledged_seen}
     (run_dir / "report.json").write_text(json.dumps(summary, indent=1) + "\n")
     if not verdict.good:
         others = len(verdict.violations) - TRACES_MAX
         say(f"\n{len(verdict.violations)} violations" + (f" ({others} more in {run_dir}/report.json)" if others > 0 else "") +
-            f"; seed {options.seed}, commit {summary['commit']}, foreign {verdict.count('foreign')}, "
-            f"unfinished {verdict.count('unfinished')}; logs in {run_dir}/logs")
+            f"; seed {options.seed}, commit {summary['commit']}, {others_of(verdict)}; logs in {run_dir}/logs")
+    for kind, line in summary["kinds"].items():
+        say(f"  {kind:<11} {line}")
     say(result)
     return 0 if verdict.good else 1
 

@@ -7,6 +7,15 @@ import dataclasses
 import math
 
 ANSWER_PREFIX = "echo: "
+OTHER_KINDS = ("foreign", "unfinished", "disturbed")  # violations that have no place of their own in the result
+
+
+@dataclasses.dataclass
+class Post:
+    """One webhook, as far as the load balancer brought it."""
+    began: float
+    t: float  # of the answer
+    answer: str  # HTTP status, or what went wrong
 
 
 @dataclasses.dataclass
@@ -17,7 +26,7 @@ class Message:
     text: str
     posted_at: float
     acked_at: float = 0.0  # 0: never answered with 200
-    posts: list = dataclasses.field(default_factory=list)  # (time, what the gateway answered)
+    posts: list = dataclasses.field(default_factory=list)  # Post
 
 
 @dataclasses.dataclass
@@ -58,7 +67,7 @@ class Evidence:
 
 @dataclasses.dataclass
 class Violation:
-    kind: str  # lost, duplicate, reordered, foreign, unfinished
+    kind: str  # lost, duplicate, reordered, or one of OTHER_KINDS
     message_id: str
     why: str
 
@@ -217,9 +226,21 @@ def _recovery(evidence, index):
         yield _length_without(fault.healed, last, spans), message
 
 
+def _disturbed(evidence):
+    """A rolling restart is invisible from outside: every webhook that begins in it is acknowledged at the first try."""
+    for fault in evidence.faults:
+        if fault.kind != "rolling":
+            continue
+        for message in evidence.messages:
+            for post in message.posts:
+                if fault.began <= post.began <= fault.healed and post.answer != "200":
+                    yield Violation("disturbed", message.message_id, f"a webhook was answered with {post.answer} during the "
+                                    f"rolling restart of cycle {fault.cycle}")
+
+
 def judge(evidence, notice_text):
     index = _Index(evidence, notice_text)
-    violations = [*_outcomes(evidence, index), *_order(evidence, index)]
+    violations = [*_outcomes(evidence, index), *_order(evidence, index), *_disturbed(evidence)]
     for send in index.strangers:
         violations.append(Violation("foreign", send.in_reply_to, f"user {send.user} saw {send.text[:60]!r}, "
                                     "which is no answer to anything of theirs"))

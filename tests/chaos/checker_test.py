@@ -31,7 +31,7 @@ class Run:
         self.t += 1
         offset = len(self.evidence.turns)
         self.evidence.messages.append(checker.Message(message_id, user, f"text of {message_id}", self.t, self.t + 0.1,
-                                                      [(self.t, "200")]))
+                                                      [checker.Post(self.t, self.t, "200")]))
         self.evidence.turns.append(wire.TurnRecord(partition, offset, self.t, turn_id(message_id), message_id, user))
         self.show(user, f"echo: text of {message_id}", message_id)
 
@@ -195,6 +195,16 @@ class CheckerTest(unittest.TestCase):
         self.evidence.stills = [(1024.0, 1027.2)]
         self.evidence.sends[-1].t = 1030.2
         self.assertEqual([round(s, 3) for s, _ in self.expect_good().recoveries], [5.0, 3.0])
+
+    def test_refused_webhook_in_a_rolling_restart_is_disturbed(self):
+        message = self.evidence.messages[5]
+        message.posts.insert(0, checker.Post(message.posted_at - 0.5, message.posted_at - 0.4, "503"))
+        self.evidence.faults = [checker.Fault(1, "kill", "gateway-0", message.posted_at - 1, message.posted_at + 1)]
+        self.expect_good()
+        self.evidence.faults[0].kind = "rolling"
+        self.expect("disturbed", message.message_id)
+        self.evidence.faults[0].began = message.posted_at - 0.45  # it was posted before: not this restart's doing
+        self.expect_good()
 
     def test_claims_left_open_are_in_doubt(self):
         def entry(offset, kind, reply_id="", resends=0):

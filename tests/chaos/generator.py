@@ -15,12 +15,13 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts/mesh"))
 import accounts  # noqa: E402
-from checker import Message  # noqa: E402
+from checker import Message, Post  # noqa: E402
 
 TIMEOUT_S = 5.0  # Meta's, about
 RETRY_S, RETRY_MAX_S = 0.2, 2.0
 DUPLICATE_SHARE = 0.08
 DUPLICATE_DELAY_MAX_S = 20.0
+NOT_TAKEN = "not taken"
 
 
 def webhook_body(user, message_id, text):
@@ -54,7 +55,7 @@ def read_log(path):
             messages[row["id"]] = Message(row["id"], row["user"], row["text"], row["t"])
         else:
             message = messages[row["id"]]
-            message.posts.append((row["t"], row["answer"]))
+            message.posts.append(Post(row["began"], row["t"], row["answer"]))
             if row["answer"] == "200" and not message.acked_at:
                 message.acked_at = row["t"]
     return list(messages.values())
@@ -126,19 +127,35 @@ class Generator:
         return False
 
     def post(self, connections, rng, user, message_id, text):
-        port = rng.choice(self.gateway_ports)
+        """Through a load balancer: a gateway that takes no connection, or had closed an idle one, is passed over."""
         body = webhook_body(user, message_id, text)
         headers = {"Content-Type": "application/json",
                    "X-Hub-Signature-256": "sha256=" + hmac.new(self.secret, body, hashlib.sha256).hexdigest()}
+        began = time.time()
+        for port in rng.sample(self.gateway_ports, len(self.gateway_ports)):
+            answer = attempt(connections, port, body, headers)
+            if answer != NOT_TAKEN:
+                break
+        self.log.write(event="post", id=message_id, answer=answer, port=port, began=round(began, 4))
+        return answer
+
+
+def attempt(connections, port, body, headers):
+    """The status, the name of what went wrong, or NOT_TAKEN when nobody can have read the request."""
+    while True:
+        is_fresh = port not in connections
         try:
-            if port not in connections:
+            if is_fresh:
                 connections[port] = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+                connections[port].connect()
             connections[port].request("POST", "/webhooks/whatsapp", body, headers)
             response = connections[port].getresponse()
             response.read()
-            answer = str(response.status)
+            return str(response.status)
         except (OSError, http.client.HTTPException) as error:
             connections.pop(port).close()
-            answer = type(error).__name__
-        self.log.write(event="post", id=message_id, answer=answer, port=port)
-        return answer
+            if isinstance(error, ConnectionRefusedError):
+                return NOT_TAKEN
+            if is_fresh or isinstance(error, TimeoutError):
+                return type(error).__name__
+            # An idle connection that the other side had closed: once more, on one of its own.

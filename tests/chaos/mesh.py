@@ -3,6 +3,7 @@
 All processes are started and ended by the thread that made the Mesh: the kernel ends a child with the thread that started it
 (scripts/mesh/process.py asks for that), so a thread that goes away must not have children.
 """
+import json
 import os
 import pathlib
 import random
@@ -172,8 +173,13 @@ class Mesh:
             self.deaths.append((name, process.exit_code()))
             self.start_again(name)
 
-    def graph_control(self, body):
-        request = urllib.request.Request(f"http://127.0.0.1:{self.graph_port}/control", data=body.encode(), method="POST")
+    def services(self):
+        """Names of all processes that are ours to restart."""
+        return [name for name in self.process if name.rsplit("-", 1)[0] in ROLES]
+
+    def graph_control(self, knobs):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.graph_port}/control", data=json.dumps(knobs).encode(),
+                                         method="POST")
         with urllib.request.urlopen(request, timeout=5) as answer:
             return answer.read().decode()
 

@@ -17,7 +17,7 @@ def of_message(evidence, message_id):
                  for part in range(4)}
     rows = []
     if message is not None:
-        rows += [(t, f"generator: posted, {answer}") for t, answer in message.posts]
+        rows += [(post.t, f"generator: posted, {post.answer}") for post in message.posts]
     rows += [(r.t, f"turns {r.partition}/{r.offset}: accepted, turn {r.turn_id[:12]}") for r in turns]
     rows += [(r.t, f"replies {r.partition}/{r.offset}: {r.kind} {r.text[:40]!r}") for r in evidence.replies
              if r.turn_id in turn_ids]

@@ -1,0 +1,100 @@
+"""Faults of the service processes: each function breaks something, heals it, and returns what it did in words."""
+import signal
+
+# Longer than a sender's lease; and longer than the consumer group's session timeout of 10 s, so that partitions move away.
+PAUSES_S = (3.0, 13.0)
+# Longer than a webhook's timeout: the retry goes to another gateway, and the frozen one accepts it too when it wakes.
+GATEWAY_PAUSE_S = 6.0
+KILLED_ROLES = ("worker", "sender", "session", "gateway")
+TERMINATED_ROLES = ("gateway", "worker", "sender", "session")
+POINT_WAIT_S = 20.0
+
+
+def targets(nemesis, kind, roles):
+    """One process of a role, and now and then all of them at once."""
+    role = nemesis.draw(kind, roles)
+    names = [f"{role}-{number}" for number in range(nemesis.mesh.options.instances)]
+    return names if nemesis.rng.random() < 0.15 else [nemesis.rng.choice(names)]
+
+
+def kill(nemesis):
+    names = targets(nemesis, "kill", KILLED_ROLES)
+    for name in names:
+        nemesis.mesh.kill(name)
+    nemesis.wait(nemesis.rng.uniform(0, 1.5))
+    nemesis.restart(names)
+    return "+".join(names)
+
+
+def pause_s(nemesis, role):
+    return GATEWAY_PAUSE_S if role == "gateway" else nemesis.draw("pause_s", PAUSES_S)
+
+
+def pause(nemesis):
+    names = targets(nemesis, "pause", KILLED_ROLES)
+    away_s = pause_s(nemesis, names[0].rsplit("-", 1)[0])
+    for name in names:
+        nemesis.mesh.signal(name, signal.SIGSTOP)
+    nemesis.wait(away_s)
+    for name in names:
+        nemesis.mesh.signal(name, signal.SIGCONT)
+    for name in names:
+        nemesis.mesh.wait_ready(name)
+    return f"{'+'.join(names)} {away_s:.0f} s"
+
+
+def unclean(names):
+    return f" ({', '.join(names)} did not end by itself)" if names else ""
+
+
+def term(nemesis):
+    names = targets(nemesis, "term", TERMINATED_ROLES)
+    killed = [name for name in names if not nemesis.mesh.terminate(name)]
+    nemesis.restart(names)
+    return "+".join(names) + unclean(killed)
+
+
+def rolling(nemesis):
+    """Every service process in turn, the next once the last is ready again: no user and no webhook may notice."""
+    names = nemesis.mesh.services()
+    nemesis.rng.shuffle(names)
+    killed = []
+    for name in names:
+        if not nemesis.mesh.terminate(name):
+            killed.append(name)
+        nemesis.restart([name])
+    return f"{len(names)} processes, {names[0]} first" + unclean(killed)
+
+
+def point(nemesis):
+    name, role = nemesis.draw("points", nemesis.points)
+    action = nemesis.draw("actions", ("kill", "kill", "stop"))
+    mesh = nemesis.mesh
+    target = f"{role}-{nemesis.rng.randrange(mesh.options.instances)}"
+    nth = nemesis.rng.randint(1, 8)
+    hit = fall_at_point(nemesis, target, name, action, nth)
+    if mesh.stopped(target):
+        nemesis.wait(pause_s(nemesis, role))
+        mesh.signal(target, signal.SIGCONT)
+    disarm(nemesis, target, hit)
+    return f"{target} {action} at {name}, pass {nth}" + ("" if hit else " (never passed)")
+
+
+def fall_at_point(nemesis, target, name, action, nth):
+    """Starts the target anew and armed; True once it has fallen. What dies is started again, unarmed, by tend()."""
+    mesh = nemesis.mesh
+    deaths = len(mesh.deaths)
+    mesh.terminate(target)
+    mesh.start_again(target, {"MESH_FAULT": f"{name}:{action}:{nth}"})  # it may fall before it is ready
+    return nemesis.wait_until(lambda: mesh.stopped(target) or target in [dead for dead, _ in mesh.deaths[deaths:]],
+                              POINT_WAIT_S)
+
+
+def disarm(nemesis, target, hit):
+    nemesis.mesh.wait_ready(target)
+    if not hit:  # still armed: it would fall in a later cycle and be blamed on that
+        nemesis.mesh.terminate(target)
+        nemesis.restart([target])
+
+
+FAULTS = {"kill": kill, "pause": pause, "term": term, "rolling": rolling, "point": point}
