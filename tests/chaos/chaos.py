@@ -38,6 +38,7 @@ def parse_arguments():
     parser.add_argument("--instances", type=int, default=2, help="processes of each service")
     parser.add_argument("--settle-s", type=float, default=90, help="time to answer everything after the last fault")
     parser.add_argument("--lease-ms", type=int, default=1000, help="of the senders")
+    parser.add_argument("--session-timeout-ms", type=int, default=6000, help="of workers and senders")
     parser.add_argument("--post-timeout-ms", type=int, default=1500, help="of the senders")
     parser.add_argument("--reconcile-ms", type=int, default=8000, help="of the senders")
     parser.add_argument("--run-dir", type=pathlib.Path, default=ROOT / ".run/chaos", help="emptied at the start")
@@ -173,7 +174,7 @@ def report(options, found, run_dir):
                 say(f"    {line}")
     stood_still_s = sum(to - begin for begin, to in found.stills)
     summary = {"seed": options.seed, "commit": commit(), "result": result, "violations": rows,
-               "kinds": kinds_of(found, verdict), "stood_still_s": round(stood_still_s, 1),
+               "kinds": kinds_of(found, verdict), "late_writes_s": verdict.late_writes, "stood_still_s": round(stood_still_s, 1),
                "recovery_s": [round(seconds, 3) for seconds, _ in verdict.recoveries],
                "slowest": slowest_story(found, verdict), "unacknowledged_seen": verdict.unacknowledged_seen}
     (run_dir / "report.json").write_text(json.dumps(summary, indent=1) + "\n")

@@ -6,8 +6,12 @@ the topics as any client reads them. `judge` is pure, so that its own test can p
 import dataclasses
 import math
 
+import wire
+
 ANSWER_PREFIX = "echo: "
-OTHER_KINDS = ("foreign", "unfinished", "disturbed")  # violations that have no place of their own in the result
+OTHER_KINDS = ("stale", "foreign", "unfinished", "disturbed")  # violations that have no place of their own in the result
+# Bytes on their way when another sender takes over arrive a moment later; a process that wakes from a long freeze is later.
+LATE_WRITE_MAX_S = 1.0
 
 
 @dataclasses.dataclass
@@ -79,6 +83,7 @@ class Verdict:
     in_doubt: int
     recoveries: list  # (seconds, message that was open longest or None) of each cycle
     unacknowledged_seen: int  # never acknowledged and answered all the same: allowed, and told
+    late_writes: list  # seconds from a TAKEOVER to what still left under an older claim
 
     def count(self, kind):
         return sum(violation.kind == kind for violation in self.violations)
@@ -167,6 +172,47 @@ def _outcomes(evidence, index):
                             "acknowledged, and no answer, dead letter or named drop by the end")
 
 
+def _not_first(evidence, index):
+    """The first record of a turn in `replies` is what was said: nothing of a later one is ever shown, whoever wrote it."""
+    first, fallback = {}, {}
+    for record in sorted(evidence.replies, key=lambda record: record.offset):
+        (fallback if record.kind == "fallback" else first).setdefault(record.turn_id, record)
+    for message in evidence.messages:
+        turn = index.turn_of.get(message.message_id)
+        if turn is None:
+            continue
+        said, excuse = first.get(turn.turn_id), fallback.get(turn.turn_id)
+        texts = {record.text for record in (said, excuse) if record is not None and record.kind != "supersede"}
+        for send in index.seen(message.message_id):
+            if send.text not in texts:
+                yield Violation("stale", message.message_id, f"the user saw {send.text[:40]!r}, but the first record of the turn "
+                                f"is {said.kind + ' ' + repr(said.text[:40]) if said else 'missing'}")
+
+
+def _void_claims(evidence, index):
+    """(seconds, message id) of each send that left under a claim behind which somebody else had taken the partition over:
+    how long after that. A sender that was frozen and woke must not do it."""
+    claims, takeovers = {}, {}
+    for entry in sorted(evidence.ledger, key=lambda entry: entry.offset):
+        if entry.kind == "claim":
+            claims.setdefault(entry.reply_id, []).append(entry)
+        elif entry.kind == "takeover":
+            takeovers.setdefault(entry.partition, []).append(entry)
+    for message in evidence.messages:
+        turn = index.turn_of.get(message.message_id)
+        for send in index.seen(message.message_id) if turn is not None else ():
+            reply_ids = [send.reply_id] if send.reply_id else [wire.reply_id(turn.turn_id, kind, 0)
+                                                               for kind in wire.REPLY_KINDS.values()]
+            before = [claim for reply_id in reply_ids for claim in claims.get(reply_id, []) if claim.t <= send.t]
+            if not before:
+                continue
+            claim = max(before, key=lambda entry: entry.offset)
+            late = [send.t - entry.t for entry in takeovers.get(claim.partition, [])
+                    if entry.offset > claim.offset and entry.t <= send.t]
+            if late:
+                yield max(late), message.message_id
+
+
 def _order(evidence, index):
     """I3: first sends of a conversation leave in the order of acceptance."""
     place = {}
@@ -240,7 +286,10 @@ def _disturbed(evidence):
 
 def judge(evidence, notice_text):
     index = _Index(evidence, notice_text)
-    violations = [*_outcomes(evidence, index), *_order(evidence, index), *_disturbed(evidence)]
+    violations = [*_outcomes(evidence, index), *_order(evidence, index), *_not_first(evidence, index), *_disturbed(evidence)]
+    late_writes = list(_void_claims(evidence, index))
+    violations += [Violation("stale", message_id, f"it left {seconds:.1f} s after another sender had taken its partition over")
+                   for seconds, message_id in late_writes if seconds > LATE_WRITE_MAX_S]
     for send in index.strangers:
         violations.append(Violation("foreign", send.in_reply_to, f"user {send.user} saw {send.text[:60]!r}, "
                                     "which is no answer to anything of theirs"))
@@ -249,4 +298,5 @@ def judge(evidence, notice_text):
             violations.append(Violation("unfinished", "", f"{place}: {records} records are not committed at the end"))
     acked = [message for message in evidence.messages if message.acked_at]
     strays = sum(1 for message in evidence.messages if not message.acked_at and index.seen(message.message_id))
-    return Verdict(violations, len(acked), _in_doubt(evidence), list(_recovery(evidence, index)), strays)
+    return Verdict(violations, len(acked), _in_doubt(evidence), list(_recovery(evidence, index)), strays,
+                   sorted(seconds for seconds, _ in late_writes))

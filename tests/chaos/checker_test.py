@@ -33,7 +33,17 @@ class Run:
         self.evidence.messages.append(checker.Message(message_id, user, f"text of {message_id}", self.t, self.t + 0.1,
                                                       [checker.Post(self.t, self.t, "200")]))
         self.evidence.turns.append(wire.TurnRecord(partition, offset, self.t, turn_id(message_id), message_id, user))
+        self.reply(message_id, partition, "answer", f"echo: text of {message_id}")
+        self.ledger(partition, "plan", turn_id=turn_id(message_id))
+        self.ledger(partition, "claim", reply_id=f"r{len(self.evidence.sends)}")
         self.show(user, f"echo: text of {message_id}", message_id)
+
+    def reply(self, message_id, partition, kind, text):
+        self.evidence.replies.append(wire.ReplyRecord(partition, len(self.evidence.replies), self.t, turn_id(message_id), kind, 0,
+                                                      text))
+
+    def ledger(self, partition, kind, t=None, **fields):
+        self.evidence.ledger.append(wire.LedgerEntry(partition, len(self.evidence.ledger), t or self.t, kind, **fields))
 
     def show(self, user, text, message_id, t=None):
         line = len(self.evidence.sends)
@@ -41,6 +51,12 @@ class Run:
 
     def hide(self, message_id):
         self.evidence.sends = [send for send in self.evidence.sends if send.in_reply_to != message_id]
+
+    def give_up(self, message_id, partition=0):
+        """In place of its answer, the turn has a notice in the log."""
+        self.evidence.replies = [r for r in self.evidence.replies if r.turn_id != turn_id(message_id)]
+        self.hide(message_id)
+        self.reply(message_id, partition, "notice", NOTICE)
 
     def die(self, message_id, reason="deadline"):
         self.evidence.dead_letters.append(wire.DeadLetter(self.t, turn_id(message_id), reason, "mesh.turns", "worker"))
@@ -59,6 +75,10 @@ class CheckerTest(unittest.TestCase):
         self.assertEqual([(v.kind, v.message_id if message_id is not None else None) for v in verdict.violations],
                          [(kind, message_id)] * count, verdict.violations)
         return verdict
+
+    def expect_kinds(self, *kinds):
+        verdict = self.run_.verdict()
+        self.assertEqual(sorted(violation.kind for violation in verdict.violations), sorted(kinds), verdict.violations)
 
     def expect_good(self):
         verdict = self.run_.verdict()
@@ -97,6 +117,7 @@ class CheckerTest(unittest.TestCase):
         self.expect("duplicate", "m3.4")
 
     def test_answer_and_notice_is_a_duplicate(self):
+        self.run_.reply("m2.1", 0, "fallback", NOTICE)
         self.run_.show("u2", NOTICE, "m2.1")
         self.run_.die("m2.1")
         self.expect("duplicate", "m2.1")
@@ -105,8 +126,48 @@ class CheckerTest(unittest.TestCase):
         self.run_.die("m2.1")
         self.expect("duplicate", "m2.1")
 
-    def test_dead_letter_with_a_notice_is_an_outcome(self):
+    def test_text_of_a_later_record_is_stale(self):
+        self.run_.reply("m2.1", 0, "notice", NOTICE)
+        self.run_.die("m2.1")
+        self.run_.hide("m2.1")
+        self.expect_kinds("lost")  # the dead letter has no notice on the screen
+        self.run_.show("u2", NOTICE, "m2.1", t=1010.0)
+        self.expect_kinds("reordered", "stale")
+
+    def test_fallback_beside_an_answer_that_was_given_up_is_no_stale_text(self):
+        self.run_.reply("m0.4", 0, "fallback", NOTICE)
+        self.run_.die("m0.4")
         self.run_.hide("m0.4")
+        self.run_.show("u0", NOTICE, "m0.4")
+        self.expect_good()
+
+    def test_withdrawn_in_the_log_and_shown_is_stale(self):
+        self.evidence.replies[4].kind = "supersede"
+        self.expect("stale", "m0.1")
+
+    def zombie(self, taken_over_s):
+        """The last message leaves under a claim that a TAKEOVER has voided, so long ago."""
+        self.run_.ledger(1, "takeover", t=self.evidence.sends[-1].t - taken_over_s)
+        return self.run_.verdict()
+
+    def test_send_long_after_a_takeover_is_stale(self):
+        self.evidence.sends[-1].t += 5
+        self.zombie(3.0)
+        self.expect("stale", "m3.4")
+
+    def test_send_in_the_moment_of_a_takeover_is_measured(self):
+        verdict = self.zombie(0.2)
+        self.assertTrue(verdict.good, verdict.violations)
+        self.assertEqual([round(seconds, 3) for seconds in verdict.late_writes], [0.2])
+
+    def test_send_under_a_claim_of_its_own_term_is_no_late_write(self):
+        self.evidence.sends[-1].t += 5
+        self.zombie(3.0)
+        self.run_.ledger(1, "claim", reply_id=self.evidence.sends[-1].reply_id, t=self.evidence.sends[-1].t - 1, resends=1)
+        self.assertEqual(self.expect_good().late_writes, [])
+
+    def test_dead_letter_with_a_notice_is_an_outcome(self):
+        self.run_.give_up("m0.4")
         self.run_.die("m0.4")
         self.run_.show("u0", NOTICE, "m0.4")
         self.expect_good()
@@ -117,7 +178,7 @@ class CheckerTest(unittest.TestCase):
         self.expect("lost", "m0.4")
 
     def test_notice_without_a_dead_letter_is_lost(self):
-        self.run_.hide("m0.4")
+        self.run_.give_up("m0.4")
         self.run_.show("u0", NOTICE, "m0.4")
         self.expect("lost", "m0.4")
 

@@ -44,7 +44,8 @@ class PortBlock:
 
 
 class Mesh:
-    """options: run_dir, bin_dir, kafka_libs, instances (of each role), lease_ms, post_timeout_ms, reconcile_ms."""
+    """options: run_dir, bin_dir, kafka_libs, instances (of each role), lease_ms, session_timeout_ms, post_timeout_ms,
+    reconcile_ms."""
 
     def __init__(self, options):
         self.options = options
@@ -106,7 +107,8 @@ class Mesh:
         common += [f"--accounts={self.run_dir / 'accounts.yaml'}", f"--kafka-brokers=127.0.0.1:{self.kafka_port}"]
         if role == "gateway":
             return self.make(name, role, [*common, f"--port={self.port[name]}"])
-        common.append(f"--session-target=127.0.0.1:{self.port[f'session-{number}']}")
+        common += [f"--session-target=127.0.0.1:{self.port[f'session-{number}']}",
+                   f"--session-timeout-ms={self.options.session_timeout_ms}"]
         if role == "worker":  # room for all turns at once: a backlog is to be the fault's, never the engine's
             return self.make(name, role, [*common, "--engine=echo", f"--echo-step-ms={ECHO_STEP_MS}", "--kv-blocks=8192",
                                           "--sequences-max=256"])

@@ -1,8 +1,9 @@
 """Faults of the service processes: each function breaks something, heals it, and returns what it did in words."""
 import signal
 
-# Longer than a sender's lease; and longer than the consumer group's session timeout of 10 s, so that partitions move away.
-PAUSES_S = (3.0, 13.0)
+# Longer than a sender's lease; and longer than the consumer group's session timeout of 6 s, so that partitions move away.
+PAUSES_S = (3.0, 9.0)
+ZOMBIE_S = 10.0  # beyond lease, session timeout, POST timeout and reconciliation time
 # Longer than a webhook's timeout: the retry goes to another gateway, and the frozen one accepts it too when it wakes.
 GATEWAY_PAUSE_S = 6.0
 KILLED_ROLES = ("worker", "sender", "session", "gateway")
@@ -41,6 +42,24 @@ def pause(nemesis):
     for name in names:
         nemesis.mesh.wait_ready(name)
     return f"{'+'.join(names)} {away_s:.0f} s"
+
+
+def zombie(nemesis):
+    """Frozen until others have taken over all that it held: at a fault point, so that it wakes in the middle of something
+    that is no longer its own, or at any moment."""
+    name, role = nemesis.draw("zombies", (*nemesis.points, *((None, role) for role in KILLED_ROLES)))
+    mesh = nemesis.mesh
+    target = f"{role}-{nemesis.rng.randrange(mesh.options.instances)}"
+    nth = nemesis.rng.randint(1, 4)
+    hit = True
+    if name is None:
+        mesh.signal(target, signal.SIGSTOP)
+    else:
+        hit = fall_at_point(nemesis, target, name, "stop", nth)
+    nemesis.wait(ZOMBIE_S if hit else 0)
+    mesh.signal(target, signal.SIGCONT)
+    disarm(nemesis, target, hit)
+    return f"{target} frozen" + (f" at {name}, pass {nth}" if name else "") + ("" if hit else " (never passed)")
 
 
 def unclean(names):
@@ -97,4 +116,4 @@ def disarm(nemesis, target, hit):
         nemesis.restart([target])
 
 
-FAULTS = {"kill": kill, "pause": pause, "term": term, "rolling": rolling, "point": point}
+FAULTS = {"kill": kill, "pause": pause, "zombie": zombie, "term": term, "rolling": rolling, "point": point}
