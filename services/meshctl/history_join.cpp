@@ -89,7 +89,9 @@ void HistoryJoin::OnTurn(const bus::Record& record) {
 
 std::optional<HistoryJoin::Call> HistoryJoin::OnReply(const bus::Record& record) {
   mesh::bus::v1::ReplyRecord decoded;
-  if (!decoded.ParseFromString(record.value) || !decoded.has_reply()) return std::nullopt;
+  if (!decoded.ParseFromString(record.value)) return std::nullopt;
+  if (decoded.has_supersede()) return OnSupersede(record, decoded.supersede());
+  if (!decoded.has_reply()) return std::nullopt;
   const mesh::bus::v1::Reply& reply = decoded.reply();
   if (reply.turn_id().size() != kTurnIdBytes || identity::KeyOf(reply.conversation()).value() != record.key) {
     return std::nullopt;
@@ -97,13 +99,10 @@ std::optional<HistoryJoin::Call> HistoryJoin::OnReply(const bus::Record& record)
   // Stands beside the reply that could not be sent, which is the turn's.
   if (reply.kind() == mesh::bus::v1::REPLY_KIND_FALLBACK) return std::nullopt;
   const auto deleted = deletions_.find(record.key);
-  const auto found = waiting_.find(KeyOf(reply.turn_id(), reply.generation()));
-  if (found != waiting_.end()) {
-    mesh::session::v1::AppendTurnRequest request = std::move(found->second.request);
-    bytes_ -= found->second.bytes;
-    waiting_.erase(found);
+  if (std::optional<mesh::session::v1::AppendTurnRequest> found =
+          Take(reply.turn_id(), reply.generation(), record.offset)) {
+    mesh::session::v1::AppendTurnRequest request = *std::move(found);
     auto* turn = request.mutable_turn();
-    turn->set_replies_offset(record.offset);
     // Deleted: the call only makes it known as finished, so that a retried webhook is not answered again.
     if (deleted == deletions_.end() || turn->turns_offset() > deleted->second.turns_offset) {
       turn->set_reply_text(reply.text());
@@ -129,6 +128,27 @@ std::optional<HistoryJoin::Call> HistoryJoin::OnReply(const bus::Record& record)
   request.set_reply_text(reply.text());
   request.set_reply_tokens(reply.completion_tokens());
   request.set_replies_offset(record.offset);
+  return request;
+}
+
+std::optional<HistoryJoin::Call> HistoryJoin::OnSupersede(const bus::Record& record,
+                                                          const mesh::bus::v1::Supersede& supersede) {
+  if (identity::KeyOf(supersede.conversation()).value() != record.key) return std::nullopt;
+  std::optional<mesh::session::v1::AppendTurnRequest> request = Take(supersede.turn_id(), /*generation=*/0, record.offset);
+  if (request) return *std::move(request);
+  if (supersede.turn_id().size() == kTurnIdBytes && gone_.contains(Prefix(supersede.turn_id()))) ++unjoined_;
+  return std::nullopt;
+}
+
+std::optional<mesh::session::v1::AppendTurnRequest> HistoryJoin::Take(const std::string& turn_id,
+                                                                      std::uint32_t generation,
+                                                                      std::int64_t replies_offset) {
+  const auto found = waiting_.find(KeyOf(turn_id, generation));
+  if (found == waiting_.end()) return std::nullopt;
+  mesh::session::v1::AppendTurnRequest request = std::move(found->second.request);
+  bytes_ -= found->second.bytes;
+  waiting_.erase(found);
+  request.mutable_turn()->set_replies_offset(replies_offset);
   return request;
 }
 

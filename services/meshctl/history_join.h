@@ -42,7 +42,7 @@ class HistoryJoin {
   // Second pass.
   using Call = std::variant<mesh::session::v1::AppendTurnRequest, mesh::session::v1::SetOutcomeRequest>;
   void OnTurn(const bus::Record& record);
-  std::optional<Call> OnReply(const bus::Record& record);
+  std::optional<Call> OnReply(const bus::Record& record);  // any record of `replies`
 
   std::size_t waiting() const { return waiting_.size(); }
   std::int64_t unjoined() const { return unjoined_; }  // replies whose turn had to go; a larger bytes_max mends it
@@ -54,6 +54,11 @@ class HistoryJoin {
     std::size_t bytes = 0;
   };
   static Key KeyOf(const std::string& turn_id, std::uint32_t generation);
+  // A withdrawn turn comes back without a reply: the user's words stay, and it counts as finished.
+  std::optional<Call> OnSupersede(const bus::Record& record, const mesh::bus::v1::Supersede& supersede);
+  // The turn that waits, as answered at that offset.
+  std::optional<mesh::session::v1::AppendTurnRequest> Take(const std::string& turn_id, std::uint32_t generation,
+                                                           std::int64_t replies_offset);
   void MakeRoom();
 
   const std::size_t bytes_max_;

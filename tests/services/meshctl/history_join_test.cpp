@@ -71,6 +71,19 @@ bus::Record ReplyRecord(std::int64_t offset, const mesh::bus::v1::ConversationId
   return record;
 }
 
+bus::Record SupersedeRecord(std::int64_t offset, const mesh::bus::v1::ConversationId& conversation,
+                            const std::string& message) {
+  mesh::bus::v1::ReplyRecord reply;
+  *reply.mutable_supersede()->mutable_conversation() = conversation;
+  reply.mutable_supersede()->set_turn_id(TurnId(conversation, message));
+  bus::Record record;
+  record.offset = offset;
+  record.timestamp_ms = offset * 10 + 5;
+  record.key = identity::KeyOf(conversation).value();
+  record.value = reply.SerializeAsString();
+  return record;
+}
+
 constexpr std::size_t kPlenty = 1 << 20;
 
 TEST(HistoryJoinTest, AReplyBringsItsTurnBack) {
@@ -104,6 +117,30 @@ TEST(HistoryJoinTest, ARetriedWebhookKeepsTheFirstTurnsPlaceAndEventsAreNoTurns)
   ASSERT_TRUE(call);
   EXPECT_EQ(std::get<AppendTurnRequest>(*call).turn().turns_offset(), 7);
   EXPECT_FALSE(join.OnReply(ReplyRecord(4, ann, "m2", "to an event")));
+}
+
+TEST(HistoryJoinTest, AWithdrawnTurnComesBackWithTheUsersWordsAndNoReply) {
+  const auto ann = Conversation("ann");
+  HistoryJoin join(kPlenty);
+  join.OnTurn(TurnRecord(7, ann, "m1", "hello"));
+  const auto call = join.OnReply(SupersedeRecord(3, ann, "m1"));
+  ASSERT_TRUE(call && std::holds_alternative<AppendTurnRequest>(*call));
+  const auto& turn = std::get<AppendTurnRequest>(*call).turn();
+  EXPECT_EQ(turn.user_text(), "hello");
+  EXPECT_EQ(turn.reply_text(), "");
+  EXPECT_EQ(turn.turns_offset(), 7);
+  EXPECT_EQ(turn.replies_offset(), 3);
+  EXPECT_EQ(join.waiting(), 0u);
+  EXPECT_FALSE(join.OnReply(ReplyRecord(4, ann, "m1", "a re-run's words"))) << "a later record was not said";
+}
+
+TEST(HistoryJoinTest, AWithdrawalAfterTheReplyChangesNothing) {
+  const auto ann = Conversation("ann");
+  HistoryJoin join(kPlenty);
+  join.OnTurn(TurnRecord(7, ann, "m1", "hello"));
+  ASSERT_TRUE(join.OnReply(ReplyRecord(3, ann, "m1", "good day")));
+  EXPECT_FALSE(join.OnReply(SupersedeRecord(4, ann, "m1")));
+  EXPECT_EQ(join.unjoined(), 0);
 }
 
 TEST(HistoryJoinTest, WhatWasDeletedComesBackAsFinishedOnly) {
