@@ -15,10 +15,21 @@ end
 local stored_value = redis.call('HGET', KEYS[4], turn_id)
 if stored_value then
   local stored = unpack_record(stored_value)
+  -- A retried webhook stands twice in `turns`. The first record is the turn's place, whichever of them is projected first.
+  local same_generation = stored.generation == turn.generation
+  local stored_order = tonumber(redis.call('ZSCORE', KEYS[3], turn_id))
+  if same_generation and stored_order < order then
+    order = stored_order
+    turn.turns_offset = stored.turns_offset
+  end
   if not beats(turn, stored) then
+    if same_generation and order < stored_order then
+      stored.turns_offset = turn.turns_offset
+      store_turn(KEYS[2], KEYS[3], KEYS[4], turn_id, order, pack_record(stored), stored_value)
+    end
     return {'ok', beats(stored, turn) and 0 or 1}
   end
-  if stored.generation == turn.generation then turn.outcome = merge_outcome(stored.outcome, turn.outcome) end
+  if same_generation then turn.outcome = merge_outcome(stored.outcome, turn.outcome) end
 end
 
 local applied = 1

@@ -76,6 +76,26 @@ TEST_F(StoreTest, HistoryIsOrderedByTurnsOffsetNotByArrival) {
   EXPECT_THAT(OffsetsOf(Turns(ana_, 2)), ElementsAre(5, 9)) << "the newest, oldest first";
 }
 
+// A webhook that was retried while Redis had forgotten that its turn was finished: both records of it are projected.
+TEST_F(StoreTest, ATurnThatStandsTwiceInTheLogKeepsItsFirstPlaceInAnyOrder) {
+  const v1::HistoryTurn first = TurnAt(1, 10);
+  v1::HistoryTurn second = first;
+  second.set_turns_offset(8);
+  second.set_replies_offset(20);
+  for (const bool first_comes_first : {true, false}) {
+    SCOPED_TRACE(first_comes_first);
+    const auto user = Conversation(first_comes_first ? "bea" : "cyd");
+    v1::SetOutcomeRequest words_of_the_first = OutcomeOf(user, first.turn_id(), v1::OUTCOME_SENT);
+    words_of_the_first.set_reply_text(first.reply_text());
+    words_of_the_first.set_replies_offset(first.replies_offset());
+    Append(user, TurnAt(5, 12));
+    Append(user, first_comes_first ? first : second);
+    Set(words_of_the_first);
+    Append(user, first_comes_first ? second : first);
+    EXPECT_THAT(OffsetsOf(Turns(user)), ElementsAre(1, 5));
+  }
+}
+
 TEST_F(StoreTest, ContextHoldsWholeTurnsNewestFirstWithinTheBudget) {
   for (std::int64_t at = 1; at <= 4; ++at) Append(ana_, TurnAt(at, at));  // 30 tokens each
   const std::string asking = TurnIdOf("asking");
