@@ -5,13 +5,18 @@ the topics as any client reads them. `judge` is pure, so that its own test can p
 """
 import dataclasses
 import math
+import re
 
+import history
 import wire
 
 ANSWER_PREFIX = "echo: "
-OTHER_KINDS = ("stale", "foreign", "unfinished", "disturbed")  # violations that have no place of their own in the result
+# Violations that have no place of their own in the result.
+OTHER_KINDS = ("stale", "early", "history", "foreign", "unfinished", "disturbed")
 # Bytes on their way when another sender takes over arrive a moment later; a process that wakes from a long freeze is later.
 LATE_WRITE_MAX_S = 1.0
+# An answer takes less than this in a mesh that is well, retries of a refused webhook included.
+LATE_S = 3.0
 
 
 @dataclasses.dataclass
@@ -31,6 +36,9 @@ class Message:
     posted_at: float
     acked_at: float = 0.0  # 0: never answered with 200
     posts: list = dataclasses.field(default_factory=list)  # Post
+    channel: str = "whatsapp"
+    account: str = ""
+    mode: str = "followup"  # of the account
 
 
 @dataclasses.dataclass
@@ -52,6 +60,7 @@ class Fault:
     target: str
     began: float
     healed: float
+    heals_itself: bool = False  # what is left takes over while the fault is in force: recovery counts from its beginning
 
 
 @dataclasses.dataclass
@@ -66,6 +75,7 @@ class Evidence:
     audit: list = dataclasses.field(default_factory=list)  # raw bytes of each record
     faults: list = dataclasses.field(default_factory=list)
     stills: list = dataclasses.field(default_factory=list)  # (from, to) in which the machine itself stood still
+    history: dict = None  # user -> [history.StoredTurn]; None: not read
     lag: dict = dataclasses.field(default_factory=dict)  # "group topic/partition" -> records not committed at the end
 
 
@@ -84,6 +94,7 @@ class Verdict:
     recoveries: list  # (seconds, message that was open longest or None) of each cycle
     unacknowledged_seen: int  # never acknowledged and answered all the same: allowed, and told
     late_writes: list  # seconds from a TAKEOVER to what still left under an older claim
+    known: list  # Violation; findings that README.md lists with their cause: told, not counted
 
     def count(self, kind):
         return sum(violation.kind == kind for violation in self.violations)
@@ -99,51 +110,74 @@ class Verdict:
         return ordered[max(0, math.ceil(0.99 * len(ordered)) - 1)]
 
 
+def lines_of(answer):
+    """The user messages that an answer names, oldest first: of those without an answer of their own, the model sees all."""
+    return answer.removeprefix(ANSWER_PREFIX).split("\n") if answer.startswith(ANSWER_PREFIX) else []
+
+
 class _Index:
     """The evidence by message."""
 
     def __init__(self, evidence, notice_text):
-        self.message_of_text, self.turn_of, self.message_of_turn = {}, {}, {}
-        for message in evidence.messages:
-            self.message_of_text[ANSWER_PREFIX + message.text] = message
-        by_id = {message.message_id: message for message in evidence.messages}
+        self.turn_of, self.message_of_turn, self.message_of_reply = {}, {}, {}
+        self.message_of_text = {message.text: message for message in evidence.messages}
+        self.by_id = {message.message_id: message for message in evidence.messages}
         for record in sorted(evidence.turns, key=lambda record: (record.partition, record.offset)):
             self.turn_of.setdefault(record.message_id, record)  # the first acceptance counts
-            if record.message_id in by_id:
-                self.message_of_turn[record.turn_id] = by_id[record.message_id]
-        self.answers, self.notices, self.strangers = {}, {}, []
-        for send in sorted(evidence.sends, key=lambda send: send.line):
-            message = self.message_of_text.get(send.text)
-            kind = self.answers
-            if message is None and send.text == notice_text:
-                message, kind = by_id.get(send.in_reply_to), self.notices
-            if message is None or message.user != send.user or send.in_reply_to not in ("", message.message_id):
-                self.strangers.append(send)
-            else:
-                kind.setdefault(message.message_id, []).append(send)
+            if record.message_id in self.by_id:
+                self.message_of_turn[record.turn_id] = self.by_id[record.message_id]
+                for kind in ("notice", "fallback"):
+                    self.message_of_reply[wire.reply_id(record.turn_id, kind, 0)] = self.by_id[record.message_id]
         self.dead = {}
         for letter in evidence.dead_letters:
             if letter.turn_id in self.message_of_turn:
                 self.dead.setdefault(self.message_of_turn[letter.turn_id].message_id, []).append(letter)
+        self.answers, self.notices, self.strangers = {}, {}, []
+        for send in sorted(evidence.sends, key=lambda send: send.line):
+            is_notice = send.text == notice_text
+            message = self._noticed(send) if is_notice else self._answered(send)
+            if message is None or message.user != send.user or send.in_reply_to not in ("", message.message_id):
+                self.strangers.append(send)
+            else:
+                (self.notices if is_notice else self.answers).setdefault(message.message_id, []).append(send)
         self.parked = {self.message_of_turn[record.turn_id].message_id for record in evidence.parked
                        if record.turn_id in self.message_of_turn}
+
+        # Turn ids as field 1 of a message: field 2 of a PolicyDrop is the turn that is answered in its place.
+        self.dropped = {found for record in evidence.audit for found in re.findall(rb"(?s)(?=\x0a\x20(.{32}))", record)}
+
+    def _answered(self, send):
+        """The last of the messages that the answer names. Those before it are of the same user, and had no answer yet."""
+        messages = [self.message_of_text.get(line) for line in lines_of(send.text)]
+        if not messages or any(message is None or message.user != send.user for message in messages):
+            return None
+        return messages[-1]
+
+    def _noticed(self, send):
+        """By the message it replies to (WhatsApp), or by reply id (Messenger). Instagram has neither: the first message of the
+        user that was given up and of which nothing was said yet."""
+        message = self.by_id.get(send.in_reply_to) or self.message_of_reply.get(send.reply_id)
+        if message is not None or send.in_reply_to or send.reply_id:
+            return message
+        return next((self.by_id[message_id] for message_id in self.dead
+                     if self.by_id[message_id].user == send.user and message_id not in self.notices), None)
 
     def seen(self, message_id):
         sends = self.answers.get(message_id, []) + self.notices.get(message_id, [])
         return sorted(sends, key=lambda send: send.line)
 
+    def withdrawn(self, evidence):
+        """Ids of messages of whose turn a Supersede is the first record."""
+        first = {}
+        for record in sorted(evidence.replies, key=lambda record: record.offset):
+            first.setdefault(record.turn_id, record)
+        return {self.message_of_turn[turn_id].message_id for turn_id, record in first.items()
+                if record.kind == "supersede" and turn_id in self.message_of_turn}
+
     def settled_at(self, message_id):
         """When the message had its outcome; None while it has none."""
         times = [send.t for send in self.seen(message_id)] + [letter.t for letter in self.dead.get(message_id, [])]
         return min(times) if times else None
-
-
-def _named_in_audit(evidence, turn_id):
-    if not turn_id:
-        return False
-    # The id as field 1 of the message, or in words: field 2 of a PolicyDrop names the turn that is answered instead.
-    needles = (b"\x0a\x20" + bytes.fromhex(turn_id), turn_id.encode())
-    return any(needle in record for record in evidence.audit for needle in needles)
 
 
 def _outcomes(evidence, index):
@@ -167,7 +201,7 @@ def _outcomes(evidence, index):
             yield Violation("lost", key, f"a dead letter ({dead[0].reason}) of which the user was told nothing")
         elif notices and not dead:
             yield Violation("lost", key, "a notice to the user, but no dead letter")
-        elif not dead and not _named_in_audit(evidence, turn.turn_id):
+        elif not dead and bytes.fromhex(turn.turn_id) not in index.dropped:
             yield Violation("lost", key, "parked, and nothing was shown" if key in index.parked else
                             "acknowledged, and no answer, dead letter or named drop by the end")
 
@@ -262,14 +296,51 @@ def _length_without(begin, end, spans):
 
 def _recovery(evidence, index):
     """Per cycle: from its end to the outcome of the last message that was acknowledged before and was still open. Time in
-    which a later fault was in force, or the machine stood still, does not count."""
+    which a later fault was in force, or the machine stood still, does not count.
+
+    Of a fault that heals itself: from its beginning to the last outcome of a message that was late, posted before it or while
+    it was in force."""
     settled = [(index.settled_at(message.message_id), message) for message in evidence.messages if message.acked_at]
     settled = [(at, message) for at, message in settled if at is not None]
     for fault in evidence.faults:
-        open_then = [(at, message) for at, message in settled if message.acked_at <= fault.healed <= at]
-        last, message = max(open_then, key=lambda row: row[0], default=(fault.healed, None))
+        if fault.heals_itself:
+            begin = fault.began
+            concerned = [(at, message) for at, message in settled if at - message.posted_at > LATE_S and
+                         at >= begin and message.posted_at <= fault.healed - LATE_S]
+        else:
+            begin = fault.healed
+            concerned = [(at, message) for at, message in settled if message.acked_at <= begin <= at]
+        last, message = max(concerned, key=lambda row: row[0], default=(begin, None))
         spans = evidence.stills + [(other.began, other.healed) for other in evidence.faults if other.began >= fault.healed]
-        yield _length_without(fault.healed, last, spans), message
+        yield _length_without(begin, last, spans), message
+
+
+def _early(evidence, index, turn_deadline_s):
+    """Time that a turn has is real time, whatever a wall clock does."""
+    for message_id, letters in index.dead.items():
+        for letter in letters:
+            had_s = letter.t - index.by_id[message_id].posted_at
+            if letter.reason == "deadline" and had_s < turn_deadline_s:
+                yield Violation("early", message_id, f"given up for its deadline after {had_s:.1f} s of {turn_deadline_s}")
+
+
+def _history(evidence, index):
+    """I5: Redis agrees with the first records of the log and with the screens."""
+    if evidence.history is None:
+        return
+    said, turns, offset_of_turn = {}, {}, {}
+    for record in sorted(evidence.replies, key=lambda record: record.offset):
+        if record.kind != "fallback":
+            said.setdefault(record.turn_id, record)
+    for turn in sorted(index.turn_of.values(), key=lambda turn: turn.offset):
+        if turn.turn_id in index.message_of_turn:
+            turns.setdefault(turn.user, []).append(turn.turn_id)
+            offset_of_turn[turn.turn_id] = turn.offset
+    seen = {turn_id: [send.text for send in index.seen(message.message_id)]
+            for turn_id, message in index.message_of_turn.items()}
+    for user, stored in evidence.history.items():
+        for message_id, why in history.mistakes(index.message_of_turn, offset_of_turn, said, seen, turns.get(user, []), stored):
+            yield Violation("history", message_id, f"conversation of {user}: {why}")
 
 
 def _disturbed(evidence):
@@ -284,9 +355,16 @@ def _disturbed(evidence):
                                     f"rolling restart of cycle {fault.cycle}")
 
 
-def judge(evidence, notice_text):
+def _known(violation, withdrawn):
+    """Worker killed, or its partition moved, between Supersede and audit: session has the turn as finished by then (the sender
+    reports it withdrawn), so nobody writes the audit record and the user's words any more."""
+    return violation.message_id in withdrawn and (violation.kind == "lost" or violation.why.endswith("Redis does not have it"))
+
+
+def judge(evidence, notice_text, turn_deadline_s):
     index = _Index(evidence, notice_text)
-    violations = [*_outcomes(evidence, index), *_order(evidence, index), *_not_first(evidence, index), *_disturbed(evidence)]
+    violations = [*_outcomes(evidence, index), *_order(evidence, index), *_not_first(evidence, index),
+                  *_early(evidence, index, turn_deadline_s), *_history(evidence, index), *_disturbed(evidence)]
     late_writes = list(_void_claims(evidence, index))
     violations += [Violation("stale", message_id, f"it left {seconds:.1f} s after another sender had taken its partition over")
                    for seconds, message_id in late_writes if seconds > LATE_WRITE_MAX_S]
@@ -296,7 +374,10 @@ def judge(evidence, notice_text):
     for place, records in sorted(evidence.lag.items()):
         if records:
             violations.append(Violation("unfinished", "", f"{place}: {records} records are not committed at the end"))
+    withdrawn = index.withdrawn(evidence)
+    known = [violation for violation in violations if _known(violation, withdrawn)]
+    violations = [violation for violation in violations if violation not in known]
     acked = [message for message in evidence.messages if message.acked_at]
     strays = sum(1 for message in evidence.messages if not message.acked_at and index.seen(message.message_id))
     return Verdict(violations, len(acked), _in_doubt(evidence), list(_recovery(evidence, index)), strays,
-                   sorted(seconds for seconds, _ in late_writes))
+                   sorted(seconds for seconds, _ in late_writes), known)

@@ -8,67 +8,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import checker  # noqa: E402
 import story  # noqa: E402
 import wire  # noqa: E402
-
-NOTICE = "sorry"
-USERS, TURNS = 4, 5
-
-
-def turn_id(message_id):
-    return message_id.encode().hex().ljust(64, "0")
-
-
-class Run:
-    """A clean run of USERS conversations with TURNS messages each; a test then spoils one thing."""
-
-    def __init__(self):
-        self.evidence = checker.Evidence(messages=[], sends=[])
-        self.t = 1000.0
-        for number in range(TURNS):
-            for user in range(USERS):
-                self.say(f"u{user}", f"m{user}.{number}", partition=user % 2)
-
-    def say(self, user, message_id, partition):
-        self.t += 1
-        offset = len(self.evidence.turns)
-        self.evidence.messages.append(checker.Message(message_id, user, f"text of {message_id}", self.t, self.t + 0.1,
-                                                      [checker.Post(self.t, self.t, "200")]))
-        self.evidence.turns.append(wire.TurnRecord(partition, offset, self.t, turn_id(message_id), message_id, user))
-        self.reply(message_id, partition, "answer", f"echo: text of {message_id}")
-        self.ledger(partition, "plan", turn_id=turn_id(message_id))
-        self.ledger(partition, "claim", reply_id=f"r{len(self.evidence.sends)}")
-        self.show(user, f"echo: text of {message_id}", message_id)
-
-    def reply(self, message_id, partition, kind, text):
-        self.evidence.replies.append(wire.ReplyRecord(partition, len(self.evidence.replies), self.t, turn_id(message_id), kind, 0,
-                                                      text))
-
-    def ledger(self, partition, kind, t=None, **fields):
-        self.evidence.ledger.append(wire.LedgerEntry(partition, len(self.evidence.ledger), t or self.t, kind, **fields))
-
-    def show(self, user, text, message_id, t=None):
-        line = len(self.evidence.sends)
-        self.evidence.sends.append(checker.Send(line, t or self.t + 0.5, user, text, f"r{line}", message_id))
-
-    def hide(self, message_id):
-        self.evidence.sends = [send for send in self.evidence.sends if send.in_reply_to != message_id]
-
-    def give_up(self, message_id, partition=0):
-        """In place of its answer, the turn has a notice in the log."""
-        self.evidence.replies = [r for r in self.evidence.replies if r.turn_id != turn_id(message_id)]
-        self.hide(message_id)
-        self.reply(message_id, partition, "notice", NOTICE)
-
-    def die(self, message_id, reason="deadline"):
-        self.evidence.dead_letters.append(wire.DeadLetter(self.t, turn_id(message_id), reason, "mesh.turns", "worker"))
-
-    def verdict(self):
-        return checker.judge(self.evidence, NOTICE)
+from clean_run import DEADLINE_S, NOTICE, TURNS, USERS, Run, turn_id  # noqa: E402
 
 
 class CheckerTest(unittest.TestCase):
     def setUp(self):
         self.run_ = Run()
         self.evidence = self.run_.evidence
+        self.evidence.history = None  # what a mistake does to Redis too: history_test.py
 
     def expect(self, kind, message_id=None, count=1):
         verdict = self.run_.verdict()
@@ -230,6 +177,43 @@ class CheckerTest(unittest.TestCase):
         self.run_.show("u0", "hello", "m0.1")
         self.expect("foreign", "m0.1")
 
+    def test_answer_for_several_messages_is_one_to_the_last(self):
+        self.run_.hide("m0.3")
+        self.evidence.audit.append(b"\x0a\x20" + bytes.fromhex(turn_id("m0.3")))
+        last = next(s for s in self.evidence.sends if s.in_reply_to == "m0.4")
+        last.text = "echo: text of m0.3\ntext of m0.4"
+        next(r for r in self.evidence.replies if r.turn_id == turn_id("m0.4")).text = last.text
+        self.expect_good()
+        last.text = "echo: text of m0.4\ntext of m0.3"
+        self.expect_kinds("foreign", "lost")
+        last.text = "echo: text of m1.3\ntext of m0.4"
+        self.expect_kinds("foreign", "lost")
+
+    def test_notices_of_channels_that_name_no_message_belong_to_what_was_given_up(self):
+        for message_id, reply_id in (("m0.4", ""), ("m1.4", wire.reply_id(turn_id("m1.4"), "notice", 0))):
+            user = f"u{message_id[1]}"
+            self.run_.give_up(message_id)
+            self.run_.die(message_id)
+            self.run_.show(user, NOTICE, "")
+            self.evidence.sends[-1].reply_id = reply_id
+        self.expect_good()
+        self.run_.show("u0", NOTICE, "")
+        self.evidence.sends[-1].reply_id = ""
+        self.expect_kinds("foreign")  # nothing else of theirs was given up
+
+    def test_deadline_that_comes_early_by_the_clock_on_the_wall_is_found(self):
+        self.run_.give_up("m0.4")
+        self.run_.die("m0.4")
+        self.run_.show("u0", NOTICE, "m0.4")
+        self.evidence.dead_letters[0].t = self.run_.t + DEADLINE_S - 5
+        self.expect("early", "m0.4")
+
+    def test_withdrawn_without_a_word_on_audit_is_a_known_finding(self):
+        self.run_.hide("m0.3")
+        next(r for r in self.evidence.replies if r.turn_id == turn_id("m0.3")).kind = "supersede"
+        verdict = self.expect_good()
+        self.assertEqual([(v.kind, v.message_id) for v in verdict.known], [("lost", "m0.3")])
+
     def test_uncommitted_records_are_unfinished(self):
         self.evidence.lag = {"mesh.worker mesh.turns/3": 2, "mesh.worker mesh.turns/4": 0}
         self.expect("unfinished")
@@ -243,6 +227,14 @@ class CheckerTest(unittest.TestCase):
         self.assertEqual([round(s, 3) for s, _ in verdict.recoveries], [8.0, 0.0])
         self.assertIs(verdict.recoveries[0][1], message)
         self.assertEqual(round(verdict.recovery_p99_s(), 3), 8.0)
+
+    def test_recovery_from_what_heals_itself_is_until_nobody_waits_long_any_more(self):
+        self.evidence.faults = [checker.Fault(1, "broker", "kafka-1", 1003.0, 1015.0, heals_itself=True)]
+        self.assertEqual(self.expect_good().recoveries, [(0.0, None)])  # all were answered within half a second
+        for posted_at, seen_at in ((1004.0, 1009.5), (1006.0, 1008.5), (1016.0, 1030.0)):  # late; not late; not its doing
+            message = next(m for m in self.evidence.messages if m.posted_at == posted_at)
+            next(s for s in self.evidence.sends if s.in_reply_to == message.message_id).t = seen_at
+        self.assertEqual([round(s, 3) for s, _ in self.expect_good().recoveries], [6.5])
 
     def test_recovery_leaves_out_when_the_machine_stood_still(self):
         self.evidence.faults = [checker.Fault(1, "kill", "worker-0", 1019.5, 1020.2)]

@@ -5,7 +5,9 @@ import time
 import kafka
 import kafka.admin
 
+import checker
 import generator
+import history
 import wire
 from checker import Evidence, Send
 
@@ -13,6 +15,24 @@ TOPICS = ("turns", "replies", "send-ledger", "dead-letter", "parked", "audit")
 PREFIX = "mesh."
 GROUPS = {"worker": "turns", "sender": "replies", "sender-statuses": "statuses"}
 READ_S = 120
+
+
+def unheard(run_dir):
+    """Ids of acknowledged messages of which the screens show nothing yet: no answer that names them, no notice, and, where a
+    later message may take their place, no answer to such a one."""
+    answered, notices = set(), {}
+    for send in sends(run_dir / "sends.jsonl"):
+        lines = checker.lines_of(send.text)
+        answered.update(lines)
+        if not lines:
+            notices[send.user] = notices.get(send.user, 0) + 1
+    waiting = {}
+    for message in generator.read_log(run_dir / "generator.jsonl"):
+        if message.text in answered and message.mode != "followup":
+            waiting.pop(message.user, None)
+        elif message.text not in answered and message.acked_at:
+            waiting.setdefault(message.user, []).append(message.message_id)
+    return [message_id for user, messages in waiting.items() for message_id in messages[notices.get(user, 0):]]
 
 
 def sends(path):
@@ -68,9 +88,10 @@ def lag(broker):
     return found
 
 
-def collect(run_dir, broker, faults, lag_at_end):
+def collect(run_dir, broker, redis_port, faults, lag_at_end):
     found = Evidence(messages=generator.read_log(run_dir / "generator.jsonl"), sends=sends(run_dir / "sends.jsonl"),
                      faults=faults, lag=lag_at_end)
+    found.history = history.read(redis_port, {message.user: (message.channel, message.account) for message in found.messages})
     for name in TOPICS:
         for record in records(broker, name):
             t = record.timestamp / 1000

@@ -1,35 +1,27 @@
-"""Meta's side: posts signed webhooks of many WhatsApp conversations and writes down what was acknowledged, and when.
+"""Meta's side: posts signed webhooks of many conversations and writes down what was acknowledged, and when.
 
 Within a conversation the next message is posted after the last one was acknowledged. Every message is retried until a
 gateway answers 200, some are posted again afterwards, and messages of different conversations overtake each other freely.
+Users of accounts that collect or interrupt write again at once, now and then.
 """
 import hashlib
 import hmac
 import http.client
 import json
-import pathlib
 import random
-import sys
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts/mesh"))
-import accounts  # noqa: E402
-from checker import Message, Post  # noqa: E402
+import balancer
+import users
+from checker import Message, Post
 
 TIMEOUT_S = 5.0  # Meta's, about
 RETRY_S, RETRY_MAX_S = 0.2, 2.0
 DUPLICATE_SHARE = 0.08
 DUPLICATE_DELAY_MAX_S = 20.0
 NOT_TAKEN = "not taken"
-
-
-def webhook_body(user, message_id, text):
-    message = {"from": user, "id": message_id, "timestamp": str(int(time.time())), "type": "text", "text": {"body": text}}
-    value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": accounts.ACCOUNTS["whatsapp"]},
-             "contacts": [{"profile": {"name": "Chaos"}, "wa_id": user}], "messages": [message]}
-    return json.dumps({"object": "whatsapp_business_account",
-                       "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]}).encode()
+AGAIN_SHARE = 0.4  # of the messages of users who need not wait for an answer: the next follows at once
 
 
 class Log:
@@ -52,7 +44,8 @@ def read_log(path):
     for line in open(path):
         row = json.loads(line)
         if row["event"] == "new":
-            messages[row["id"]] = Message(row["id"], row["user"], row["text"], row["t"])
+            messages[row["id"]] = Message(row["id"], row["user"], row["text"], row["t"], channel=row["channel"],
+                                          account=row["account"], mode=row["mode"])
         else:
             message = messages[row["id"]]
             message.posts.append(Post(row["began"], row["t"], row["answer"]))
@@ -62,18 +55,19 @@ def read_log(path):
 
 
 class Generator:
-    """Threads that each own a share of the conversations. rate: new messages a second, all together."""
+    """Threads that each own a share of the conversations. rate: new messages a second, all together. secrets: the app secret of
+    each channel."""
 
-    def __init__(self, gateway_ports, secret, log_path, seed, rate, conversations, threads=8):
-        self.gateway_ports, self.secret, self.log = gateway_ports, secret, Log(log_path)
+    def __init__(self, gateway_ports, secrets, log_path, seed, rate, conversations, threads=8):
+        self.balancer, self.secrets, self.log = balancer.Balancer(gateway_ports), secrets, Log(log_path)
         self.seed = seed
         self.pause_s = threads / rate
         self.ending = threading.Event()  # no new messages; what was begun is retried until acknowledged
         self.giving_up = threading.Event()
         self.acknowledged = 0
         self.lock = threading.Lock()
-        users = [f"4917{seed % 10000:04d}{number:05d}" for number in range(conversations)]
-        self.threads = [threading.Thread(target=self.run, args=(number, users[number::threads]), daemon=True)
+        everybody = users.make(seed, conversations)
+        self.threads = [threading.Thread(target=self.run, args=(number, everybody[number::threads]), daemon=True)
                         for number in range(threads)]
 
     def start(self):
@@ -90,10 +84,11 @@ class Generator:
         for thread in self.threads:
             thread.join(TIMEOUT_S + 1)
 
-    def run(self, number, users):
+    def run(self, number, mine):
         rng = random.Random(f"{self.seed}/{number}")
         connections = {}
-        counts = dict.fromkeys(users, 0)
+        counts = dict.fromkeys(mine, 0)
+        user = None
         again = []  # (when, user, id, text) of acknowledged messages that are posted once more
         next_at = time.monotonic() + rng.random() * self.pause_s
         while not self.ending.is_set():
@@ -101,19 +96,22 @@ class Generator:
             if again and again[0][0] <= now:
                 _, user, message_id, text = again.pop(0)
                 self.post(connections, rng, user, message_id, text)
-            if next_at > now:
+            writes_again = user is not None and user.account.mode != "followup" and rng.random() < AGAIN_SHARE
+            if next_at > now and not writes_again:
+                user = None
                 self.ending.wait(min(next_at - now, 0.05))
                 continue
             # After an outage the users did not all wait: no burst larger than a second's worth is made up for.
             next_at = max(next_at + self.pause_s * rng.uniform(0.5, 1.5), now - 1.0)
-            user = rng.choice(users)
+            user = user if writes_again else rng.choice(mine)
             counts[user] += 1
-            message_id = f"wamid.chaos{self.seed}.{user}.{counts[user]}"
-            text = f"canary {self.seed} {user} {counts[user]} {rng.getrandbits(48):012x}"
-            self.log.write(event="new", id=message_id, user=user, text=text)
+            message_id = users.message_id(self.seed, user, counts[user])
+            text = f"canary {self.seed} {user.user_id} {counts[user]} {rng.getrandbits(48):012x}"
+            self.log.write(event="new", id=message_id, user=user.user_id, text=text, channel=user.account.channel,
+                           account=user.account.account_id, mode=user.account.mode)
             if self.deliver(connections, rng, user, message_id, text) and rng.random() < DUPLICATE_SHARE:
                 again.append((time.monotonic() + rng.uniform(0, DUPLICATE_DELAY_MAX_S), user, message_id, text))
-                again.sort()
+                again.sort(key=lambda row: row[0])
 
     def deliver(self, connections, rng, user, message_id, text):
         pause = RETRY_S
@@ -127,20 +125,21 @@ class Generator:
         return False
 
     def post(self, connections, rng, user, message_id, text):
-        """Through a load balancer: a gateway that takes no connection, or had closed an idle one, is passed over."""
-        body = webhook_body(user, message_id, text)
+        channel = user.account.channel
+        body = users.webhook_body(user, message_id, text)
         headers = {"Content-Type": "application/json",
-                   "X-Hub-Signature-256": "sha256=" + hmac.new(self.secret, body, hashlib.sha256).hexdigest()}
+                   "X-Hub-Signature-256": "sha256=" + hmac.new(self.secrets[channel], body, hashlib.sha256).hexdigest()}
         began = time.time()
-        for port in rng.sample(self.gateway_ports, len(self.gateway_ports)):
-            answer = attempt(connections, port, body, headers)
+        for port in self.balancer.choose(rng):
+            answer = attempt(connections, port, f"/webhooks/{channel}", body, headers)
             if answer != NOT_TAKEN:
                 break
+            self.balancer.refused(port)
         self.log.write(event="post", id=message_id, answer=answer, port=port, began=round(began, 4))
         return answer
 
 
-def attempt(connections, port, body, headers):
+def attempt(connections, port, path, body, headers):
     """The status, the name of what went wrong, or NOT_TAKEN when nobody can have read the request."""
     while True:
         is_fresh = port not in connections
@@ -148,7 +147,7 @@ def attempt(connections, port, body, headers):
             if is_fresh:
                 connections[port] = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
                 connections[port].connect()
-            connections[port].request("POST", "/webhooks/whatsapp", body, headers)
+            connections[port].request("POST", path, body, headers)
             response = connections[port].getresponse()
             response.read()
             return str(response.status)

@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import random
-import re
 import shutil
 import signal
 import sys
@@ -17,7 +16,12 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts/mesh"))
 import accounts  # noqa: E402
+import brokers  # noqa: E402
+import clocks  # noqa: E402
+import disks  # noqa: E402
+import links  # noqa: E402
 import stores  # noqa: E402
+import users  # noqa: E402
 from process import Process, StartError, http_ready, port_is_free  # noqa: E402
 
 ROLES = ("session", "worker", "sender", "gateway")
@@ -44,27 +48,53 @@ class PortBlock:
 
 
 class Mesh:
-    """options: run_dir, bin_dir, kafka_libs, instances (of each role), lease_ms, session_timeout_ms, post_timeout_ms,
-    reconcile_ms."""
+    """options: run_dir, bin_dir, kafka_libs, kinds (of faults), brokers, instances (of each role), lease_ms, session_timeout_ms,
+    post_timeout_ms, reconcile_ms."""
 
     def __init__(self, options):
         self.options = options
         self.run_dir = options.run_dir.resolve()
         ports = PortBlock()
-        self.kafka_port, self.controller_port, self.redis_port, self.graph_port = (ports.take() for _ in range(4))
+        self.redis_port, self.graph_port = ports.take(), ports.take()
         names = [f"{role}-{number}" for role in ROLES for number in range(options.instances)]
         self.port = {name: ports.take() for name in names}  # gateway: webhooks; session: gRPC
         self.admin_port = {name: ports.take() for name in names}
-        self.process = {}  # by name; also kafka, redis, fake_channel_api
+        self.brokers = [brokers.Broker(number + 1, ports.take) for number in range(options.brokers)]
+        self.links = links.Links("net" in options.kinds, ports.take)
+        for broker in self.brokers:
+            for number in range(options.instances):
+                port = ports.take()
+                broker.links[port] = self.links.lead(f"kafka-{number}", port)
+        self.redis_link = [self.links.lead(f"redis-{number}", self.redis_port) for number in range(options.instances)]
+        self.session_link = [self.links.lead(f"session-{number}", self.port[f"session-{number}"])
+                             for number in range(options.instances)]
+        self.graph_link = self.links.lead("graph", self.graph_port)
+        self.clocks = None  # every service's is the machine's
+        self.process = {}  # by name; also redis, kafka-1..., proxy, fake_channel_api
         self.down = set()  # meant to be down: not to be started again by tend()
         self.deaths = []  # (name, exit code) of what ended without being asked to
+
+    def bootstrap(self, link=None):
+        """Brokers as services of a link reach them; None: past every fault, for the harness."""
+        ports = [broker.port if link is None else list(broker.links.values())[link] for broker in self.brokers]
+        return ",".join(f"127.0.0.1:{port}" for port in ports)
+
+    def stores(self):
+        return ["redis", *(broker.name for broker in self.brokers)]
+
+    def disk_of(self, name):
+        return self.run_dir / ("redis" if name == "redis" else f"kafka/{name}")
 
     # Starting
 
     def start(self):
         self.prepare_folder()
-        self.process["redis"] = stores.redis(self.run_dir, self.redis_port)
-        self.process["kafka"] = stores.kafka(self.run_dir, self.kafka_port, self.controller_port)
+        if "clock" in self.options.kinds:
+            self.clocks = clocks.Clocks(self.run_dir, self.options.bin_dir)
+        stores_first = {"redis": stores.redis(self.run_dir, self.redis_port), **brokers.make(self.run_dir, self.brokers)}
+        if self.links.proxied:
+            stores_first["proxy"] = self.links.process(self.run_dir)
+        self.process.update(stores_first)
         self.process["fake_channel_api"] = self.make("fake_channel_api", "fake_channel_api", [
             f"--port={self.graph_port}", f"--accounts={self.run_dir / 'accounts.yaml'}",
             f"--sends-file={self.run_dir / 'sends.jsonl'}",
@@ -72,42 +102,53 @@ class Mesh:
         for role in ROLES:
             for number in range(self.options.instances):
                 self.process[f"{role}-{number}"] = self.make_service(role, number)
-        for name in ("redis", "kafka"):
+        for name in stores_first:
             self.process[name].start()
-        for name in ("redis", "kafka"):
+        for name in stores_first:
             self.wait_ready(name)
         for name, process in self.process.items():
-            if name not in ("redis", "kafka"):
+            if name not in stores_first:
                 process.start()
         for name in self.process:
             self.wait_ready(name)
 
     def prepare_folder(self):
-        for part in ("kafka/data", "redis", "logs", "accounts.yaml", "sends.jsonl"):
+        for part in ("kafka", "redis", "logs", "accounts.yaml", "sends.jsonl"):
             path = self.run_dir / part
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        (self.run_dir / "kafka").mkdir(parents=True, exist_ok=True)
-        libs = self.run_dir / "kafka/libs"
-        if not libs.exists():
-            libs.symlink_to(self.options.kafka_libs.resolve())
-        path = accounts.ensure(self.run_dir, f"http://127.0.0.1:{self.graph_port}")
-        lines = f"    answer_tokens_max: 160\n    notice_text: {NOTICE_TEXT}\n    user_sends_per_second_max: 1000\n" \
-                "    user_burst_max: 1000\n    sends_per_second_max: 2000\n" \
-                f"    turn_deadline_s: {TURN_DEADLINE_S}\n    history_tokens_max: 64\n"
-        path.write_text(re.sub(r"    answer_tokens_max.*\n    repetition_penalty.*\n", lines, path.read_text()))
+        (self.run_dir / "kafka").mkdir(parents=True)
+        if "disk" in self.options.kinds:
+            for name in self.stores():
+                disks.mount(self.disk_of(name))
+        (self.run_dir / "kafka/libs").symlink_to(self.options.kafka_libs.resolve())
+        path = accounts.ensure(self.run_dir, "")  # its secrets
+        settings = f"    answer_tokens_max: 160\n    notice_text: {NOTICE_TEXT}\n    user_sends_per_second_max: 1000\n" \
+                   "    user_burst_max: 1000\n    sends_per_second_max: 2000\n" \
+                   f"    turn_deadline_s: {TURN_DEADLINE_S}\n    history_tokens_max: 64\n"
+        path.write_text(users.accounts_file(f"http://127.0.0.1:{self.graph_link}", settings))
+
+    def secrets(self):
+        """App secret of each channel."""
+        return {channel: (self.run_dir / f"secrets/{channel}.app_secret").read_text().strip().encode()
+                for channel in accounts.ACCOUNTS}
 
     def make(self, name, binary, flags):
-        return Process(name, [self.options.bin_dir / binary, *flags], self.run_dir / f"logs/{name}.log", stop_s=40)
+        return Process(name, [self.options.bin_dir / binary, *flags], self.run_dir / f"logs/{name}.log", stop_s=40,
+                       environment=self.environment(name))
+
+    def environment(self, name):
+        return self.clocks.environment(name) if self.clocks and name in self.admin_port else {}
 
     def make_service(self, role, number):
         name = f"{role}-{number}"
         common = [f"--admin-port={self.admin_port[name]}"]
         if role == "session":
-            return self.make(name, role, [*common, f"--grpc-port={self.port[name]}", f"--redis-port={self.redis_port}"])
-        common += [f"--accounts={self.run_dir / 'accounts.yaml'}", f"--kafka-brokers=127.0.0.1:{self.kafka_port}"]
+            return self.make(name, role, [*common, f"--grpc-port={self.port[name]}", f"--redis-port={self.redis_link[number]}"])
+        common += [f"--accounts={self.run_dir / 'accounts.yaml'}", f"--kafka-brokers={self.bootstrap(number)}",
+                   f"--kafka-replication-factor={len(self.brokers)}"]
         if role == "gateway":
             return self.make(name, role, [*common, f"--port={self.port[name]}"])
-        common += [f"--session-target=127.0.0.1:{self.port[f'session-{number}']}",
+        common += [f"--session-target=127.0.0.1:{self.session_link[number]}",
                    f"--session-timeout-ms={self.options.session_timeout_ms}"]
         if role == "worker":  # room for all turns at once: a backlog is to be the fault's, never the engine's
             return self.make(name, role, [*common, "--engine=echo", f"--echo-step-ms={ECHO_STEP_MS}", "--kv-blocks=8192",
@@ -119,8 +160,10 @@ class Mesh:
     def ready(self, name):
         if name == "redis":
             return stores.redis_ready(self.redis_port)
-        if name == "kafka":
-            return stores.kafka_ready(self.kafka_port)
+        if name == "proxy":
+            return self.links.ready
+        if name.startswith("kafka"):
+            return stores.kafka_ready(self.brokers[int(name.removeprefix("kafka-")) - 1].port)
         if name == "fake_channel_api":
             return http_ready(f"http://127.0.0.1:{self.graph_port}/healthz")
         return http_ready(f"http://127.0.0.1:{self.admin_port[name]}/readyz")
@@ -154,9 +197,14 @@ class Mesh:
         self.down.add(name)
         return self.process[name].stop()
 
+    def empty(self, name):
+        """Takes away what a store has on disk. REQUIRES: it is down"""
+        for path in self.disk_of(name).iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
     def start_again(self, name, environment=None):
         process = self.process[name]
-        process.environment = {**os.environ, **(environment or {})}
+        process.environment = {**os.environ, **self.environment(name), **(environment or {})}
         process.start()
         self.down.discard(name)
 
@@ -193,7 +241,9 @@ class Mesh:
             if process.child is not None:
                 self.signal(name, signal.SIGCONT)
         names = sorted(self.process, key=lambda name: (("gateway", "worker", "sender", "fake_channel_api", "session", "redis",
-                                                        "kafka").index(name.rsplit("-", 1)[0])))
+                                                        "kafka", "proxy").index(name.rsplit("-", 1)[0])))
         for name in names:
-            if not self.process[name].stop():
+            if name.startswith("kafka") and len(self.brokers) > 1:
+                self.kill(name)  # the last of a cluster finds no controller that would let it go
+            elif not self.process[name].stop():
                 print(f"chaos: {name} did not stop by itself; killed", file=sys.stderr)

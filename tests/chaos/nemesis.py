@@ -5,11 +5,12 @@ import subprocess
 import time
 
 import graph_faults
+import link_faults
 import process_faults
 import store_faults
 from checker import Fault
 
-FAULTS = {**process_faults.FAULTS, **store_faults.FAULTS, **graph_faults.FAULTS}
+FAULTS = {**process_faults.FAULTS, **store_faults.FAULTS, **link_faults.FAULTS, **graph_faults.FAULTS}
 KINDS = tuple(FAULTS)
 DROP_ALONG_SHARE = 0.3
 DROP_ALONG_S = 0.2  # about as long as that many sends take
@@ -48,7 +49,8 @@ class Nemesis:
                 self.wait(DROP_ALONG_S)
             began = time.time()
             target = FAULTS[kind](self) + (", with drop" if doubts else "")
-            fault = Fault(cycle, kind, target, began, time.time())
+            heals_itself = kind == "broker" and len(self.mesh.brokers) > 1 and not doubts
+            fault = Fault(cycle, kind, target, began, time.time(), heals_itself)
             self.faults.append(fault)
             self.log.write(json.dumps(vars(fault)) + "\n")
             self.log.flush()

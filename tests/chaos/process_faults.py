@@ -9,6 +9,8 @@ GATEWAY_PAUSE_S = 6.0
 KILLED_ROLES = ("worker", "sender", "session", "gateway")
 TERMINATED_ROLES = ("gateway", "worker", "sender", "session")
 POINT_WAIT_S = 20.0
+CLOCK_STEPS_S = (3600, -3600, 7 * 86400, -7 * 86400)
+CLOCK_S = 5.0
 
 
 def targets(nemesis, kind, roles):
@@ -60,6 +62,17 @@ def zombie(nemesis):
     mesh.signal(target, signal.SIGCONT)
     disarm(nemesis, target, hit)
     return f"{target} frozen" + (f" at {name}, pass {nth}" if name else "") + ("" if hit else " (never passed)")
+
+
+def clock(nemesis):
+    """The wall clock of one process jumps, and back. Nothing may expire early: time that passes is another clock's matter."""
+    role, number = nemesis.draw("clocks", KILLED_ROLES), nemesis.rng.randrange(nemesis.mesh.options.instances)
+    step = nemesis.draw("clock_steps", CLOCK_STEPS_S)
+    nemesis.mesh.clocks.step(f"{role}-{number}", step)
+    nemesis.wait(CLOCK_S)
+    nemesis.mesh.clocks.step(f"{role}-{number}", 0)
+    nemesis.wait_all_ready()
+    return f"{role}-{number} by {step:+} s"
 
 
 def unclean(names):
@@ -116,4 +129,4 @@ def disarm(nemesis, target, hit):
         nemesis.restart([target])
 
 
-FAULTS = {"kill": kill, "pause": pause, "zombie": zombie, "term": term, "rolling": rolling, "point": point}
+FAULTS = {"kill": kill, "pause": pause, "zombie": zombie, "term": term, "rolling": rolling, "clock": clock, "point": point}
