@@ -80,6 +80,9 @@ void App::AddRoutes() {
   server_->Add({"POST", "/v*", "messages", 0, [this](const http::Request& request, http::Responder respond) {
                   OnSend(request, std::move(respond));
                 }});
+  server_->Add({"GET", "/v*", "account", 0, [this](const http::Request& request, const http::Responder& respond) {
+                  respond(OnGetAccount(request));
+                }});
   server_->Add({"GET", "/sends", "sends", 0, [this](const http::Request& request, const http::Responder& respond) {
                   respond(OnGetSends(request));
                 }});
@@ -101,7 +104,7 @@ void App::AddRoutes() {
 
 void App::OnSend(const http::Request& request, http::Responder respond) {
   const std::shared_ptr<const account::AccountBook> accounts = accounts_->current();
-  const std::variant<const account::Account*, GraphError> target = FindTarget(request, *accounts);
+  const std::variant<const account::Account*, GraphError> target = FindTarget(request, "messages", *accounts);
   if (const GraphError* error = std::get_if<GraphError>(&target)) {
     refused_total_.Increment();
     return respond(ToResponse(*error, mesh::bus::v1::CHANNEL_UNSPECIFIED));
@@ -150,6 +153,20 @@ http::Response App::OnValidSend(Send send, const account::Account& account, cons
   http::Response response = Json(AcceptedAnswer(send));
   response.hang_up = fault.kind == Faults::Kind::kAcceptThenDrop;
   return response;
+}
+
+// What an account tells about itself and its webhooks: enough for `meshctl account check`. A WhatsApp number stands for
+// its business account here.
+http::Response App::OnGetAccount(const http::Request& request) const {
+  constexpr std::string_view kSubscribedApps = "subscribed_apps";
+  const std::shared_ptr<const account::AccountBook> accounts = accounts_->current();
+  const std::string_view edge = request.path.ends_with(base::StrCat("/", kSubscribedApps)) ? kSubscribedApps : "";
+  const std::variant<const account::Account*, GraphError> target = FindTarget(request, edge, *accounts);
+  if (const GraphError* error = std::get_if<GraphError>(&target)) {
+    return ToResponse(*error, mesh::bus::v1::CHANNEL_UNSPECIFIED);
+  }
+  const account::Account& account = *std::get<const account::Account*>(target);
+  return Json(edge.empty() ? AccountAnswer(account) : SubscribedAppsAnswer(account.channel));
 }
 
 http::Response App::OnGetSends(const http::Request& request) const {

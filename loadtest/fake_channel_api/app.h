@@ -36,6 +36,7 @@ class App {
   // Counts and answers, `delay_ms` later.
   void Answer(http::Response response, std::int64_t delay_ms, const http::Responder& respond);
   http::Response OnValidSend(Send send, const account::Account& account, const Faults::Fault& fault);
+  http::Response OnGetAccount(const http::Request& request) const;
   http::Response OnGetSends(const http::Request& request) const;
   http::Response OnControl(const http::Request& request);
 

@@ -10,12 +10,13 @@
 namespace fake_channel_api {
 namespace {
 
-// The account id in "/v25.0/{id}/messages".
-std::optional<std::string> AccountIdIn(std::string_view path) {
-  const std::vector<std::string> parts = absl::StrSplit(std::string(path), '/');
+// The account id in "/v25.0/{id}/{edge}", or in "/v25.0/{id}" where the edge is "".
+std::optional<std::string> AccountIdIn(std::string_view path, std::string_view edge) {
+  std::vector<std::string> parts = absl::StrSplit(std::string(path), '/');
+  if (edge.empty()) parts.emplace_back();
   const bool shaped = parts.size() == 4 && parts[0].empty() && parts[1].size() > 1 && parts[1][0] == 'v' &&
                       parts[1].find_first_not_of("0123456789.", 1) == std::string::npos && !parts[2].empty() &&
-                      parts[3] == "messages";
+                      parts[3] == edge;
   if (!shaped) return std::nullopt;
   return parts[2];
 }
@@ -37,9 +38,9 @@ GraphError UnknownObject(std::string_view id) {
 
 }  // namespace
 
-std::variant<const account::Account*, GraphError> FindTarget(const http::Request& request,
+std::variant<const account::Account*, GraphError> FindTarget(const http::Request& request, std::string_view edge,
                                                              const account::AccountBook& accounts) {
-  const std::optional<std::string> id = AccountIdIn(request.path);
+  const std::optional<std::string> id = AccountIdIn(request.path, edge);
   if (!id) return UnknownObject(request.path);
   const std::string_view token = BearerToken(request);
   const account::Account* by_token = nullptr;

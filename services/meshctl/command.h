@@ -12,6 +12,7 @@ struct Command {
   int (*run)(int argc, const char* const* argv);
 };
 
+int RunAccount(int argc, const char* const* argv);
 int RunSend(int argc, const char* const* argv);
 int RunDecode(int argc, const char* const* argv);
 int RunLag(int argc, const char* const* argv);

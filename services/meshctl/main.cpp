@@ -9,6 +9,7 @@ namespace {
 constexpr meshctl::Command kCommands[] = {
     {"send", "post a signed test webhook and wait for the reply", meshctl::RunSend},
     {"decode", "print what a webhook body means", meshctl::RunDecode},
+    {"account", "say what is wrong with a configured account", meshctl::RunAccount},
     {"lag", "where each consumer group stands", meshctl::RunLag},
     {"dead-letter", "list or requeue what was given up", meshctl::RunDeadLetter},
     {"session", "show or forget a conversation; rebuild all from the log", meshctl::RunSession},

@@ -15,14 +15,15 @@ account::Account MakeAccount(mesh::bus::v1::Channel channel, std::string id, std
 
 class TargetTest : public ::testing::Test {
  protected:
-  std::variant<const account::Account*, GraphError> Find(const std::string& path, const std::string& authorization) {
+  std::variant<const account::Account*, GraphError> Find(const std::string& path, const std::string& authorization,
+                                                         std::string_view edge = "messages") {
     http::Request request;
     request.path = path;
     if (!authorization.empty()) request.headers = {{"authorization", authorization}};
-    return FindTarget(request, accounts_);
+    return FindTarget(request, edge, accounts_);
   }
-  std::string Found(const std::string& path, const std::string& authorization) {
-    const auto target = Find(path, authorization);
+  std::string Found(const std::string& path, const std::string& authorization, std::string_view edge = "messages") {
+    const auto target = Find(path, authorization, edge);
     if (const GraphError* error = std::get_if<GraphError>(&target)) return "error " + std::to_string(error->code);
     return std::get<const account::Account*>(target)->account_id;
   }
@@ -36,6 +37,14 @@ TEST_F(TargetTest, TokenAndIdNameTheAccount) {
   EXPECT_EQ(Found("/v25.0/100/messages", "Bearer token-w"), "100");
   EXPECT_EQ(Found("/v9/200/messages", "Bearer token-m"), "200");
   EXPECT_EQ(Found("/v25.0/me/messages", "Bearer token-m"), "200");
+}
+
+TEST_F(TargetTest, AccountItselfHasNoEdge) {
+  EXPECT_EQ(Found("/v25.0/100", "Bearer token-w", ""), "100");
+  EXPECT_EQ(Found("/v25.0/200/subscribed_apps", "Bearer token-m", "subscribed_apps"), "200");
+  EXPECT_EQ(Found("/v25.0/100/messages", "Bearer token-w", ""), "error 100");
+  EXPECT_EQ(Found("/v25.0/100", "Bearer token-w"), "error 100");
+  EXPECT_EQ(Found("/v25.0/100", "Bearer other", ""), "error 190");
 }
 
 TEST_F(TargetTest, WrongTokenIs190) {

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "libs/account/account.h"
+#include "libs/http/client.h"
+
+namespace meshctl {
+
+// What one check of an account found. `found` and `advice` are for people; secrets never stand in them.
+struct Finding {
+  enum class Verdict { kGood, kWrong, kNotChecked };
+  std::string check;  // of a bounded set: secrets, handshake, signature, token, subscription
+  Verdict verdict = Verdict::kGood;
+  std::string found;
+  std::string advice = {};  // what to do; empty when good
+};
+
+struct CheckOptions {
+  std::string gateway_url;
+  std::string waba;  // WhatsApp Business Account id, which no accounts file has; empty: its subscription is not checked
+};
+
+// Sends one request and waits for its answer, as http::Client::SendAndWait does.
+using SendAndWait = std::function<http::ClientResult(http::ClientRequest)>;
+
+// Looks at a Meta account the way Meta does: secrets of the right shape, the handshake and a signed webhook without
+// items at the gateway, the token and the webhook subscription at the Graph API (channels.md 1.1, 1.2, 3.2). Changes
+// nothing anywhere. A check whose precondition is missing is kNotChecked and says why.
+std::vector<Finding> CheckAccount(const account::Account& account, const CheckOptions& options,
+                                  const SendAndWait& send);
+
+}  // namespace meshctl
