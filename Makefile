@@ -52,8 +52,9 @@ run: binaries kafka model ## build and start the whole mesh on this machine; Ctr
 	@python3 scripts/mesh/up.py --run-dir=$(RUN_DIR) --bin-dir=$(BUILD)/bin $(if $(filter 1,$(CUDA)),--device=cuda) $(RUN_FLAGS)
 
 .PHONY: test
-test: build kafka model ## unit and integration tests (a broker and a Redis of their own)
+test: build kafka model ## unit and integration tests (a broker and a Redis of their own), then chaos-short
 	@ctest --test-dir $(BUILD) --output-on-failure -j$(JOBS)
+	@$(MAKE) --no-print-directory chaos-short
 
 .PHONY: test-unit
 test-unit: build model ## unit tests only

@@ -134,7 +134,8 @@ std::optional<HistoryJoin::Call> HistoryJoin::OnReply(const bus::Record& record)
 std::optional<HistoryJoin::Call> HistoryJoin::OnSupersede(const bus::Record& record,
                                                           const mesh::bus::v1::Supersede& supersede) {
   if (identity::KeyOf(supersede.conversation()).value() != record.key) return std::nullopt;
-  std::optional<mesh::session::v1::AppendTurnRequest> request = Take(supersede.turn_id(), /*generation=*/0, record.offset);
+  std::optional<mesh::session::v1::AppendTurnRequest> request =
+      Take(supersede.turn_id(), /*generation=*/0, record.offset);
   if (request) return *std::move(request);
   if (supersede.turn_id().size() == kTurnIdBytes && gone_.contains(Prefix(supersede.turn_id()))) ++unjoined_;
   return std::nullopt;

@@ -1,9 +1,9 @@
 // Steps the wall clock of one process, under load: preloaded (LD_PRELOAD) into services by the fault harness.
 //
 // Takes the place of std::chrono::system_clock::now, which all code of ours asks (base::Clock), and adds the
-// milliseconds that stand in the file named by MESH_CHAOS_CLOCK. Why not libfaketime or clock_gettime: those also move what
-// libraries compute absolute deadlines from, while the kernel, which waits for them, keeps its own clock; a step then
-// shows hangs that no real step has. So what libraries do with a stepped wall clock is not tested here.
+// milliseconds that stand in the file named by MESH_CHAOS_CLOCK. Why not libfaketime or clock_gettime: those also move
+// what libraries compute absolute deadlines from, while the kernel, which waits for them, keeps its own clock; a step
+// then shows hangs that no real step has. So what libraries do with a stepped wall clock is not tested here.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
