@@ -118,6 +118,11 @@ bench: binaries kafka model ## every figure of docs/performance/cpu.md that need
 	@cmake --build $(BUILD) -j$(JOBS) --target engine_bench
 	@python3 scripts/bench/reach.py --bin-dir=$(BUILD)/bin $(BENCH_FLAGS)
 
+.PHONY: overload
+overload: binaries kafka ## goodput of a mesh at 1, 3 and 10 times what its engine can do (4 min; docs/reliability.md)
+	@python3 scripts/bench/overload.py --bin-dir=$(BUILD)/bin --run-dir=$(RUN_DIR)/overload \
+	  --kafka-libs=$(RUN_DIR)/kafka/libs $(OVERLOAD_FLAGS)
+
 .PHONY: docs
 docs: build ## write docs/CONFIGURATION.md anew from the option tables
 	@$(BUILD)/bin/config_doc >docs/CONFIGURATION.md

@@ -28,8 +28,14 @@ struct Account {
   std::string system_prompt;
 
   // Policies
-  std::int32_t turn_deadline_s = 120;  // retries stay in the lane until then; afterwards dead letter and notice
+  // Waiting for a full engine, and from then on generating and retrying, at most; then the answer ends with what it
+  // has, or there is a notice.
+  std::int32_t turn_deadline_s = 120;
   std::string notice_text = "Sorry, I could not answer this. Please try again in a moment.";
+  // Said in place of an answer, like notice_text: by a service with more turns than it can answer in time, and to a
+  // message that leaves no room for an answer in the model's context.
+  std::string busy_text = "Sorry, too many people are writing right now. Please try again in a few minutes.";
+  std::string too_long_text = "Sorry, this message is too long for me. Please send a shorter one.";
   std::string in_doubt_policy = "resend";  // resend | park
   std::string queue_mode = "followup";     // followup | interrupt | collect: a message while earlier ones wait or run
   std::int32_t debounce_ms = 1500;         // collect: messages no further apart than this become one turn

@@ -66,6 +66,10 @@ std::string_view ToString(DeadLetterReason reason) {
       return "poison";
     case DeadLetterReason::kTooLarge:
       return "too_large";
+    case DeadLetterReason::kPromptTooLong:
+      return "prompt_too_long";
+    case DeadLetterReason::kEmptyAnswer:
+      return "empty_answer";
   }
   return "unknown";
 }

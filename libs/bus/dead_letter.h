@@ -20,6 +20,8 @@ enum class DeadLetterReason {
   kSendFailed,      // Graph API said no for good
   kPoison,          // killed its worker
   kTooLarge,
+  kPromptTooLong,  // the message leaves no room for an answer in the model's context
+  kEmptyAnswer,    // the model said nothing
 };
 std::string_view ToString(DeadLetterReason reason);
 

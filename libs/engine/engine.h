@@ -51,12 +51,14 @@ struct GenerationRequest {
   // [1, kBranchesMax], at most sequences_max: so many answers from one prefill, which run side by side and share its
   // blocks. Branch i samples with seed + i, and says what a request of one branch with that seed would.
   std::int32_t branches = 1;
-  base::MonotonicTime deadline{};   // epoch: none; passed before prefill: DeadlineExceeded
+  // Epoch: none. Once it has passed, the answer ends with what it has (FinishReason::kDeadline), between two steps;
+  // with nothing said yet the request fails with DeadlineExceeded.
+  base::MonotonicTime deadline{};
   TokenCallback on_token;           // unset: nobody watches the answer grow; of several branches, the first
   bool ignore_end_of_turn = false;  // for measurements: the answer always has tokens_max tokens
 };
 
-enum class FinishReason { kEndOfTurn, kStopString, kLength, kCancelled };
+enum class FinishReason { kEndOfTurn, kStopString, kLength, kDeadline, kCancelled };
 
 struct BranchResult {
   absl::Status status;  // not OK: this branch failed, alone

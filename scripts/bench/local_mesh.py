@@ -60,14 +60,14 @@ def empty_run_dir(options):
 
 
 @contextlib.contextmanager
-def running_mesh(options, account_lines, worker_flags):
+def running_mesh(options, account_lines, worker_flags, engine="llm"):
     """Starts everything on an empty run directory and stops it in order. account_lines: YAML fields of every account."""
     run_dir = empty_run_dir(options)
     lines = "".join(f"    {name}: {value}\n" for name, value in account_lines.items())
     entries = (accounts.entry(channel, account, "http://127.0.0.1:1") for channel, account in accounts.ACCOUNTS.items())
     text = "".join(re.sub(r"    answer_tokens_max.*\n    repetition_penalty.*\n", lines, entry) for entry in entries)
     accounts.write_private(run_dir / "accounts.yaml", "accounts:\n" + text)
-    mesh = up.Mesh(types.SimpleNamespace(run_dir=run_dir, bin_dir=options.bin_dir, engine="llm", model=options.model.resolve(),
+    mesh = up.Mesh(types.SimpleNamespace(run_dir=run_dir, bin_dir=options.bin_dir, engine=engine, model=options.model.resolve(),
                                          threads=options.threads, device="cpu", seconds=None, worker_flag=worker_flags))
     try:
         mesh.start()
@@ -95,9 +95,11 @@ def running_gateway(options, gateway_flags):
 
 
 class Users:
-    """WhatsApp's side: posts signed webhooks and sees what the fake Graph API wrote down."""
+    """WhatsApp's side: posts signed webhooks and sees what the fake Graph API wrote down. One thread; a second one needs
+    Users of its own, with another name."""
 
-    def __init__(self, mesh):
+    def __init__(self, mesh, name="bench"):
+        self.name = name
         self.secret = (mesh.run_dir / "secrets/whatsapp.app_secret").read_text().strip().encode()
         self.connection = http.client.HTTPConnection(urllib.parse.urlparse(mesh.url("gateway")).netloc, timeout=30)
         self.sends_path = mesh.run_dir / "sends.jsonl"
@@ -107,7 +109,7 @@ class Users:
 
     def say(self, user, text):
         self.messages += 1
-        message = {"from": user, "id": f"wamid.bench{self.messages}", "timestamp": str(int(time.time())), "type": "text",
+        message = {"from": user, "id": f"wamid.{self.name}{self.messages}", "timestamp": str(int(time.time())), "type": "text",
                    "text": {"body": text}}
         value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": accounts.ACCOUNTS["whatsapp"]},
                  "contacts": [{"profile": {"name": "Bench"}, "wa_id": user}], "messages": [message]}

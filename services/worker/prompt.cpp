@@ -30,6 +30,13 @@ engine::Mode ModeOf(const mesh::bus::v1::Turn& turn) {
   }
 }
 
+// What the context leaves beside system prompt and message.
+std::int32_t TokensLeft(const account::Account& account, const mesh::bus::v1::Turn& turn,
+                        const engine::Engine& engine) {
+  return engine.context_tokens_max() - PromptTokens(engine, account.system_prompt) -
+         PromptTokens(engine, UserText(turn)) - PromptTokens(engine, "");
+}
+
 // Two messages of the user in a row, where the answer between them was never seen, become one: some chat templates
 // insist on alternation.
 void AppendUserMessage(engine::GenerationRequest& request, const std::string& text) {
@@ -52,12 +59,15 @@ std::int32_t AnswerTokensMax(const account::Account& account, const engine::Engi
   return std::min(account.answer_tokens_max, engine.context_tokens_max());
 }
 
+bool LeavesNoRoomForAnswer(const account::Account& account, const mesh::bus::v1::Turn& turn,
+                           const engine::Engine& engine) {
+  return TokensLeft(account, turn, engine) < std::min(account.answer_tokens_max, engine.context_tokens_max() / 4);
+}
+
 std::int32_t HistoryTokensMax(const account::Account& account, const mesh::bus::v1::Turn& turn,
                               const engine::Engine& engine) {
   const std::int32_t answer = std::min(account.answer_tokens_max, engine.context_tokens_max() / 2);
-  const std::int32_t taken = PromptTokens(engine, account.system_prompt) + PromptTokens(engine, UserText(turn)) +
-                             PromptTokens(engine, "") + answer;
-  return std::clamp(engine.context_tokens_max() - taken, 0, account.history_tokens_max);
+  return std::clamp(TokensLeft(account, turn, engine) - answer, 0, account.history_tokens_max);
 }
 
 engine::GenerationRequest BuildGenerationRequest(const account::Account& account, const mesh::bus::v1::Turn& turn,

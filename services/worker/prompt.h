@@ -20,6 +20,11 @@ std::int32_t PromptTokens(const engine::Engine& engine, std::string_view text);
 // The longest answer: what the account allows, within what the model's context can hold at all.
 std::int32_t AnswerTokensMax(const account::Account& account, const engine::Engine& engine);
 
+// Whether system prompt and message alone leave less of the context than an answer is to have: the answer would be cut
+// short, or there would be none. It is to have what the account allows, or a quarter of the context.
+bool LeavesNoRoomForAnswer(const account::Account& account, const mesh::bus::v1::Turn& turn,
+                           const engine::Engine& engine);
+
 // Room for history: what the account allows, within what the context leaves beside system prompt, message and answer.
 // An account that allows answers as long as the context keeps half of it for what was said.
 std::int32_t HistoryTokensMax(const account::Account& account, const mesh::bus::v1::Turn& turn,

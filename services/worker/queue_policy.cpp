@@ -72,6 +72,8 @@ std::string_view ToString(DropReason reason) {
       return "merged";
     case DropReason::kOverflow:
       return "overflow";
+    case DropReason::kShed:
+      return "shed";
   }
   return "unknown";
 }
@@ -95,6 +97,16 @@ std::optional<Takeover> ProposeTakeover(const LaneView& lane, base::MonotonicTim
   const std::int64_t into = users.back()->offset;
   users.pop_back();
   return Takeover{into, DropReason::kMerged, OffsetsOf(users), /*stops_running=*/false};
+}
+
+std::optional<Takeover> ProposeShedding(const LaneView& lane) {
+  Turns users = UserTurns(lane);
+  const bool only_users =
+      std::all_of(lane.waiting.begin(), lane.waiting.end(), [](const QueuedTurn* turn) { return turn->is_user_turn; });
+  if (users.empty() || !only_users || lane.running != nullptr || !lane.leaving.empty()) return std::nullopt;
+  const std::int64_t into = users.back()->offset;
+  users.pop_back();
+  return Takeover{into, DropReason::kShed, OffsetsOf(users), /*stops_running=*/false};
 }
 
 std::optional<base::MonotonicTime> HoldUntil(const LaneView& lane, base::MonotonicTime now) {

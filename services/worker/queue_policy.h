@@ -19,7 +19,7 @@ inline constexpr std::size_t kLaneWaitingMax = 64;
 inline constexpr int kDebouncesMax = 10;
 
 // Why a turn is not answered; the policy named on `audit` and in the outcome label of the metric.
-enum class DropReason { kSuperseded, kMerged, kOverflow };
+enum class DropReason { kSuperseded, kMerged, kOverflow, kShed };
 std::string_view ToString(DropReason reason);
 
 // One conversation as its queue stands. Pointers into the tasks of the lane.
@@ -59,10 +59,17 @@ struct Takeover {
 // answered; or a reply came first, then the turn was said and the Supersede comes too late. Time decides which turns
 // are grouped; the log alone decides which are answered.
 //
+// Shedding (load_shedder.h) takes all that wait in a lane: the newest is not answered then but gets the account's
+// notice, which is the first record of that turn in `replies` as an answer would be.
+//
 // Pure: no I/O, no clock of its own.
 
 // The takeover that is due now, or nothing.
 std::optional<Takeover> ProposeTakeover(const LaneView& lane, base::MonotonicTime now);
+
+// The turns of a lane that waits for the engine in vain: the newest is told so for all of them, and `offsets` are the
+// others. Nothing when its notice could overtake an answer: a turn runs, or one waits that is no user's.
+std::optional<Takeover> ProposeShedding(const LaneView& lane);
 
 // Until when the lane should not start its next turn, because more of its group may come; nothing: it may start.
 std::optional<base::MonotonicTime> HoldUntil(const LaneView& lane, base::MonotonicTime now);

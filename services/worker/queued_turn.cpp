@@ -35,6 +35,7 @@ QueuedTurn DescribeTurn(const bus::Record& record, const account::AccountBook& a
   queued.sent_at_ms = turn.sent_at_ms();
   queued.mode = ModeOf(*account);
   queued.debounce = std::chrono::milliseconds(account->debounce_ms);
+  queued.deadline = std::chrono::seconds(account->turn_deadline_s);
   return queued;
 }
 

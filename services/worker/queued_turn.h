@@ -25,6 +25,7 @@ struct QueuedTurn {
   base::MonotonicTime read_at{};
   QueueMode mode = QueueMode::kFollowup;
   base::Duration debounce{};
+  base::Duration deadline{};  // Account.turn_deadline_s; 0 for what is no user's turn
 };
 
 // Reads a record of `turns` this far. What cannot be read, or belongs to no account, is neither a user's turn nor an

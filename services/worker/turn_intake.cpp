@@ -22,6 +22,9 @@ constexpr std::int32_t kPredictedTokens = 512;
 // Session could not say whether a turn is finished: a takeover waits so long for the next try.
 constexpr base::Duration kAskAgain = std::chrono::milliseconds(500);
 
+// How often the whole queue is looked through for turns that wait in vain: a full window has thousands.
+constexpr base::Duration kSheddingInterval = std::chrono::milliseconds(250);
+
 }  // namespace
 
 TurnIntake::TurnIntake(const TurnContext& context, std::int32_t window_records_max)
@@ -81,9 +84,11 @@ void TurnIntake::Admit(std::shared_ptr<TurnTask> task) {
     return;
   }
   const std::string key = task->record.key;
-  lanes_.Push(std::move(task));
+  lanes_.Push(task);
   Consider(key);
   StartWhatFits();
+  // Its user is told at once, and not when its deadline has passed in vain.
+  if (lanes_.LastReadyHead() == task) ShedIfHopeless(task, lanes_.ready_lanes_count() - 1);
 }
 
 void TurnIntake::Revoke(const bus::TopicPartition& partition) {
@@ -106,7 +111,38 @@ bool TurnIntake::EngineHasRoom() const {
          credit.blocks_free * credit.block_size >= coming * static_cast<std::int64_t>(kPredictedTokens);
 }
 
+bool TurnIntake::LookAtQueue() {
+  // While session is away turns wait for it, whatever the engine does.
+  const bool engine_is_full = lanes_.ready_lanes_count() > 0 && !EngineHasRoom() && !*context_.session_fails;
+  shedder_.Look(context_.clock->Now(), engine_is_full);
+  lanes_.SetQueueTime(shedder_.queue_time());
+  return engine_is_full;
+}
+
+void TurnIntake::ShedHopeless() {
+  const base::MonotonicTime now = context_.clock->Now();
+  if (!starting_ || now < next_shedding_) return;
+  next_shedding_ = now + kSheddingInterval;
+  for (const std::shared_ptr<TurnTask>& head : lanes_.ReadyHeads()) ShedIfHopeless(head, /*ahead=*/0);
+}
+
+void TurnIntake::ShedIfHopeless(const std::shared_ptr<TurnTask>& head, std::size_t ahead) {
+  if (!head->queued.is_user_turn) return;
+  const base::Duration waited = shedder_.queue_time() - head->ready_at;
+  if (shedder_.IsHopeless(waited, ahead, head->queued.deadline)) ShedLane(head->record.key);
+}
+
+void TurnIntake::ShedLane(const std::string& key) {
+  const std::optional<Takeover> shedding = ProposeShedding(lanes_.ViewOf(key));
+  if (!shedding) return;
+  const std::shared_ptr<TurnTask> newest = lanes_.FindWaiting(key, shedding->into_offset);
+  if (shedding->offsets.empty()) return Apply(*shedding, newest);  // its own run asks whether it is finished
+  shedding_.insert(key);
+  AskWhetherFinished(newest);
+}
+
 void TurnIntake::StartWhatFits() {
+  if (LookAtQueue()) ShedHopeless();
   while (starting_ && lanes_.ready_lanes_count() > 0) {
     if (!EngineHasRoom()) {
       if (!recheck_scheduled_) {
@@ -120,13 +156,17 @@ void TurnIntake::StartWhatFits() {
     }
     std::shared_ptr<TurnTask> task = lanes_.StartNext();
     const TurnTask* id = task.get();
+    task->queue_delay = shedder_.queue_time() - task->ready_at;
+    shedder_.OnStarted();
     runs_.emplace(id, TurnRun::Start(context_, task, [this, task](bool completed) { EndTurn(task, completed); }));
   }
+  LookAtQueue();  // what started may have filled the engine
   ExportGauges();
 }
 
 void TurnIntake::EndTurn(const std::shared_ptr<TurnTask>& task, bool completed) {
   runs_.erase(task.get());
+  if (task->answer_time > base::Duration::zero()) shedder_.OnAnswered(task->answer_time);
   lanes_.Finish(*task);
   EndOfRecord(*task, completed);
   Consider(task->record.key);
@@ -197,6 +237,7 @@ void TurnIntake::OnWhetherFinished(const std::shared_ptr<TurnTask>& into,
   const bool is_permanent = absl::IsInvalidArgument(response.status()) || absl::IsDataLoss(response.status());
   if (!response.ok() && !is_permanent) {
     context_.metrics->CountRetry("session");
+    shedding_.erase(key);  // the engine may have room by then
     return context_.loop->PostAfter(kAskAgain, [this, into] {
       asking_.erase(into->record.key);
       Consider(into->record.key);
@@ -204,6 +245,7 @@ void TurnIntake::OnWhetherFinished(const std::shared_ptr<TurnTask>& into,
     });
   }
   asking_.erase(key);
+  const bool is_shed = shedding_.erase(key) > 0;
   if (lanes_.FindWaiting(key, into->record.offset) == into) {
     if (!response.ok()) {
       into->queued.is_user_turn = false;  // takes its turn, and its run gives it up
@@ -214,7 +256,8 @@ void TurnIntake::OnWhetherFinished(const std::shared_ptr<TurnTask>& into,
       // What came after it in the meantime asks for itself.
       LaneView view = ViewOf(key);
       std::erase_if(view.waiting, [&](const QueuedTurn* turn) { return turn->offset > into->record.offset; });
-      const std::optional<Takeover> takeover = ProposeTakeover(view, context_.clock->Now());
+      const std::optional<Takeover> takeover =
+          is_shed ? ProposeShedding(view) : ProposeTakeover(view, context_.clock->Now());
       if (takeover && takeover->into_offset == into->record.offset) Apply(*takeover, into);
     }
   }
@@ -227,6 +270,8 @@ void TurnIntake::Apply(const Takeover& takeover, const std::shared_ptr<TurnTask>
   into->stands_for_too_many |= takeover.reason == DropReason::kOverflow;
   if (takeover.stops_running) runs_.at(lanes_.RunningIn(into->record.key))->Drop(order);
   for (const std::int64_t offset : takeover.offsets) RunAside(lanes_.TakeOut(into->record.key, offset), order);
+  if (takeover.reason != DropReason::kShed) return;
+  RunAside(lanes_.TakeOut(into->record.key, takeover.into_offset), DropOrder{.reason = DropReason::kShed});
 }
 
 void TurnIntake::RunAside(const std::shared_ptr<TurnTask>& task, std::optional<DropOrder> order) {

@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "libs/bus/consumer.h"
+#include "services/worker/load_shedder.h"
 #include "services/worker/queue_policy.h"
 #include "services/worker/read_window.h"
 #include "services/worker/turn_lanes.h"
@@ -19,6 +20,8 @@ namespace worker {
 
 // Between the consumer and the turns: puts records into lanes, starts turns as the engine's credit allows, drops turns
 // as the queue policy says, pauses a partition whose window is full, and marks records done.
+//
+// Turns that could not be answered in time are shed (load_shedder.h): their users are told instead of the engine.
 //
 // Turns that are dropped, and events, end beside their lane and need no credit: so neither a long answer nor a busy
 // engine keeps one user's flood in the window.
@@ -69,6 +72,12 @@ class TurnIntake final : public bus::ConsumerHandler {
   void RunAside(const std::shared_ptr<TurnTask>& task, std::optional<DropOrder> order);
   void PassEvent(const std::shared_ptr<TurnTask>& task);
 
+  // Moves the shedder's clock on; whether turns wait because the engine is full.
+  bool LookAtQueue();
+  void ShedHopeless();
+  void ShedIfHopeless(const std::shared_ptr<TurnTask>& head, std::size_t ahead);
+  void ShedLane(const std::string& key);
+
   const TurnContext context_;
   const std::int32_t window_records_max_;
   bus::Consumer* consumer_ = nullptr;
@@ -78,6 +87,9 @@ class TurnIntake final : public bus::ConsumerHandler {
   std::unordered_map<const TurnTask*, std::shared_ptr<TurnRun>> runs_;       // in their lanes
   std::unordered_map<const TurnTask*, std::shared_ptr<TurnRun>> side_runs_;  // beside them
   std::set<std::string> asking_;                                             // lanes for which session is being asked
+  std::set<std::string> shedding_;                                           // those of them that are to be shed
+  LoadShedder shedder_;
+  base::MonotonicTime next_shedding_{};
   bool starting_ = true;
   bool recheck_scheduled_ = false;
 

@@ -73,6 +73,17 @@ void TurnLanes::SetHeld(const std::string& key, bool held) {
   Settle(key);
 }
 
+std::vector<std::shared_ptr<TurnTask>> TurnLanes::ReadyHeads() const {
+  std::vector<std::shared_ptr<TurnTask>> heads;
+  heads.reserve(ready_.size());
+  for (const std::string& key : ready_) heads.push_back(lanes_.at(key).waiting.front());
+  return heads;
+}
+
+std::shared_ptr<TurnTask> TurnLanes::LastReadyHead() const {
+  return ready_.empty() ? nullptr : lanes_.at(ready_.back()).waiting.front();
+}
+
 LaneView TurnLanes::ViewOf(const std::string& key) const {
   LaneView view;
   const Lane* lane = Find(key);
@@ -153,6 +164,7 @@ void TurnLanes::MakeReady(const std::string& key, Lane& lane) {
   const bool may_start = lane.running == nullptr && lane.taken_out.empty() && !lane.held && !lane.waiting.empty();
   if (!may_start || lane.in_ready) return;
   lane.in_ready = true;
+  lane.waiting.front()->ready_at = queue_time_;
   ready_.push_back(key);
 }
 

@@ -25,6 +25,11 @@ struct TurnTask {
   base::MonotonicTime read_at{};
   QueuedTurn queued;
   bool stands_for_too_many = false;  // took the place of more turns than may wait
+  // On the load shedder's clock: when its lane last became ready with this turn at its head; when it started, how long
+  // that was; and what it took in the engine, once it was answered.
+  base::Duration ready_at{};
+  base::Duration queue_delay{};
+  base::Duration answer_time{};
 };
 
 // Conversation lanes: at most one running turn a conversation, in `turns` order; different conversations side by side.
@@ -51,6 +56,13 @@ class TurnLanes {
 
   // A held lane starts nothing: more of its next turn may come. Lets go of it as well. Ignored for a lane without work.
   void SetHeld(const std::string& key, bool held);
+
+  // The load shedder's clock, for lanes that become ready from now on.
+  void SetQueueTime(base::Duration queue_time) { queue_time_ = queue_time; }
+  // The turns at the head of the lanes that are ready, in the order in which they will start.
+  std::vector<std::shared_ptr<TurnTask>> ReadyHeads() const;
+  // The last of them to start; nullptr when no lane is ready.
+  std::shared_ptr<TurnTask> LastReadyHead() const;
 
   // What the queue policy decides on. Valid until the next call of another method.
   LaneView ViewOf(const std::string& key) const;
@@ -91,6 +103,7 @@ class TurnLanes {
   std::map<bus::TopicPartition, std::size_t> in_window_;
   std::size_t waiting_count_ = 0;
   std::size_t running_count_ = 0;
+  base::Duration queue_time_{};
 };
 
 }  // namespace worker

@@ -51,6 +51,8 @@ mesh::bus::v1::DropPolicy ToProto(DropReason reason) {
       return mesh::bus::v1::DROP_POLICY_MERGED;
     case DropReason::kOverflow:
       return mesh::bus::v1::DROP_POLICY_OVERFLOW;
+    case DropReason::kShed:
+      return mesh::bus::v1::DROP_POLICY_SHED;
   }
   return mesh::bus::v1::DROP_POLICY_UNSPECIFIED;
 }
@@ -63,6 +65,8 @@ mesh::bus::v1::FinishReason ToProto(engine::FinishReason reason) {
       return mesh::bus::v1::FINISH_REASON_STOP_STRING;
     case engine::FinishReason::kLength:
       return mesh::bus::v1::FINISH_REASON_LENGTH;
+    case engine::FinishReason::kDeadline:
+      return mesh::bus::v1::FINISH_REASON_DEADLINE;
     case engine::FinishReason::kCancelled:
       break;
   }
@@ -150,7 +154,8 @@ void TurnRun::LoadContext() {
   mesh::session::v1::LoadContextRequest request;
   *request.mutable_conversation() = turn_.conversation();
   request.set_turn_id(turn_.turn_id());
-  request.set_history_tokens_max(HistoryTokensMax(*account_, turn_, *context_.engine));
+  // A turn that is dropped only wants to know whether it is finished.
+  request.set_history_tokens_max(drop_ ? 0 : HistoryTokensMax(*account_, turn_, *context_.engine));
   context_.session->LoadContext(request, SessionCall(), OnLoop(&TurnRun::OnContext));
 }
 
@@ -163,12 +168,15 @@ void TurnRun::OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> r
   retries_in_a_row_ = 0;
   // A requeued dead letter was "done" by its notice; its new generation is to be answered all the same.
   if (response->done() && generation_ == 0) return Finish("already_done", /*completed=*/true);
-  if (drop_) return WriteSupersede();
+  if (drop_) return drop_->into_turn_id.empty() ? WriteAudit() : WriteSupersede();
   loaded_ = *std::move(response);
   answering_since_ = context_.clock->Now();
   context_.metrics->queue_seconds.Observe(base::ToSeconds(context_.clock->Now() - task_->read_at));
   if (task_->stands_for_too_many && !account_->overflow_text.empty()) return AnswerWith(account_->overflow_text);
   if (turn_.text().empty() && !account_->unsupported_text.empty()) return AnswerWith(account_->unsupported_text);
+  if (LeavesNoRoomForAnswer(*account_, turn_, *context_.engine)) {
+    return GiveUp(bus::DeadLetterReason::kPromptTooLong, "the message leaves no room for an answer in the context");
+  }
   Generate();
 }
 
@@ -178,10 +186,19 @@ void TurnRun::AnswerWith(const std::string& text) {
   WriteReply();
 }
 
+// The record on audit stands by now: a re-run that does answer contradicts it, but nobody is left with a notice of
+// which nothing tells why.
+void TurnRun::TellBusy() {
+  reply_.set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
+  reply_.set_text(account_->busy_text);
+  WriteReply();
+}
+
 void TurnRun::Generate() {
   if (EndIfAbandoned()) return;
   if (drop_) return WriteSupersede();
   ++attempts_;
+  submitted_at_ = context_.clock->Now();
   absl::StatusOr<engine::SequenceId> sequence = context_.engine->Submit(BuildRequest(), OnLoop(&TurnRun::OnGenerated));
   if (!sequence.ok()) return OnGenerated(sequence.status());
   sequence_ = *sequence;
@@ -209,9 +226,13 @@ void TurnRun::OnGenerated(absl::StatusOr<engine::GenerationResult> result) {
   context_.metrics->ttft_seconds.Observe(base::ToSeconds(result->ttft));
   context_.metrics->prompt_tokens.Increment(result->prompt_tokens);
   context_.metrics->completion_tokens.Increment(result->completion_tokens);
-  const bool silent = result->text.find_first_not_of(" \t\r\n") == std::string::npos;
-  reply_.set_kind(silent ? mesh::bus::v1::REPLY_KIND_NOTICE : mesh::bus::v1::REPLY_KIND_ANSWER);
-  reply_.set_text(silent ? account_->notice_text : std::move(result->text));
+  task_->answer_time = context_.clock->Now() - submitted_at_;
+  // The same turn draws the same tokens: another try would say nothing either.
+  if (result->text.find_first_not_of(" \t\r\n") == std::string::npos) {
+    return GiveUp(bus::DeadLetterReason::kEmptyAnswer, "the model said nothing");
+  }
+  reply_.set_kind(mesh::bus::v1::REPLY_KIND_ANSWER);
+  reply_.set_text(std::move(result->text));
   reply_.set_finish_reason(ToProto(result->finish_reason));
   reply_.set_prompt_tokens(result->prompt_tokens);
   reply_.set_completion_tokens(result->completion_tokens);
@@ -292,6 +313,7 @@ void TurnRun::WriteAudit() {
 void TurnRun::OnAuditWritten(absl::StatusOr<bus::RecordPosition> position) {
   if (!position.ok()) return WriteAgain(&TurnRun::WriteAudit, bus::kAudit, position.status());
   retries_in_a_row_ = 0;
+  if (drop_->into_turn_id.empty()) return TellBusy();
   Project();
 }
 
@@ -351,7 +373,8 @@ void TurnRun::OnDeadLetterWritten(absl::StatusOr<bus::RecordPosition> position) 
                   {"offset", task_->record.offset}});
   if (!can_tell_user) return Finish("dead_letter", /*completed=*/true);
   reply_.set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
-  reply_.set_text(account_->notice_text);
+  reply_.set_text(dead_reason_ == bus::DeadLetterReason::kPromptTooLong ? account_->too_long_text
+                                                                        : account_->notice_text);
   WriteReply();
 }
 
@@ -374,7 +397,7 @@ void TurnRun::Finish(std::string_view outcome, bool completed) {
 engine::GenerationRequest TurnRun::BuildRequest() const {
   engine::GenerationRequest request = BuildGenerationRequest(*account_, turn_, loaded_);
   request.tokens_max = AnswerTokensMax(*account_, *context_.engine);
-  request.deadline = answering_since_ + std::chrono::seconds(account_->turn_deadline_s);
+  request.deadline = Deadline();
   return request;
 }
 
@@ -384,9 +407,11 @@ session::Client::CallOptions TurnRun::SessionCall() const {
   return options;
 }
 
-bool TurnRun::DeadlinePassed() const {
-  return context_.clock->Now() >= answering_since_ + std::chrono::seconds(account_->turn_deadline_s);
+base::MonotonicTime TurnRun::Deadline() const {
+  return answering_since_ + std::chrono::seconds(account_->turn_deadline_s) - task_->queue_delay;
 }
+
+bool TurnRun::DeadlinePassed() const { return context_.clock->Now() >= Deadline(); }
 
 void TurnRun::WriteAgain(Step step, std::string_view topic, const absl::Status& why) {
   if (absl::IsInvalidArgument(why) || absl::IsPermissionDenied(why)) context_.on_log_refused(topic, why);

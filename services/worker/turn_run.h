@@ -44,10 +44,11 @@ struct TurnContext {
   void (*on_log_refused)(std::string_view topic, const absl::Status& status) = EndRefusedByLog;
 };
 
-// A later turn of the conversation is answered in place of this one.
+// The turn is not answered: a later turn of the conversation is in place of it, or, where none is named (kShed), its
+// user is told with the account's busy_text.
 struct DropOrder {
   DropReason reason = DropReason::kSuperseded;
-  std::string into_turn_id;
+  std::string into_turn_id = {};
 };
 
 // One turn from the log to its reply in the log, steps 4 to 7 of design.md's "Life of a turn":
@@ -55,6 +56,7 @@ struct DropOrder {
 //   decode -> context (session) -> generate (engine) -> reply (log) -> project (session) -> done
 //                          |             \-> dead letter (log) -> notice (log) -> project -> done
 //                          \-> dropped: supersede (log) -> audit (log) -> project -> done
+//                          \-> shed:    audit (log) -> notice (log) -> project -> done
 //
 // A dropped turn is projected without a reply, so that later turns see the user's words and a retried webhook finds the
 // turn finished; what the sender makes of the supersede, it reports itself.
@@ -95,6 +97,7 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   void LoadContext();
   void OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> response);
   void AnswerWith(const std::string& text);
+  void TellBusy();
   void Generate();
   void OnGenerated(absl::StatusOr<engine::GenerationResult> result);
   void WriteReply();
@@ -113,6 +116,7 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   void OnProjected(absl::StatusOr<mesh::session::v1::AppendTurnResponse> response);
   engine::GenerationRequest BuildRequest() const;
   session::Client::CallOptions SessionCall() const;
+  base::MonotonicTime Deadline() const;
   bool DeadlinePassed() const;
   // The broker did not take what `step` wrote to `topic`: again later, or never.
   void WriteAgain(Step step, std::string_view topic, const absl::Status& why);
@@ -132,8 +136,10 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   std::shared_ptr<const account::AccountBook> book_;  // keeps account_ alive across a reload
   const account::Account* account_ = nullptr;
   mesh::session::v1::LoadContextResponse loaded_;
-  // When the context was there: the turn deadline counts from then, so that waiting for session never uses it up.
+  // When the context was there: the turn deadline counts from then, less what the turn waited for a full engine, so
+  // that waiting for session never uses it up.
   base::MonotonicTime answering_since_{};
+  base::MonotonicTime submitted_at_{};  // to the engine, the last time
   mesh::bus::v1::Reply reply_;
   std::int64_t reply_offset_ = -1;
   std::uint32_t generation_ = 0;

@@ -199,9 +199,9 @@ def _outcomes(evidence, index):
             yield Violation("lost", key, "acknowledged with 200, but there is no record of it in `turns`")
         elif dead and not notices:
             yield Violation("lost", key, f"a dead letter ({dead[0].reason}) of which the user was told nothing")
-        elif notices and not dead:
-            yield Violation("lost", key, "a notice to the user, but no dead letter")
-        elif not dead and bytes.fromhex(turn.turn_id) not in index.dropped:
+        elif notices and not dead and bytes.fromhex(turn.turn_id) not in index.dropped:
+            yield Violation("lost", key, "a notice to the user, but neither a dead letter nor a named drop")
+        elif not notices and not dead and bytes.fromhex(turn.turn_id) not in index.dropped:
             yield Violation("lost", key, "parked, and nothing was shown" if key in index.parked else
                             "acknowledged, and no answer, dead letter or named drop by the end")
 

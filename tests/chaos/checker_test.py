@@ -113,6 +113,13 @@ class CheckerTest(unittest.TestCase):
         self.run_.ledger(1, "claim", reply_id=self.evidence.sends[-1].reply_id, t=self.evidence.sends[-1].t - 1, resends=1)
         self.assertEqual(self.expect_good().late_writes, [])
 
+    def test_shed_with_a_notice_and_a_record_on_audit_is_an_outcome(self):
+        self.run_.give_up("m0.4")
+        self.run_.show("u0", NOTICE, "m0.4")
+        self.expect("lost", "m0.4")
+        self.evidence.audit.append(b"\x0a\x20" + bytes.fromhex(turn_id("m0.4")) + b"shed")
+        self.expect_good()
+
     def test_dead_letter_with_a_notice_is_an_outcome(self):
         self.run_.give_up("m0.4")
         self.run_.die("m0.4")

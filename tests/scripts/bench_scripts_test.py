@@ -8,6 +8,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts/bench"))
 sys.dont_write_bytecode = True
+import overload  # noqa: E402
 import peers  # noqa: E402
 import reach  # noqa: E402
 import report  # noqa: E402
@@ -33,6 +34,36 @@ class Report(unittest.TestCase):
 
     def test_where_names_cores_commit_and_date(self):
         self.assertRegex(report.where(), r"^\d+ cores of .*; commit \w+\+?, \d{4}-\d\d-\d\d\.$")
+
+
+class Overload(unittest.TestCase):
+    @staticmethod
+    def messages(*outcomes):
+        """Posted a second apart; each outcome is (seconds until it was seen, text), or None."""
+        return [overload.Message(1000.0 + number, [(1000.0 + number + outcome[0], outcome[1])] if outcome else [])
+                for number, outcome in enumerate(outcomes)]
+
+    def test_good_is_an_answer_in_time_after_the_queue_has_grown(self):
+        before = [(1, "echo: x")] * overload.DEADLINE_S
+        late = overload.DEADLINE_S + overload.WAY_S + 0.1
+        found = overload.judge(self.messages(*before, (1, "echo: x"), (late, "echo: x"), (0.2, overload.BUSY_TEXT), None),
+                               overload.DEADLINE_S + 4)
+        self.assertEqual((found["goodput"], found["late"], found["told_busy"], found["none"]), (1 / 4, 1, 1, 1))
+
+    def test_two_outcomes_of_one_message_are_found(self):
+        messages = self.messages((1, "echo: x"))
+        messages[0].seen.append((1002.0, overload.BUSY_TEXT))
+        self.assertEqual(overload.judge(messages, 10)["several"], 1)
+
+    def test_each_share_must_be_reached_and_every_message_have_one_outcome(self):
+        figure = {"goodput": 8.0, "messages": 10, "told_busy": 0, "told_after_s": 0.0, "late": 0, "none": 0, "several": 0}
+        verdict = lambda three, ten, **other: overload.report(
+            [1, 3, 10], [figure, {**figure, "goodput": three}, {**figure, "goodput": ten, **other}])
+        lines, good = verdict(6.8, 6.0)
+        self.assertTrue(good)
+        self.assertTrue(lines[-1].endswith("goodput 1x 8.00/s (100 %) 3x 6.80/s (85 %) 10x 6.00/s (75 %)"), lines[-1])
+        for bad in (verdict(6.7, 6.0), verdict(6.8, 5.9), verdict(8, 8, none=1), verdict(8, 8, several=1)):
+            self.assertFalse(bad[1])
 
 
 class PeerResults(unittest.TestCase):

@@ -71,6 +71,8 @@ Account ReadAccount(FieldReader& fields, std::vector<std::string>& files) {
 
   fields.Int("turn_deadline_s", &account.turn_deadline_s, 1, 86'400);
   fields.Text("notice_text", &account.notice_text, {.required = true, .bytes_max = kAnswerTextBytesMax});
+  fields.Text("busy_text", &account.busy_text, {.required = true, .bytes_max = kAnswerTextBytesMax});
+  fields.Text("too_long_text", &account.too_long_text, {.required = true, .bytes_max = kAnswerTextBytesMax});
   fields.Text("in_doubt_policy", &account.in_doubt_policy, {.choices = {"resend", "park"}});
   fields.Text("queue_mode", &account.queue_mode, {.choices = {"followup", "interrupt", "collect"}});
   fields.Int("debounce_ms", &account.debounce_ms, 1, 60'000);

@@ -193,6 +193,7 @@ void BatchEngine::TakeMail(Inbox::Mail mail) {
     request.tokens_max = submission.tokens_max;
     request.branches_left = static_cast<std::int32_t>(branches);
     request.submitted = submission.submitted;
+    request.deadline = submission.deadline;
     request.result.prompt_tokens = static_cast<std::int32_t>(submission.prompt.size());
     request.result.branches.resize(branches);
     for (std::size_t i = 0; i < branches; ++i) sequences_[id + i] = {std::move(submission.generations[i]), id, i};
@@ -212,9 +213,15 @@ void BatchEngine::TakeMail(Inbox::Mail mail) {
 }
 
 void BatchEngine::ExpireLate() {
-  for (scheduler::SequenceId id : scheduler_->TakeExpired(Now())) {
+  const base::MonotonicTime now = Now();
+  for (scheduler::SequenceId id : scheduler_->TakeExpired(now)) {
     FailRequest(id.value(), absl::DeadlineExceededError("the deadline passed before the first step"));
   }
+  std::vector<std::uint64_t> late;
+  for (const auto& [id, request] : requests_) {
+    if (request.deadline != base::MonotonicTime{} && request.deadline <= now) late.push_back(id);
+  }
+  for (const std::uint64_t id : late) EndAtDeadline(id);
 }
 
 void BatchEngine::RunStep() {
@@ -345,6 +352,20 @@ void BatchEngine::Cancel(std::uint64_t request) {
   const std::size_t branches = requests_.at(request).result.branches.size();
   for (std::uint64_t id = request; id < request + branches; ++id) {
     if (sequences_.contains(id)) Finish(id, FinishReason::kCancelled);
+  }
+}
+
+// What was said so far is worth more to its reader than none of it.
+void BatchEngine::EndAtDeadline(std::uint64_t request) {
+  const std::size_t branches = requests_.at(request).result.branches.size();
+  for (std::uint64_t id = request; id < request + branches; ++id) {
+    const auto branch = sequences_.find(id);
+    if (branch == sequences_.end()) continue;
+    if (branch->second.generation->text().empty()) {
+      Fail(id, absl::DeadlineExceededError("the deadline passed before the first word"));
+    } else {
+      Finish(id, FinishReason::kDeadline);
+    }
   }
 }
 

@@ -57,6 +57,7 @@ class BatchEngine final : public Engine {
     std::int32_t tokens_max = 0;
     std::int32_t branches_left = 0;  // not ended
     base::MonotonicTime submitted{};
+    base::MonotonicTime deadline{};  // epoch: none
     base::MonotonicTime first_step{};
     GenerationResult result;  // its branches from the start
   };
@@ -98,6 +99,7 @@ class BatchEngine final : public Engine {
   void Fail(std::uint64_t id, absl::Status status);
   void FailRequest(std::uint64_t request, const absl::Status& status);
   void Cancel(std::uint64_t request);
+  void EndAtDeadline(std::uint64_t request);
   void EndBranch(std::uint64_t id);
   BranchResult& ResultOf(const Running& running);
   void PublishAndDeliver();

@@ -86,6 +86,8 @@ TEST(DeadLetterReasonTest, WordsAreDistinctAndStable) {
   EXPECT_EQ(ToString(DeadLetterReason::kSendFailed), "send_failed");
   EXPECT_EQ(ToString(DeadLetterReason::kPoison), "poison");
   EXPECT_EQ(ToString(DeadLetterReason::kTooLarge), "too_large");
+  EXPECT_EQ(ToString(DeadLetterReason::kPromptTooLong), "prompt_too_long");
+  EXPECT_EQ(ToString(DeadLetterReason::kEmptyAnswer), "empty_answer");
 }
 
 }  // namespace

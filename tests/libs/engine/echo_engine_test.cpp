@@ -180,6 +180,39 @@ TEST_F(EchoEngineTest, DeadlineInThePastIsToldBeforeAnyStep) {
   EXPECT_EQ(engine->stats().sequences_failed_total, 1);
 }
 
+// Between two steps, and without a loss to the sequence beside it.
+TEST_F(EchoEngineTest, AnAnswerOverItsDeadlineEndsWithWhatItHas) {
+  EngineOptions options = EchoOptions();
+  options.echo_step_time = milliseconds(10);
+  auto engine = Make(options);
+  const std::string text(400, 'x');  // 102 steps, a second
+  GenerationRequest late = Ask(text);
+  late.deadline = base::Clock::Real().Now() + milliseconds(300);
+  ASSERT_TRUE(engine->Submit(late, results_.For(1)).ok());
+  ASSERT_TRUE(engine->Submit(Ask(text), results_.For(2)).ok());
+  const auto cut = results_.Wait(1);
+  ASSERT_TRUE(cut.ok()) << cut.status();
+  EXPECT_EQ(cut->finish_reason, FinishReason::kDeadline);
+  EXPECT_FALSE(cut->text.empty());
+  EXPECT_LT(cut->text.size(), text.size());
+  EXPECT_EQ(("echo: " + text).substr(0, cut->text.size()), cut->text);
+  const auto whole = results_.Wait(2);
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  EXPECT_EQ(whole->text, "echo: " + text);
+}
+
+TEST_F(EchoEngineTest, ADeadlineThatPassesBeforeTheFirstWordIsAFailure) {
+  EngineOptions options = EchoOptions();
+  options.echo_step_time = milliseconds(50);
+  auto engine = Make(options);
+  GenerationRequest request = Ask(std::string(2000, 'x'));  // 500 tokens, 16 steps of prefill
+  request.deadline = base::Clock::Real().Now() + milliseconds(200);
+  ASSERT_TRUE(engine->Submit(request, results_.For(1)).ok());
+  EXPECT_EQ(results_.Wait(1).status().code(), absl::StatusCode::kDeadlineExceeded);
+  ASSERT_TRUE(engine->Submit(Ask("and on"), results_.For(2)).ok());
+  EXPECT_TRUE(results_.Wait(2).ok()) << "its blocks are free again";
+}
+
 TEST_F(EchoEngineTest, DestructorCancelsWhatRunsAndWhatWaits) {
   EngineOptions options = EchoOptions();
   options.sequences_max = 1;

@@ -73,6 +73,18 @@ TEST(PromptTest, AnAccountThatAllowsLongerAnswersThanTheContextGetsWhatTheContex
   EXPECT_EQ(HistoryTokensMax(account, TextTurn("Hi"), engine), room - 200) << "half of the context is the answer's";
 }
 
+TEST(PromptTest, AMessageThatLeavesTheAnswerLessThanItsRoomIsTooLong) {
+  const SmallEngine engine;  // a context of 1,000; system prompt, message and the answer's frame cost 8 each
+  account::Account account;
+  account.answer_tokens_max = 100;
+  const int message_max = 1000 - 3 * 8 - 100;
+  EXPECT_FALSE(LeavesNoRoomForAnswer(account, TextTurn(std::string(message_max, 'x')), engine));
+  EXPECT_TRUE(LeavesNoRoomForAnswer(account, TextTurn(std::string(message_max + 1, 'x')), engine));
+  account.answer_tokens_max = 16'000;
+  EXPECT_FALSE(LeavesNoRoomForAnswer(account, TextTurn(std::string(1000 - 3 * 8 - 250, 'x')), engine));
+  EXPECT_TRUE(LeavesNoRoomForAnswer(account, TextTurn(std::string(1000 - 3 * 8 - 249, 'x')), engine));
+}
+
 TEST(PromptTest, ATurnWithoutTextNamesWhatCame) {
   mesh::bus::v1::Turn turn = TextTurn("");
   turn.set_type("sticker");

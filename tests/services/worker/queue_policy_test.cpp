@@ -77,6 +77,29 @@ TEST_F(Followup, WhatIsNoUserTurnIsNeitherCountedNorDropped) {
   EXPECT_EQ(Propose(), std::nullopt);
 }
 
+TEST_F(Followup, ALaneIsShedWholeAndItsNewestTurnIsToldSo) {
+  Wait("a");
+  Wait("b");
+  Wait("a");  // a retried webhook: finds its turn finished later
+  const QueuedTurn& newest = Wait("c");
+  EXPECT_EQ(ProposeShedding(lane_), (Takeover{newest.offset, DropReason::kShed, {0, 1}, /*stops_running=*/false}));
+}
+
+// Its notice would leave before the answer to an earlier turn.
+TEST_F(Followup, ALaneIsNotShedWhileAnEarlierTurnMayYetBeAnswered) {
+  Wait("a").is_user_turn = false;  // requeued by an operator
+  Wait("b");
+  EXPECT_EQ(ProposeShedding(lane_), std::nullopt);
+  lane_.waiting.erase(lane_.waiting.begin());
+  EXPECT_NE(ProposeShedding(lane_), std::nullopt);
+  lane_.running = &turns_.front();
+  EXPECT_EQ(ProposeShedding(lane_), std::nullopt);
+  lane_.running = nullptr;
+  lane_.leaving = {&turns_.front()};
+  EXPECT_EQ(ProposeShedding(lane_), std::nullopt);
+  EXPECT_EQ(ProposeShedding(LaneView{}), std::nullopt);
+}
+
 TEST_F(Followup, ARetriedWebhookIsNotCounted) {
   for (std::size_t i = 0; i < 2 * kLaneWaitingMax; ++i) Wait("the same");
   EXPECT_EQ(Propose(), std::nullopt);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -95,11 +96,13 @@ class EndlessEngine final : public engine::Engine {
     return id;
   }
   void Cancel(engine::SequenceId id) override { End(id, engine::FinishReason::kCancelled, ""); }
-  void Answer(std::uint64_t submission) {  // from 1
-    End(engine::SequenceId(submission), engine::FinishReason::kEndOfTurn, "an answer");
+  void Answer(std::uint64_t submission, const std::string& text = "an answer") {  // from 1
+    End(engine::SequenceId(submission), engine::FinishReason::kEndOfTurn, text);
   }
+  // How many further sequences it says it has room for.
+  void SetRoom(std::int32_t sequences) { room_ = sequences; }
   engine::Credit credit() const override {
-    return {.blocks_free = 1000, .blocks_total = 1000, .block_size = 1000, .sequences_free = 1000};
+    return {.blocks_free = 1000, .blocks_total = 1000, .block_size = 1000, .sequences_free = room_};
   }
   std::int32_t CountTokens(std::string_view) const override { return 1; }
   std::int32_t context_tokens_max() const override { return 1024; }
@@ -116,6 +119,10 @@ class EndlessEngine final : public engine::Engine {
   std::string LastUserMessage() const {
     std::lock_guard lock(mutex_);
     return last_request_.messages.empty() ? "" : last_request_.messages.back().content;
+  }
+  base::MonotonicTime LastDeadline() const {
+    std::lock_guard lock(mutex_);
+    return last_request_.deadline;
   }
 
  private:
@@ -134,6 +141,7 @@ class EndlessEngine final : public engine::Engine {
     on_done(std::move(result));
   }
 
+  std::atomic<std::int32_t> room_{1000};
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::uint64_t submissions_ = 0;  // all below protected by mutex_

@@ -132,6 +132,16 @@ class TurnIntakeTest : public testing::Test {
     }
     return count;
   }
+  // Users that were told that there are too many, in the order of the log.
+  std::vector<std::string> ToldBusy() const {
+    std::vector<std::string> users;
+    for (const bus::OutgoingRecord& record : producer_.log()) {
+      mesh::bus::v1::ReplyRecord value;
+      if (record.topic != "mesh.replies" || !value.ParseFromString(record.value)) continue;
+      if (value.reply().text() == "Too many people.") users.push_back(value.reply().conversation().user());
+    }
+    return users;
+  }
   static bool WaitUntil(const std::function<bool()>& what) {
     const auto deadline = std::chrono::steady_clock::now() + seconds(20);
     while (!what()) {
@@ -271,6 +281,67 @@ TEST_F(TurnIntakeTest, AFullWindowPausesThePartitionAndResumesIt) {
   EXPECT_EQ(consumer_.resumes(), 0) << "three quarters are still taken";
   engine_.Answer(17);
   EXPECT_TRUE(WaitUntil([&] { return consumer_.resumes() == 1; }));
+}
+
+constexpr char kBusyAccount[] = "    turn_deadline_s: 1\n    busy_text: Too many people.\n";
+
+// One turn runs without end, and there is no room for another.
+TEST_F(TurnIntakeTest, ATurnThatWaitsForAFullEngineInVainIsShed) {
+  engine_.SetRoom(0);
+  StartWith(kBusyAccount);
+  Say("anna", "a");
+  ASSERT_TRUE(engine_.WaitForSubmissions(1));
+  Say("ben", "b");
+  EXPECT_TRUE(WaitDone({1}));
+  EXPECT_EQ(ToldBusy(), (std::vector<std::string>{"ben"}));
+  EXPECT_EQ(Audited(mesh::bus::v1::DROP_POLICY_SHED), 1);
+  EXPECT_FALSE(engine_.WaitForSubmissions(2, seconds(0)));
+  EXPECT_EQ(metrics_.turns.at("shed").Value(), 1);
+  engine_.Answer(1);
+  EXPECT_TRUE(WaitDone({0, 1})) << "anna's turn was under way and is answered";
+}
+
+TEST_F(TurnIntakeTest, OneUsersFloodIsShedWithOneNotice) {
+  engine_.SetRoom(0);
+  StartWith(kBusyAccount);
+  Say("anna", "a");
+  ASSERT_TRUE(engine_.WaitForSubmissions(1));
+  for (const char* text : {"b", "c", "d"}) Say("ben", text);
+  EXPECT_TRUE(WaitDone({1, 2, 3}));
+  EXPECT_EQ(ToldBusy().size(), 1u);
+  EXPECT_EQ(Superseded("ben"), (Pairs{{"b", "d"}, {"c", "d"}}));
+  EXPECT_EQ(Audited(mesh::bus::v1::DROP_POLICY_SHED), 3);
+  EXPECT_EQ(session_.appended.size(), 3u);
+}
+
+// It is an outage and no overload: afterwards everything that waited is answered.
+TEST_F(TurnIntakeTest, NothingIsShedWhileSessionIsAway) {
+  engine_.SetRoom(0);
+  StartWith(kBusyAccount);
+  Say("anna", "a");
+  ASSERT_TRUE(engine_.WaitForSubmissions(1));
+  session_fails_ = true;
+  Say("ben", "b");
+  std::this_thread::sleep_for(milliseconds(1500));  // there is nothing to wait for
+  EXPECT_TRUE(ToldBusy().empty());
+  session_fails_ = false;
+  EXPECT_TRUE(WaitDone({1}));
+}
+
+// One turn runs at a time, 20 ms each, and 200 wait for it with a deadline of 3 s.
+TEST_F(TurnIntakeTest, WhoComesWhenTheQueueIsTooLongIsToldAtOnce) {
+  engine_.SetRoom(0);
+  StartWith("    turn_deadline_s: 3\n    busy_text: Too many people.\n");
+  for (int i = 0; i < 200; ++i) Say("user" + std::to_string(i), "a");
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    ASSERT_TRUE(engine_.WaitForSubmissions(i));
+    std::this_thread::sleep_for(milliseconds(20));  // the time of an answer
+    engine_.Answer(i);
+  }
+  ASSERT_TRUE(ToldBusy().empty());
+  Say("late", "a");
+  ASSERT_TRUE(WaitUntil([&] { return !ToldBusy().empty(); }));
+  EXPECT_EQ(ToldBusy()[0], "late") << "the others have waited for longer, and may yet be answered";
 }
 
 TEST_F(TurnIntakeTest, WhatIsBeingDroppedWhenThePartitionGoesIsLeftToTheNextOwner) {

@@ -26,6 +26,8 @@ using std::chrono::seconds;
 
 constexpr char kAccountFields[] = R"(    turn_deadline_s: 10
     notice_text: Sorry.
+    busy_text: Too many people.
+    too_long_text: Too long.
 )";
 
 // An engine in which every sequence, or its submission, ends with this error.
@@ -105,6 +107,11 @@ class TurnRunTest : public testing::Test {
             .development_only = true,
             .bus = {},
             .on_log_refused = [](std::string_view, const absl::Status&) { ++log_refusals_; }};
+  }
+
+  EndlessEngine* UseEndlessEngine() {
+    engine_ = std::make_unique<EndlessEngine>();
+    return static_cast<EndlessEngine*>(engine_.get());
   }
 
   // Runs the turn to its end; whether it counts as done.
@@ -263,9 +270,7 @@ TEST_F(TurnRunTest, AReplyThatTheBrokerDoesNotTakeIsWrittenLaterOnce) {
 }
 
 TEST_F(TurnRunTest, ATurnThatIsDroppedWhileItGeneratesStopsAndSaysNothing) {
-  auto endless = std::make_unique<EndlessEngine>();
-  EndlessEngine* const watched = endless.get();
-  engine_ = std::move(endless);
+  EndlessEngine* const watched = UseEndlessEngine();
   const auto run = TurnRun::Start(Context(), Task(), OnDone());
   ASSERT_TRUE(watched->WaitForSubmissions(1));
   loop_.RunSync([&] {
@@ -279,9 +284,7 @@ TEST_F(TurnRunTest, ATurnThatIsDroppedWhileItGeneratesStopsAndSaysNothing) {
 }
 
 TEST_F(TurnRunTest, ATurnThatIsDroppedBeforeItStartsNeverReachesTheEngine) {
-  auto endless = std::make_unique<EndlessEngine>();
-  EndlessEngine* const watched = endless.get();
-  engine_ = std::move(endless);
+  EndlessEngine* const watched = UseEndlessEngine();
   const auto run = TurnRun::StartDropped(Context(), Task(), {DropReason::kMerged, "the later turn"}, OnDone());
   EXPECT_TRUE(WaitForEnd());
   ExpectDropped(mesh::bus::v1::DROP_POLICY_MERGED);
@@ -327,11 +330,103 @@ TEST_F(TurnRunTest, ATurnThatStandsForTooManyGetsTheAccountsText) {
   EXPECT_EQ(Replies()[0].kind(), mesh::bus::v1::REPLY_KIND_ANSWER);
 }
 
+// Its user is told, audit has the policy, and the turn is finished like any other: a retried webhook finds it so.
+TEST_F(TurnRunTest, AShedTurnTellsItsUserAndNeverReachesTheEngine) {
+  EndlessEngine* const watched = UseEndlessEngine();
+  const auto run = TurnRun::StartDropped(Context(), Task(), {.reason = DropReason::kShed}, OnDone());
+  EXPECT_TRUE(WaitForEnd());
+  EXPECT_FALSE(watched->WaitForSubmissions(1, seconds(0)));
+  const std::vector<bus::OutgoingRecord> log = producer_.log();
+  ASSERT_EQ(log.size(), 2u) << "no dead letter, no supersede";
+  EXPECT_EQ(Replies().at(0).kind(), mesh::bus::v1::REPLY_KIND_NOTICE);
+  EXPECT_EQ(Replies().at(0).text(), "Too many people.");
+  mesh::bus::v1::AuditRecord audit;
+  ASSERT_TRUE(log[0].topic == "mesh.audit" && audit.ParseFromString(log[0].value)) << "said why before it is said";
+  EXPECT_EQ(audit.policy_drop().policy(), mesh::bus::v1::DROP_POLICY_SHED);
+  EXPECT_EQ(audit.policy_drop().turn_id(), turn_.turn_id());
+  ASSERT_EQ(session_.appended.size(), 1u);
+  EXPECT_EQ(session_.appended[0].turn().reply_text(), "Too many people.");
+  EXPECT_EQ(metrics_.turns.at("shed").Value(), 1);
+  EXPECT_EQ(metrics_.turns.at("answered").Value() + metrics_.turns.at("dead_letter").Value(), 0);
+}
+
+TEST_F(TurnRunTest, AShedTurnThatWasAnsweredInAnEarlierLifeTellsNobody) {
+  session_.context.set_done(true);
+  const auto run = TurnRun::StartDropped(Context(), Task(), {.reason = DropReason::kShed}, OnDone());
+  EXPECT_TRUE(WaitForEnd());
+  EXPECT_TRUE(producer_.log().empty());
+}
+
+TEST_F(TurnRunTest, AShedTurnsNoticeWaitsForTheBrokerAndIsSaidOnce) {
+  std::atomic<int> refusals = 0;
+  producer_.FailWhen([&](const bus::OutgoingRecord&) {
+    return ++refusals <= 2 ? absl::UnavailableError("broker is away") : absl::OkStatus();
+  });
+  const auto run = TurnRun::StartDropped(Context(), Task(), {.reason = DropReason::kShed}, OnDone());
+  EXPECT_TRUE(WaitForEnd());
+  EXPECT_EQ(Replies().size(), 1u);
+  EXPECT_EQ(session_.appended.size(), 1u);
+}
+
+// What a turn waited for a full engine is part of its time.
+TEST_F(TurnRunTest, TheQueueDelayUsesUpTheTurnsDeadline) {
+  EndlessEngine* const watched = UseEndlessEngine();
+  auto task = Task();
+  task->queue_delay = seconds(4);
+  const base::MonotonicTime started = clock_.Now();
+  const auto run = TurnRun::Start(Context(), task, OnDone());
+  ASSERT_TRUE(watched->WaitForSubmissions(1));
+  EXPECT_EQ(watched->LastDeadline(), started + seconds(10 - 4));
+  watched->Answer(1);
+  EXPECT_TRUE(WaitForEnd());
+}
+
+// Bug: it was counted as answered, and its notice as the answer; no operator could find it.
+TEST_F(TurnRunTest, AnAnswerWithoutWordsIsGivenUpWithANotice) {
+  EndlessEngine* const watched = UseEndlessEngine();
+  const auto run = TurnRun::Start(Context(), Task(), OnDone());
+  ASSERT_TRUE(watched->WaitForSubmissions(1));
+  watched->Answer(1, " \n");
+  EXPECT_TRUE(WaitForEnd());
+  EXPECT_EQ(DeadLetterReason(), "empty_answer");
+  ASSERT_EQ(Replies().size(), 1u);
+  EXPECT_EQ(Replies()[0].text(), "Sorry.");
+  EXPECT_EQ(metrics_.turns.at("answered").Value(), 0);
+  EXPECT_EQ(metrics_.turns.at("dead_letter").Value(), 1);
+}
+
+// Bug: the user was asked to try again in a moment, which helps nobody.
+TEST_F(TurnRunTest, AMessageThatIsTooLongIsAnsweredWithItsOwnText) {
+  turn_.set_text(std::string(static_cast<std::size_t>(engine_->context_tokens_max()) * 4, 'x'));
+  EXPECT_TRUE(Run());
+  EXPECT_EQ(DeadLetterReason(), "prompt_too_long");
+  ASSERT_EQ(Replies().size(), 1u);
+  EXPECT_EQ(Replies()[0].text(), "Too long.");
+}
+
+// Bug: the deadline was looked at before the first step alone.
+TEST_F(TurnRunTest, AnAnswerOverItsDeadlineIsSaidAsFarAsItCame) {
+  engine::EngineOptions options;
+  options.kind = engine::EngineKind::kEcho;
+  options.echo_step_time = std::chrono::milliseconds(10);
+  auto engine = engine::MakeEngine(options);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  engine_ = *std::move(engine);
+  turn_.set_text(std::string(800, 'x'));  // 200 steps, two seconds
+  auto task = Task();
+  task->queue_delay = std::chrono::milliseconds(9500);
+  const auto run = TurnRun::Start(Context(), task, OnDone());
+  EXPECT_TRUE(WaitForEnd());
+  ASSERT_EQ(Replies().size(), 1u);
+  EXPECT_EQ(Replies()[0].kind(), mesh::bus::v1::REPLY_KIND_ANSWER);
+  EXPECT_EQ(Replies()[0].finish_reason(), mesh::bus::v1::FINISH_REASON_DEADLINE);
+  EXPECT_GT(Replies()[0].text().size(), 0u);
+  EXPECT_LT(Replies()[0].text().size(), 800u);
+}
+
 // Bug 6: such a turn was neither done nor in its lane, so its partition's commits stood still until a restart.
 TEST_F(TurnRunTest, ASequenceThatTheEngineCancelsByItselfIsTriedAgainUntilTheDeadline) {
-  auto endless = std::make_unique<EndlessEngine>();
-  EndlessEngine* const watched = endless.get();
-  engine_ = std::move(endless);
+  EndlessEngine* const watched = UseEndlessEngine();
   const auto run = TurnRun::Start(Context(), Task(), OnDone());
   ASSERT_TRUE(watched->WaitForSubmissions(1));
   watched->Cancel(engine::SequenceId(1));
