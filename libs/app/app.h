@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "libs/app/readiness.h"
 #include "libs/config/option_table.h"
 #include "libs/telemetry/metrics.h"
 
@@ -31,8 +32,8 @@ std::optional<int> ParseOptions(config::OptionTable& table, std::string_view pro
 // What a service tells about itself; both must be set. They are called on the admin thread from StartAdmin on, also
 // while the service still starts, and must return at once.
 struct Health {
-  std::function<bool()> alive;          // the event loop turns: liveness
-  std::function<absl::Status()> ready;  // can do its job now; the message names what is missing
+  std::function<bool()> alive;       // the event loop turns: liveness
+  std::function<Readiness()> ready;  // can take work now, and what is missing
 };
 
 // The frame around every service: signals, admin port (/metrics, /healthz, /readyz), logging, drain.

@@ -141,8 +141,8 @@ absl::Status Runner::StartAdmin(Health health) {
   rep->AddRoute("/healthz", [rep] { return rep->health.alive() ? Text(200, "alive") : Text(503, "a loop is stuck"); });
   rep->AddRoute("/readyz", [rep] {
     if (rep->draining) return Text(503, "draining");
-    const absl::Status status = rep->health.ready();
-    return status.ok() ? Text(200, "ready") : Text(503, std::string(status.message()));
+    const Readiness readiness = rep->health.ready();
+    return Text(readiness.takes_work() ? 200 : 503, readiness.ToText());
   });
   absl::Status status = rep->admin->Start();
   if (!status.ok()) {

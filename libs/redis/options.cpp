@@ -27,6 +27,13 @@ void RegisterRedisOptions(config::OptionTable& table, RedisOptions* options) {
              .unit = "ms",
              .min = 10,
              .max = 60000});
+  table.Add(
+      "redis-throttle-k", &options->throttle_k,
+      {.doc = "Calls that may go to Redis for each one that it accepts, over two minutes; what is beyond is refused "
+              "here, as Unavailable, while Redis cannot keep up. Lower spares an overloaded Redis more, higher "
+              "notices sooner that it has room.",
+       .min = 1,
+       .max = 1000});
 }
 
 absl::Status ValidateRedisOptions(const RedisOptions& options) {

@@ -18,6 +18,7 @@ struct RedisOptions {
   std::int32_t pool_size = 16;
   std::int32_t connect_timeout_ms = 500;
   std::int32_t command_timeout_ms = 1000;
+  double throttle_k = 2;  // see base::AdaptiveThrottle
 };
 
 void RegisterRedisOptions(config::OptionTable& table, RedisOptions* options);

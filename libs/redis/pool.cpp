@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "libs/base/adaptive_throttle.h"
 #include "libs/base/backoff.h"
 #include "libs/base/check.h"
 #include "libs/base/str_cat.h"
@@ -24,6 +25,7 @@ constexpr base::Duration kIdleCheckAfter = std::chrono::seconds(1);
 
 constexpr std::string_view kTransportKind = "transport";
 constexpr std::string_view kDeadlineKind = "deadline";
+constexpr std::string_view kThrottledKind = "throttled";
 
 base::MonotonicTime Now() { return base::Clock::Real().Now(); }
 
@@ -42,7 +44,9 @@ struct Pool::Rep {
         on_state(std::move(state_callback)),
         up_gauge(metrics.AddGauge(base::StrCat(service_name, "_redis_up"), "1 while Redis serves, else 0")),
         in_use_gauge(metrics.AddGauge(base::StrCat(service_name, "_redis_connections_in_use"),
-                                      "Connections held by callers now")) {
+                                      "Connections held by callers now")),
+        throttle({.k = redis_options.throttle_k},
+                 /*seed=*/static_cast<std::uint64_t>(Now().time_since_epoch().count())) {
     const std::string errors_name = base::StrCat(service_name, "_redis_errors_total");
     const auto add = [&](std::string_view kind) {
       errors.emplace(kind, metrics.AddCounter(errors_name, "Failed commands by cause", {{"kind", std::string(kind)}}));
@@ -50,6 +54,7 @@ struct Pool::Rep {
     for (const std::string_view kind : ErrorKinds()) add(kind);
     add(kTransportKind);
     add(kDeadlineKind);
+    add(kThrottledKind);
   }
 
   void CountError(std::string_view kind) const { errors.find(kind)->second.Increment(); }
@@ -76,11 +81,12 @@ struct Pool::Rep {
   mutable std::mutex mutex;
   std::condition_variable freed;  // a connection was given back, or the state changed
   std::condition_variable monitor_wake;
-  std::vector<Idle> idle;   // protected by mutex; used from the back, so that the rest may stay cold
-  std::int32_t in_use = 0;  // protected by mutex
-  bool up = false;          // protected by mutex
-  bool stopping = false;    // protected by mutex
-  std::uint64_t epoch = 0;  // protected by mutex; counts outages
+  base::AdaptiveThrottle throttle;  // protected by mutex
+  std::vector<Idle> idle;           // protected by mutex; used from the back, so that the rest may stay cold
+  std::int32_t in_use = 0;          // protected by mutex
+  bool up = false;                  // protected by mutex
+  bool stopping = false;            // protected by mutex
+  std::uint64_t epoch = 0;          // protected by mutex; counts outages
   absl::Status down_cause = absl::UnavailableError("not connected yet");  // protected by mutex
   base::MonotonicTime down_since = Now();                                 // protected by mutex
 
@@ -226,10 +232,17 @@ absl::StatusOr<Pool::Lease> Pool::Acquire(base::MonotonicTime deadline) {
   base::MonotonicTime idle_since{};
   {
     std::unique_lock lock(rep_->mutex);
+    if (!rep_->up) return rep_->StatusLocked();
+    if (!rep_->throttle.Admit(Now())) {
+      rep_->CountError(kThrottledKind);
+      return absl::UnavailableError(
+          "held back here, because Redis accepts too few calls (--redis-throttle-k); try again later");
+    }
     const bool settled =
         rep_->freed.wait_until(lock, deadline, [&] { return !rep_->up || rep_->in_use < rep_->options.pool_size; });
     if (!rep_->up) return rep_->StatusLocked();
     if (!settled) {
+      rep_->throttle.OnEnd(Now(), /*accepted=*/false);
       return absl::ResourceExhaustedError(
           base::StrCat("all ", rep_->options.pool_size, " connections to Redis are taken (--redis-pool-size)"));
     }
@@ -250,6 +263,7 @@ absl::StatusOr<Pool::Lease> Pool::Acquire(base::MonotonicTime deadline) {
     absl::StatusOr<std::unique_ptr<Connection>> connected =
         Connection::Connect(rep_->options, rep_->client_name, deadline);
     if (!connected.ok()) {
+      if (absl::IsDeadlineExceeded(connected.status())) lease.served_ = false;
       rep_->ReportTransport(connected.status(), epoch);
       return connected.status();
     }
@@ -269,13 +283,21 @@ absl::Status Pool::status() const {
   return rep_->StatusLocked();
 }
 
+double Pool::refused_share() const {
+  std::lock_guard lock(rep_->mutex);
+  return rep_->throttle.RefusedShare(Now());
+}
+
 const RedisOptions& Pool::options() const { return rep_->options; }
 
 Pool::Lease::Lease(Pool::Rep* pool, std::unique_ptr<Connection> connection, std::uint64_t epoch)
     : pool_(pool), connection_(std::move(connection)), epoch_(epoch) {}
 
 Pool::Lease::Lease(Lease&& other) noexcept
-    : pool_(std::exchange(other.pool_, nullptr)), connection_(std::move(other.connection_)), epoch_(other.epoch_) {}
+    : pool_(std::exchange(other.pool_, nullptr)),
+      connection_(std::move(other.connection_)),
+      epoch_(other.epoch_),
+      served_(other.served_) {}
 
 Pool::Lease::~Lease() {
   if (pool_ == nullptr) return;
@@ -283,6 +305,7 @@ Pool::Lease::~Lease() {
   {
     std::lock_guard lock(pool_->mutex);
     --pool_->in_use;
+    if (served_) pool_->throttle.OnEnd(Now(), *served_);
     if (connection_ != nullptr && connection_->open() && pool_->up && epoch_ == pool_->epoch) {
       pool_->idle.push_back({std::move(connection_), Now()});
     }
@@ -302,10 +325,15 @@ absl::StatusOr<std::vector<Reply>> Pool::Lease::RunPipeline(std::span<const Comm
                                                             base::MonotonicTime deadline) {
   absl::StatusOr<std::vector<Reply>> replies = connection_->RunPipeline(commands, deadline);
   if (!replies.ok()) {
+    if (absl::IsDeadlineExceeded(replies.status())) served_ = false;
     pool_->ReportTransport(replies.status(), epoch_);
     return replies.status();
   }
-  for (const Reply& reply : *replies) pool_->ReportReply(reply, epoch_);
+  served_ = true;
+  for (const Reply& reply : *replies) {
+    pool_->ReportReply(reply, epoch_);
+    if (reply.kind == Reply::Kind::kError && SaysServerIsDown(reply.text)) served_.reset();
+  }
   return replies;
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,10 @@ namespace redis {
 // opens the breaker at once; only the monitor closes it. While it is open, Acquire fails without touching the network,
 // and says since when and why. So callers never queue up behind connect timeouts, and recovery needs no traffic and no
 // restart. To close it, the monitor writes a key that expires: a Redis with a full disk, or a replica, answers PING.
+//
+// A Redis that is up and cannot keep up is spared by a base::AdaptiveThrottle: a lease counts as a request, and as
+// accepted unless its last command, or the wait for a connection, took too long. What the breaker is for does not
+// count.
 //
 // Threading: safe from any thread. The destructor joins the monitor. REQUIRES: no Lease outlives the pool.
 // Metrics:   <service>_redis_up, <service>_redis_errors_total{kind}, <service>_redis_connections_in_use.
@@ -57,16 +62,19 @@ class Pool {
     Lease(Pool::Rep* pool, std::unique_ptr<Connection> connection, std::uint64_t epoch);
     Pool::Rep* pool_;  // nullptr after a move
     std::unique_ptr<Connection> connection_;
-    std::uint64_t epoch_;  // of the pool when the connection was made; an older one is not reused
+    std::uint64_t epoch_;         // of the pool when the connection was made; an older one is not reused
+    std::optional<bool> served_;  // in time, the last command; unset where it says nothing of Redis's room
   };
 
-  // Unavailable while Redis is down, at once. ResourceExhausted when all connections are taken until the deadline
+  // Unavailable while Redis is down or the throttle holds this call back, at once. ResourceExhausted when all
+  // connections are taken until the deadline
   // (--redis-pool-size).
   absl::StatusOr<Lease> Acquire(base::MonotonicTime deadline);
 
   absl::StatusOr<Reply> Run(const Command& command, base::MonotonicTime deadline);  // Acquire and run once
 
-  absl::Status status() const;  // OK while Redis serves; else Unavailable with the cause and the time it began
+  absl::Status status() const;   // OK while Redis serves; else Unavailable with the cause and the time it began
+  double refused_share() const;  // of the calls now, by the throttle: above 0 Redis cannot keep up
   const RedisOptions& options() const;
 
  private:

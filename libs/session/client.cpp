@@ -10,6 +10,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "libs/base/adaptive_throttle.h"
 #include "libs/base/str_cat.h"
 #include "libs/rpc/call.h"
 #include "libs/rpc/channel.h"
@@ -21,10 +22,20 @@ namespace {
 namespace v1 = mesh::session::v1;
 using Async = v1::SessionService::StubInterface::async_interface;
 
+base::MonotonicTime Now() { return base::Clock::Real().Now(); }
+
+// Whether session had no room for a call. One that it could not take at all, because it or its Redis is away, says
+// nothing about that.
+bool HadNoRoom(const absl::Status& status) {
+  return absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status);
+}
+
 class GrpcClient final : public Client {
  public:
-  explicit GrpcClient(const std::string& target)
-      : channel_(rpc::MakeChannel(target)), stub_(v1::SessionService::NewStub(channel_)) {
+  GrpcClient(const std::string& target, double throttle_k)
+      : channel_(rpc::MakeChannel(target)),
+        stub_(v1::SessionService::NewStub(channel_)),
+        throttle_({.k = throttle_k}, /*seed=*/static_cast<std::uint64_t>(Now().time_since_epoch().count())) {
     channel_->GetState(/*try_to_connect=*/true);
   }
 
@@ -85,7 +96,7 @@ class GrpcClient final : public Client {
   void Start(std::string_view method, AsyncMethod<Request, Response> start, const Request& request,
              const CallOptions& options, Callback<Response> on_done) {
     auto* const call = new Call<Request, Response>{method, {}, {}, request, {}, std::move(on_done)};
-    rpc::PrepareCall(call->context, base::Clock::Real().Now() + options.timeout, options.trace);
+    rpc::PrepareCall(call->context, Now() + options.timeout, options.trace);
     absl::Status refused;
     {
       std::lock_guard lock(mutex_);
@@ -93,6 +104,9 @@ class GrpcClient final : public Client {
         refused = absl::CancelledError("session client is closing");
       } else if (calls_ >= kCallsInFlightMax) {
         refused = absl::ResourceExhaustedError(base::StrCat(kCallsInFlightMax, " calls to session are in flight"));
+      } else if (!throttle_.Admit(Now())) {
+        refused = absl::UnavailableError(
+            "held back here, because session accepts too few calls (--session-throttle-k); try again later");
       } else {
         in_flight_.insert(&call->context);
       }
@@ -112,7 +126,9 @@ class GrpcClient final : public Client {
   void End(Call<Request, Response>* call, const absl::Status& status) {
     {
       std::lock_guard lock(mutex_);
-      in_flight_.erase(&call->context);
+      const bool was_sent = in_flight_.erase(&call->context) > 0;
+      const bool tells = was_sent && !absl::IsUnavailable(status) && !absl::IsCancelled(status);
+      if (tells) throttle_.OnEnd(Now(), !HadNoRoom(status));
     }
     if (status.ok()) {
       call->on_done(std::move(call->response));
@@ -131,7 +147,7 @@ class GrpcClient final : public Client {
                                                                                        const Request&, Response*),
                                 const Request& request, const CallOptions& options) {
     grpc::ClientContext context;
-    rpc::PrepareCall(context, base::Clock::Real().Now() + options.timeout, options.trace);
+    rpc::PrepareCall(context, Now() + options.timeout, options.trace);
     // A tool calls once, right after it started: it may wait for the connection, until its deadline.
     context.set_wait_for_ready(true);
     Response response;
@@ -145,6 +161,7 @@ class GrpcClient final : public Client {
 
   std::mutex mutex_;
   std::condition_variable idle_;
+  base::AdaptiveThrottle throttle_;                     // protected by mutex_
   std::unordered_set<grpc::ClientContext*> in_flight_;  // protected by mutex_; for cancelling
   int calls_ = 0;                                       // protected by mutex_; with those that were refused
   bool closing_ = false;                                // protected by mutex_
@@ -152,6 +169,18 @@ class GrpcClient final : public Client {
 
 }  // namespace
 
-std::unique_ptr<Client> Client::Create(const std::string& target) { return std::make_unique<GrpcClient>(target); }
+std::unique_ptr<Client> Client::Create(const std::string& target, double throttle_k) {
+  return std::make_unique<GrpcClient>(target, throttle_k);
+}
+
+void RegisterThrottleOption(config::OptionTable& table, double* throttle_k) {
+  table.Add(
+      "session-throttle-k", throttle_k,
+      {.doc = "Calls that may go to session for each one that it accepts, over two minutes; what is beyond is held "
+              "back here and tried again later, while session cannot keep up. Lower spares it more, higher notices "
+              "sooner that it has room.",
+       .min = 1,
+       .max = 1000});
+}
 
 }  // namespace session

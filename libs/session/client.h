@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "libs/base/clock.h"
+#include "libs/config/option_table.h"
 #include "libs/telemetry/trace.h"
 #include "proto/session/v1/session.pb.h"
 
@@ -16,12 +17,14 @@ namespace session {
 // retryable (all calls are idempotent); it never retries by itself, the lane does. Threading: safe from any thread;
 // each callback runs exactly once, on a gRPC thread, and must not block. Lifetime:  the destructor cancels the calls in
 // flight and waits until their callbacks have returned (Cancelled). Limits:    kCallsInFlightMax calls at once; one
-// more is answered with ResourceExhausted.
+// more is answered with ResourceExhausted. While session accepts too few calls, a share is answered here with
+// Unavailable (base::AdaptiveThrottle); the blocking ones never are.
 class Client {
  public:
   static constexpr int kCallsInFlightMax = 16384;
 
-  static std::unique_ptr<Client> Create(const std::string& target);  // "127.0.0.1:50051"; connects in the background
+  // "127.0.0.1:50051"; connects in the background. `throttle_k` as in RegisterThrottleOption, at least 1.
+  static std::unique_ptr<Client> Create(const std::string& target, double throttle_k = 2);
   virtual ~Client() = default;
 
   template <typename Response>
@@ -51,5 +54,8 @@ class Client {
 
   virtual bool connected() const = 0;  // the channel is ready now, for /readyz; starts connecting when it is idle
 };
+
+// --session-throttle-k, for the services that call session.
+void RegisterThrottleOption(config::OptionTable& table, double* throttle_k);
 
 }  // namespace session

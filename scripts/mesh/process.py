@@ -119,11 +119,11 @@ class Process:
 
 
 def http_ready(url):
-    """A readiness check over HTTP: any 200 counts."""
+    """A readiness check over HTTP: 200, and not that of a service that waits for something (`degraded: ...`)."""
     def check():
         try:
             with urllib.request.urlopen(url, timeout=1) as answer:
-                return answer.status == 200
+                return answer.status == 200 and not answer.read(64).startswith(b"degraded")
         except (urllib.error.URLError, http.client.HTTPException, OSError):
             return False
     return check

@@ -1,6 +1,7 @@
 #include "services/exporter/app.h"
 
 #include <chrono>
+#include <string>
 #include <utility>
 
 namespace exporter {
@@ -29,9 +30,9 @@ void App::Run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
-    absl::Status kafka = collector_->Look();
+    absl::Status sources = collector_->Look();
     lock.lock();
-    kafka_ = std::move(kafka);
+    sources_ = std::move(sources);
     last_look_ = base::Clock::Real().Now();
     wake_.wait_for(lock, std::chrono::milliseconds(options_.interval_ms), [this] { return stopping_; });
   }
@@ -51,9 +52,12 @@ bool App::alive() const {
   return base::Clock::Real().Now() - last_look_ < std::chrono::milliseconds(options_.interval_ms) + kLookMax;
 }
 
-absl::Status App::ready() const {
+// What can be seen is still exported, and the gauges of what cannot say so themselves.
+app::Readiness App::ready() const {
   std::lock_guard lock(mutex_);
-  return kafka_;
+  if (!sources_) return app::Readiness::NotReady("the first look is not over");
+  if (!sources_->ok()) return app::Readiness::Degraded(std::string(sources_->message()));
+  return app::Readiness::Ready();
 }
 
 }  // namespace exporter

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "absl/status/status.h"
@@ -28,7 +29,7 @@ class App {
   void Drain();
 
   bool alive() const;
-  absl::Status ready() const;  // the last look at Kafka
+  app::Readiness ready() const;  // degraded while one of its sources cannot be looked at
 
  private:
   void Run();
@@ -40,9 +41,9 @@ class App {
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false;                                                            // protected by mutex_
-  absl::Status kafka_ = absl::UnavailableError("Kafka has not been looked at yet");  // protected by mutex_
-  base::MonotonicTime last_look_ = base::Clock::Real().Now();                        // protected by mutex_
+  bool stopping_ = false;                                      // protected by mutex_
+  std::optional<absl::Status> sources_;                        // protected by mutex_; of the last look
+  base::MonotonicTime last_look_ = base::Clock::Real().Now();  // protected by mutex_
   std::thread thread_;
 };
 

@@ -51,11 +51,11 @@ Collector::Collector(const Options& options, std::vector<GroupAndTopic> groups, 
 }
 
 absl::Status Collector::Look() {
-  const absl::Status kafka = Observe(metrics_->sources.at("kafka"), "kafka", [this] { return LookAtKafka(); });
-  // Each failure is counted and logged where it happens; neither keeps the exporter from being useful.
-  Observe(metrics_->sources.at("redis"), "redis", [this] { return LookAtRedis(); }).IgnoreError();
+  // Each failure is counted and logged where it happens; none keeps the exporter from being useful.
+  absl::Status first_failure = Observe(metrics_->sources.at("kafka"), "kafka", [this] { return LookAtKafka(); });
+  first_failure.Update(Observe(metrics_->sources.at("redis"), "redis", [this] { return LookAtRedis(); }));
   if (nvml_ != nullptr) Observe(metrics_->sources.at("gpu"), "gpu", [this] { return LookAtGpus(); }).IgnoreError();
-  return kafka;
+  return first_failure;
 }
 
 absl::Status Collector::LookAtKafka() {

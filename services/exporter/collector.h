@@ -22,7 +22,7 @@ class Collector {
  public:
   Collector(const Options& options, std::vector<GroupAndTopic> groups, const Metrics* metrics);
 
-  // The result of the look at Kafka, which readiness goes by.
+  // The first failure of Kafka and Redis, which readiness tells; a machine may well have no GPU.
   absl::Status Look();
 
  private:

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/base/hex.h"
+#include "libs/base/str_cat.h"
 #include "libs/bus/topics.h"
 #include "libs/crypto/random.h"
 #include "libs/telemetry/log.h"
@@ -57,7 +58,7 @@ absl::Status App::OpenParts() {
   if (!accounts.ok()) return accounts.status();
   accounts_ = *std::move(accounts);
   loop_ = std::make_unique<app::EventLoop>(LoopBacklogMax(options_));
-  session_ = session::Client::Create(options_.session_target);
+  session_ = session::Client::Create(options_.session_target, options_.session_throttle_k);
   reporter_ = std::make_unique<OutcomeReporter>(loop_.get(), session_.get(), &metrics_);
   absl::StatusOr<std::unique_ptr<bus::Producer>> producer =
       bus::Producer::Create(options_.bus, bus::ProducerOptions{}, kService, runner_.metrics());
@@ -154,6 +155,7 @@ absl::Status App::JoinGroups() {
 void App::Tick() {
   core_->Tick();
   unowned_ = core_->unowned_count();
+  parked_accounts_ = core_->parked_accounts_count();
   ticks_without_read_back_ = core_->awaited_count() == 0 ? 0 : ticks_without_read_back_ + 1;
   ledger_stalled_s_ = ticks_without_read_back_;
   const std::int64_t failures = accounts_->reload_failures();
@@ -206,14 +208,24 @@ bool App::alive() const {
   return !started_ || (loop_->alive() && (!joined_ || (replies_consumer_->polling() && statuses_consumer_->polling())));
 }
 
-absl::Status App::ready() const {
+// With the broker away replies wait in the log or here; with session away they are sent and their outcomes wait.
+app::Readiness App::ready() const {
+  using app::Readiness;
   std::lock_guard lock(parts_mutex_);
-  if (!started_) return absl::UnavailableError("starting or draining");
-  if (!joined_) return absl::UnavailableError("waiting for the broker: topics not checked yet");
-  if (absl::Status status = replies_consumer_->broker_status(); !status.ok()) return status;
-  if (unowned_ > 0) return absl::UnavailableError("reading the send ledger of newly assigned partitions");
-  if (ledger_stalled_s_ > kLedgerStalledMax_s) return absl::UnavailableError("ledger records are not read back");
-  return absl::OkStatus();
+  if (!started_) return Readiness::NotReady("starting or draining");
+  if (!joined_) return Readiness::NotReady("waiting for the broker: topics not checked yet");
+  if (const absl::Status status = replies_consumer_->broker_status(); !status.ok()) {
+    return Readiness::Degraded(std::string(status.message()));
+  }
+  if (unowned_ > 0) return Readiness::NotReady("reading the send ledger of newly assigned partitions");
+  if (ledger_stalled_s_ > kLedgerStalledMax_s) return Readiness::NotReady("ledger records are not read back");
+  if (!session_->connected()) {
+    return Readiness::Degraded(base::StrCat("outcomes wait, session is away: ", options_.session_target));
+  }
+  if (const std::size_t parked = parked_accounts_; parked > 0) {
+    return Readiness::Degraded(base::StrCat("replies wait, accounts that cannot send: ", parked));
+  }
+  return Readiness::Ready();
 }
 
 }  // namespace sender

@@ -43,7 +43,7 @@ class App {
   void Drain();
 
   bool alive() const;
-  absl::Status ready() const;
+  app::Readiness ready() const;
 
  private:
   absl::Status OpenParts();
@@ -76,7 +76,8 @@ class App {
   std::thread joiner_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> joined_{false};
-  std::atomic<std::size_t> unowned_{0};  // as of the last tick
+  std::atomic<std::size_t> unowned_{0};  // as of the last tick, as the next
+  std::atomic<std::size_t> parked_accounts_{0};
   std::atomic<std::int64_t> ledger_stalled_s_{0};
   std::int64_t ticks_without_read_back_ = 0;  // loop
   std::int64_t reload_failures_ = 0;          // loop

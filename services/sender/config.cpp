@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "libs/session/client.h"
+
 namespace sender {
 
 void RegisterOptions(config::OptionTable& table, Options* options) {
@@ -12,6 +14,7 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
   table.Add(
       "session-target", &options->session_target,
       {.doc = "gRPC address of the session service, which is told what became of each reply.", .unit = "host:port"});
+  session::RegisterThrottleOption(table, &options->session_throttle_k);
   table.Add(
       "group", &options->group,
       {.doc =
@@ -20,14 +23,15 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
       "static-member-id", &options->static_member_id,
       {.doc = "group.instance.id, for a fleet whose members come back under the same name (a StatefulSet): a short "
               "restart then moves no partition. Empty: dynamic membership."});
-  table.Add("session-timeout-ms", &options->session_timeout_ms,
-            {.doc = "How long the group waits for a sign of life before it gives the partitions of a member to others: a "
-                    "process that is killed has its replies sent by another this much later. Shorter moves partitions at "
-                    "each pause of network or machine. The broker must allow it (group.min.session.timeout.ms, 6000 by "
-                    "default); groups of KIP-848 follow the broker's own setting.",
-             .unit = "ms",
-             .min = 1000,
-             .max = 300000});
+  table.Add(
+      "session-timeout-ms", &options->session_timeout_ms,
+      {.doc = "How long the group waits for a sign of life before it gives the partitions of a member to others: a "
+              "process that is killed has its replies sent by another this much later. Shorter moves partitions at "
+              "each pause of network or machine. The broker must allow it (group.min.session.timeout.ms, 6000 by "
+              "default); groups of KIP-848 follow the broker's own setting.",
+       .unit = "ms",
+       .min = 1000,
+       .max = 300000});
   table.Add(
       "window-records-max", &options->window_records_max,
       {.doc =
@@ -41,6 +45,13 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
              .unit = "connections",
              .min = 1,
              .max = 4096});
+  table.Add(
+      "graph-throttle-k", &options->graph_throttle_k,
+      {.doc = "Sends of an account that may go out for each one that the Graph API takes, over two minutes; what is "
+              "beyond waits here, in its place, while the API cannot keep up. Lower spares it more, higher notices "
+              "sooner that it has room.",
+       .min = 1,
+       .max = 1000});
   table.Add("ca-file", &options->ca_file,
             {.doc = "PEM file of the authorities that Graph API hosts are checked against; empty: the system's."});
   table.Add(
@@ -93,6 +104,7 @@ CoreOptions CoreOptionsOf(const Options& options) {
   // Half a window: what waits for session must leave room for sends.
   core.lane.unreported_span_max = static_cast<std::size_t>(options.window_records_max) / 2;
   core.sends_in_flight_max = static_cast<std::size_t>(options.connections_per_host_max);
+  core.graph_throttle_k = options.graph_throttle_k;
   core.probe_interval = std::chrono::seconds(options.park_probe_s);
   return core;
 }

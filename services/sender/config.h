@@ -16,11 +16,13 @@ struct Options {
   bus::BusOptions bus;
   std::string accounts = "accounts.yaml";
   std::string session_target = "127.0.0.1:50051";
+  double session_throttle_k = 2;
   std::string group = "sender";
   std::string static_member_id;
   std::int32_t session_timeout_ms = 10000;
   std::int32_t window_records_max = 2048;
   std::int32_t connections_per_host_max = 64;
+  double graph_throttle_k = 2;
   std::string ca_file;
   std::int32_t lease_ms = 5000;
   std::int32_t post_timeout_ms = 10000;

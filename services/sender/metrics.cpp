@@ -28,6 +28,8 @@ Metrics::Metrics(telemetry::Registry& registry)
       parked_accounts(registry.AddGauge("sender_parked_accounts", "Accounts that cannot send; their replies wait.")),
       lanes(registry.AddGauge("sender_lanes", "Conversations with replies in hand.")),
       parked_replies(registry.AddCounter("sender_parked_replies_total", "Replies moved to the topic `parked`.")),
+      throttled(registry.AddCounter("sender_throttled_total",
+                                    "Times a send was held back, because the Graph API could not keep up.")),
       takeovers(registry.AddCounter("sender_takeovers_total", "TAKEOVER records written.")),
       fenced(registry.AddCounter("sender_fenced_total", "Foreign TAKEOVERs seen on partitions held here.")),
       ledger_append_failures(registry.AddCounter("sender_ledger_append_failures_total",

@@ -42,6 +42,7 @@ struct Metrics {
   telemetry::Gauge parked_accounts;
   telemetry::Gauge lanes;
   telemetry::Counter parked_replies;
+  telemetry::Counter throttled;
   telemetry::Counter takeovers;
   telemetry::Counter fenced;
   telemetry::Counter ledger_append_failures;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "libs/base/backoff.h"
 #include "libs/base/hex.h"
 #include "libs/fault/fault.h"
 #include "libs/telemetry/log.h"
@@ -14,6 +15,7 @@ namespace sender {
 namespace {
 
 constexpr base::Duration kGatePoll = std::chrono::seconds(2);
+constexpr base::Duration kThrottlePoll = std::chrono::seconds(1);
 
 std::uint64_t SeedOf(const bus::Record& record) { return static_cast<std::uint64_t>(record.offset); }
 
@@ -179,7 +181,28 @@ void SendLane::TryClaim(std::size_t part, std::uint32_t resends) {
     Enter(Phase::kWaiting);
     return After(kGatePoll, [this] { Step(); });
   }
+  if (HeldBack(*account)) return;
   Claim(part, resends);
+}
+
+bool SendLane::HeldBack(const account::Account& account) {
+  const base::MonotonicTime now = effects().Now();
+  const absl::Status may_send = context_.throttle->MaySend(account, now);
+  if (may_send.ok()) {
+    // The deadline is for what the platform refuses, not for what we do not ask.
+    if (head_.held_since && head_.first_refused_at) *head_.first_refused_at += now - *head_.held_since;
+    head_.held_since.reset();
+    return false;
+  }
+  if (!head_.held_since) head_.held_since = now;
+  head_.slot.GiveUp();
+  context_.metrics->throttled.Increment();
+  telemetry::Log(telemetry::LogLevel::kDebug, "send_held_back", item().trace,
+                 {{"channel", channel_name()}, {"error", may_send.message()}});
+  Enter(Phase::kWaiting);
+  // Spread, or all that wait would come back at once.
+  After(base::BackoffDelay(/*attempt=*/1, kThrottlePoll, kThrottlePoll, SeedOf(item().record)), [this] { Step(); });
+  return true;
 }
 
 bool SendLane::WaitsForLimits(std::size_t part, const account::Account& account) {
@@ -264,6 +287,7 @@ void SendLane::OnPosted(std::size_t part, std::int64_t claim_offset, base::Monot
 void SendLane::OnAnswer(std::size_t part, std::int64_t claim_offset, const http::Response& response) {
   const channel::SendAnswer answer =
       effects().FindCodec(item().reply.conversation().channel())->DecodeAnswer(response.status, response.body);
+  context_.throttle->OnAnswer(*head_.posted_as, answer, effects().Now());
   switch (answer.verdict) {
     case channel::SendVerdict::kAccepted: {
       context_.metrics->CountSend(channel_name(), "sent");
@@ -300,6 +324,7 @@ void SendLane::OnAnswer(std::size_t part, std::int64_t claim_offset, const http:
 }
 
 void SendLane::OnNoAnswer(std::size_t part, std::int64_t claim_offset, const http::ClientFailure& failure) {
+  context_.throttle->OnNoAnswer(*head_.posted_as, failure, effects().Now());
   if (failure.certainty == http::SendCertainty::kMaybeSent) {
     context_.metrics->CountSend(channel_name(), "in_doubt");
     return Step();

@@ -14,6 +14,7 @@
 #include "proto/bus/v1/bus.pb.h"
 #include "services/sender/account_gate.h"
 #include "services/sender/effects.h"
+#include "services/sender/graph_throttle.h"
 #include "services/sender/in_doubt.h"
 #include "services/sender/ledger_tail.h"
 #include "services/sender/metrics.h"
@@ -42,6 +43,7 @@ struct LaneContext {
   LedgerTail* ledger = nullptr;
   RateLimiter* limiter = nullptr;
   AccountGate* gate = nullptr;
+  GraphThrottle* throttle = nullptr;
   std::shared_ptr<SendSlots> slots;
   const Metrics* metrics = nullptr;
   std::shared_ptr<Lease> lease;
@@ -96,7 +98,8 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   enum class Phase { kIdle, kBusy, kWaiting, kInDoubt };
 
   struct Head {  // what is remembered about the reply at the head, beyond the ledger
-    std::optional<base::MonotonicTime> first_refused_at;
+    std::optional<base::MonotonicTime> first_refused_at;  // later by what it was held back here
+    std::optional<base::MonotonicTime> held_since;        // by the throttle
     int refusals = 0;
     std::optional<std::size_t> reserved_part;           // has its place at the rate limiter:
     base::MonotonicTime reserved_for;                   // then
@@ -128,6 +131,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   void Advance(const PlannedTurn& turn, std::size_t part);
   void TryClaim(std::size_t part, std::uint32_t resends);
   bool WaitsForLimits(std::size_t part, const account::Account& account);
+  bool HeldBack(const account::Account& account);
   void Claim(std::size_t part, std::uint32_t resends);
   void OnClaimed(std::size_t part, std::int64_t claim_offset, base::MonotonicTime claimed_at);
   void Post(const PlannedTurn& turn, std::size_t part, std::int64_t claim_offset, base::MonotonicTime claimed_at);

@@ -18,6 +18,7 @@ SenderCore::SenderCore(const CoreOptions& options, Effects* effects, Ports ports
       metrics_(metrics),
       limiter_(options.rate_buckets_max),
       gate_(options.probe_interval),
+      throttle_(options.graph_throttle_k),
       slots_(std::make_shared<SendSlots>(options.sends_in_flight_max)),
       forgot_at_(effects->Now()) {}
 
@@ -39,6 +40,7 @@ void SenderCore::OnAssigned(std::int32_t partition, std::shared_ptr<Lease> lease
   context.ledger = &TailOf(partition);
   context.limiter = &limiter_;
   context.gate = &gate_;
+  context.throttle = &throttle_;
   context.slots = slots_;
   context.metrics = metrics_;
   context.lease = std::move(lease);

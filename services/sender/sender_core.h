@@ -14,6 +14,7 @@ namespace sender {
 struct CoreOptions {
   LaneOptions lane;
   base::Duration probe_interval = std::chrono::seconds(30);  // one try this often for an account that cannot send
+  double graph_throttle_k = 2;                               // see GraphThrottle
   std::size_t sends_in_flight_max = 64;                      // claimed and not answered
   std::size_t rate_buckets_max = 100000;                     // of each kind
   std::size_t settled_detail_max = 8192;                     // settled turns a ledger partition remembers in full
@@ -50,6 +51,7 @@ class SenderCore {
   void Drain();                       // nothing new is begun
   std::size_t busy_count() const;     // sends, and records about them, still in flight
   std::size_t unowned_count() const;  // partitions assigned here whose ledger isn't taken over (yet)
+  std::size_t parked_accounts_count() const { return gate_.parked_count(); }
   std::size_t awaited_count() const;  // ledger records appended and not read back
 
  private:
@@ -61,6 +63,7 @@ class SenderCore {
   const Metrics* const metrics_;
   RateLimiter limiter_;
   AccountGate gate_;
+  GraphThrottle throttle_;
   const std::shared_ptr<SendSlots> slots_;
   std::map<std::int32_t, std::unique_ptr<LedgerTail>> tails_;  // of every partition ever assigned here
   std::map<std::int32_t, std::shared_ptr<PartitionSender>> partitions_;

@@ -71,7 +71,14 @@ absl::StatusOr<std::unique_ptr<App>> App::Start(const Options& options, telemetr
 std::uint16_t App::port() const { return rep_->server->port(); }
 bool App::alive() const { return rep_->executor->alive(); }
 
-absl::Status App::Ready() const { return rep_->pool->status(); }
+app::Readiness App::Ready() const {
+  if (const absl::Status status = rep_->pool->status(); !status.ok()) return status;
+  if (rep_->pool->refused_share() > 0) {
+    return app::Readiness::Degraded("Redis cannot keep up: a part of the calls is held back (--redis-throttle-k)");
+  }
+  return app::Readiness::Ready();
+}
+
 void App::Drain(base::MonotonicTime deadline) { rep_->server->Drain(deadline); }
 
 }  // namespace session_service

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "libs/app/readiness.h"
 #include "libs/base/clock.h"
 #include "libs/telemetry/metrics.h"
 #include "services/session/config.h"
@@ -24,8 +25,9 @@ class App {
   App& operator=(const App&) = delete;
 
   std::uint16_t port() const;
-  bool alive() const;          // the threads that handle calls turn
-  absl::Status Ready() const;  // OK when Redis serves; else what is wrong with it
+  bool alive() const;  // the threads that handle calls turn
+  // Without Redis it can do nothing; a Redis that cannot keep up leaves it degraded.
+  app::Readiness Ready() const;
   void Drain(base::MonotonicTime deadline);
 
  private:

@@ -56,7 +56,7 @@ absl::Status App::Start() {
                                       {"context_tokens_max", engine_->context_tokens_max()},
                                       {"blocks_total", engine_->credit().blocks_total}});
 
-  session_ = session::Client::Create(options_.session_target);
+  session_ = session::Client::Create(options_.session_target, options_.session_throttle_k);
   absl::StatusOr<std::unique_ptr<bus::Producer>> producer =
       bus::Producer::Create(options_.bus, bus::ProducerOptions{}, kService, runner_.metrics());
   if (!producer.ok()) return producer.status();
@@ -170,14 +170,18 @@ bool App::alive() const {
   return !started_ || (loop_->alive() && engine_->alive() && (!joined_ || consumer_->polling()));
 }
 
-absl::Status App::ready() const {
+// What is away once the worker has joined makes turns wait, in the log or here, and is as far from any other worker.
+app::Readiness App::ready() const {
+  using app::Readiness;
   std::lock_guard lock(parts_mutex_);
-  if (!started_) return absl::UnavailableError("the model is loading, or the worker is draining");
-  if (!joined_) return absl::UnavailableError("waiting for the broker: topics not checked yet");
-  if (absl::Status status = consumer_->broker_status(); !status.ok()) return status;
-  if (!session_->connected()) return absl::UnavailableError(absl::StrCat("session is away: ", options_.session_target));
-  if (session_fails_) return absl::UnavailableError("turns wait for session: it is away, or its Redis is");
-  return absl::OkStatus();
+  if (!started_) return Readiness::NotReady("the model is loading, or the worker is draining");
+  if (!joined_) return Readiness::NotReady("waiting for the broker: topics not checked yet");
+  if (const absl::Status status = consumer_->broker_status(); !status.ok()) {
+    return Readiness::Degraded(std::string(status.message()));
+  }
+  if (!session_->connected()) return Readiness::Degraded(absl::StrCat("session is away: ", options_.session_target));
+  if (session_fails_) return Readiness::Degraded("turns wait for session: it, or its Redis, is away or overloaded");
+  return Readiness::Ready();
 }
 
 }  // namespace worker

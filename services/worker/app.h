@@ -34,7 +34,7 @@ class App {
   void Drain();
 
   bool alive() const;
-  absl::Status ready() const;
+  app::Readiness ready() const;
 
  private:
   absl::Status CheckAccounts() const;

@@ -1,5 +1,7 @@
 #include "services/worker/config.h"
 
+#include "libs/session/client.h"
+
 namespace worker {
 namespace {
 
@@ -101,19 +103,21 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
   table.Add("accounts", &options->accounts, {.doc = "Accounts file; reloaded when it changes."});
   table.Add("session-target", &options->session_target,
             {.doc = "gRPC address of the session service.", .unit = "host:port"});
+  session::RegisterThrottleOption(table, &options->session_throttle_k);
   table.Add("group", &options->group, {.doc = "Consumer group; the topic prefix is put before it."});
   table.Add(
       "static-member-id", &options->static_member_id,
       {.doc = "group.instance.id, for a fleet whose members come back under the same name (a StatefulSet): a short "
               "restart then moves no partition. Empty: dynamic membership."});
-  table.Add("session-timeout-ms", &options->session_timeout_ms,
-            {.doc = "How long the group waits for a sign of life before it gives the partitions of a member to others: a "
-                    "process that is killed has its turns answered by another this much later. Shorter moves partitions at "
-                    "each pause of network or machine. The broker must allow it (group.min.session.timeout.ms, 6000 by "
-                    "default); groups of KIP-848 follow the broker's own setting.",
-             .unit = "ms",
-             .min = 1000,
-             .max = 300000});
+  table.Add(
+      "session-timeout-ms", &options->session_timeout_ms,
+      {.doc = "How long the group waits for a sign of life before it gives the partitions of a member to others: a "
+              "process that is killed has its turns answered by another this much later. Shorter moves partitions at "
+              "each pause of network or machine. The broker must allow it (group.min.session.timeout.ms, 6000 by "
+              "default); groups of KIP-848 follow the broker's own setting.",
+       .unit = "ms",
+       .min = 1000,
+       .max = 300000});
   table.Add("window-records-max", &options->window_records_max,
             {.doc = "Records read ahead of the committed offset, per partition. A full window pauses the partition.",
              .unit = "records",

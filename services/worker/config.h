@@ -19,6 +19,7 @@ struct Options {
   std::int32_t echo_step_ms = 0;
   std::string accounts = "accounts.yaml";
   std::string session_target = "127.0.0.1:50051";
+  double session_throttle_k = 2;
   std::string group = "worker";
   std::string static_member_id;
   std::int32_t session_timeout_ms = 10000;

@@ -204,7 +204,8 @@ std::string Mesh::Get(const std::string& url) {
 
 bool Mesh::IsReady(const std::string& service) {
   const std::string path = service == "fake_channel_api" ? "/healthz" : "/readyz";
-  return !Get(AdminUrl(service) + path).empty();
+  const std::string answer = Get(AdminUrl(service) + path);
+  return !answer.empty() && !answer.starts_with("degraded");
 }
 
 absl::Status Mesh::WaitReady(const std::string& service, base::Duration timeout) {

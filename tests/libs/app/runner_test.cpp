@@ -177,7 +177,7 @@ TEST(RunnerTest, TheAdminPortTellsHealthReadinessAndMetrics) {
   const int status = InChild([] {
     Runner runner("test", {});
     std::atomic<bool> alive{true};
-    absl::Status ready = absl::UnavailableError("waiting for the broker");
+    Readiness ready = absl::UnavailableError("waiting for the broker");
     const Health health{.alive = [&] { return alive.load(); }, .ready = [&] { return ready; }};
     if (!runner.StartAdmin(health).ok()) return 2;
     const std::uint16_t port = runner.admin_port();
@@ -186,6 +186,9 @@ TEST(RunnerTest, TheAdminPortTellsHealthReadinessAndMetrics) {
     if (!Has(not_ready, "HTTP/1.1 503") || !Has(not_ready, "waiting for the broker")) return 4;
     ready = absl::OkStatus();
     if (!Has(Get(port, "/readyz"), "HTTP/1.1 200")) return 5;
+    ready = Readiness::Degraded("session is away");
+    const std::string degraded = Get(port, "/readyz");
+    if (!Has(degraded, "HTTP/1.1 200") || !Has(degraded, "degraded: session is away")) return 12;
     alive = false;
     if (!Has(Get(port, "/healthz"), "HTTP/1.1 503")) return 6;
     const std::string metrics = Get(port, "/metrics");

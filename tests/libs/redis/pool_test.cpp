@@ -192,6 +192,24 @@ TEST_F(PoolTest, FullMemoryIsUnavailableAndNotAMistake) {
   EXPECT_EQ(states(), (std::vector<bool>{true, false, true}));
 }
 
+// A Redis that answers, but not in time, is held to be overloaded and not down: a part of the calls stays here.
+TEST_F(PoolTest, ARedisThatCannotKeepUpIsSparedAndThenServesAllAgain) {
+  options_.pool_size = 64;
+  options_.command_timeout_ms = 5000;  // the monitor must not take it for down
+  const auto pool = MakePool();
+  ASSERT_TRUE(pool->Run({"PING"}, In(1s)).ok());
+  server_->Pause();
+  for (int i = 0; i < 40; ++i) EXPECT_FALSE(pool->Run({"PING"}, In(10ms)).ok());
+  EXPECT_GT(pool->refused_share(), 0.5);
+  EXPECT_TRUE(WaitUntil([&] {
+    const absl::Status status = pool->Run({"PING"}, In(10ms)).status();
+    return absl::IsUnavailable(status) && status.message().find("--redis-throttle-k") != absl::string_view::npos;
+  }));
+  EXPECT_NE(metrics_.ToPrometheusText().find("test_redis_errors_total{kind=\"throttled\"}"), std::string::npos);
+  server_->Resume();
+  EXPECT_TRUE(WaitUntil([&] { return pool->Run({"PING"}, In(1s)).ok() && pool->refused_share() == 0; }, 20s));
+}
+
 // Goal: LOADING, the state of a restarted server that still reads its data, is an outage like any other.
 // Method: a server of this test's own, filled and killed, that takes 100 us a key when it starts
 // again: it looks at its clients once every 1,024 keys.

@@ -64,7 +64,7 @@ class RebuildProcessTest : public testing::Test {
     auto producer = bus::Producer::Create(rebuild_.bus, {}, "test", metrics_);
     ASSERT_TRUE(producer.ok()) << producer.status();
     producer_ = *std::move(producer);
-    ASSERT_TRUE(harness::WaitUntil([&] { return client_->connected() && app_->Ready().ok(); }));
+    ASSERT_TRUE(harness::WaitUntil([&] { return client_->connected() && app_->Ready() == app::Readiness::Ready(); }));
   }
 
   std::int64_t Write(std::string_view topic, const ConversationId& conversation, const google::protobuf::Message& value,
@@ -217,7 +217,8 @@ TEST_F(RebuildProcessTest, ALostStoreComesBackWholeAndOnlyOnce) {
   ASSERT_TRUE(redis_->StartEmpty().ok());
   v1::GetSessionRequest any;  // the pool finds its old connections closed, one call each
   *any.mutable_conversation() = Conversation("ann");
-  ASSERT_TRUE(harness::WaitUntil([&] { return app_->Ready().ok() && client_->GetSession(any, {}).ok(); }));
+  ASSERT_TRUE(harness::WaitUntil(
+      [&] { return app_->Ready() == app::Readiness::Ready() && client_->GetSession(any, {}).ok(); }));
   ASSERT_EQ(History("ann").find("question"), std::string::npos);
   ASSERT_FALSE(AllDone());
 
