@@ -36,7 +36,8 @@ class GroupLagReader {
   static absl::StatusOr<std::unique_ptr<GroupLagReader>> Open(const BusOptions& bus, std::string_view group);
   virtual ~GroupLagReader() = default;
 
-  // In the order of `partitions` (full topic names). Unavailable: try again.
+  // In the order of `partitions` (full topic names). Unavailable: try again, with a reader opened anew; this one may go
+  // on asking the former leader of a partition for minutes after it has moved.
   virtual absl::StatusOr<std::vector<PartitionLag>> Read(const std::vector<TopicPartition>& partitions,
                                                          base::MonotonicTime deadline) = 0;
 };

@@ -76,7 +76,10 @@ void StatusWatch::Ask(const std::vector<bus::TopicPartition>& partitions) {
     }
   }
   if (reader_ != nullptr) lags = reader_->Read(partitions, asked_at + kDeadline);
-  if (!lags.ok()) NoteFailure(lags.status());
+  if (!lags.ok()) {
+    NoteFailure(lags.status());
+    reader_.reset();
+  }
   std::lock_guard lock(mutex_);
   if (!lags.ok()) {
     for (auto& [partition, watched] : watched_) watched.coverage.OnNoAnswer();

@@ -10,6 +10,7 @@ import subprocess
 import uuid
 
 import kafka.admin
+import kafka.errors
 
 import stores
 from process import Process, StartError
@@ -86,10 +87,15 @@ def make(run_dir, brokers):
 
 
 def fully_copied(bootstrap):
-    """Every partition has all its copies in sync."""
-    admin = kafka.admin.KafkaAdminClient(bootstrap_servers=bootstrap)
+    """Every partition has all its copies in sync. False too where the cluster gives no answer."""
+    try:
+        admin = kafka.admin.KafkaAdminClient(bootstrap_servers=bootstrap)
+    except kafka.errors.KafkaError:
+        return False
     try:
         return all(len(partition["isr_nodes"]) == len(partition["replica_nodes"])
                    for topic in admin.describe_topics() for partition in topic["partitions"])
+    except kafka.errors.KafkaError:
+        return False
     finally:
         admin.close()

@@ -56,13 +56,13 @@ class Nemesis:
             self.log.flush()
             self.say(f"  cycle {cycle:>4}  {kind:<11} {target}  ({fault.healed - began:.1f} s)")
 
-    def wait_until(self, reached, seconds):
+    def wait_until(self, reached, seconds, look_s=0.02):
         """Tends the mesh meanwhile; whether it was reached in time."""
         until = time.monotonic() + seconds
         while not reached():
             if time.monotonic() > until:
                 return False
-            self.wait(0.02)
+            self.wait(look_s)
         return True
 
     def wait(self, seconds):

@@ -65,7 +65,7 @@ def broker(nemesis):
     nemesis.wait(BROKER_DOWN_S if len(mesh.brokers) > 1 else nemesis.rng.uniform(0, 2))
     nemesis.restart([name])
     nemesis.wait_all_ready()
-    if not nemesis.wait_until(lambda: brokers.fully_copied(mesh.bootstrap()), COPIED_S):
+    if not nemesis.wait_until(lambda: brokers.fully_copied(mesh.bootstrap()), COPIED_S, look_s=0.5):
         return f"{name} {signal_name}, copies not in sync"
     return f"{name} {signal_name}"
 
