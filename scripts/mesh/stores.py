@@ -33,9 +33,10 @@ def kafka(run_dir, port, controller_port):
     java = ["java", *JAVA_FLAGS, "-cp", f"{home / 'libs'}/*"]
     if not (data / "meta.properties").exists():
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Behind an equals sign: an id may begin with a dash.
+        format_it = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", properties]
         try:
-            formatted = subprocess.run([*java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", properties],
-                                       capture_output=True, text=True, timeout=FORMAT_S)
+            formatted = subprocess.run(format_it, capture_output=True, text=True, timeout=FORMAT_S)
         except subprocess.TimeoutExpired:
             raise StartError(f"Kafka's data folder {data} could not be formatted within {FORMAT_S} s. Is the machine busy? "
                              "Run it again") from None

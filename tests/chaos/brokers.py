@@ -75,8 +75,8 @@ def make(run_dir, brokers):
     for broker in brokers:
         properties = run_dir / f"kafka/{broker.name}.properties"
         properties.write_text(broker.properties(brokers, run_dir / "kafka" / broker.name))
-        formats.append(subprocess.Popen([*java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", properties],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True))
+        format_it = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", properties]
+        formats.append(subprocess.Popen(format_it, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True))
         processes[broker.name] = Process(broker.name, [*java, "kafka.Kafka", properties],
                                          run_dir / f"logs/{broker.name}.log", stop_s=20)
     for running in formats:

@@ -123,8 +123,7 @@ class Mesh:
         (self.run_dir / "kafka/libs").symlink_to(self.options.kafka_libs.resolve())
         path = accounts.ensure(self.run_dir, "")  # its secrets
         settings = f"    answer_tokens_max: 160\n    notice_text: {NOTICE_TEXT}\n    busy_text: {NOTICE_TEXT}\n" \
-                   "    user_sends_per_second_max: 1000\n" \
-                   "    user_burst_max: 1000\n    sends_per_second_max: 2000\n" \
+                   "    user_sends_per_second_max: 1000\n    user_burst_max: 1000\n    sends_per_second_max: 2000\n" \
                    f"    turn_deadline_s: {TURN_DEADLINE_S}\n    history_tokens_max: 64\n"
         path.write_text(users.accounts_file(f"http://127.0.0.1:{self.graph_link}", settings))
 
