@@ -92,6 +92,9 @@ TEST(OutageTest, RedisDownWebhooksAreTakenAndTurnsWait) {
   PostUntilTaken(mesh, prefix + "0", 0);
   EXPECT_TRUE(harness::WaitUntil([&] { return !mesh.IsReady("session"); })) << "session must say that it cannot work";
   EXPECT_TRUE(mesh.IsReady("gateway")) << "the gateway needs only the broker";
+  EXPECT_TRUE(harness::WaitUntil([&] {
+    return mesh.Get(mesh.AdminUrl("worker") + "/readyz").starts_with("degraded: ");
+  })) << "the worker keeps its turns: it is neither ready nor to be replaced";
   EXPECT_TRUE(mesh.Screen(prefix + "0").empty());
 
   ASSERT_TRUE(mesh.redis().Start().ok());
