@@ -123,6 +123,36 @@ void GroupConsumer::MarkDone(const TopicPartition& partition, std::int64_t offse
   table_.MarkDone(partition, offset);
 }
 
+void GroupConsumer::Note(const TopicPartition& partition, std::int64_t offset, std::uint32_t note,
+                         std::function<void(bool)> on_durable) {
+  const std::optional<PartitionTable::NoteTicket> ticket = table_.SetNote(partition, offset, note);
+  if (on_durable == nullptr) return;
+  if (!ticket) return on_durable(false);
+  {
+    std::lock_guard lock(notes_mutex_);
+    notes_waiting_.push_back({*ticket, std::move(on_durable)});
+    notes_on_the_way_ = true;
+  }
+  Wake();
+}
+
+// Tells those whose note is durable, or never will be.
+void GroupConsumer::ServeNotes() {
+  if (!notes_on_the_way_) return;
+  std::vector<std::pair<std::function<void(bool)>, bool>> due;
+  {
+    std::lock_guard lock(notes_mutex_);
+    std::erase_if(notes_waiting_, [&](NoteWaiter& waiter) {
+      const PartitionTable::NoteState state = table_.StateOf(waiter.ticket);
+      if (state == PartitionTable::NoteState::kOnTheWay) return false;
+      due.emplace_back(std::move(waiter.on_durable), state == PartitionTable::NoteState::kDurable);
+      return true;
+    });
+    notes_on_the_way_ = !notes_waiting_.empty();
+  }
+  for (const auto& [on_durable, durable] : due) on_durable(durable);
+}
+
 void GroupConsumer::Pause(const TopicPartition& partition) {
   table_.SetPaused(partition, true);
   pauses_changed_ = true;
@@ -178,6 +208,7 @@ void GroupConsumer::Turn() {
   }
   ApplyPauses();
   ServeCommits();
+  ServeNotes();
   AssignPending();
   gap_repair_.Serve(Now());
   const MessagePtr message(rd_kafka_consumer_poll(client_.get(), kPollTimeoutMs));
@@ -219,14 +250,15 @@ void GroupConsumer::ApplyPauses() {
 void GroupConsumer::ServeCommits() {
   if (committer_->on_the_way()) {
     committer_->Serve();
-    return;
+    if (committer_->on_the_way()) return;
   }
   if (join_watch_->joining()) return;
   std::uint64_t request = 0;
   {
     std::lock_guard lock(commit_mutex_);
     request = commits_requested_;
-    if (commits_answered_ == request && Now() < next_commit_) return;
+    const bool notes_due = notes_on_the_way_ && Now() >= next_notes_commit_;
+    if (commits_answered_ == request && Now() < next_commit_ && !notes_due) return;
   }
   next_commit_ = Now() + options_.commit_interval;
   std::vector<PartitionTable::Commit> commits = table_.Uncommitted();
@@ -236,6 +268,7 @@ void GroupConsumer::ServeCommits() {
   }
   committer_->Start(std::move(commits), [this, request](const absl::Status& status) {
     if (status.ok()) health_.NoteSuccess();
+    if (!status.ok()) next_notes_commit_ = Now() + kCommitRetryDelay;
     FinishCommitRequest(request, status);
   });
 }
@@ -286,12 +319,14 @@ void GroupConsumer::Handle(const rd_kafka_message_t& message) {
       }
       break;
   }
-  HandOver(message, partition);
+  HandOver(message, partition, begun.note);
 }
 
-void GroupConsumer::HandOver(const rd_kafka_message_t& message, const TopicPartition& partition) {
+void GroupConsumer::HandOver(const rd_kafka_message_t& message, const TopicPartition& partition, std::uint32_t note) {
   if (const auto counter = consumed_.find(partition.topic); counter != consumed_.end()) counter->second.Increment();
-  handler_->OnRecord(ToRecord(message));
+  Record record = ToRecord(message);
+  record.note = note;
+  handler_->OnRecord(std::move(record));
 }
 
 void GroupConsumer::RestartLog(const TopicPartition& partition, std::int64_t offset) {

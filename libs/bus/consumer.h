@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,7 +37,7 @@ class ConsumerHandler {
  public:
   virtual ~ConsumerHandler() = default;
 
-  // `committed_metadata` is what the last owner left with its commit (OffsetTracker::Decode), `next_offset` where
+  // `committed_metadata` is what the last owner left with its commit (OffsetTracker), `next_offset` where
   // reading starts.
   virtual void OnAssigned(const TopicPartition& partition, std::int64_t next_offset,
                           std::string_view committed_metadata) = 0;
@@ -54,8 +55,7 @@ class ConsumerHandler {
 //
 // Delivery is at least once: after a crash or a revoke, records not marked done are read again, also ones beyond the
 // committed offset unless the finished map in the commit metadata names them.
-// Threading: one poll thread; MarkDone, Pause, Resume, CommitNow, status from any thread. MarkDone, Pause and Resume
-// never
+// Threading: one poll thread; MarkDone, Note, Pause, Resume, CommitNow, status from any thread. The first four never
 //            block and may be called by the handler itself.
 // Lifetime:  Stop() (or the destructor) leaves the group after a last commit; no handler call happens afterwards.
 // Metrics:   <service>_bus_consumed_total{topic}, _bus_assigned_partitions, _bus_rebalances_total,
@@ -73,6 +73,15 @@ class Consumer {
 
   // The record's effect is durable: it need not be read again. Ignored for partitions no longer owned.
   virtual void MarkDone(const TopicPartition& partition, std::int64_t offset) = 0;
+
+  // Notes a small number of a record in flight, in the group's own memory: it goes into the partition's next commit,
+  // which is made at once, and whoever reads the record after a crash or a move finds it in Record::note. Done, the
+  // record has none. `on_durable(true)`: the broker has it, or something newer of the same record; (false): it does
+  // not, for the partition is not owned (any more), or 128 other records of it have notes. Called once, on the poll
+  // thread or at once on the caller's; not at all when the consumer is stopped before. While the group rebalances
+  // nothing is committed, so notes wait. May be empty. Never blocks. REQUIRES: note < 2^14; 0: none any more
+  virtual void Note(const TopicPartition& partition, std::int64_t offset, std::uint32_t note,
+                    std::function<void(bool)> on_durable) = 0;
 
   // Stops and starts fetching of one partition; takes effect at the next poll: called in OnRecord, no further record of
   // the partition follows. Idempotent; forgotten when the partition is revoked. After Resume records may take

@@ -25,6 +25,12 @@ enum class DeadLetterReason {
 };
 std::string_view ToString(DeadLetterReason reason);
 
+inline constexpr DeadLetterReason kDeadLetterReasons[] = {
+    DeadLetterReason::kUndecodable, DeadLetterReason::kKeyMismatch, DeadLetterReason::kUnknownAccount,
+    DeadLetterReason::kDeadline,    DeadLetterReason::kRefused,     DeadLetterReason::kSendFailed,
+    DeadLetterReason::kPoison,      DeadLetterReason::kTooLarge,    DeadLetterReason::kPromptTooLong,
+    DeadLetterReason::kEmptyAnswer};
+
 // Wraps `origin` whole and writes it; `on_delivery` as in Producer. The caller marks the origin done only after OK.
 // A record too large to wrap is written with its value cut to 512 KiB and `detail` saying so.
 void ProduceDeadLetter(Producer& producer, const BusOptions& bus, const Record& origin, DeadLetterReason reason,

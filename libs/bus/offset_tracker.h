@@ -17,13 +17,16 @@ namespace bus {
 // fit. What does not fit is left out from the far end; that work may be repeated, which is safe. Offsets may have holes
 // (compaction, transactions): an offset never seen but passed over counts as finished.
 //
+// Beside the map the metadata carries notes: a small number for an offset in flight, which whoever reads it next finds
+// (Consumer::Note; layout in internal/offset_notes.h). Both together stay below the broker's 4 KiB.
+//
 // Threading: none; the consumer guards it.
 // Cost:      Begin and Finish O(log in flight); Metadata O(in flight). Memory: one set node an offset in flight, and
 // the
 //            runs restored from the metadata, at most a few thousand.
 class OffsetTracker {
  public:
-  static constexpr std::size_t kMetadataBytesMax = 3 * 1024;
+  static constexpr std::size_t kMetadataBytesMax = 3 * 1024;  // of the map
 
   // `metadata` is what the last owner committed. Malformed metadata, and a map made for another offset than
   // `next_offset`, is ignored; decoded_ok() says so. REQUIRES: next_offset >= 0
@@ -40,7 +43,14 @@ class OffsetTracker {
   // The next offset to commit: everything below is finished.
   std::int64_t watermark() const { return in_flight_.empty() ? end_ : *in_flight_.begin(); }
 
-  // The map of what is finished at or beyond the watermark; empty when nothing is.
+  // Notes `note` of an offset in flight, in place of an earlier note; 0: none any more. Finishing the offset ends it.
+  // False, and nothing changes: the offset is not in flight, or internal::kNotesMax others have notes.
+  // REQUIRES: note <= internal::kNoteMax
+  [[nodiscard]] bool SetNote(std::int64_t offset, std::uint32_t note);
+  // Set here or restored from the metadata; 0: none.
+  std::uint32_t NoteOf(std::int64_t offset) const;
+
+  // The map of what is finished at or beyond the watermark, and the notes; empty when there is neither.
   std::string Metadata() const;
 
   std::size_t in_flight_count() const { return in_flight_.size(); }
@@ -56,6 +66,7 @@ class OffsetTracker {
   std::set<std::int64_t> in_flight_;  // begun and not finished; all below end_
   std::map<std::int64_t, std::int64_t>
       ahead_;  // finished though not read yet: first -> last, disjoint, at or beyond end_
+  std::map<std::int64_t, std::uint32_t> notes_;  // of offsets in flight, and restored ones at or beyond end_
 };
 
 }  // namespace bus

@@ -34,6 +34,7 @@ struct Record {
   std::string value;
   Headers headers;
   std::int64_t timestamp_ms = 0;
+  std::uint32_t note = 0;  // left by an earlier reader of the group (Consumer::Note); 0: none
 };
 
 // A record to be written.

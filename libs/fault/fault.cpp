@@ -19,6 +19,7 @@ namespace {
 constexpr std::int64_t kPassesMax = 1'000'000'000;
 constexpr std::int64_t kDelayMsMax = 600'000;
 constexpr std::string_view kDelayPrefix = "delay_ms=";
+constexpr std::string_view kTextPrefix = "text=";
 
 enum class Action { kKill, kStop, kDelay };
 
@@ -27,6 +28,7 @@ struct Armed {
   Action action = Action::kKill;
   std::int64_t nth = 1;
   std::int64_t delay_ms = 0;
+  std::string text;  // not empty: at every pass, of work with this text
   std::atomic<std::int64_t> passes{0};
 } armed;
 
@@ -45,8 +47,9 @@ std::string_view TakePart(std::string_view& text) {
 }
 
 absl::Status Refuse(std::string_view why) {
-  return absl::InvalidArgumentError(base::StrCat(
-      kVariable, ": ", why, "; wanted is POINT:kill|stop|delay_ms=N[:NTH], such as worker_turn_done:kill:3"));
+  return absl::InvalidArgumentError(
+      base::StrCat(kVariable, ": ", why,
+                   "; wanted is POINT:kill|stop|delay_ms=N[:NTH|:text=MARKER], such as worker_turn_done:kill:3"));
 }
 
 // Whoever looks at the end of the log must see that this death was asked for. No logger: it may be waiting for us.
@@ -82,6 +85,12 @@ absl::Status ArmFromEnvironment() {
     return Refuse(base::StrCat("'", action, "' is no action"));
   }
 
+  armed.text.clear();
+  if (rest.starts_with(kTextPrefix)) {
+    armed.text = rest.substr(kTextPrefix.size());
+    if (armed.text.empty()) return Refuse("the text is empty");
+    rest = "";
+  }
   const auto nth = rest.empty() ? std::optional<std::int64_t>(1) : Number(rest, kPassesMax);
   if (!nth) return Refuse(base::StrCat("'", rest, "' is no count"));
   armed.nth = *nth;
@@ -95,13 +104,15 @@ std::string_view ArmedPoint() {
   return index == internal::kNone ? std::string_view() : kPoints[index].name;
 }
 
+bool internal::TextMatches(std::string_view text) { return text.find(armed.text) != std::string_view::npos; }
+
 void internal::Pass() {
   const std::int64_t pass = ++armed.passes;
   if (armed.action == Action::kDelay) {
     if (pass >= armed.nth) std::this_thread::sleep_for(std::chrono::milliseconds(armed.delay_ms));
     return;
   }
-  if (pass != armed.nth) return;
+  if (armed.text.empty() && pass != armed.nth) return;
   Say(armed.action == Action::kKill ? "kill" : "stop");
   // raise() is for the calling thread, which therefore goes no further; kill() could stop another one first.
   std::raise(armed.action == Action::kKill ? SIGKILL : SIGSTOP);

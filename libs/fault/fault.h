@@ -18,6 +18,10 @@
 //   MESH_FAULT=worker_reply_written:kill:7     the seventh time
 //   MESH_FAULT=sender_claimed:stop:3           SIGSTOP to itself; whoever watches sends SIGCONT
 //   MESH_FAULT=gateway_persisted:delay_ms=500  waits, this time and every later time; with :N from the Nth time on
+//   MESH_FAULT=worker_engine_step:kill:text=MARKER    every time, but only for work whose text holds MARKER
+//
+// What one text brings about is the point of the last form, so it needs a place that asks Concerns(name, text) first;
+// at any other its fault never happens.
 //
 // One point a process. Cost of a point that is not armed: one relaxed load and a compare.
 // Threading: Here from any thread; ArmFromEnvironment before threads start. `stop` freezes the calling thread at the
@@ -47,7 +51,13 @@ namespace internal {
 inline constexpr std::size_t kNone = kPoints.size();
 inline std::atomic<std::size_t> armed_index{kNone};
 void Pass();  // a pass of the armed point
+bool TextMatches(std::string_view text);
 }  // namespace internal
+
+// Whether work on `text` should come by the point: it is armed, and for any text or for a part of this one.
+inline bool Concerns(PointName point, std::string_view text) {
+  return internal::armed_index.load(std::memory_order_relaxed) == point.index() && internal::TextMatches(text);
+}
 
 inline void Here(PointName point) {
   if (internal::armed_index.load(std::memory_order_relaxed) == point.index()) [[unlikely]]

@@ -15,8 +15,11 @@ struct PointSpec {
 
 inline constexpr std::array kPoints = {
     PointSpec{"gateway_persisted", "gateway", "the broker has all records of a webhook, no answer was given yet"},
+    PointSpec{"worker_engine_step", "worker", "a sequence takes part in its first step, and with it all of its batch"},
     PointSpec{"worker_generated", "worker", "the engine has answered, nothing is written yet"},
     PointSpec{"worker_reply_written", "worker", "the reply is in the log, the history does not have it yet"},
+    PointSpec{"worker_notice_written", "worker", "the notice of a turn given up is in the log, its dead letter is not"},
+    PointSpec{"worker_dead_letter_written", "worker", "notice and dead letter are in the log, the history has neither"},
     PointSpec{"worker_turn_done", "worker", "the turn is finished but not marked done, so not committed"},
     PointSpec{"sender_planned", "sender", "PLAN was read back, no CLAIM yet"},
     PointSpec{"sender_claimed", "sender", "CLAIM was read back, lease and ledger not checked yet"},

@@ -62,10 +62,17 @@ absl::Status App::Start() {
   if (!producer.ok()) return producer.status();
   producer_ = *std::move(producer);
   loop_ = std::make_unique<app::EventLoop>(LoopBacklogMax(options_.window_records_max));
+  solo_queue_ = std::make_unique<SoloQueue>(loop_.get());
+  child_engine_ = std::make_unique<ChildEngine>(ChildOptions{.arguments = options_.arguments});
+  reply_log_ = std::make_unique<KafkaReplyLog>(options_.bus);
   const TurnContext context{.loop = loop_.get(),
                             .producer = producer_.get(),
                             .session = session_.get(),
                             .engine = engine_.get(),
+                            .journal = &journal_,
+                            .solo_queue = solo_queue_.get(),
+                            .solo_engine = child_engine_.get(),
+                            .reply_log = reply_log_.get(),
                             .accounts = accounts_.get(),
                             .metrics = &metrics_,
                             .clock = &base::Clock::Real(),
@@ -120,6 +127,7 @@ void App::JoinGroupWhenPossible() {
       if (status.ok()) {
         consumer_ = *std::move(consumer);
         intake_->SetConsumer(consumer_.get());
+        journal_.SetConsumer(consumer_.get());
         consumer_->Start();
         joined = true;
       }
@@ -159,7 +167,9 @@ void App::Drain() {
   if (joined_) consumer_->Stop();
   std::lock_guard lock(parts_mutex_);
   started_ = false;
-  engine_.reset();  // its last callbacks post to the loop, which is still there
+  child_engine_.reset();  // their last callbacks post to the loop, which is still there
+  reply_log_.reset();
+  engine_.reset();
   producer_.reset();
   session_.reset();
   loop_->Stop();

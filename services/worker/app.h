@@ -13,8 +13,12 @@
 #include "libs/bus/producer.h"
 #include "libs/engine/engine.h"
 #include "libs/session/client.h"
+#include "services/worker/attempt_journal.h"
+#include "services/worker/child_engine.h"
 #include "services/worker/config.h"
 #include "services/worker/metrics.h"
+#include "services/worker/reply_log.h"
+#include "services/worker/solo_queue.h"
 #include "services/worker/turn_intake.h"
 
 namespace worker {
@@ -52,6 +56,10 @@ class App {
   std::unique_ptr<session::Client> session_;
   std::unique_ptr<bus::Producer> producer_;
   std::unique_ptr<app::EventLoop> loop_;
+  AttemptJournal journal_;
+  std::unique_ptr<SoloQueue> solo_queue_;
+  std::unique_ptr<ChildEngine> child_engine_;
+  std::unique_ptr<KafkaReplyLog> reply_log_;
   std::unique_ptr<TurnIntake> intake_;
   std::unique_ptr<bus::Consumer> consumer_;  // written by the joiner thread before joined_ is set
   std::atomic<bool> joined_{false};

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "libs/app/app.h"
 #include "libs/bus/options.h"
@@ -24,6 +25,7 @@ struct Options {
   std::string static_member_id;
   std::int32_t session_timeout_ms = 10000;
   std::int32_t window_records_max = 4096;
+  std::vector<std::string> arguments;  // as given to main, for the sacrificial child; no option
 };
 
 void RegisterOptions(config::OptionTable& table, Options* options);

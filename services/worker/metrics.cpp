@@ -3,7 +3,9 @@
 namespace worker {
 
 Metrics::Metrics(telemetry::Registry& registry)
-    : turn_seconds(
+    : child_deaths(registry.AddCounter("worker_child_deaths_total",
+                                       "Sacrificial children that died of the turn they ran alone.")),
+      turn_seconds(
           registry.AddHistogram("worker_turn_seconds", "From reading a turn to its end.", telemetry::LatencyBuckets())),
       queue_seconds(registry.AddHistogram("worker_queue_seconds", "From reading a turn to its start.",
                                           telemetry::LatencyBuckets())),
@@ -20,6 +22,11 @@ Metrics::Metrics(telemetry::Registry& registry)
   for (const std::string_view outcome : kOutcomes) {
     turns.emplace(outcome, registry.AddCounter("worker_turns_total", "Turns by how they ended.",
                                                {{"outcome", std::string(outcome)}}));
+  }
+  for (const bus::DeadLetterReason reason : bus::kDeadLetterReasons) {
+    const std::string name(bus::ToString(reason));
+    dead_letters.emplace(
+        name, registry.AddCounter("worker_dead_letters_total", "Turns given up, by reason.", {{"reason", name}}));
   }
   for (const std::string_view peer : kPeers) {
     retries.emplace(peer, registry.AddCounter("worker_retries_total", "Steps repeated because a peer was away.",

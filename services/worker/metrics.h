@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "libs/bus/dead_letter.h"
 #include "libs/telemetry/metrics.h"
 #include "services/worker/engine_metrics.h"
 
@@ -17,16 +18,21 @@ struct Metrics {
   static constexpr std::string_view kOutcomes[] = {"answered", "already_done", "event", "dead_letter", "superseded",
                                                    "merged",   "overflow",     "shed",  "abandoned"};
   // Who a step waits for when it retries.
-  static constexpr std::string_view kPeers[] = {"session", "broker", "engine"};
+  static constexpr std::string_view kPeers[] = {"session", "broker", "engine", "child"};
 
   void CountTurn(std::string_view outcome) const { turns.at(std::string(outcome)).Increment(); }
+  void CountDeadLetter(bus::DeadLetterReason reason) const {
+    dead_letters.at(std::string(bus::ToString(reason))).Increment();
+  }
   void CountRetry(std::string_view peer) const { retries.at(std::string(peer)).Increment(); }
 
-  std::map<std::string, telemetry::Counter> turns;    // worker_turns_total{outcome}
-  std::map<std::string, telemetry::Counter> retries;  // worker_retries_total{peer}
-  telemetry::Histogram turn_seconds;                  // read from the log to done
-  telemetry::Histogram queue_seconds;                 // read from the log to started
-  telemetry::Histogram ttft_seconds;                  // started in the engine to first token
+  std::map<std::string, telemetry::Counter> turns;         // worker_turns_total{outcome}
+  std::map<std::string, telemetry::Counter> dead_letters;  // worker_dead_letters_total{reason}
+  std::map<std::string, telemetry::Counter> retries;       // worker_retries_total{peer}
+  telemetry::Counter child_deaths;
+  telemetry::Histogram turn_seconds;   // read from the log to done
+  telemetry::Histogram queue_seconds;  // read from the log to started
+  telemetry::Histogram ttft_seconds;   // started in the engine to first token
   telemetry::Counter prompt_tokens;
   telemetry::Counter completion_tokens;
   telemetry::Gauge lanes_waiting;

@@ -48,6 +48,7 @@ void TurnIntake::OnRevoked(const bus::TopicPartition& partition, bool lost) {
     std::lock_guard lock(mutex_);
     windows_.erase(partition);
   }
+  context_.journal->OnRevoked(partition, lost);
   telemetry::LogInfo("partition_revoked", {{"partition", partition.partition}, {"lost", lost}});
   context_.loop->Post([this, partition] { Revoke(partition); });
 }
@@ -179,7 +180,10 @@ void TurnIntake::EndOfRecord(const TurnTask& task, bool completed) {
   const auto it = windows_.find(partition);
   if (it == windows_.end() || it->second.assignment != task.assignment) return;
   Window& window = it->second;
-  if (completed) consumer_->MarkDone(partition, task.record.offset);
+  if (completed) {
+    consumer_->MarkDone(partition, task.record.offset);
+    context_.journal->Forget(task);
+  }
   window.read.End(task.record.offset);
   if (window.paused && window.read.has_room()) {
     window.paused = false;

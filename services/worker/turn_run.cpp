@@ -95,26 +95,24 @@ TurnRun::TurnRun(const TurnContext& context, std::shared_ptr<TurnTask> task, std
     : context_(context),
       task_(std::move(task)),
       on_done_(std::move(on_done)),
-      trace_(bus::TraceOf(task_->record.headers).NewChild()) {}
-
-template <typename Arg>
-std::function<void(Arg)> TurnRun::OnLoop(void (TurnRun::*next)(Arg)) {
-  return [self = shared_from_this(), next](Arg arg) {
-    self->context_.loop->Post([self, next, arg = std::move(arg)]() mutable {
-      if (!self->EndIfAbandoned()) ((*self).*next)(std::move(arg));
-    });
-  };
-}
+      trace_(bus::TraceOf(task_->record.headers).NewChild()),
+      known_(Attempts::FromNote(task_->record.note)),
+      attempts_(known_.tries()) {}
 
 void TurnRun::Abandon() {
   abandoned_ = true;
+  Stop();
+}
+
+void TurnRun::Stop() {
   if (generating_) context_.engine->Cancel(sequence_);
+  if (alone_) context_.solo_engine->Stop();
 }
 
 void TurnRun::Drop(DropOrder order) {
   CHECK(may_be_dropped());
   drop_ = std::move(order);
-  if (generating_) context_.engine->Cancel(sequence_);  // else the next step of the run finds the order
+  Stop();  // when nothing runs, the next step finds the order
 }
 
 bool TurnRun::EndIfAbandoned() {
@@ -168,16 +166,47 @@ void TurnRun::OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> r
   retries_in_a_row_ = 0;
   // A requeued dead letter was "done" by its notice; its new generation is to be answered all the same.
   if (response->done() && generation_ == 0) return Finish("already_done", /*completed=*/true);
+  if (known_.given_up()) return GiveUp(*known_.given_up(), "decided by a worker that died before it was done");
   if (drop_) return drop_->into_turn_id.empty() ? WriteAudit() : WriteSupersede();
+  if (known_.poison()) return GiveUp(bus::DeadLetterReason::kPoison, "its workers died, also when it ran alone");
   loaded_ = *std::move(response);
-  answering_since_ = context_.clock->Now();
-  context_.metrics->queue_seconds.Observe(base::ToSeconds(context_.clock->Now() - task_->read_at));
+  known_.began() ? AwaitPlace() : NoteBegun();
+}
+
+// The other suspects are before it: its time counts from when it has the place.
+void TurnRun::AwaitPlace() {
+  telemetry::Log(telemetry::LogLevel::kWarning, "turn_suspected", trace_,
+                 {{"turn", base::ToHex(turn_.turn_id())},
+                  {"tries", known_.tries()},
+                  {"partition", task_->record.partition},
+                  {"offset", task_->record.offset}});
+  context_.solo_queue->Enter(task_->record.timestamp_ms, [self = shared_from_this()](SoloQueue::Place place) {
+    self->place_ = std::move(place);
+    self->NoteBegun();
+  });
+}
+
+void TurnRun::NoteBegun() {
+  if (EndIfAbandoned()) return;
+  if (drop_) return WriteSupersede();
+  const Attempts now = place_ != nullptr ? known_.StartedAlone() : known_.Started();
+  context_.journal->Note(*task_, now, /*at_rest=*/known_, OnLoop(&TurnRun::OnBegunNoted));
+}
+
+void TurnRun::OnBegunNoted(bool durable) {
+  if (!durable) return RetryLater(&TurnRun::NoteBegun, "broker", absl::UnavailableError("the journal takes no note"));
+  retries_in_a_row_ = 0;
+  if (answering_since_ == base::MonotonicTime{}) {
+    answering_since_ = context_.clock->Now();
+    context_.metrics->queue_seconds.Observe(base::ToSeconds(answering_since_ - task_->read_at));
+  }
+  if (drop_) return WriteSupersede();
   if (task_->stands_for_too_many && !account_->overflow_text.empty()) return AnswerWith(account_->overflow_text);
   if (turn_.text().empty() && !account_->unsupported_text.empty()) return AnswerWith(account_->unsupported_text);
   if (LeavesNoRoomForAnswer(*account_, turn_, *context_.engine)) {
     return GiveUp(bus::DeadLetterReason::kPromptTooLong, "the message leaves no room for an answer in the context");
   }
-  Generate();
+  place_ != nullptr ? GenerateAlone() : Generate();
 }
 
 void TurnRun::AnswerWith(const std::string& text) {
@@ -205,6 +234,34 @@ void TurnRun::Generate() {
   generating_ = true;
 }
 
+void TurnRun::GenerateAlone() {
+  if (EndIfAbandoned()) return;
+  if (drop_) return WriteSupersede();
+  ++attempts_;
+  alone_ = true;
+  context_.solo_engine->Run(BuildRequest(), OnLoop(&TurnRun::OnAlone));
+}
+
+void TurnRun::OnAlone(SoloOutcome outcome) {
+  alone_ = false;
+  if (outcome.kind == SoloOutcome::Kind::kAnswered) return OnGenerated(std::move(outcome.result));
+  if (outcome.kind == SoloOutcome::Kind::kNotStarted) {
+    --attempts_;  // nothing was tried
+    if (DeadlinePassed()) return GiveUp(bus::DeadLetterReason::kDeadline, std::move(outcome.how));
+    return RetryLater(&TurnRun::GenerateAlone, "child", absl::UnavailableError(outcome.how));
+  }
+  context_.metrics->child_deaths.Increment();
+  known_ = known_.ChildDied();
+  telemetry::Log(telemetry::LogLevel::kWarning, "child_died", trace_,
+                 {{"turn", base::ToHex(turn_.turn_id())}, {"how", outcome.how}, {"deaths", known_.child_deaths()}});
+  if (known_.poison()) {
+    return GiveUp(bus::DeadLetterReason::kPoison,
+                  absl::StrCat("it killed the process in which it ran alone ", known_.child_deaths(),
+                               " times, the last time by ", outcome.how));
+  }
+  NoteBegun();
+}
+
 void TurnRun::OnGenerated(absl::StatusOr<engine::GenerationResult> result) {
   generating_ = false;
   if (drop_) return WriteSupersede();
@@ -219,14 +276,14 @@ void TurnRun::OnGenerated(absl::StatusOr<engine::GenerationResult> result) {
     if (absl::IsDeadlineExceeded(result.status()) || DeadlinePassed()) {
       return GiveUp(bus::DeadLetterReason::kDeadline, std::string(result.status().message()));
     }
-    return RetryLater(&TurnRun::Generate, "engine", result.status());
+    return RetryLater(place_ != nullptr ? &TurnRun::GenerateAlone : &TurnRun::Generate, "engine", result.status());
   }
   retries_in_a_row_ = 0;
   fault::Here("worker_generated");
   context_.metrics->ttft_seconds.Observe(base::ToSeconds(result->ttft));
   context_.metrics->prompt_tokens.Increment(result->prompt_tokens);
   context_.metrics->completion_tokens.Increment(result->completion_tokens);
-  task_->answer_time = context_.clock->Now() - submitted_at_;
+  if (place_ == nullptr) task_->answer_time = context_.clock->Now() - submitted_at_;  // of this engine, not the child's
   // The same turn draws the same tokens: another try would say nothing either.
   if (result->text.find_first_not_of(" \t\r\n") == std::string::npos) {
     return GiveUp(bus::DeadLetterReason::kEmptyAnswer, "the model said nothing");
@@ -243,6 +300,7 @@ void TurnRun::OnGenerated(absl::StatusOr<engine::GenerationResult> result) {
 void TurnRun::WriteReply() {
   if (EndIfAbandoned()) return;
   settled_ = true;
+  place_.reset();
   reply_.set_turn_id(turn_.turn_id());
   *reply_.mutable_conversation() = turn_.conversation();
   reply_.set_generation(generation_);
@@ -268,13 +326,17 @@ bus::OutgoingRecord TurnRun::ToReplies(const mesh::bus::v1::ReplyRecord& value) 
 void TurnRun::OnWritten(absl::StatusOr<bus::RecordPosition> position) {
   if (absl::IsInvalidArgument(position.status())) {  // larger than the broker takes
     const std::string detail(position.status().message());
-    if (dead_detail_.empty()) return GiveUp(bus::DeadLetterReason::kTooLarge, detail);
+    if (!giving_up_) return GiveUp(bus::DeadLetterReason::kTooLarge, detail);
     telemetry::Log(telemetry::LogLevel::kError, "notice_refused", trace_, {{"error", detail}});
-    return Finish("dead_letter", /*completed=*/true);
+    return FindEarlierReply();
   }
   if (!position.ok()) return WriteAgain(&TurnRun::WriteReply, bus::kReplies, position.status());
   retries_in_a_row_ = 0;
   reply_offset_ = position->offset;
+  if (giving_up_) {
+    fault::Here("worker_notice_written");
+    return FindEarlierReply();
+  }
   fault::Here("worker_reply_written");
   Project();
 }
@@ -282,6 +344,7 @@ void TurnRun::OnWritten(absl::StatusOr<bus::RecordPosition> position) {
 void TurnRun::WriteSupersede() {
   if (EndIfAbandoned()) return;
   settled_ = true;
+  place_.reset();
   mesh::bus::v1::ReplyRecord value;
   mesh::bus::v1::Supersede* supersede = value.mutable_supersede();
   supersede->set_turn_id(turn_.turn_id());
@@ -343,42 +406,11 @@ void TurnRun::OnProjected(absl::StatusOr<mesh::session::v1::AppendTurnResponse> 
     telemetry::Log(telemetry::LogLevel::kError, "projection_refused", trace_,
                    {{"turn", base::ToHex(turn_.turn_id())}, {"error", response.status().message()}});
   }
-  Finish(drop_ ? ToString(drop_->reason) : dead_detail_.empty() ? "answered" : "dead_letter", /*completed=*/true);
-}
-
-void TurnRun::GiveUp(bus::DeadLetterReason reason, std::string detail) {
-  settled_ = true;
-  drop_.reset();  // an order that came too late: the turn is given up
-  reply_.Clear();
-  dead_reason_ = reason;
-  dead_detail_ = std::move(detail);
-  WriteDeadLetter();
-}
-
-void TurnRun::WriteDeadLetter() {
-  if (EndIfAbandoned()) return;
-  bus::ProduceDeadLetter(*context_.producer, context_.bus, task_->record, dead_reason_, dead_detail_, attempts_,
-                         kService, OnLoop(&TurnRun::OnDeadLetterWritten));
-}
-
-void TurnRun::OnDeadLetterWritten(absl::StatusOr<bus::RecordPosition> position) {
-  if (!position.ok()) return WriteAgain(&TurnRun::WriteDeadLetter, bus::kDeadLetter, position.status());
-  retries_in_a_row_ = 0;
-  const bool can_tell_user = account_ != nullptr && !turn_.conversation().user().empty();
-  telemetry::Log(telemetry::LogLevel::kWarning, "turn_dead_lettered", trace_,
-                 {{"turn", base::ToHex(turn_.turn_id())},
-                  {"reason", bus::ToString(dead_reason_)},
-                  {"detail", dead_detail_},
-                  {"partition", task_->record.partition},
-                  {"offset", task_->record.offset}});
-  if (!can_tell_user) return Finish("dead_letter", /*completed=*/true);
-  reply_.set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
-  reply_.set_text(dead_reason_ == bus::DeadLetterReason::kPromptTooLong ? account_->too_long_text
-                                                                        : account_->notice_text);
-  WriteReply();
+  Finish(drop_ ? ToString(drop_->reason) : giving_up_ ? "dead_letter" : "answered", /*completed=*/true);
 }
 
 void TurnRun::Finish(std::string_view outcome, bool completed) {
+  place_.reset();
   if (!on_done_) return;  // abandoned while a callback was under way
   context_.metrics->CountTurn(outcome);
   context_.metrics->turn_seconds.Observe(base::ToSeconds(context_.clock->Now() - task_->read_at));

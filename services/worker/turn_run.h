@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,9 +21,14 @@
 #include "libs/session/client.h"
 #include "libs/telemetry/trace.h"
 #include "proto/bus/v1/bus.pb.h"
+#include "services/worker/attempt_journal.h"
+#include "services/worker/attempts.h"
 #include "services/worker/log_refusal.h"
 #include "services/worker/metrics.h"
 #include "services/worker/queue_policy.h"
+#include "services/worker/reply_log.h"
+#include "services/worker/solo_engine.h"
+#include "services/worker/solo_queue.h"
 #include "services/worker/turn_lanes.h"
 
 namespace worker {
@@ -33,6 +39,10 @@ struct TurnContext {
   bus::Producer* producer = nullptr;
   session::Client* session = nullptr;
   engine::Engine* engine = nullptr;
+  AttemptJournal* journal = nullptr;
+  SoloQueue* solo_queue = nullptr;    // of the suspects, for solo_engine
+  SoloEngine* solo_engine = nullptr;  // used by who holds the queue's place
+  ReplyLog* reply_log = nullptr;
   const account::AccountFile* accounts = nullptr;
   const Metrics* metrics = nullptr;
   const base::Clock* clock = nullptr;
@@ -53,10 +63,18 @@ struct DropOrder {
 
 // One turn from the log to its reply in the log, steps 4 to 7 of design.md's "Life of a turn":
 //
-//   decode -> context (session) -> generate (engine) -> reply (log) -> project (session) -> done
-//                          |             \-> dead letter (log) -> notice (log) -> project -> done
+//   decode -> context (session) -> begun (journal) -> generate (engine) -> reply (log) -> project (session) -> done
+//                          |                             \-> given up (journal) -> notice (log) -> dead letter (log) ->
+//                          |                                 project -> done
 //                          \-> dropped: supersede (log) -> audit (log) -> project -> done
 //                          \-> shed:    audit (log) -> notice (log) -> project -> done
+//
+// A suspect (attempts.h) waits for its place before `begun` and generates in the sacrificial child.
+//
+// A turn that is given up has its notice before its dead letter, and the journal says so before both. So a re-run does
+// not answer what is given up; and the dead letter is written only when the notice is the turn's first record, that is,
+// what the user is told: an answer that an earlier life wrote and did not live to project stands, and then there is no
+// dead letter.
 //
 // A dropped turn is projected without a reply, so that later turns see the user's words and a retried webhook finds the
 // turn finished; what the sender makes of the supersede, it reports itself.
@@ -86,7 +104,7 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   // The partition is gone: stop the sequence if one runs and end without writing anything more.
   void Abandon();
 
-  bool submitted() const { return attempts_ > 0; }  // has reached the engine; loop thread
+  bool submitted() const { return attempts_ > 0; }  // has reached an engine, or never will this one; loop thread
 
   TurnRun(const TurnContext& context, std::shared_ptr<TurnTask> task, std::function<void(bool completed)> on_done);
 
@@ -96,16 +114,27 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   void Decode();
   void LoadContext();
   void OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> response);
+  void AwaitPlace();
+  void NoteBegun();
+  void OnBegunNoted(bool durable);
   void AnswerWith(const std::string& text);
   void TellBusy();
   void Generate();
+  void GenerateAlone();
+  void OnAlone(SoloOutcome outcome);
   void OnGenerated(absl::StatusOr<engine::GenerationResult> result);
   void WriteReply();
   void WriteSupersede();
   void WriteAudit();
   void Project();
+  // turn_run_end.cpp: a turn that is given up.
   void GiveUp(bus::DeadLetterReason reason, std::string detail);
+  void NoteGivenUp();
+  void OnGivenUpNoted(bool durable);
+  void FindEarlierReply();
+  void OnEarlierReply(absl::StatusOr<std::optional<FirstReply>> first);
   void WriteDeadLetter();
+  void Stop();  // the sequence, if one runs
   void Finish(std::string_view outcome, bool completed);
   bool EndIfAbandoned();
 
@@ -144,14 +173,27 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   std::int64_t reply_offset_ = -1;
   std::uint32_t generation_ = 0;
   engine::SequenceId sequence_;
+  Attempts known_;          // of tries that are over, in this life and earlier ones
+  SoloQueue::Place place_;  // of a suspect, while it runs alone
   bool generating_ = false;
+  bool alone_ = false;  // in the child, just now
   bool abandoned_ = false;
   std::optional<DropOrder> drop_;
-  bool settled_ = false;  // what is said of the turn is decided, and may stand in the log
+  bool settled_ = false;    // what is said of the turn is decided, and may stand in the log
+  bool giving_up_ = false;  // with a dead letter, unless an answer stands already
   int retries_in_a_row_ = 0;
-  std::uint32_t attempts_ = 0;
+  std::uint32_t attempts_ = 0;  // tries begun in all lives
   bus::DeadLetterReason dead_reason_ = bus::DeadLetterReason::kUndecodable;
   std::string dead_detail_;
 };
+
+template <typename Arg>
+std::function<void(Arg)> TurnRun::OnLoop(void (TurnRun::*next)(Arg)) {
+  return [self = shared_from_this(), next](Arg arg) {
+    self->context_.loop->Post([self, next, arg = std::move(arg)]() mutable {
+      if (!self->EndIfAbandoned()) ((*self).*next)(std::move(arg));
+    });
+  };
+}
 
 }  // namespace worker

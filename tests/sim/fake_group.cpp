@@ -148,7 +148,7 @@ void GroupMember::Revoke(int partition, std::uint64_t assignment, bool lost) {
     return process_->name() + (lost ? " learns that it lost " : " gives up ") + std::string(NameOf(group_->topic())) +
            "/" + std::to_string(partition);
   });
-  handler_->OnRevoked(partition);
+  handler_->OnRevoked(partition, lost);
   if (!lost) {  // the last commit, on which the rebalance waits; it may fail
     for (auto& commit : table_.UncommittedOf({Name(partition)})) {
       if (!world_->BrokerDown() && world_->FateOf(*process_) != Fate::kNotDone) {
@@ -158,11 +158,32 @@ void GroupMember::Revoke(int partition, std::uint64_t assignment, bool lost) {
   }
   table_.Revoke(Name(partition));
   held_.erase(partition);
+  process_->After({}, [this] { ServeNotes(); });
 }
 
 void GroupMember::MarkDone(int partition, std::int64_t offset) {
   table_.MarkDone(Name(partition), offset);
   CommitLater();
+}
+
+void GroupMember::Note(int partition, std::int64_t offset, std::uint32_t note, std::function<void(bool)> on_durable) {
+  const auto ticket = table_.SetNote(Name(partition), offset, note);
+  if (on_durable == nullptr) return;
+  if (!ticket) return on_durable(false);
+  notes_waiting_.push_back({*ticket, std::move(on_durable)});
+  process_->After({}, [this] { CommitNow(); });
+}
+
+void GroupMember::ServeNotes() {
+  using State = bus::internal::PartitionTable::NoteState;
+  std::vector<std::pair<std::function<void(bool)>, bool>> due;
+  std::erase_if(notes_waiting_, [&](NoteWaiter& waiter) {
+    const State state = table_.StateOf(waiter.ticket);
+    if (state == State::kOnTheWay) return false;
+    due.emplace_back(std::move(waiter.on_durable), state == State::kDurable);
+    return true;
+  });
+  for (const auto& [on_durable, durable] : due) on_durable(durable);
 }
 
 void GroupMember::Pause(int partition) {
@@ -209,10 +230,14 @@ void GroupMember::TakeOne(int partition, Held& held) {
   if (held.position > 0 && offset + 1 < end && held.skipped != offset && world_->GapHappens()) held.skipped = offset++;
   held.position = offset + 1;
   using Verdict = bus::internal::PartitionTable::Verdict;
-  switch (table_.Begin(Name(partition), offset, /*log_end=*/-1).verdict) {
-    case Verdict::kWork:
-      handler_->OnRecord(world_->log.records(group_->topic(), partition)[static_cast<std::size_t>(offset)]);
+  const bus::internal::PartitionTable::Begun begun = table_.Begin(Name(partition), offset, /*log_end=*/-1);
+  switch (begun.verdict) {
+    case Verdict::kWork: {
+      bus::Record record = world_->log.records(group_->topic(), partition)[static_cast<std::size_t>(offset)];
+      record.note = begun.note;
+      handler_->OnRecord(std::move(record));
       return;
+    }
     case Verdict::kGap:
       return gap_repair_.Try(world_->time.now());
     case Verdict::kBehindGap:
@@ -261,6 +286,7 @@ void GroupMember::CommitNow() {
     }
     SendCommit(partition, held_.at(partition).assignment, std::move(commit));
   }
+  ServeNotes();
 }
 
 void GroupMember::SendCommit(int partition, std::uint64_t assignment, bus::internal::PartitionTable::Commit commit) {
@@ -279,6 +305,8 @@ void GroupMember::SendCommit(int partition, std::uint64_t assignment, bus::inter
         --commits_on_the_way_;
         if (answered && sent->taken) {
           table_.NoteCommitted(sent->commit);
+          ServeNotes();
+          if (!notes_waiting_.empty()) process_->After({}, [this] { CommitNow(); });
         } else {
           process_->After(kCommitRetryDelay, [this] { CommitLater(); });
         }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,7 +22,7 @@ class MemberHandler {
  public:
   virtual ~MemberHandler() = default;
   virtual void OnAssigned(int partition) = 0;
-  virtual void OnRevoked(int partition) = 0;
+  virtual void OnRevoked(int partition, bool lost) = 0;
   virtual void OnRecord(bus::Record record) = 0;
 };
 
@@ -69,6 +70,8 @@ class GroupMember {
   GroupMember(World* world, Process* process, FakeGroup* group, MemberHandler* handler);
 
   void MarkDone(int partition, std::int64_t offset);
+  // As bus::Consumer::Note: committed at once.
+  void Note(int partition, std::int64_t offset, std::uint32_t note, std::function<void(bool)> on_durable);
   void Pause(int partition);
   void Resume(int partition);
 
@@ -92,6 +95,7 @@ class GroupMember {
   void Take(int partition);
   void TakeOne(int partition, Held& held);
   std::vector<absl::Status> Seek(const std::vector<bus::internal::PartitionTable::Gap>& gaps);
+  void ServeNotes();
   void CommitLater();
   void CommitNow();
   void SendCommit(int partition, std::uint64_t assignment, bus::internal::PartitionTable::Commit commit);
@@ -103,6 +107,11 @@ class GroupMember {
   bus::internal::PartitionTable table_;
   bus::internal::GapRepair gap_repair_;
   std::map<int, Held> held_;
+  struct NoteWaiter {
+    bus::internal::PartitionTable::NoteTicket ticket;
+    std::function<void(bool)> on_durable;
+  };
+  std::vector<NoteWaiter> notes_waiting_;
   bool commit_due_ = false;
   int commits_on_the_way_ = 0;
 };

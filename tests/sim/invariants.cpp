@@ -10,7 +10,6 @@ namespace sim {
 namespace {
 
 constexpr KnownFinding kKnown[] = {
-    {"answered_and_dead_lettered", "a worker dies between its dead letter and its notice, and the re-run answers"},
     {"left_parked", "nothing brings a parked reply back"},
 };
 
@@ -117,6 +116,9 @@ class Checker {
     const std::string& name = ending.turn->name;
     if (ending.answered() && ending.noticed()) Add("answer_and_notice", name);
     if (ending.answered() && ending.given_up_by_worker) Add("answered_and_dead_lettered", name);
+    if (ending.noticed() && !ending.given_up_by_worker && !ending.given_up_by_sender) {
+      Add("notice_without_dead_letter", name);
+    }
     if (ending.parked) Add(ending.complete() || ending.given_up_by_sender ? "parked_and_sent" : "left_parked", name);
     if (ending.withdrawn_before_said()) {
       if (ending.answered()) Add("withdrawn_but_answered", name);

@@ -141,7 +141,7 @@ void SenderProcess::Replies::OnAssigned(int partition) {
   self_->After(kPost, [self = self_, partition, lease] { self->core_->OnAssigned(partition, lease); });
 }
 
-void SenderProcess::Replies::OnRevoked(int partition) {
+void SenderProcess::Replies::OnRevoked(int partition, bool /*lost*/) {
   const auto found = windows_.find(partition);
   if (found != windows_.end()) {
     found->second.lease->revoked.store(true);

@@ -48,7 +48,7 @@ class SenderProcess final : public Process, public sender::Effects {
    public:
     explicit Replies(SenderProcess* self) : self_(self) {}
     void OnAssigned(int partition) override;
-    void OnRevoked(int partition) override;
+    void OnRevoked(int partition, bool lost) override;
     void OnRecord(bus::Record record) override;
     void OnOwned(int partition);
     void MarkDone(int partition, std::int64_t offset);
@@ -68,7 +68,7 @@ class SenderProcess final : public Process, public sender::Effects {
    public:
     explicit Statuses(SenderProcess* self) : self_(self) {}
     void OnAssigned(int partition) override { held_.insert(partition); }
-    void OnRevoked(int partition) override;
+    void OnRevoked(int partition, bool lost) override;
     void OnRecord(bus::Record record) override;
 
    private:

@@ -26,7 +26,7 @@ constexpr base::Duration kReportRetryMax = seconds(30);
 
 // --- StatusConsumer ---
 
-void SenderProcess::Statuses::OnRevoked(int partition) { held_.erase(partition); }
+void SenderProcess::Statuses::OnRevoked(int partition, bool /*lost*/) { held_.erase(partition); }
 
 void SenderProcess::Statuses::OnRecord(bus::Record record) {
   auto origin = std::make_shared<const bus::Record>(std::move(record));

@@ -19,9 +19,14 @@ constexpr base::Duration kGenerateMax = seconds(3);
 
 }  // namespace
 
-TurnRunModel::TurnRunModel(World* world, Process* process, std::shared_ptr<worker::TurnTask> task,
-                           std::function<void(bool)> on_done)
-    : world_(world), process_(process), task_(std::move(task)), on_done_(std::move(on_done)) {
+TurnRunModel::TurnRunModel(World* world, Process* process, worker::AttemptJournal* journal,
+                           std::shared_ptr<worker::TurnTask> task, std::function<void(bool)> on_done)
+    : world_(world),
+      process_(process),
+      journal_(journal),
+      task_(std::move(task)),
+      on_done_(std::move(on_done)),
+      known_(worker::Attempts::FromNote(task_->record.note)) {
   turn_ = world_->FindTurn(task_->record.value);
 }
 
@@ -50,15 +55,33 @@ void TurnRunModel::LoadContext() {
         if (!answered) return self->RetryLater(&TurnRunModel::LoadContext);
         self->retries_in_a_row_ = 0;
         if (*done) return self->Finish(/*completed=*/true);
-        self->answering_since_ = self->world_->time.now();
-        self->Generate();
+        if (self->known_.given_up()) return self->GiveUp(*self->known_.given_up());
+        if (self->known_.poison()) return self->GiveUp(bus::DeadLetterReason::kPoison);
+        self->alone_ = self->known_.began();
+        self->NoteBegun();
       });
+}
+
+void TurnRunModel::NoteBegun() {
+  const worker::Attempts now = alone_ ? known_.StartedAlone() : known_.Started();
+  journal_->Note(*task_, now, /*at_rest=*/known_, [self = shared_from_this()](bool durable) {
+    if (self->EndIfAbandoned()) return;
+    if (!durable) return self->RetryLater(&TurnRunModel::NoteBegun);
+    self->retries_in_a_row_ = 0;
+    if (self->answering_since_ == base::MonotonicTime{}) self->answering_since_ = self->world_->time.now();
+    self->Generate();
+  });
 }
 
 void TurnRunModel::Generate() { Later(world_->random.UpTo(kGenerateMax), &TurnRunModel::OnGenerated); }
 
 void TurnRunModel::OnGenerated() {
-  world_->FateOf(*process_);  // the engine is in the process: it has no call to lose, but may take the process along
+  if (!alone_) {
+    world_->FateOf(*process_);  // the engine is in the process: it has no call to lose, but may take the process along
+  } else if (!world_->healed() && world_->random.Chance(world_->rates.engine)) {
+    known_ = known_.ChildDied();
+    return known_.poison() ? GiveUp(bus::DeadLetterReason::kPoison) : NoteBegun();
+  }
   if (!world_->healed() && world_->random.Chance(world_->rates.engine)) {
     if (world_->random.Chance(0.2)) return GiveUp(bus::DeadLetterReason::kRefused);
     if (world_->time.now() >= answering_since_ + seconds(world_->account->turn_deadline_s)) {
@@ -105,7 +128,7 @@ void TurnRunModel::WriteReply() {
         if (!offset.ok()) return self->RetryLater(&TurnRunModel::WriteReply);
         self->retries_in_a_row_ = 0;
         self->reply_offset_ = *offset;
-        self->Project();
+        self->giving_up_ ? self->FindEarlierReply() : self->Project();
       });
 }
 
@@ -124,7 +147,54 @@ void TurnRunModel::Project() {
 
 void TurnRunModel::GiveUp(bus::DeadLetterReason reason) {
   dead_reason_ = reason;
-  WriteDeadLetter();
+  giving_up_ = true;
+  NoteGivenUp();
+}
+
+void TurnRunModel::NoteGivenUp() {
+  const worker::Attempts decided = known_.GivenUp(dead_reason_);
+  journal_->Note(*task_, decided, /*at_rest=*/decided, [self = shared_from_this()](bool durable) {
+    if (self->EndIfAbandoned()) return;
+    if (!durable) return self->RetryLater(&TurnRunModel::NoteGivenUp);
+    self->retries_in_a_row_ = 0;
+    self->reply_.set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
+    self->reply_.set_text(self->world_->account->notice_text);
+    self->WriteReply();
+  });
+}
+
+void TurnRunModel::FindEarlierReply() {
+  struct Found {
+    std::int64_t offset = -1;
+    mesh::bus::v1::ReplyRecord record;
+  };
+  auto found = std::make_shared<Found>();
+  world_->Call(
+      *process_, /*up=*/!world_->BrokerDown(),
+      [world = world_, turn = turn_, before = reply_offset_, found] {
+        for (const bus::Record& record : world->log.records(Topic::kReplies, turn->partition)) {
+          mesh::bus::v1::ReplyRecord value;
+          if (record.offset >= before || !value.ParseFromString(record.value)) continue;
+          if (value.reply().turn_id() != turn->turn_id && value.supersede().turn_id() != turn->turn_id) continue;
+          if (value.reply().kind() == mesh::bus::v1::REPLY_KIND_FALLBACK) continue;
+          *found = {.offset = record.offset, .record = value};
+          return;
+        }
+      },
+      [self = shared_from_this(), found](bool answered) {
+        if (self->EndIfAbandoned()) return;
+        if (!answered) return self->RetryLater(&TurnRunModel::FindEarlierReply);
+        self->retries_in_a_row_ = 0;
+        self->OnEarlierReply(found->offset, found->record);
+      });
+}
+
+void TurnRunModel::OnEarlierReply(std::int64_t offset, const mesh::bus::v1::ReplyRecord& record) {
+  if (offset < 0 || record.reply().kind() == mesh::bus::v1::REPLY_KIND_NOTICE) return WriteDeadLetter();
+  giving_up_ = false;
+  reply_offset_ = offset;
+  reply_ = record.reply();  // of a withdrawal nothing
+  Project();
 }
 
 void TurnRunModel::WriteDeadLetter() {
@@ -139,9 +209,7 @@ void TurnRunModel::WriteDeadLetter() {
         if (self->EndIfAbandoned()) return;
         if (!offset.ok()) return self->RetryLater(&TurnRunModel::WriteDeadLetter);
         self->retries_in_a_row_ = 0;
-        self->reply_.set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
-        self->reply_.set_text(self->world_->account->notice_text);
-        self->WriteReply();
+        self->Project();
       });
 }
 

@@ -20,14 +20,17 @@ constexpr base::Duration kPost = std::chrono::microseconds(100);  // from the po
 WorkerProcess::WorkerProcess(World* world, int number)
     : Process(&world->time, "worker-" + std::to_string(number)),
       world_(world),
-      member_(world, this, &world->worker_group, this) {}
+      member_(world, this, &world->worker_group, this) {
+  journal_.SetConsumer(&notes_);
+}
 
 WorkerProcess::~WorkerProcess() = default;
 
 void WorkerProcess::OnAssigned(int partition) { windows_[partition] = Window{.assignment = ++assignments_}; }
 
-void WorkerProcess::OnRevoked(int partition) {
+void WorkerProcess::OnRevoked(int partition, bool lost) {
   windows_.erase(partition);
+  journal_.OnRevoked({std::string(NameOf(Topic::kTurns)), partition}, lost);
   After(kPost, [this, partition] { Revoke(partition); });
 }
 
@@ -64,8 +67,8 @@ void WorkerProcess::Revoke(int partition) {
 void WorkerProcess::StartWhatFits() {
   while (lanes_.ready_lanes_count() > 0 && runs_.size() < kRunsMax) {
     std::shared_ptr<worker::TurnTask> task = lanes_.StartNext();
-    runs_.push_back(
-        std::make_shared<TurnRunModel>(world_, this, task, [this, task](bool completed) { EndTurn(task, completed); }));
+    runs_.push_back(std::make_shared<TurnRunModel>(world_, this, &journal_, task,
+                                                   [this, task](bool completed) { EndTurn(task, completed); }));
     runs_.back()->Start();
   }
 }
@@ -77,7 +80,10 @@ void WorkerProcess::EndTurn(const std::shared_ptr<worker::TurnTask>& task, bool 
   const auto found = windows_.find(partition);
   if (found != windows_.end() && found->second.assignment == task->assignment) {
     Window& window = found->second;
-    if (completed) member_.MarkDone(partition, task->record.offset);
+    if (completed) {
+      member_.MarkDone(partition, task->record.offset);
+      journal_.Forget(*task);
+    }
     --window.records;
     if (window.paused && window.records < kWindowMax * 3 / 4) {
       window.paused = false;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -37,6 +38,8 @@ class GroupConsumer final : public Consumer {
 
   void Start() override;
   void MarkDone(const TopicPartition& partition, std::int64_t offset) override;
+  void Note(const TopicPartition& partition, std::int64_t offset, std::uint32_t note,
+            std::function<void(bool)> on_durable) override;
   void Pause(const TopicPartition& partition) override;
   void Resume(const TopicPartition& partition) override;
   absl::Status CommitNow(base::MonotonicTime deadline) override;
@@ -51,6 +54,7 @@ class GroupConsumer final : public Consumer {
   void Subscribe();
   void ApplyPauses();
   void ServeCommits();
+  void ServeNotes();
   void FinishCommitRequest(std::uint64_t request, const absl::Status& status);
 
   // Rebalances: group_rebalance.cpp.
@@ -70,7 +74,7 @@ class GroupConsumer final : public Consumer {
   // Records: consumer.cpp.
   void Handle(const rd_kafka_message_t& message);
   void HandleError(const rd_kafka_message_t& message);
-  void HandOver(const rd_kafka_message_t& message, const TopicPartition& partition);
+  void HandOver(const rd_kafka_message_t& message, const TopicPartition& partition, std::uint32_t note);
   void RestartLog(const TopicPartition& partition, std::int64_t offset);
   std::vector<absl::Status> Seek(const std::vector<PartitionTable::Gap>& gaps);
   static void OnError(rd_kafka_t* client, int error, const char* reason, void* opaque);
@@ -120,6 +124,15 @@ class GroupConsumer final : public Consumer {
   std::uint64_t commits_answered_ = 0;   // protected by commit_mutex_
   absl::Status commit_answer_;           // protected by commit_mutex_; of the last request answered
   bool ended_ = true;                    // protected by commit_mutex_; the poll thread does not run
+
+  struct NoteWaiter {
+    PartitionTable::NoteTicket ticket;
+    std::function<void(bool)> on_durable;
+  };
+  std::mutex notes_mutex_;
+  std::vector<NoteWaiter> notes_waiting_;      // protected by notes_mutex_
+  std::atomic<bool> notes_on_the_way_{false};  // some wait for a commit
+  base::MonotonicTime next_notes_commit_;      // poll thread
 
   std::thread poll_thread_;
 };

@@ -26,7 +26,16 @@ void SetMetadata(rd_kafka_topic_partition_t* entry, const std::string& metadata)
 }  // namespace
 
 OffsetCommitter::OffsetCommitter(rd_kafka_t* client, PartitionTable* table, telemetry::Counter failures)
-    : client_(client), table_(table), failures_(failures), answers_(rd_kafka_queue_new(client)) {}
+    : client_(client),
+      table_(table),
+      failures_(failures),
+      consumer_queue_(rd_kafka_queue_get_consumer(client)),
+      answers_(rd_kafka_queue_new(client)) {
+  rd_kafka_queue_cb_event_enable(
+      answers_.get(),
+      [](rd_kafka_t*, void* consumer_queue) { rd_kafka_queue_yield(static_cast<rd_kafka_queue_t*>(consumer_queue)); },
+      consumer_queue_.get());
+}
 
 void OffsetCommitter::Start(std::vector<PartitionTable::Commit> commits, Done done) {
   CHECK(!commits.empty());

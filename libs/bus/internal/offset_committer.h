@@ -15,7 +15,8 @@ namespace bus::internal {
 // Sends explicit commits with metadata and tells the table which the broker has. One for the life of one client.
 //
 // Why not rd_kafka_commit: its synchronous form has no deadline, and its answers come on the consumer's queue, between
-// records; here they come on a queue of their own, also while the group is being left.
+// records; here they come on a queue of their own, also while the group is being left. An answer ends the poll of the
+// consumer's queue, so that who waits for it is told at once.
 // Threading: poll thread.
 class OffsetCommitter {
  public:
@@ -50,7 +51,8 @@ class OffsetCommitter {
   PartitionTable* const table_;
   const telemetry::Counter failures_;
   std::list<Batch> batches_;  // on their way; librdkafka holds their addresses
-  QueuePtr answers_;          // destroyed first, so that no answer finds its batch gone
+  QueuePtr consumer_queue_;   // on which the poll thread waits
+  QueuePtr answers_;          // destroyed first, so that no answer finds its batch or that queue gone
 };
 
 }  // namespace bus::internal

@@ -11,6 +11,7 @@ bool PartitionTable::Assign(const TopicPartition& partition, std::int64_t commit
   const std::int64_t next_offset = committed ? committed_offset : 0;
   Partition& state =
       partitions_.emplace(partition, Partition(next_offset, committed ? metadata : std::string_view())).first->second;
+  state.assignment = ++assignments_;
   if (committed) {
     state.committed_offset = committed_offset;
     state.committed_metadata = metadata;
@@ -43,7 +44,9 @@ PartitionTable::Begun PartitionTable::Begin(const TopicPartition& partition, std
   state.started = true;
   const bool work = state.tracker.Begin(offset);
   if (!work) state.changed = true;  // the watermark may have moved over it
-  return {.verdict = work ? Verdict::kWork : Verdict::kSkip, .missing_count = gap ? offset - expected : 0};
+  return {.verdict = work ? Verdict::kWork : Verdict::kSkip,
+          .missing_count = gap ? offset - expected : 0,
+          .note = state.tracker.NoteOf(offset)};
 }
 
 std::vector<PartitionTable::Gap> PartitionTable::OpenGaps() const {
@@ -77,6 +80,23 @@ void PartitionTable::SetPaused(const TopicPartition& partition, bool paused) {
   if (it != partitions_.end()) it->second.pause_wanted = paused;
 }
 
+std::optional<PartitionTable::NoteTicket> PartitionTable::SetNote(const TopicPartition& partition, std::int64_t offset,
+                                                                  std::uint32_t note) {
+  std::lock_guard lock(mutex_);
+  const auto it = partitions_.find(partition);
+  if (it == partitions_.end() || !it->second.tracker.SetNote(offset, note)) return std::nullopt;
+  Partition& state = it->second;
+  state.changed = true;
+  return NoteTicket{.partition = partition, .assignment = state.assignment, .number = ++state.notes_set};
+}
+
+PartitionTable::NoteState PartitionTable::StateOf(const NoteTicket& ticket) const {
+  std::lock_guard lock(mutex_);
+  const auto it = partitions_.find(ticket.partition);
+  if (it == partitions_.end() || it->second.assignment != ticket.assignment) return NoteState::kGone;
+  return it->second.notes_committed >= ticket.number ? NoteState::kDurable : NoteState::kOnTheWay;
+}
+
 bool PartitionTable::IsPaused(const TopicPartition& partition) const {
   std::lock_guard lock(mutex_);
   const auto it = partitions_.find(partition);
@@ -96,9 +116,14 @@ PartitionTable::PauseChanges PartitionTable::TakePauseChanges() {
 
 void PartitionTable::AddUncommitted(const TopicPartition& partition, Partition& state, std::vector<Commit>* commits) {
   if (!state.changed) return;
-  Commit commit{.partition = partition, .offset = state.tracker.watermark(), .metadata = state.tracker.Metadata()};
+  Commit commit{.partition = partition,
+                .offset = state.tracker.watermark(),
+                .metadata = state.tracker.Metadata(),
+                .assignment = state.assignment,
+                .notes = state.notes_set};
   if (commit.offset == state.committed_offset && commit.metadata == state.committed_metadata) {
     state.changed = false;
+    state.notes_committed = state.notes_set;  // the broker has what they say
     return;
   }
   commits->push_back(std::move(commit));
@@ -124,9 +149,10 @@ std::vector<PartitionTable::Commit> PartitionTable::UncommittedOf(const std::vec
 void PartitionTable::NoteCommitted(const Commit& commit) {
   std::lock_guard lock(mutex_);
   const auto it = partitions_.find(commit.partition);
-  if (it == partitions_.end()) return;
+  if (it == partitions_.end() || it->second.assignment != commit.assignment) return;
   it->second.committed_offset = commit.offset;
   it->second.committed_metadata = commit.metadata;
+  it->second.notes_committed = std::max(it->second.notes_committed, commit.notes);
 }
 
 bool PartitionTable::IsOwned(const TopicPartition& partition) const {

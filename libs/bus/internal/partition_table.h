@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +31,8 @@ class PartitionTable {
   struct Begun {
     Verdict verdict = Verdict::kSkip;
     std::int64_t missing_count =
-        0;  // kWork: offsets before it that the log does not hold any more, though not finished
+        0;                   // kWork: offsets before it that the log does not hold any more, though not finished
+    std::uint32_t note = 0;  // kWork: as Record::note
   };
 
   // One partition's part of a commit.
@@ -38,7 +40,17 @@ class PartitionTable {
     TopicPartition partition;
     std::int64_t offset = 0;
     std::string metadata;
+    std::uint64_t assignment = 0;  // of the partition, that it belongs to
+    std::uint64_t notes = 0;       // how many had been set by then
   };
+
+  // A note on its way to the broker.
+  struct NoteTicket {
+    TopicPartition partition;
+    std::uint64_t assignment = 0;
+    std::uint64_t number = 0;
+  };
+  enum class NoteState { kOnTheWay, kDurable, kGone };  // kGone: the partition was revoked before
 
   // A partition that stands still: nothing of it beyond `next_offset` is worked on before that offset was fetched
   // again.
@@ -68,7 +80,12 @@ class PartitionTable {
 
   void MarkDone(const TopicPartition& partition, std::int64_t offset);  // ignored when not owned
   void SetPaused(const TopicPartition& partition, bool paused);         // ignored when not owned
-  bool IsPaused(const TopicPartition& partition) const;                 // as last taken by TakePauseChanges
+
+  // Notes a number of an offset in flight (OffsetTracker::SetNote); it is part of every commit from then on. nullopt:
+  // not owned, not in flight, or too many.
+  std::optional<NoteTicket> SetNote(const TopicPartition& partition, std::int64_t offset, std::uint32_t note);
+  NoteState StateOf(const NoteTicket& ticket) const;
+  bool IsPaused(const TopicPartition& partition) const;  // as last taken by TakePauseChanges
 
   PauseChanges TakePauseChanges();
 
@@ -91,6 +108,9 @@ class PartitionTable {
     bool changed = false;  // since the last look for what to commit
     std::int64_t committed_offset = -1;
     std::string committed_metadata;
+    std::uint64_t assignment = 0;
+    std::uint64_t notes_set = 0;
+    std::uint64_t notes_committed = 0;
     bool gap_open = false;             // records behind tracker.end() were dropped and fetching has not gone back
     std::int64_t gap_checked_at = -1;  // the next offset for which fetching went back already
     bool pause_wanted = false;
@@ -100,6 +120,7 @@ class PartitionTable {
 
   mutable std::mutex mutex_;
   std::map<TopicPartition, Partition> partitions_;  // protected by mutex_
+  std::uint64_t assignments_ = 0;                   // protected by mutex_
 };
 
 }  // namespace bus::internal

@@ -10,6 +10,7 @@
 #include "libs/base/clock.h"
 #include "libs/crypto/random.h"
 #include "libs/engine/internal/request_check.h"
+#include "libs/fault/fault.h"
 #include "libs/kvcache/block_table.h"
 
 namespace engine {
@@ -120,6 +121,7 @@ absl::StatusOr<SequenceId> BatchEngine::Submit(GenerationRequest request, Result
   submission.deadline = request.deadline;
   submission.submitted = submitted;
   submission.generations = std::move(prepared->generations);
+  submission.at_fault = fault::Concerns("worker_engine_step", request.messages.back().content);
   submission.on_token = std::move(request.on_token);
   submission.on_done = std::move(on_done);
 
@@ -190,6 +192,7 @@ void BatchEngine::TakeMail(Inbox::Mail mail) {
     Request& request = requests_[id];
     request.on_done = std::move(submission.on_done);
     request.on_token = std::move(submission.on_token);
+    request.at_fault = submission.at_fault;
     request.tokens_max = submission.tokens_max;
     request.branches_left = static_cast<std::int32_t>(branches);
     request.submitted = submission.submitted;
@@ -240,6 +243,7 @@ bool BatchEngine::StartStep() {
   for (scheduler::SequenceId id : step.started) {
     Request& request = requests_.at(id.value());
     request.first_step = began;
+    if (request.at_fault) fault::Here("worker_engine_step");
     request.result.cached_tokens = scheduler_->CachedTokens(id);
   }
   sampling_.clear();

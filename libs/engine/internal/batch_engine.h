@@ -53,6 +53,7 @@ class BatchEngine final : public Engine {
  private:
   struct Request {
     TokenCallback on_token;  // may be unset
+    bool at_fault = false;   // a test's fault happens at its first step
     ResultCallback on_done;
     std::int32_t tokens_max = 0;
     std::int32_t branches_left = 0;  // not ended

@@ -27,6 +27,7 @@ struct Submission {
   base::MonotonicTime submitted{};
   std::int32_t priority = 0;
   std::vector<std::unique_ptr<Generation>> generations;  // one for each branch; ids are `id` and those after it
+  bool at_fault = false;                                 // as Request::at_fault
   TokenCallback on_token;                                // may be unset
   ResultCallback on_done;
 };

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <map>
 #include <set>
 #include <string>
 #include <thread>
@@ -40,6 +42,35 @@ TEST_F(BusTest, FinishedRecordsBeyondTheWatermarkAreNotHandedOverAgain) {
   unfinished.insert("100");
   ASSERT_TRUE(WaitUntil([&] { return after.record_count() >= unfinished.size(); }));
   EXPECT_EQ(Set(after.values()), unfinished);
+}
+
+// Goal: a note stands once it is called durable, although the commit interval is long and the member ends without a
+// last commit that would hold it; and it comes at once.
+TEST_F(BusTest, ANoteThatIsDurableIsFoundByTheNextMember) {
+  const auto producer = NewProducer();
+  ProduceNumbers(*producer, topic_, "one conversation", 3);
+  ConsumerOptions rarely = GroupOf("notes", topic_);
+  rarely.commit_interval = std::chrono::hours(1);
+  std::map<std::string, std::uint32_t> found;
+  {
+    Member before(options_, rarely, FinishNone);
+    before.consumer().Start();
+    ASSERT_TRUE(WaitUntil([&] { return before.record_count() == 3; }));
+    const Record record = before.records().at(1);
+    std::atomic<int> durable = 0;
+    const auto began = std::chrono::steady_clock::now();
+    before.consumer().Note({record.topic, record.partition}, record.offset, 77,
+                           [&](bool ok) { durable = ok ? 1 : -1; });
+    ASSERT_TRUE(WaitUntil([&] { return durable != 0; }));
+    EXPECT_EQ(durable, 1);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(2));
+    before.MarkDone(before.records().at(0));
+  }
+  Member after(options_, rarely, FinishNone);
+  after.consumer().Start();
+  ASSERT_TRUE(WaitUntil([&] { return after.record_count() == 2; }));
+  for (const Record& record : after.records()) found[record.value] = record.note;
+  EXPECT_EQ(found, (std::map<std::string, std::uint32_t>{{"1", 77}, {"2", 0}}));
 }
 
 TEST_F(BusTest, StoppingCommitsWhatWasMarkedDone) {

@@ -127,14 +127,15 @@ void Mesh::DefineServices(const MeshOptions& options) {
   if (options.engine == "llm") worker.push_back("--model=" + ModelPath());
   worker.insert(worker.end(), options.worker_flags.begin(), options.worker_flags.end());
   Define("worker", harness::FreePort(), std::move(worker));
+  services_.at("worker").environment = options.worker_environment;
   Define("sender", harness::FreePort(),
          {accounts, brokers, target, "--lease-ms=1000", "--post-timeout-ms=1500", "--reconcile-ms=3000"});
   Define("gateway", harness::FreePort(), {absl::StrCat("--port=", gateway_port_), accounts, brokers});
 }
 
 absl::Status Mesh::StartProcess(Service& service) {
-  absl::StatusOr<std::unique_ptr<harness::ChildProcess>> process =
-      harness::ChildProcess::Start({.command = service.command, .log_path = service.log_path, .environment = {}});
+  absl::StatusOr<std::unique_ptr<harness::ChildProcess>> process = harness::ChildProcess::Start(
+      {.command = service.command, .log_path = service.log_path, .environment = service.environment});
   if (!process.ok()) return process.status();
   service.process = *std::move(process);
   return absl::OkStatus();

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -24,6 +25,7 @@ namespace mesh_test {
 struct MeshOptions {
   std::string engine = "echo";  // or "llm"
   std::vector<std::string> worker_flags;
+  std::vector<std::pair<std::string, std::string>> worker_environment = {};
   std::vector<std::string> account_fields = {};  // of every account, as "key: value"
 };
 
@@ -83,6 +85,7 @@ class Mesh {
  private:
   struct Service {
     std::vector<std::string> command;
+    std::vector<std::pair<std::string, std::string>> environment;
     std::uint16_t admin_port = 0;
     std::string log_path;
     std::unique_ptr<harness::ChildProcess> process;

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "libs/bus/internal/offset_notes.h"
+
 namespace bus {
 namespace {
 
@@ -123,6 +125,72 @@ TEST(OffsetTrackerTest, MapThatDoesNotFitIsCutAtTheFarEnd) {
     }
   }
   EXPECT_GE(first_repeated, 18'000);
+}
+
+TEST(OffsetTrackerTest, NotesOfUnfinishedOffsetsSurviveARestart) {
+  OffsetTracker before(100);
+  for (std::int64_t offset = 100; offset < 110; ++offset) EXPECT_TRUE(before.Begin(offset));
+  EXPECT_TRUE(before.SetNote(101, 7));
+  EXPECT_TRUE(before.SetNote(104, 1));
+  EXPECT_TRUE(before.SetNote(104, internal::kNoteMax)) << "the newer one stands";
+  EXPECT_TRUE(before.SetNote(105, 3));
+  EXPECT_TRUE(before.SetNote(105, 0)) << "taken away";
+  EXPECT_TRUE(before.SetNote(108, 9));
+  before.Finish(108);
+  EXPECT_FALSE(before.SetNote(108, 9)) << "not in flight";
+  EXPECT_FALSE(before.SetNote(110, 9)) << "not read yet";
+
+  OffsetTracker after(before.watermark(), before.Metadata());
+  ASSERT_TRUE(after.decoded_ok());
+  EXPECT_EQ(after.Metadata(), before.Metadata()) << "also before anything is read again";
+  std::map<std::int64_t, std::uint32_t> found;
+  for (std::int64_t offset = 100; offset < 112; ++offset) {
+    if (after.Begin(offset) && after.NoteOf(offset) != 0) found[offset] = after.NoteOf(offset);
+  }
+  EXPECT_EQ(found, (std::map<std::int64_t, std::uint32_t>{{101, 7}, {104, internal::kNoteMax}}));
+  for (std::int64_t offset = 100; offset < 112; ++offset) after.Finish(offset);
+  EXPECT_EQ(after.Metadata(), "") << "what is finished has no note";
+}
+
+TEST(OffsetTrackerTest, ANoteOfAnOffsetThatTheLogLostIsGone) {
+  OffsetTracker before(0);
+  for (std::int64_t offset = 0; offset < 3; ++offset) EXPECT_TRUE(before.Begin(offset));
+  EXPECT_TRUE(before.SetNote(1, 5));
+  OffsetTracker after(0, before.Metadata());
+  EXPECT_TRUE(after.Begin(0));
+  EXPECT_TRUE(after.Begin(2));
+  EXPECT_EQ(after.NoteOf(1), 0u);
+}
+
+// Goal: the largest map and the most notes, as far apart as they can be, together fit what the broker takes.
+TEST(OffsetTrackerTest, MapAndNotesTogetherFitTheBrokersLimit) {
+  constexpr std::int64_t kFirst = std::int64_t{1} << 55;
+  constexpr std::int64_t kCount = 50'000;
+  OffsetTracker tracker(kFirst);
+  for (std::int64_t offset = kFirst; offset < kFirst + kCount; ++offset) EXPECT_TRUE(tracker.Begin(offset));
+  for (std::int64_t offset = kFirst + 1; offset < kFirst + kCount; offset += 2) tracker.Finish(offset);
+  for (std::size_t note = 0; note < internal::kNotesMax; ++note) {
+    EXPECT_TRUE(tracker.SetNote(kFirst + static_cast<std::int64_t>(note) * 390, internal::kNoteMax));
+  }
+  EXPECT_FALSE(tracker.SetNote(kFirst + kCount - 2, 1)) << "too many";
+  EXPECT_TRUE(tracker.SetNote(kFirst, 1)) << "in place of another";
+  const std::string metadata = tracker.Metadata();
+  EXPECT_LT(metadata.size(), 4096u);
+  OffsetTracker after(tracker.watermark(), metadata);
+  ASSERT_TRUE(after.decoded_ok());
+  EXPECT_EQ(after.NoteOf(kFirst + 127 * 390), internal::kNoteMax);
+}
+
+TEST(OffsetTrackerTest, NotesThatAreMalformedOrOfAnotherOffsetAreIgnored) {
+  OffsetTracker before(100);
+  EXPECT_TRUE(before.Begin(100));
+  EXPECT_TRUE(before.SetNote(100, 5));
+  EXPECT_FALSE(OffsetTracker(50, before.Metadata()).decoded_ok());
+  EXPECT_FALSE(OffsetTracker(100, before.Metadata() + "!").decoded_ok());
+  EXPECT_FALSE(OffsetTracker(100, ".AA==").decoded_ok());
+  const OffsetTracker cut(100, before.Metadata().substr(0, 5));
+  EXPECT_FALSE(cut.decoded_ok());
+  EXPECT_EQ(cut.NoteOf(100), 0u);
 }
 
 // A plain model: the state of each offset of the log, and nothing else.

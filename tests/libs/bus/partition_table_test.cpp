@@ -154,6 +154,60 @@ TEST(PartitionTableTest, SkippingRestoredWorkMovesTheCommitForward) {
   EXPECT_EQ(commits[0].offset, 3);
 }
 
+TEST(PartitionTableTest, ANoteIsDurableOnceACommitThatHoldsItIs) {
+  using State = PartitionTable::NoteState;
+  PartitionTable table;
+  table.Assign(kPartition, 0, {});
+  EXPECT_FALSE(table.SetNote(kPartition, 0, 1).has_value()) << "not read yet";
+  EXPECT_EQ(BeginAt(table, 0), Verdict::kWork);
+  EXPECT_EQ(BeginAt(table, 1), Verdict::kWork);
+  const auto first = table.SetNote(kPartition, 0, 1);
+  ASSERT_TRUE(first.has_value());
+  const std::vector<PartitionTable::Commit> commits = table.Uncommitted();
+  ASSERT_EQ(commits.size(), 1u);
+  const auto second = table.SetNote(kPartition, 1, 1);  // while that commit is on its way
+  EXPECT_EQ(table.StateOf(*first), State::kOnTheWay);
+  table.NoteCommitted(commits[0]);
+  EXPECT_EQ(table.StateOf(*first), State::kDurable);
+  EXPECT_EQ(table.StateOf(*second), State::kOnTheWay);
+  ASSERT_EQ(table.Uncommitted().size(), 1u);
+  table.NoteCommitted(table.Uncommitted()[0]);
+  EXPECT_EQ(table.StateOf(*second), State::kDurable);
+
+  PartitionTable next;
+  next.Assign(kPartition, 0, commits[0].metadata);
+  EXPECT_EQ(next.Begin(kPartition, 0, -1).note, 1u);
+  EXPECT_EQ(next.Begin(kPartition, 1, -1).note, 0u);
+}
+
+TEST(PartitionTableTest, ANoteThatChangesNothingIsDurableWithoutACommit) {
+  PartitionTable table;
+  table.Assign(kPartition, 0, {});
+  EXPECT_EQ(BeginAt(table, 0), Verdict::kWork);
+  ASSERT_TRUE(table.SetNote(kPartition, 0, 1).has_value());
+  table.NoteCommitted(table.Uncommitted().at(0));
+  const auto same = table.SetNote(kPartition, 0, 1);
+  EXPECT_TRUE(table.Uncommitted().empty());
+  EXPECT_EQ(table.StateOf(*same), PartitionTable::NoteState::kDurable);
+}
+
+// A partition that was lost and came back: what was on its way for the old ownership says nothing about the new one.
+TEST(PartitionTableTest, ANoteIsGoneWithItsAssignment) {
+  PartitionTable table;
+  table.Assign(kPartition, 0, {});
+  EXPECT_EQ(BeginAt(table, 0), Verdict::kWork);
+  const auto ticket = table.SetNote(kPartition, 0, 1);
+  const std::vector<PartitionTable::Commit> commits = table.Uncommitted();
+  table.Revoke(kPartition);
+  EXPECT_EQ(table.StateOf(*ticket), PartitionTable::NoteState::kGone);
+  table.Assign(kPartition, 0, {});
+  EXPECT_EQ(BeginAt(table, 0), Verdict::kWork);
+  const auto again = table.SetNote(kPartition, 0, 1);
+  table.NoteCommitted(commits.at(0));
+  EXPECT_EQ(table.StateOf(*ticket), PartitionTable::NoteState::kGone);
+  EXPECT_EQ(table.StateOf(*again), PartitionTable::NoteState::kOnTheWay);
+}
+
 TEST(PartitionTableTest, UnreadableMetadataIsReportedAndIgnored) {
   PartitionTable table;
   EXPECT_FALSE(table.Assign(kPartition, 5, "left by another tool"));

@@ -60,6 +60,18 @@ TEST_F(FaultTest, KillsAtTheNthPassAndNotBefore) {
   EXPECT_EQ(WTERMSIG(status), SIGKILL);
 }
 
+TEST_F(FaultTest, ATextConcernsOnlyWorkThatHoldsIt) {
+  ASSERT_TRUE(ArmWith("worker_engine_step:kill:text=poison: 7").ok()) << "a colon belongs to the text";
+  EXPECT_TRUE(Concerns("worker_engine_step", "this is poison: 7!"));
+  EXPECT_FALSE(Concerns("worker_engine_step", "this is poison"));
+  EXPECT_FALSE(Concerns("worker_generated", "this is poison: 7!")) << "another point";
+  EXPECT_FALSE(ArmWith("worker_engine_step:kill:text=").ok());
+  ASSERT_TRUE(ArmWith("worker_engine_step:kill").ok());
+  EXPECT_TRUE(Concerns("worker_engine_step", "any text"));
+  ASSERT_TRUE(ArmWith("").ok());
+  EXPECT_FALSE(Concerns("worker_engine_step", "any text"));
+}
+
 TEST_F(FaultTest, OtherPointsPass) {
   ASSERT_TRUE(ArmWith("worker_reply_written:kill").ok());
   EXPECT_TRUE(WIFEXITED(WaitFor(ForkPasser(10))));

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -21,6 +22,8 @@
 #include "libs/account/account_book.h"
 #include "libs/engine/engine.h"
 #include "libs/session/client.h"
+#include "services/worker/reply_log.h"
+#include "services/worker/solo_engine.h"
 
 // The worker's peers, as tests script them.
 namespace worker {
@@ -147,6 +150,61 @@ class EndlessEngine final : public engine::Engine {
   std::uint64_t submissions_ = 0;  // all below protected by mutex_
   std::map<std::uint64_t, engine::ResultCallback> running_;
   engine::GenerationRequest last_request_;
+};
+
+// A sacrificial child whose fate is scripted: each run takes the next outcome; without one it answers.
+class ScriptedSoloEngine final : public SoloEngine {
+ public:
+  std::deque<SoloOutcome> outcomes;       // set before the runs
+  std::function<void()> on_run = [] {};   // on the loop thread, before the outcome
+  std::function<void(SoloOutcome)> held;  // with `hold`: the callback of the run that waits
+  bool hold = false;
+  int runs = 0;  // loop thread
+  int stops = 0;
+
+  static SoloOutcome Died() { return {.kind = SoloOutcome::Kind::kDied, .how = "signal 9"}; }
+
+  void Run(engine::GenerationRequest request, std::function<void(SoloOutcome)> on_done) override {
+    ++runs;
+    on_run();
+    if (hold) {
+      held = std::move(on_done);
+      return;
+    }
+    if (!outcomes.empty()) {
+      SoloOutcome next = std::move(outcomes.front());
+      outcomes.pop_front();
+      return on_done(std::move(next));
+    }
+    engine::GenerationResult result;
+    result.text = "alone: " + request.messages.back().content;
+    on_done({.kind = SoloOutcome::Kind::kAnswered, .how = {}, .result = std::move(result)});
+  }
+  void Stop() override {
+    ++stops;
+    if (!held) return;
+    engine::GenerationResult result;
+    result.finish_reason = engine::FinishReason::kCancelled;
+    std::exchange(held, nullptr)({.kind = SoloOutcome::Kind::kAnswered, .how = {}, .result = std::move(result)});
+  }
+};
+
+// A log of replies that holds one record at most.
+class ScriptedReplyLog final : public ReplyLog {
+ public:
+  std::optional<FirstReply> first;
+  std::deque<absl::Status> failures;
+  std::vector<ReplyQuery> queries;
+
+  void FindFirst(ReplyQuery query, Callback on_found) override {
+    queries.push_back(query);
+    if (!failures.empty()) {
+      const absl::Status failure = failures.front();
+      failures.pop_front();
+      return on_found(failure);
+    }
+    on_found(first);
+  }
 };
 
 // One development account on WhatsApp, "1" of the tenant "test".

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "proto/bus/v1/audit.pb.h"
+#include "tests/fakes/fake_consumer.h"
 #include "tests/fakes/fake_producer.h"
 #include "tests/services/worker/scripted_peers.h"
 
@@ -24,36 +25,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 const bus::TopicPartition kPartition{"mesh.turns", 0};
-
-// Remembers what was marked done and whether the partition is paused.
-class RecordingConsumer final : public bus::Consumer {
- public:
-  void Start() override {}
-  void MarkDone(const bus::TopicPartition&, std::int64_t offset) override {
-    std::lock_guard lock(mutex_);
-    done_.insert(offset);
-  }
-  void Pause(const bus::TopicPartition&) override { ++pauses_; }
-  void Resume(const bus::TopicPartition&) override { ++resumes_; }
-  absl::Status CommitNow(base::MonotonicTime) override { return absl::OkStatus(); }
-  void Stop() override {}
-  std::vector<bus::TopicPartition> assignment() const override { return {kPartition}; }
-  bool polling() const override { return true; }
-  absl::Status broker_status() const override { return absl::OkStatus(); }
-
-  std::set<std::int64_t> done() const {
-    std::lock_guard lock(mutex_);
-    return done_;
-  }
-  int pauses() const { return pauses_; }
-  int resumes() const { return resumes_; }
-
- private:
-  mutable std::mutex mutex_;
-  std::set<std::int64_t> done_;  // protected by mutex_
-  std::atomic<int> pauses_{0};
-  std::atomic<int> resumes_{0};
-};
 
 // The intake with everything behind it, and peers that a test scripts.
 class TurnIntakeTest : public testing::Test {
@@ -70,6 +41,10 @@ class TurnIntakeTest : public testing::Test {
                               .producer = &producer_,
                               .session = &session_,
                               .engine = &engine_,
+                              .journal = &journal_,
+                              .solo_queue = &solo_queue_,
+                              .solo_engine = nullptr,
+                              .reply_log = nullptr,
                               .accounts = accounts_.get(),
                               .metrics = &metrics_,
                               .clock = &base::Clock::Real(),
@@ -78,6 +53,7 @@ class TurnIntakeTest : public testing::Test {
                               .bus = {}};
     intake_ = std::make_unique<TurnIntake>(context, window_records_max);
     intake_->SetConsumer(&consumer_);
+    journal_.SetConsumer(&consumer_);
     intake_->OnAssigned(kPartition, 0, "");
   }
 
@@ -161,10 +137,12 @@ class TurnIntakeTest : public testing::Test {
   fakes::FakeProducer producer_;
   ScriptedSession session_;
   std::atomic<bool> session_fails_{false};
-  RecordingConsumer consumer_;
+  fakes::FakeConsumer consumer_;
   EndlessEngine engine_;
   std::unique_ptr<FixedAccounts> accounts_;
+  AttemptJournal journal_;
   app::EventLoop loop_{100'000};
+  SoloQueue solo_queue_{&loop_};
   std::unique_ptr<TurnIntake> intake_;
   std::int64_t next_offset_ = 0;
 };

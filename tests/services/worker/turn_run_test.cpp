@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "libs/engine/make_engine.h"
 #include "proto/bus/v1/audit.pb.h"
 #include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_consumer.h"
 #include "tests/fakes/fake_producer.h"
 #include "tests/services/worker/scripted_peers.h"
 
@@ -64,7 +66,8 @@ class FailingEngine final : public engine::Engine {
 
 class TurnRunTest : public testing::Test {
  protected:
-  TurnRunTest() : metrics_(registry_), loop_(1000) {
+  TurnRunTest() : metrics_(registry_), loop_(1000), solo_queue_(&loop_) {
+    journal_.SetConsumer(&consumer_);
     accounts_ = AccountsOf("turn_run_test", kAccountFields);
     clock_.Advance(base::Clock::Real().Now() - clock_.Now());  // the engine reads the real clock for deadlines
     engine::EngineOptions options;
@@ -92,6 +95,7 @@ class TurnRunTest : public testing::Test {
     task->record.key = identity::KeyOf(turn_.conversation()).value();
     task->record.value = value_.empty() ? turn_.SerializeAsString() : value_;
     task->record.headers = std::move(headers);
+    task->record.note = note_;
     task->read_at = clock_.Now();
     return task;
   }
@@ -100,6 +104,10 @@ class TurnRunTest : public testing::Test {
             .producer = &producer_,
             .session = &session_,
             .engine = engine_.get(),
+            .journal = &journal_,
+            .solo_queue = &solo_queue_,
+            .solo_engine = &solo_engine_,
+            .reply_log = &reply_log_,
             .accounts = accounts_.get(),
             .metrics = &metrics_,
             .clock = &clock_,
@@ -180,10 +188,16 @@ class TurnRunTest : public testing::Test {
   ScriptedSession session_;
   std::atomic<bool> session_fails_{false};
   std::unique_ptr<FixedAccounts> accounts_;
+  fakes::FakeConsumer consumer_;
+  AttemptJournal journal_;
+  ScriptedSoloEngine solo_engine_;
+  ScriptedReplyLog reply_log_;
   app::EventLoop loop_;
+  SoloQueue solo_queue_;
   std::unique_ptr<engine::Engine> engine_;
   mesh::bus::v1::Turn turn_;
-  std::string value_;  // in place of turn_
+  std::string value_;       // in place of turn_
+  std::uint32_t note_ = 0;  // what an earlier worker left
 };
 
 TEST_F(TurnRunTest, AnswersAndProjectsWithTheOffsetOfTheReply) {
@@ -192,6 +206,28 @@ TEST_F(TurnRunTest, AnswersAndProjectsWithTheOffsetOfTheReply) {
   EXPECT_EQ(Replies()[0].text(), "echo: hello");
   ASSERT_EQ(session_.appended.size(), 1u);
   EXPECT_EQ(session_.appended[0].turn().reply_text(), "echo: hello");
+}
+
+TEST_F(TurnRunTest, NothingReachesTheEngineBeforeTheJournalHasIt) {
+  auto endless = std::make_unique<EndlessEngine>();
+  EndlessEngine* const watched = endless.get();
+  engine_ = std::move(endless);
+  consumer_.HoldNotes();
+  const auto run = TurnRun::Start(Context(), Task(), OnDone());
+  while (consumer_.noted().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  loop_.RunSync([] {});
+  EXPECT_FALSE(watched->WaitForSubmissions(1, seconds(0)));
+  EXPECT_TRUE(Attempts::FromNote(consumer_.notes().at(0)).began());
+  consumer_.ReleaseNotes();
+  ASSERT_TRUE(watched->WaitForSubmissions(1));
+  watched->Answer(1);
+  EXPECT_TRUE(WaitForEnd());
+}
+
+TEST_F(TurnRunTest, ANoteThatTheJournalDoesNotTakeIsMadeAgain) {
+  consumer_.RefuseNotes(2);
+  EXPECT_TRUE(Run());
+  EXPECT_EQ(Replies().size(), 1u);
 }
 
 TEST_F(TurnRunTest, WhatWasAnsweredBeforeIsNotAnsweredAgain) {
