@@ -65,9 +65,9 @@ class Codec {
 
   virtual SendAnswer DecodeAnswer(int http_status, std::string_view body) const = 0;
 
-  // Turns Markdown into what the channel's apps show, and cuts at paragraph, sentence, word, then grapheme boundaries so that each part fits the channel's limit (characters
-  // or bytes). Parts are never empty; concatenated without the white space at the cuts they are the formatted text. At most 20
-  // parts; the last is then cut with an ellipsis.
+  // Turns Markdown into what the channel's apps show, and cuts at paragraph, sentence, word, then grapheme boundaries
+  // so that each part fits the channel's limit (characters or bytes). Parts are never empty; concatenated without the
+  // white space at the cuts they are the formatted text. At most 20 parts; the last is then cut with an ellipsis.
   virtual std::vector<std::string> Split(std::string_view text) const = 0;
 };
 

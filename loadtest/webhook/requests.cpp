@@ -9,7 +9,8 @@ namespace loadtest {
 namespace {
 
 std::string Envelope(const std::string& account, const std::string& lists) {
-  return R"({"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":{"messaging_product":"whatsapp",)"
+  return R"({"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":)"
+         R"({"messaging_product":"whatsapp",)"
          R"("metadata":{"display_phone_number":"15550783881","phone_number_id":")" +
          account + R"("},)" + lists + R"(},"field":"messages"}]}]})";
 }

@@ -23,10 +23,10 @@ using mesh::bus::v1::CHANNEL_WHATSAPP;
 
 // `unknown`: written into the first message, such as "\"new_field\":1,".
 std::string WhatsAppBody(int messages, const std::string& text, const std::string& unknown = "") {
-  std::string body =
-      R"({"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":{"messaging_product":"whatsapp",)"
-      R"("metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},)"
-      R"("contacts":[{"profile":{"name":"Sheena Nelson"},"wa_id":"16505551234"}],"messages":[)";
+  std::string body = R"({"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":)"
+                     R"({"messaging_product":"whatsapp",)"
+                     R"("metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},)"
+                     R"("contacts":[{"profile":{"name":"Sheena Nelson"},"wa_id":"16505551234"}],"messages":[)";
   for (int i = 0; i < messages; ++i) {
     if (i > 0) body += ',';
     body += "{" + (i == 0 ? unknown : std::string()) + R"("from":"16505551234","id":"wamid.HBgLMTY1MDU1NTEyMzQVAgAS)" +

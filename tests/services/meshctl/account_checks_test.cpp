@@ -141,9 +141,7 @@ TEST_F(AccountChecksTest, GraphErrorsComeWithWhatToDo) {
     int status;
     const char *body, *advice;
   } kCases[] = {
-      {401,
-       R"({"error":{"message":"Error validating access token","type":"OAuthException","code":190,"error_subcode":463}})",
-       "token is dead"},
+      {401, R"({"error":{"message":"Error validating access token","code":190,"error_subcode":463}})", "token is dead"},
       {403, R"({"error":{"message":"(#10) no permission","code":10}})", "permission"},
       {400, R"({"error":{"message":"Unsupported get request","code":100,"error_subcode":33}})", "phone number id"},
       {400, R"({"error":{"message":"(#4) limit","code":4}})", "later"},
