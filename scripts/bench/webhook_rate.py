@@ -51,7 +51,8 @@ def main():
             alone = loadtest(options, mesh, "--produce-alone")
             steady = loadtest(options, mesh, f"--rate={options.rate}", "--statuses-per-message=3")
             print(f"  round {number + 1} of {WARM_UP_ROUNDS + options.rounds}: "
-                  f"{fastest['acknowledged_per_second']:.0f} webhooks/s; producer alone {alone['produced_alone_per_second']:.0f} records/s", flush=True)
+                  f"{fastest['acknowledged_per_second']:.0f} webhooks/s; "
+                  f"producer alone {alone['produced_alone_per_second']:.0f} records/s", flush=True)
             rounds.append({"fastest": fastest, "alone": alone, "steady": steady,
                            "cpu": {name: used / options.seconds for name, used in cpu.items()}})
     counted = rounds[WARM_UP_ROUNDS:]
