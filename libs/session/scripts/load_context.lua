@@ -3,13 +3,54 @@
 local to = moved_to(KEYS[1])
 if to then return {'moved', to} end
 
+-- What a chat template puts around a message, at most; and the shortest beginning that is worth its place.
+local MESSAGE_TOKENS = 12
+local CUT_BYTES_MIN = 16
+local ELLIPSIS = '\226\128\166'
+
+-- The beginning of `text` within `bytes`, never inside a code point.
+local function cut(text, bytes)
+  local size = bytes - #ELLIPSIS
+  while size > 0 and string.byte(text, size + 1) >= 128 and string.byte(text, size + 1) < 192 do size = size - 1 end
+  return string.sub(text, 1, size) .. ELLIPSIS
+end
+
+-- Brings a turn down to `tokens`, nil when too little would be left of it. Of a text that is cut so many bytes stay as
+-- it may have tokens, because a token is at least a byte. The reply gets at most half, for the user's words say what it
+-- was about.
+local function cut_turn(r, tokens)
+  local reply_max = math.floor(tokens / 2)
+  if reply_max < MESSAGE_TOKENS + CUT_BYTES_MIN then return nil end
+  if r.reply_tokens > reply_max and #r.reply_text > reply_max - MESSAGE_TOKENS then
+    r.reply_text = cut(r.reply_text, reply_max - MESSAGE_TOKENS)
+  end
+  r.reply_tokens = math.min(r.reply_tokens, reply_max)
+  local user_max = tokens - r.reply_tokens
+  if r.user_tokens > user_max and #r.user_text > user_max - MESSAGE_TOKENS then
+    r.user_text = cut(r.user_text, user_max - MESSAGE_TOKENS)
+  end
+  r.user_tokens = math.min(r.user_tokens, user_max)
+  return r
+end
+
 local found = {}
-local tokens_left = tonumber(ARGV[2])
+local tokens_max = tonumber(ARGV[2])
+local tokens_left = tokens_max
 for _, turn_id in ipairs(redis.call('ZREVRANGE', KEYS[2], 0, -1)) do
   if turn_id ~= ARGV[1] then
     local value = redis.call('HGET', KEYS[3], turn_id)
     local _, outcome, _, _, _, _, user_tokens, reply_tokens = struct.unpack(RECORD, value)
     if outcome == FAILED or outcome == SUPERSEDED then reply_tokens = 0 end
+    -- No budget holds this one whole, and all that is older would be hidden behind it for as long as it is the newest.
+    if user_tokens + reply_tokens > tokens_max then
+      local r = unpack_record(value)
+      r.reply_tokens = reply_tokens
+      if reply_tokens == 0 then r.reply_text = '' end
+      r = cut_turn(r, math.floor(tokens_left / 2))
+      if not r then break end
+      value = pack_record(r)
+      user_tokens, reply_tokens = r.user_tokens, r.reply_tokens
+    end
     tokens_left = tokens_left - user_tokens - reply_tokens
     if tokens_left < 0 then break end
     found[#found + 1] = turn_id

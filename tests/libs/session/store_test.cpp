@@ -110,6 +110,53 @@ TEST_F(StoreTest, ContextHoldsWholeTurnsNewestFirstWithinTheBudget) {
   EXPECT_THAT(offsets(0), IsEmpty());
 }
 
+// Goal: a message longer than the whole budget, pasted once, does not make the model forget the conversation.
+TEST_F(StoreTest, ATurnLargerThanTheWholeBudgetIsCutAndHidesNothing) {
+  Append(ana_, TurnAt(1, 1));
+  v1::HistoryTurn pasted = TurnAt(2, 2, "a short answer");
+  std::string words;
+  while (words.size() < 5000) words += "\xC3\xA9";
+  pasted.set_user_text(words);
+  pasted.set_user_tokens(2500);
+  Append(ana_, pasted);
+  Append(ana_, TurnAt(3, 3));
+  const auto loaded = Load(ana_, TurnIdOf("asking"), 400);
+  ASSERT_THAT(OffsetsOf({loaded.history().begin(), loaded.history().end()}), ElementsAre(1, 2, 3));
+  const v1::HistoryTurn& cut = loaded.history(1);
+  EXPECT_EQ(cut.reply_text(), "a short answer");
+  EXPECT_TRUE(cut.user_text().starts_with("\xC3\xA9\xC3\xA9"));
+  EXPECT_TRUE(cut.user_text().ends_with("\xC3\xA9\xE2\x80\xA6")) << "whole characters, and a sign that more was said";
+  EXPECT_LE(cut.user_text().size() + 8, static_cast<std::size_t>(cut.user_tokens())) << "a token is at least a byte";
+  EXPECT_LE(cut.user_tokens() + cut.reply_tokens(), 185) << "half of what the newest turn left";
+  EXPECT_EQ(Turns(ana_)[1].user_text(), words) << "what is stored stays whole";
+}
+
+TEST_F(StoreTest, AReplyLargerThanTheWholeBudgetIsCutBesideItsQuestion) {
+  Append(ana_, TurnAt(1, 1));
+  v1::HistoryTurn told = TurnAt(2, 2, std::string(5000, 'x'));
+  told.set_reply_tokens(1200);
+  Append(ana_, told);
+  const auto loaded = Load(ana_, TurnIdOf("asking"), 400);
+  ASSERT_THAT(OffsetsOf({loaded.history().begin(), loaded.history().end()}), ElementsAre(1, 2));
+  EXPECT_EQ(loaded.history(1).user_text(), "question 2");
+  EXPECT_EQ(loaded.history(1).reply_text(), std::string(85, 'x') + "\xE2\x80\xA6");
+  EXPECT_EQ(loaded.history(1).reply_tokens(), 100);
+}
+
+TEST_F(StoreTest, ALongQuestionWhoseAnswerNobodySawIsCutWithoutIt) {
+  Append(ana_, TurnAt(1, 1));
+  v1::HistoryTurn lost = TurnAt(2, 2, std::string(5000, 'x'));
+  lost.set_user_text(std::string(5000, 'q'));
+  lost.set_user_tokens(1200);
+  lost.set_reply_tokens(1200);
+  Append(ana_, lost);
+  Set(OutcomeOf(ana_, lost.turn_id(), v1::OUTCOME_FAILED));
+  const auto loaded = Load(ana_, TurnIdOf("asking"), 400);
+  ASSERT_THAT(OffsetsOf({loaded.history().begin(), loaded.history().end()}), ElementsAre(1, 2));
+  EXPECT_EQ(loaded.history(1).reply_text(), "");
+  EXPECT_EQ(loaded.history(1).user_tokens(), 200);
+}
+
 TEST_F(StoreTest, ContextHasNoHoleWhereATurnDidNotFit) {
   Append(ana_, TurnAt(1, 1));
   v1::HistoryTurn long_turn = TurnAt(2, 2);
