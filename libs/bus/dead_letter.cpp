@@ -19,7 +19,8 @@ constexpr std::size_t kDetailBytesMax = 4 << 10;
 
 // A record whose decoding failed or killed a process must not be decoded here once more.
 bool MayDecode(DeadLetterReason reason) {
-  return reason != DeadLetterReason::kUndecodable && reason != DeadLetterReason::kPoison;
+  return reason != DeadLetterReason::kUndecodable && reason != DeadLetterReason::kUnknownSchema &&
+         reason != DeadLetterReason::kPoison;
 }
 
 std::string ToAscii(std::string_view text) {
@@ -52,6 +53,8 @@ std::string_view ToString(DeadLetterReason reason) {
   switch (reason) {
     case DeadLetterReason::kUndecodable:
       return "undecodable";
+    case DeadLetterReason::kUnknownSchema:
+      return "unknown_schema";
     case DeadLetterReason::kKeyMismatch:
       return "key_mismatch";
     case DeadLetterReason::kUnknownAccount:
@@ -103,8 +106,11 @@ void ProduceDeadLetter(Producer& producer, const BusOptions& bus, const Record& 
   record.topic = TopicName(bus, kDeadLetter);
   record.key = letter.original_key();
   record.value = letter.SerializeAsString();
-  record.headers = MakeHeaders(TraceOf(origin.headers), "mesh.bus.v1.DeadLetter",
-                               base::StrCat(origin.topic, "/", origin.partition, "/", origin.offset), service, wall_ms);
+  record.headers =
+      MakeHeaders(TraceOf(origin.headers), "mesh.bus.v1.DeadLetter", RecordPlace(origin), service, wall_ms);
+  if (const std::string_view type = FindHeader(origin.headers, "ce_type"); !type.empty()) {
+    SetHeader(record.headers, kOriginTypeHeader, std::string(type));
+  }
   producer.Produce(std::move(record), std::move(on_delivery));
 }
 

@@ -23,6 +23,11 @@ Headers MakeHeaders(const telemetry::TraceContext& trace, std::string_view ce_ty
   };
 }
 
+bool IsOfType(const Headers& headers, std::string_view ce_type) {
+  const std::string_view found = FindHeader(headers, "ce_type");
+  return found.empty() || found == ce_type;
+}
+
 std::uint32_t GenerationOf(const Headers& headers) {
   const std::string_view text = FindHeader(headers, kGenerationHeader);
   std::uint32_t generation = 0;

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "libs/base/check.h"
+#include "libs/base/str_cat.h"
 
 namespace bus {
 namespace {
@@ -54,6 +55,19 @@ std::string_view FindHeader(const Headers& headers, std::string_view name) {
     if (key == name) return value;
   }
   return {};
+}
+
+void SetHeader(Headers& headers, std::string_view name, std::string value) {
+  for (auto& [key, old] : headers) {
+    if (key != name) continue;
+    old = std::move(value);
+    return;
+  }
+  headers.emplace_back(std::string(name), std::move(value));
+}
+
+std::string RecordPlace(const Record& record) {
+  return base::StrCat(record.topic, "/", record.partition, "/", record.offset);
 }
 
 std::int32_t PartitionFor(std::string_view key, std::int32_t partitions) {

@@ -25,6 +25,9 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 // The value of header `name`, or empty.
 std::string_view FindHeader(const Headers& headers, std::string_view name);
 
+// Puts a value in the place of the one that stands under `name`, or at the end.
+void SetHeader(Headers& headers, std::string_view name, std::string value);
+
 // A record read from the log. Owns its bytes.
 struct Record {
   std::string topic;
@@ -36,6 +39,9 @@ struct Record {
   std::int64_t timestamp_ms = 0;
   std::uint32_t note = 0;  // left by an earlier reader of the group (Consumer::Note); 0: none
 };
+
+// "topic/partition/offset": how logs, dead letters and tools name a record.
+std::string RecordPlace(const Record& record);
 
 // A record to be written.
 struct OutgoingRecord {

@@ -30,6 +30,13 @@ bool HadNoRoom(const absl::Status& status) {
   return absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status);
 }
 
+// Beyond gRPC's own limit a request comes back as ResourceExhausted, which looks as if it could succeed later.
+absl::Status CheckSize(const google::protobuf::Message& request) {
+  if (request.ByteSizeLong() <= Client::kRequestBytesMax) return absl::OkStatus();
+  return absl::InvalidArgumentError(base::StrCat(request.GetTypeName(), " has ", request.ByteSizeLong(),
+                                                 " bytes, at most ", Client::kRequestBytesMax));
+}
+
 class GrpcClient final : public Client {
  public:
   GrpcClient(const std::string& target, double throttle_k)
@@ -97,19 +104,18 @@ class GrpcClient final : public Client {
              const CallOptions& options, Callback<Response> on_done) {
     auto* const call = new Call<Request, Response>{method, {}, {}, request, {}, std::move(on_done)};
     rpc::PrepareCall(call->context, Now() + options.timeout, options.trace);
-    absl::Status refused;
+    absl::Status refused = CheckSize(request);
     {
       std::lock_guard lock(mutex_);
       if (closing_) {
         refused = absl::CancelledError("session client is closing");
-      } else if (calls_ >= kCallsInFlightMax) {
+      } else if (refused.ok() && calls_ >= kCallsInFlightMax) {
         refused = absl::ResourceExhaustedError(base::StrCat(kCallsInFlightMax, " calls to session are in flight"));
-      } else if (!throttle_.Admit(Now())) {
+      } else if (refused.ok() && !throttle_.Admit(Now())) {
         refused = absl::UnavailableError(
             "held back here, because session accepts too few calls (--session-throttle-k); try again later");
-      } else {
-        in_flight_.insert(&call->context);
       }
+      if (refused.ok()) in_flight_.insert(&call->context);
       ++calls_;
     }
     if (!refused.ok()) {
@@ -146,6 +152,7 @@ class GrpcClient final : public Client {
                                 grpc::Status (v1::SessionService::StubInterface::*run)(grpc::ClientContext*,
                                                                                        const Request&, Response*),
                                 const Request& request, const CallOptions& options) {
+    if (absl::Status refused = CheckSize(request); !refused.ok()) return refused;
     grpc::ClientContext context;
     rpc::PrepareCall(context, Now() + options.timeout, options.trace);
     // A tool calls once, right after it started: it may wait for the connection, until its deadline.

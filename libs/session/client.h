@@ -15,13 +15,16 @@ namespace session {
 
 // gRPC client of the session service. Every call has a deadline; Unavailable, DeadlineExceeded and Aborted are
 // retryable (all calls are idempotent); it never retries by itself, the lane does. Threading: safe from any thread;
-// each callback runs exactly once, on a gRPC thread, and must not block. Lifetime:  the destructor cancels the calls in
-// flight and waits until their callbacks have returned (Cancelled). Limits:    kCallsInFlightMax calls at once; one
-// more is answered with ResourceExhausted. While session accepts too few calls, a share is answered here with
-// Unavailable (base::AdaptiveThrottle); the blocking ones never are.
+// each callback runs exactly once, on a gRPC thread, and must not block.
+// Lifetime:  the destructor cancels the calls in flight and waits until their callbacks have returned (Cancelled).
+// Limits:    kCallsInFlightMax calls at once; one more is answered with ResourceExhausted. A request of more than
+//            kRequestBytesMax, far more than any valid one has, is answered with InvalidArgument. While session accepts
+//            too few calls, a share is answered here with Unavailable (base::AdaptiveThrottle); the blocking ones never
+//            are.
 class Client {
  public:
   static constexpr int kCallsInFlightMax = 16384;
+  static constexpr std::size_t kRequestBytesMax = 1 << 20;
 
   // "127.0.0.1:50051"; connects in the background. `throttle_k` as in RegisterThrottleOption, at least 1.
   static std::unique_ptr<Client> Create(const std::string& target, double throttle_k = 2);

@@ -1,13 +1,16 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "proto/bus/v1/bus.pb.h"
 
 namespace session {
 
-// What history holds as the user's message: the text, or a sentence that names what came without text. One function for
-// whoever projects turns, so that a rebuilt history equals the first one.
+// What history holds as the user's message: the text, or a sentence that names what came without text; and of any text
+// as much as it takes (kTextBytesMax), whole code points. One function each for whoever projects turns, so that a
+// rebuilt history equals the first one.
 std::string UserText(const mesh::bus::v1::Turn& turn);
+std::string HistoryText(std::string_view text);
 
 }  // namespace session

@@ -80,7 +80,7 @@ absl::Status App::OpenParts() {
   effects_ = std::make_unique<LiveEffects>(std::move(parts));
   core_ = std::make_unique<SenderCore>(CoreOptionsOf(options_), effects_.get(), PortsOfCore(), &metrics_);
   absl::StatusOr<std::unique_ptr<LedgerLog>> ledger =
-      LedgerLog::Open(options_.bus, loop_.get(), producer_.get(),
+      LedgerLog::Open(options_.bus, loop_.get(), producer_.get(), &metrics_,
                       [this](std::int32_t partition, std::int64_t offset, const mesh::bus::v1::LedgerRecord& record) {
                         core_->OnLedgerRecord(partition, offset, record);
                       });

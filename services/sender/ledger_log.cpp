@@ -7,12 +7,14 @@
 #include "libs/bus/topics.h"
 #include "libs/crypto/digest.h"
 #include "libs/telemetry/log.h"
+#include "services/sender/ledger_reading.h"
 
 namespace sender {
 
 absl::StatusOr<std::unique_ptr<LedgerLog>> LedgerLog::Open(const bus::BusOptions& bus, app::EventLoop* loop,
-                                                           bus::Producer* producer, OnRecord on_record) {
-  std::unique_ptr<LedgerLog> log(new LedgerLog(bus, loop, producer, std::move(on_record)));
+                                                           bus::Producer* producer, const Metrics* metrics,
+                                                           OnRecord on_record) {
+  std::unique_ptr<LedgerLog> log(new LedgerLog(bus, loop, producer, metrics, std::move(on_record)));
   LedgerLog* const raw = log.get();
   absl::StatusOr<std::unique_ptr<bus::LogReader>> reader =
       bus::LogReader::Create(bus, "sender", [raw](bus::Record record) { raw->OnRead(std::move(record)); });
@@ -21,8 +23,9 @@ absl::StatusOr<std::unique_ptr<LedgerLog>> LedgerLog::Open(const bus::BusOptions
   return log;
 }
 
-LedgerLog::LedgerLog(const bus::BusOptions& bus, app::EventLoop* loop, bus::Producer* producer, OnRecord on_record)
-    : bus_(bus), loop_(loop), producer_(producer), on_record_(std::move(on_record)) {}
+LedgerLog::LedgerLog(const bus::BusOptions& bus, app::EventLoop* loop, bus::Producer* producer, const Metrics* metrics,
+                     OnRecord on_record)
+    : bus_(bus), loop_(loop), producer_(producer), metrics_(metrics), on_record_(std::move(on_record)) {}
 
 LedgerLog::~LedgerLog() {
   {
@@ -45,12 +48,13 @@ void LedgerLog::OnRead(bus::Record record) {
     ++in_hand_;
   }
   loop_->Post([this, record = std::move(record)] {
-    mesh::bus::v1::LedgerRecord decoded;
-    if (!decoded.ParseFromString(record.value)) {
-      telemetry::LogError("ledger_record_unreadable", {{"partition", record.partition}, {"offset", record.offset}});
-      decoded.Clear();
+    const LedgerReading reading = ReadLedgerRecord(record);
+    if (!reading.refusal.empty()) {
+      metrics_->CountLedgerRefusal(reading.refusal);
+      telemetry::LogError("ledger_record_refused",
+                          {{"partition", record.partition}, {"offset", record.offset}, {"reason", reading.refusal}});
     }
-    on_record_(record.partition, record.offset, decoded);
+    on_record_(record.partition, record.offset, reading.record);
     {
       std::lock_guard lock(mutex_);
       --in_hand_;

@@ -14,6 +14,7 @@
 #include "libs/bus/options.h"
 #include "libs/bus/producer.h"
 #include "services/sender/effects.h"
+#include "services/sender/metrics.h"
 
 namespace sender {
 
@@ -23,11 +24,12 @@ namespace sender {
 // Bound:     at most kInHandMax records read and not applied yet; then the reader's thread waits for the loop.
 class LedgerLog {
  public:
-  // A value that cannot be read comes as an empty record.
+  // What is refused (ledger_reading.h) is logged and counted, and comes as an empty record.
   using OnRecord = std::function<void(std::int32_t partition, std::int64_t offset, const mesh::bus::v1::LedgerRecord&)>;
 
   static absl::StatusOr<std::unique_ptr<LedgerLog>> Open(const bus::BusOptions& bus, app::EventLoop* loop,
-                                                         bus::Producer* producer, OnRecord on_record);
+                                                         bus::Producer* producer, const Metrics* metrics,
+                                                         OnRecord on_record);
   ~LedgerLog();
 
   void Read(std::int32_t partition);
@@ -37,12 +39,14 @@ class LedgerLog {
  private:
   static constexpr std::size_t kInHandMax = 4096;
 
-  LedgerLog(const bus::BusOptions& bus, app::EventLoop* loop, bus::Producer* producer, OnRecord on_record);
+  LedgerLog(const bus::BusOptions& bus, app::EventLoop* loop, bus::Producer* producer, const Metrics* metrics,
+            OnRecord on_record);
   void OnRead(bus::Record record);
 
   const bus::BusOptions bus_;
   app::EventLoop* const loop_;
   bus::Producer* const producer_;
+  const Metrics* const metrics_;
   const OnRecord on_record_;
 
   std::mutex mutex_;
@@ -51,9 +55,6 @@ class LedgerLog {
   bool closing_ = false;     // protected by mutex_
   std::unique_ptr<bus::LogReader> reader_;
 };
-
-// Header `ce_type` of the ledger's records.
-inline constexpr char kLedgerRecordType[] = "mesh.bus.v1.LedgerRecord";
 
 // One ledger record ready to be produced.
 bus::OutgoingRecord ToOutgoing(const bus::BusOptions& bus, std::int32_t partition, const LedgerEntry& entry,

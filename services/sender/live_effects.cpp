@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "libs/base/hex.h"
+#include "libs/base/str_cat.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
 
@@ -50,6 +51,8 @@ void LiveEffects::WriteParked(const bus::Record& origin, Written on_done) {
   record.key = origin.key;
   record.value = origin.value;
   record.headers = origin.headers;
+  bus::SetHeader(record.headers, "ce_id", bus::RecordPlace(origin));  // that of every copy, and of no other reply
+  bus::SetHeader(record.headers, "ce_source", base::StrCat("/musemesh/", kService));
   parts_.producer->Produce(std::move(record), OnLoop(std::move(on_done)));
 }
 

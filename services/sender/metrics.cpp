@@ -8,8 +8,9 @@ namespace sender {
 namespace {
 
 constexpr bus::DeadLetterReason kReasons[] = {
-    bus::DeadLetterReason::kUndecodable, bus::DeadLetterReason::kKeyMismatch, bus::DeadLetterReason::kUnknownAccount,
-    bus::DeadLetterReason::kDeadline,    bus::DeadLetterReason::kSendFailed,  bus::DeadLetterReason::kTooLarge,
+    bus::DeadLetterReason::kUndecodable,    bus::DeadLetterReason::kUnknownSchema, bus::DeadLetterReason::kKeyMismatch,
+    bus::DeadLetterReason::kUnknownAccount, bus::DeadLetterReason::kDeadline,      bus::DeadLetterReason::kSendFailed,
+    bus::DeadLetterReason::kTooLarge,
 };
 
 // Up to 8 days of ledger are read on assignment, so the buckets reach far beyond a request's.
@@ -65,6 +66,8 @@ Metrics::Metrics(telemetry::Registry& registry)
   add_all(statuses, kStatusResults, "sender_statuses_total", "Delivery statuses by what they gave.", "result");
   add_all(outcome_reports, kOutcomeReports, "sender_outcome_reports_total", "Outcomes told to the session service.",
           "result");
+  add_all(ledger_refusals, kLedgerRefusals, "sender_ledger_refused_total",
+          "Ledger records that are not what their key and type say; they change nothing.", "reason");
   for (const bus::DeadLetterReason reason : kReasons) {
     const std::string name(bus::ToString(reason));
     dead_letters.emplace(name,

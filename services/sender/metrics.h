@@ -21,12 +21,14 @@ struct Metrics {
   // What became of a record of `replies` that was not sent.
   static constexpr std::string_view kDropReasons[] = {"duplicate", "superseded", "no_channel"};
   static constexpr std::string_view kStatusResults[] = {"evidence", "repeated", "nothing_named", "dead_letter"};
+  static constexpr std::string_view kLedgerRefusals[] = {"undecodable", "unknown_schema", "key_mismatch"};
   static constexpr std::string_view kOutcomeReports[] = {"done", "given_up"};
 
   void CountSend(std::string_view channel, std::string_view outcome) const;
   void CountDoubt(std::string_view resolution) const { doubts.at(std::string(resolution)).Increment(); }
   void CountDrop(std::string_view reason) const { drops.at(std::string(reason)).Increment(); }
   void CountStatus(std::string_view result) const { statuses.at(std::string(result)).Increment(); }
+  void CountLedgerRefusal(std::string_view reason) const { ledger_refusals.at(std::string(reason)).Increment(); }
   void CountOutcomeReport(std::string_view result) const { outcome_reports.at(std::string(result)).Increment(); }
   void CountDeadLetter(std::string_view reason) const;
   void ObserveSend(std::string_view channel, double seconds) const;
@@ -38,6 +40,7 @@ struct Metrics {
   std::map<std::string, telemetry::Counter> drops;                          // sender_dropped_total{reason}
   std::map<std::string, telemetry::Counter> statuses;                       // sender_statuses_total{result}
   std::map<std::string, telemetry::Counter> outcome_reports;                // sender_outcome_reports_total{result}
+  std::map<std::string, telemetry::Counter> ledger_refusals;                // sender_ledger_refused_total{reason}
   telemetry::Gauge in_doubt;
   telemetry::Gauge parked_accounts;
   telemetry::Gauge lanes;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/base/backoff.h"
+#include "libs/base/str_cat.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
 #include "libs/telemetry/log.h"
@@ -20,6 +21,7 @@ constexpr base::Duration kRetryMax = std::chrono::seconds(5);
 // other.
 constexpr base::Duration kRetakeAfter = std::chrono::seconds(30);
 constexpr std::size_t kTurnIdBytes = 32;
+constexpr char kReplyType[] = "mesh.bus.v1.ReplyRecord";
 
 // Of a settled reply, what was told about it while nobody owned its partition is at most so many replies back.
 constexpr std::size_t kToldAgainMax = 1024;
@@ -88,6 +90,10 @@ void PartitionSender::OnRecord(bus::Record record) {
   if (!reread_) {
     early_.push_back(std::move(record));
     return;
+  }
+  if (!bus::IsOfType(record.headers, kReplyType)) {
+    return Refuse(std::move(record), bus::DeadLetterReason::kUnknownSchema,
+                  base::StrCat("ce_type is not ", kReplyType, "; a newer version wrote it"));
   }
   mesh::bus::v1::ReplyRecord decoded;
   if (!decoded.ParseFromString(record.value) || decoded.body_case() == mesh::bus::v1::ReplyRecord::BODY_NOT_SET) {

@@ -14,6 +14,7 @@
 namespace sender {
 namespace {
 
+constexpr char kStatusType[] = "mesh.bus.v1.DeliveryStatus";
 constexpr base::Duration kRetryInitial = std::chrono::milliseconds(100);
 constexpr base::Duration kRetryMax = std::chrono::seconds(5);
 
@@ -45,6 +46,7 @@ void StatusConsumer::OnRevoked(const bus::TopicPartition& partition, bool) {
 void StatusConsumer::OnRecord(bus::Record record) {
   Begin(record);
   auto origin = std::make_shared<const bus::Record>(std::move(record));
+  if (!bus::IsOfType(origin->headers, kStatusType)) return Refuse(origin, bus::DeadLetterReason::kUnknownSchema, 1);
   mesh::bus::v1::DeliveryStatus status;
   if (!status.ParseFromString(origin->value)) return Refuse(origin, bus::DeadLetterReason::kUndecodable, 1);
   if (identity::KeyOf(status.conversation()).value() != origin->key) {

@@ -21,7 +21,7 @@ QueuedTurn DescribeTurn(const bus::Record& record, const account::AccountBook& a
   queued.offset = record.offset;
   queued.read_at = read_at;
   mesh::bus::v1::Turn turn;
-  if (!turn.ParseFromString(record.value) || turn.turn_id().size() != 32 ||
+  if (!bus::IsOfType(record.headers, kTurnType) || !turn.ParseFromString(record.value) || turn.turn_id().size() != 32 ||
       identity::KeyOf(turn.conversation()).value() != record.key) {
     return queued;
   }

@@ -79,6 +79,7 @@ TEST(TopicLabelTest, IsOneOfTheSevenOrOther) {
 
 TEST(DeadLetterReasonTest, WordsAreDistinctAndStable) {
   EXPECT_EQ(ToString(DeadLetterReason::kUndecodable), "undecodable");
+  EXPECT_EQ(ToString(DeadLetterReason::kUnknownSchema), "unknown_schema");
   EXPECT_EQ(ToString(DeadLetterReason::kKeyMismatch), "key_mismatch");
   EXPECT_EQ(ToString(DeadLetterReason::kUnknownAccount), "unknown_account");
   EXPECT_EQ(ToString(DeadLetterReason::kDeadline), "deadline");

@@ -167,6 +167,8 @@ TEST_F(ServiceTest, BadRequestIsInvalidArgumentAndCounted) {
   EXPECT_TRUE(absl::IsInvalidArgument(Append(bad)));
   bad = AppendOf(Conversation(std::string(257, 'u')), "first", 1, 1, "x");
   EXPECT_TRUE(absl::IsInvalidArgument(Append(bad)));
+  // Larger than gRPC takes: refused for good as well, by the client.
+  EXPECT_TRUE(absl::IsInvalidArgument(Append(AppendOf(Conversation("ana"), "first", 1, 1, std::string(5 << 20, 'x')))));
   EXPECT_TRUE(MetricIs(R"(session_rpc_total{code="INVALID_ARGUMENT",method="AppendTurn"} 2)"))
       << metrics_.ToPrometheusText();
 }

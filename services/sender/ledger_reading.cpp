@@ -1,0 +1,68 @@
+#include "services/sender/ledger_reading.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libs/base/byte_key.h"
+#include "libs/bus/headers.h"
+#include "libs/identity/identity.h"
+
+namespace sender {
+namespace {
+
+using mesh::bus::v1::LedgerRecord;
+using mesh::bus::v1::LedgerSent;
+
+constexpr std::size_t kKeyPartsMax = 5;
+
+// What the key of this record begins with: everything but the term of its writer, which only a CLAIM holds itself.
+std::vector<std::string> KeyPartsOf(const LedgerRecord& record) {
+  switch (record.body_case()) {
+    case LedgerRecord::kPlan:
+      return {"plan", record.plan().turn_id(), std::to_string(record.plan().generation()),
+              std::to_string(record.plan().kind())};
+    case LedgerRecord::kClaim:
+      return {"claim", record.claim().reply_id(), std::to_string(record.claim().term())};
+    case LedgerRecord::kSent:
+      // It takes the place of the CLAIM that it gives back.
+      return {record.sent().outcome() == LedgerSent::OUTCOME_RELEASED ? "claim" : "sent", record.sent().reply_id()};
+    case LedgerRecord::kEvidence:
+      if (!record.evidence().reply_id().empty()) return {"evidence", record.evidence().reply_id()};
+      return {"evidence", identity::KeyOf(record.evidence().conversation()).value(), record.evidence().message_id(),
+              record.evidence().text_digest()};
+    case LedgerRecord::kTakeover:
+      return {"takeover", record.takeover().owner()};
+    case LedgerRecord::kSupersede:
+      return {"supersede", record.supersede().turn_id()};
+    case LedgerRecord::BODY_NOT_SET:
+      break;
+  }
+  return {};
+}
+
+bool IsOwnKey(std::string_view key, const LedgerRecord& record) {
+  const std::optional<std::vector<std::string>> parts = base::SplitLengthPrefixed(key, kKeyPartsMax);
+  const std::vector<std::string> own = KeyPartsOf(record);
+  return parts && parts->size() >= own.size() && std::equal(own.begin(), own.end(), parts->begin());
+}
+
+}  // namespace
+
+LedgerReading ReadLedgerRecord(const bus::Record& record) {
+  LedgerReading reading;
+  if (!bus::IsOfType(record.headers, kLedgerRecordType)) {
+    reading.refusal = "unknown_schema";
+  } else if (record.value.empty() || !reading.record.ParseFromString(record.value)) {
+    reading.refusal = "undecodable";
+  } else if (reading.record.body_case() == LedgerRecord::BODY_NOT_SET) {
+    reading.refusal = "unknown_schema";  // a kind of record that this version does not have
+  } else if (!IsOwnKey(record.key, reading.record)) {
+    reading.refusal = "key_mismatch";
+  }
+  if (!reading.refusal.empty()) reading.record.Clear();
+  return reading;
+}
+
+}  // namespace sender

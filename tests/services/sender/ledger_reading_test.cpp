@@ -1,0 +1,97 @@
+#include "services/sender/ledger_reading.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "services/sender/ledger_record.h"
+
+namespace sender {
+namespace {
+
+const identity::ReplyId kReply(std::string(32, 'r'));
+
+mesh::bus::v1::ConversationId Conversation() {
+  mesh::bus::v1::ConversationId conversation;
+  conversation.set_tenant("acme");
+  conversation.set_user("ann");
+  return conversation;
+}
+
+bus::Record Written(const LedgerEntry& entry) {
+  bus::Record record;
+  record.key = entry.key;
+  record.value = entry.record.SerializeAsString();
+  record.headers = {{"ce_type", kLedgerRecordType}};
+  return record;
+}
+
+// One of each kind that the sender writes.
+std::vector<LedgerEntry> AllKinds() {
+  mesh::bus::v1::Reply reply;
+  reply.set_turn_id(std::string(32, 't'));
+  reply.set_generation(2);
+  *reply.mutable_conversation() = Conversation();
+  mesh::bus::v1::DeliveryStatus named;
+  named.set_reply_id_hex(std::string(64, 'a'));
+  mesh::bus::v1::DeliveryStatus unnamed;
+  *unnamed.mutable_conversation() = Conversation();
+  unnamed.set_message_id("mid.1");
+  unnamed.set_text_digest("digest");
+  return {MakePlan(reply, {"x"}, 1, 5, 0),
+          MakeClaim(kReply, 5, 0, 0),
+          MakeRelease(kReply, 5, 9, 0),
+          MakeSent(kReply, 5, 9, "m", 0),
+          MakeFailed(kReply, 5, 9, 1, "deadline", 0),
+          MakeParked(kReply, 5, 9, 0),
+          MakeSuperseded(kReply, 5, 0),
+          MakeSupersede(std::string(32, 't'), Conversation(), 2, 0),
+          MakeTakeover("a/1", 0),
+          MakeEvidence(named, 0),
+          MakeEvidence(unnamed, 0)};
+}
+
+TEST(LedgerReadingTest, EveryKindThatIsWrittenIsRead) {
+  for (const LedgerEntry& entry : AllKinds()) {
+    const LedgerReading reading = ReadLedgerRecord(Written(entry));
+    EXPECT_EQ(reading.refusal, "") << entry.record.DebugString();
+    EXPECT_EQ(reading.record.SerializeAsString(), entry.record.SerializeAsString());
+  }
+}
+
+TEST(LedgerReadingTest, AKeyThatIsAnotherRecordsIsRefused) {
+  const std::vector<LedgerEntry> entries = AllKinds();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    for (const std::string& key : {std::string(), std::string("poison"), entries[(i + 3) % entries.size()].key}) {
+      if (key == entries[i].key) continue;  // CLAIM and RELEASED, SENT and its kin share theirs
+      bus::Record record = Written(entries[i]);
+      record.key = key;
+      const LedgerReading reading = ReadLedgerRecord(record);
+      EXPECT_EQ(reading.refusal, "key_mismatch") << entries[i].record.DebugString();
+      EXPECT_EQ(reading.record.body_case(), mesh::bus::v1::LedgerRecord::BODY_NOT_SET);
+    }
+  }
+}
+
+TEST(LedgerReadingTest, WhatANewerVersionWroteIsRefused) {
+  bus::Record other_type = Written(MakeTakeover("a/1", 0));
+  other_type.headers = {{"ce_type", "mesh.bus.v2.LedgerRecord"}};
+  EXPECT_EQ(ReadLedgerRecord(other_type).refusal, "unknown_schema");
+  bus::Record other_kind = Written(MakeTakeover("a/1", 0));
+  other_kind.value = std::string("\x6a\x02\x08\x01", 4);  // field 13, a message
+  EXPECT_EQ(ReadLedgerRecord(other_kind).refusal, "unknown_schema");
+}
+
+TEST(LedgerReadingTest, BytesThatAreNoRecordAreRefused) {
+  for (const char* value : {"", "\xff\xff not a protobuf"}) {
+    bus::Record record = Written(MakeTakeover("a/1", 0));
+    record.value = value;
+    EXPECT_EQ(ReadLedgerRecord(record).refusal, "undecodable");
+  }
+  bus::Record without_headers = Written(MakeTakeover("a/1", 0));
+  without_headers.headers.clear();
+  EXPECT_EQ(ReadLedgerRecord(without_headers).refusal, "") << "as tools write them";
+}
+
+}  // namespace
+}  // namespace sender
