@@ -13,7 +13,6 @@ namespace bus {
 // Why a record was given up; the bounded vocabulary of DeadLetter.reason and of the metric label.
 enum class DeadLetterReason {
   kUndecodable,     // value is not the protobuf it should be
-  kUnknownSchema,   // written for a newer version than this one: requeue it after the upgrade
   kKeyMismatch,     // key differs from the conversation in the value
   kUnknownAccount,  // account is not configured any more
   kDeadline,        // retries used up the turn's time
@@ -23,14 +22,15 @@ enum class DeadLetterReason {
   kTooLarge,
   kPromptTooLong,  // the message leaves no room for an answer in the model's context
   kEmptyAnswer,    // the model said nothing
+  kUnknownSchema,  // written for a newer version than this one: requeue it after the upgrade
 };
 std::string_view ToString(DeadLetterReason reason);
 
 inline constexpr DeadLetterReason kDeadLetterReasons[] = {
-    DeadLetterReason::kUndecodable,    DeadLetterReason::kUnknownSchema, DeadLetterReason::kKeyMismatch,
-    DeadLetterReason::kUnknownAccount, DeadLetterReason::kDeadline,      DeadLetterReason::kRefused,
-    DeadLetterReason::kSendFailed,     DeadLetterReason::kPoison,        DeadLetterReason::kTooLarge,
-    DeadLetterReason::kPromptTooLong,  DeadLetterReason::kEmptyAnswer};
+    DeadLetterReason::kUndecodable, DeadLetterReason::kKeyMismatch,  DeadLetterReason::kUnknownAccount,
+    DeadLetterReason::kDeadline,    DeadLetterReason::kRefused,      DeadLetterReason::kSendFailed,
+    DeadLetterReason::kPoison,      DeadLetterReason::kTooLarge,     DeadLetterReason::kPromptTooLong,
+    DeadLetterReason::kEmptyAnswer, DeadLetterReason::kUnknownSchema};
 
 // Wraps `origin` whole and writes it; `on_delivery` as in Producer. The caller marks the origin done only after OK, so
 // a crash in between writes a copy: its ce_id, the origin's place, is that of the first. A record too large to wrap is

@@ -20,5 +20,6 @@ int RunDeadLetter(int argc, const char* const* argv);
 int RunSession(int argc, const char* const* argv);
 int RunSessionRebuild(int argc, const char* const* argv);  // `session rebuild`
 int RunTrace(int argc, const char* const* argv);
+int RunReplay(int argc, const char* const* argv);
 
 }  // namespace meshctl

@@ -62,10 +62,13 @@ absl::StatusOr<account::Account> FindAccount(const Connections& connections, std
   }
   if (found.size() == 1) return *match;
   if (found.empty()) {
-    return absl::NotFoundError(absl::StrCat("no such ", View(channel), " account in ", connections.accounts));
+    return absl::NotFoundError(
+        account_id.empty()
+            ? absl::StrCat("no ", View(channel), " account in ", connections.accounts)
+            : absl::StrCat("no ", View(channel), " account ", View(account_id), " in ", connections.accounts));
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("several ", View(channel), " accounts; choose one with --account=", absl::StrJoin(found, "|")));
+  return absl::InvalidArgumentError(absl::StrCat("several ", View(channel), " accounts in ", connections.accounts,
+                                                 "; choose one with --account=", absl::StrJoin(found, "|")));
 }
 
 base::MonotonicTime In(base::Duration duration) { return base::Clock::Real().Now() + duration; }

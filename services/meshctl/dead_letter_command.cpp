@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <functional>
@@ -7,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
-#include "libs/bus/group_lag.h"
-#include "libs/bus/log_reader.h"
 #include "libs/bus/producer.h"
 #include "libs/bus/topics.h"
 #include "libs/identity/identity.h"
@@ -17,6 +16,7 @@
 #include "proto/bus/v1/bus.pb.h"
 #include "services/meshctl/command.h"
 #include "services/meshctl/connections.h"
+#include "services/meshctl/read_topic.h"
 #include "services/meshctl/requeue.h"
 
 namespace meshctl {
@@ -24,24 +24,38 @@ namespace {
 
 using mesh::bus::v1::DeadLetter;
 
-constexpr auto kTimeout = std::chrono::seconds(30);
 constexpr std::size_t kRequeueMax = 10'000;  // letters in memory at once
 
 // A dead letter is named by where it stands: "partition-offset".
 std::string NameOf(const bus::Record& record) { return absl::StrCat(record.partition, "-", record.offset); }
 
-absl::Status ForEachDeadLetter(const Connections& connections,
-                               const std::function<bool(const bus::Record&, const DeadLetter&)>& visit) {
-  const std::string topic = bus::TopicName(connections.bus, bus::kDeadLetter);
-  const auto partitions = bus::PartitionsOf(connections.bus, topic, In(kTimeout));
-  if (!partitions.ok()) return partitions.status();
-  return bus::ReadThrough(
-      connections.bus, "meshctl", *partitions,
-      [&](const bus::Record& record) {
-        DeadLetter letter;
-        return !letter.ParseFromString(record.value) || visit(record, letter);
-      },
-      In(kTimeout));
+std::string OriginOf(const DeadLetter& letter) {
+  return absl::StrCat(letter.origin_topic(), "/", letter.origin_partition(), "/", letter.origin_offset());
+}
+
+// What was passed over while letters were read.
+struct PassedOver {
+  std::size_t copies = 0;      // a service that dies right behind a letter writes it again
+  std::size_t unreadable = 0;  // not a DeadLetter
+};
+
+// Each letter once: the first of those about the same record.
+absl::StatusOr<PassedOver> ForEachDeadLetter(const Connections& connections,
+                                             const std::function<void(const bus::Record&, const DeadLetter&)>& visit) {
+  PassedOver passed_over;
+  absl::flat_hash_set<std::string> seen;  // places, with their bytes in case that the topic was made anew
+  const absl::Status status = ReadTopic(connections.bus, bus::kDeadLetter, {}, [&](const bus::Record& record) {
+    DeadLetter letter;
+    if (!letter.ParseFromString(record.value)) {
+      ++passed_over.unreadable;
+    } else if (!seen.insert(absl::StrCat(OriginOf(letter), " ", absl::HashOf(letter.original_value()))).second) {
+      ++passed_over.copies;
+    } else {
+      visit(record, letter);
+    }
+  });
+  if (!status.ok()) return status;
+  return passed_over;
 }
 
 void PrintLetter(const bus::Record& record, const DeadLetter& letter) {
@@ -56,8 +70,7 @@ void PrintLetter(const bus::Record& record, const DeadLetter& letter) {
   json.Field("service", letter.service());
   json.Field("attempts", letter.attempts());
   json.Field("generation", letter.generation());
-  json.Field("origin",
-             absl::StrCat(letter.origin_topic(), "/", letter.origin_partition(), "/", letter.origin_offset()));
+  json.Field("origin", OriginOf(letter));
   json.Field("conversation", letter.has_conversation() ? identity::ForLog(letter.conversation()) : "");
   json.Field("message_id", is_turn ? turn.message_id() : "");
   json.Field("bytes", letter.original_value().size());
@@ -67,13 +80,16 @@ void PrintLetter(const bus::Record& record, const DeadLetter& letter) {
 
 int List(const Connections& connections) {
   std::size_t count = 0;
-  const absl::Status status = ForEachDeadLetter(connections, [&](const bus::Record& record, const DeadLetter& letter) {
+  const auto passed_over = ForEachDeadLetter(connections, [&](const bus::Record& record, const DeadLetter& letter) {
     PrintLetter(record, letter);
     ++count;
-    return true;
   });
-  if (!status.ok()) return Fail("dead-letter list", status);
+  if (!passed_over.ok()) return Fail("dead-letter list", passed_over.status());
   std::fprintf(stderr, "%zu dead letters\n", count);
+  if (passed_over->copies > 0) std::fprintf(stderr, "%zu copies of them are not shown\n", passed_over->copies);
+  if (passed_over->unreadable > 0) {
+    std::fprintf(stderr, "%zu records could not be read\n", passed_over->unreadable);
+  }
   return 0;
 }
 
@@ -88,15 +104,14 @@ absl::StatusOr<std::map<std::string, Found>> FindLetters(const Connections& conn
                                                          const std::string& reason) {
   std::map<std::string, Found> found;
   bool too_many = false;
-  const absl::Status status = ForEachDeadLetter(connections, [&](const bus::Record& record, const DeadLetter& letter) {
+  const auto passed_over = ForEachDeadLetter(connections, [&](const bus::Record& record, const DeadLetter& letter) {
     const std::string name = NameOf(record);
     const bool named = std::ranges::find(names, name) != names.end();
-    if (!named && (!names.empty() || (!reason.empty() && letter.reason() != reason))) return true;
-    too_many = found.size() >= kRequeueMax;
+    if (!named && (!names.empty() || (!reason.empty() && letter.reason() != reason))) return;
+    too_many |= found.size() >= kRequeueMax;
     if (!too_many) found[name] = {letter, record.headers};
-    return !too_many && (names.empty() || found.size() < names.size());
   });
-  if (!status.ok()) return status;
+  if (!passed_over.ok()) return passed_over.status();
   if (too_many)
     return absl::OutOfRangeError(absl::StrCat("more than ", kRequeueMax, " letters; narrow them with --reason"));
   return found;

@@ -5,34 +5,20 @@
 
 #include "libs/bus/headers.h"
 #include "libs/channel/codec.h"
+#include "libs/channel/identity_change.h"
 #include "libs/identity/identity.h"
 #include "libs/session/user_text.h"
+#include "services/meshctl/log_records.h"
 
 namespace meshctl {
 namespace {
 
 using mesh::bus::v1::Turn;
+using mesh::session::v1::AppendTurnRequest;
 
-constexpr std::size_t kTurnIdBytes = 32;
 constexpr std::string_view kUnsentText = "[The user withdrew this message]";
 // Of one entry, beyond its texts: the maps' nodes and the protobuf.
 constexpr std::size_t kEntryBytes = 600;
-
-// Decodes what a worker would have taken; others ended as dead letters.
-std::optional<Turn> DecodeTurn(const bus::Record& record) {
-  Turn turn;
-  if (!turn.ParseFromString(record.value) || turn.turn_id().size() != kTurnIdBytes) return std::nullopt;
-  if (identity::KeyOf(turn.conversation()).value() != record.key) return std::nullopt;
-  return turn;
-}
-
-// The message that the user took back; empty when the event is none. WhatsApp: revoke; Messenger and Instagram:
-// is_deleted.
-std::string_view UnsentMessage(const Turn& turn) {
-  if (turn.kind() != mesh::bus::v1::TURN_KIND_EVENT) return {};
-  if (turn.type() != "revoke" && turn.type() != "is_deleted") return {};
-  return turn.reply_to_message_id();
-}
 
 // Without the model's tokenizer: about three bytes a token, and what a chat template puts around a message.
 std::int32_t EstimatedTokens(std::string_view text) { return static_cast<std::int32_t>((text.size() + 2) / 3 + 8); }
@@ -56,13 +42,18 @@ void HistoryJoin::Learn(const bus::Record& record) {
     deletions_[record.key] = {turn->conversation(), record.offset, record.timestamp_ms};
   } else if (const std::string_view message = UnsentMessage(*turn); !message.empty()) {
     unsent_.insert(identity::MakeTurnId(turn->conversation(), message).value());
+  } else if (const auto change = channel::FindIdentityChange(*turn)) {
+    mesh::session::v1::LinkIdentityRequest link;
+    *link.mutable_old_conversation() = change->old_conversation;
+    *link.mutable_new_conversation() = change->new_conversation;
+    link.set_changed_at_ms(change->changed_at_ms);
+    links_.push_back(std::move(link));
   }
 }
 
 void HistoryJoin::OnTurn(const bus::Record& record) {
   const std::optional<Turn> turn = DecodeTurn(record);
-  if (!turn) return;
-  if (turn->kind() != mesh::bus::v1::TURN_KIND_MESSAGE && turn->kind() != mesh::bus::v1::TURN_KIND_POSTBACK) return;
+  if (!turn || !WantsAnswer(*turn)) return;
   const std::uint32_t generation = bus::GenerationOf(record.headers);
   Key key = KeyOf(turn->turn_id(), generation);
   if (waiting_.contains(key)) return;  // a webhook that was retried: the first one is answered
@@ -74,8 +65,7 @@ void HistoryJoin::OnTurn(const bus::Record& record) {
   stored->set_generation(generation);
   stored->set_turns_offset(record.offset);
   stored->set_accepted_at_ms(turn->accepted_at_ms());
-  const auto deleted = deletions_.find(record.key);
-  if (deleted == deletions_.end() || record.offset > deleted->second.turns_offset) {
+  if (!IsDeleted(record.key, record.offset)) {
     const bool unsent = unsent_.contains(turn->turn_id());
     stored->set_user_text(unsent ? std::string(kUnsentText) : session::UserText(*turn));
     stored->set_user_tokens(EstimatedTokens(stored->user_text()));
@@ -88,69 +78,69 @@ void HistoryJoin::OnTurn(const bus::Record& record) {
 }
 
 std::optional<HistoryJoin::Call> HistoryJoin::OnReply(const bus::Record& record) {
-  mesh::bus::v1::ReplyRecord decoded;
-  if (!decoded.ParseFromString(record.value)) return std::nullopt;
-  if (decoded.has_supersede()) return OnSupersede(record, decoded.supersede());
-  if (!decoded.has_reply()) return std::nullopt;
-  const mesh::bus::v1::Reply& reply = decoded.reply();
-  if (reply.turn_id().size() != kTurnIdBytes || identity::KeyOf(reply.conversation()).value() != record.key) {
-    return std::nullopt;
-  }
+  const std::optional<mesh::bus::v1::ReplyRecord> decoded = DecodeReply(record);
+  if (!decoded) return std::nullopt;
+  if (decoded->has_supersede()) return OnSupersede(record, decoded->supersede());
+  const mesh::bus::v1::Reply& reply = decoded->reply();
   // Stands beside the reply that could not be sent, which is the turn's.
   if (reply.kind() == mesh::bus::v1::REPLY_KIND_FALLBACK) return std::nullopt;
-  const auto deleted = deletions_.find(record.key);
-  if (std::optional<mesh::session::v1::AppendTurnRequest> found =
-          Take(reply.turn_id(), reply.generation(), record.offset)) {
-    mesh::session::v1::AppendTurnRequest request = *std::move(found);
-    auto* turn = request.mutable_turn();
-    // Deleted: the call only makes it known as finished, so that a retried webhook is not answered again.
-    if (deleted == deletions_.end() || turn->turns_offset() > deleted->second.turns_offset) {
-      turn->set_reply_text(reply.text());
+  if (std::optional<AppendTurnRequest> request = TakeWaiting(record, reply.turn_id(), reply.generation())) {
+    auto* turn = request->mutable_turn();
+    if (!IsDeleted(record.key, turn->turns_offset())) {
+      turn->set_reply_text(session::HistoryText(reply.text()));
       turn->set_reply_tokens(EstimatedTokens(reply.text()));
     }
     // Web and API clients read the relay: there is no send that could tell more.
     if (channel::FindCodec(reply.conversation().channel()) == nullptr) {
       turn->set_outcome(mesh::session::v1::OUTCOME_SENT);
     }
-    return request;
-  }
-  if (gone_.contains(Prefix(reply.turn_id()))) {
-    ++unjoined_;
-    return std::nullopt;
+    return *std::move(request);
   }
   // A reply that was requeued has no turn record of its own.
-  if (reply.generation() == 0) return std::nullopt;
+  if (reply.generation() == 0 || gone_.contains(Prefix(reply.turn_id()))) return std::nullopt;
+  const auto deleted = deletions_.find(record.key);
   if (deleted != deletions_.end() && record.timestamp_ms <= deleted->second.at_ms) return std::nullopt;
   mesh::session::v1::SetOutcomeRequest request;
   *request.mutable_conversation() = reply.conversation();
   request.set_turn_id(reply.turn_id());
   request.set_generation(reply.generation());
-  request.set_reply_text(reply.text());
+  request.set_reply_text(session::HistoryText(reply.text()));
   request.set_reply_tokens(reply.completion_tokens());
   request.set_replies_offset(record.offset);
   return request;
 }
 
+// Nothing is said to the turn, and later ones are answered in knowledge of its words. Where a reply stands before this
+// record the turn does not wait any more, and the ledger tells which of the two came in time.
 std::optional<HistoryJoin::Call> HistoryJoin::OnSupersede(const bus::Record& record,
                                                           const mesh::bus::v1::Supersede& supersede) {
-  if (identity::KeyOf(supersede.conversation()).value() != record.key) return std::nullopt;
-  std::optional<mesh::session::v1::AppendTurnRequest> request =
-      Take(supersede.turn_id(), /*generation=*/0, record.offset);
-  if (request) return *std::move(request);
-  if (supersede.turn_id().size() == kTurnIdBytes && gone_.contains(Prefix(supersede.turn_id()))) ++unjoined_;
-  return std::nullopt;
+  std::optional<AppendTurnRequest> request = TakeWaiting(record, supersede.turn_id(), /*generation=*/0);
+  if (!request) return std::nullopt;
+  if (channel::FindCodec(supersede.conversation().channel()) == nullptr) {
+    request->mutable_turn()->set_outcome(mesh::session::v1::OUTCOME_SUPERSEDED);
+  }
+  return *std::move(request);
 }
 
-std::optional<mesh::session::v1::AppendTurnRequest> HistoryJoin::Take(const std::string& turn_id,
-                                                                      std::uint32_t generation,
-                                                                      std::int64_t replies_offset) {
+std::optional<mesh::session::v1::AppendTurnRequest> HistoryJoin::TakeWaiting(const bus::Record& record,
+                                                                             const std::string& turn_id,
+                                                                             std::uint32_t generation) {
   const auto found = waiting_.find(KeyOf(turn_id, generation));
-  if (found == waiting_.end()) return std::nullopt;
-  mesh::session::v1::AppendTurnRequest request = std::move(found->second.request);
+  if (found == waiting_.end()) {
+    if (gone_.contains(Prefix(turn_id))) ++unjoined_;
+    return std::nullopt;
+  }
+  AppendTurnRequest request = std::move(found->second.request);
   bytes_ -= found->second.bytes;
   waiting_.erase(found);
-  request.mutable_turn()->set_replies_offset(replies_offset);
+  request.mutable_turn()->set_replies_offset(record.offset);
   return request;
+}
+
+// Then the call only makes the turn known as finished, so that a retried webhook is not answered again.
+bool HistoryJoin::IsDeleted(const std::string& key, std::int64_t turns_offset) const {
+  const auto deleted = deletions_.find(key);
+  return deleted != deletions_.end() && turns_offset <= deleted->second.turns_offset;
 }
 
 void HistoryJoin::MakeRoom() {

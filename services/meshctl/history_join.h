@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
@@ -18,9 +19,10 @@ namespace meshctl {
 
 // What one partition of `turns` and `replies` says was said, as the calls that bring it back to session. Pure.
 //
-// Two passes: Learn takes all of `turns` for what was deleted, because a deletion stands behind what it deletes. Then
-// OnTurn and OnReply take both topics side by side, each in order, turns a little ahead: a turn waits here for its
-// reply. It does not matter which of several replies of a turn comes here, session keeps the first.
+// Two passes: Learn takes all of `turns` for what was deleted, because a deletion stands behind what it deletes, and
+// for identities that changed. Then OnTurn and OnReply take both topics side by side, each in order, turns a little
+// ahead: a turn waits here for its reply, or for the record that withdraws it, as one that was merged into a later
+// message. It does not matter which of several replies of a turn comes here, session keeps the first.
 //
 // Memory: turns that wait, at most `bytes_max`; most of them were never to be answered. The oldest go first, and a
 // reply
@@ -38,6 +40,7 @@ class HistoryJoin {
     std::int64_t at_ms = 0;
   };
   const std::map<std::string, Deletion>& deletions() const { return deletions_; }  // by record key; the last of each
+  const std::vector<mesh::session::v1::LinkIdentityRequest>& links() const { return links_; }  // in the log's order
 
   // Second pass.
   using Call = std::variant<mesh::session::v1::AppendTurnRequest, mesh::session::v1::SetOutcomeRequest>;
@@ -54,16 +57,17 @@ class HistoryJoin {
     std::size_t bytes = 0;
   };
   static Key KeyOf(const std::string& turn_id, std::uint32_t generation);
-  // A withdrawn turn comes back without a reply: the user's words stay, and it counts as finished.
   std::optional<Call> OnSupersede(const bus::Record& record, const mesh::bus::v1::Supersede& supersede);
-  // The turn that waits, as answered at that offset.
-  std::optional<mesh::session::v1::AppendTurnRequest> Take(const std::string& turn_id, std::uint32_t generation,
-                                                           std::int64_t replies_offset);
+  // The turn that waits, with the offset of `record`, which ends its wait.
+  std::optional<mesh::session::v1::AppendTurnRequest> TakeWaiting(const bus::Record& record, const std::string& turn_id,
+                                                                  std::uint32_t generation);
+  bool IsDeleted(const std::string& key, std::int64_t turns_offset) const;
   void MakeRoom();
 
   const std::size_t bytes_max_;
   std::map<std::string, Deletion> deletions_;
   absl::flat_hash_set<std::string> unsent_;  // turn ids
+  std::vector<mesh::session::v1::LinkIdentityRequest> links_;
 
   absl::flat_hash_map<Key, Waiting> waiting_;
   std::deque<Key> by_age_;  // of waiting_, and some that have left it

@@ -2,7 +2,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "libs/bus/group_lag.h"
 #include "libs/bus/topics.h"
@@ -32,6 +34,15 @@ void PrintJson(std::string_view group, const bus::PartitionLag& lag) {
   std::printf("%s\n", std::move(json).Take().c_str());
 }
 
+void PrintRow(std::string_view group, std::string_view topic, std::string_view partition, std::string_view committed,
+              std::string_view end, std::string_view lag) {
+  const auto print = [](int width, std::string_view cell) {
+    std::printf("%*.*s ", width, static_cast<int>(cell.size()), cell.data());
+  };
+  print(-16, group), print(-20, topic), print(9, partition), print(12, committed), print(12, end);
+  std::printf("%8.*s\n", static_cast<int>(lag.size()), lag.data());
+}
+
 }  // namespace
 
 int RunLag(int argc, const char* const* argv) {
@@ -47,25 +58,30 @@ int RunLag(int argc, const char* const* argv) {
   table.AddExample("meshctl lag --json", "every partition, for programs");
   if (const std::optional<int> code = ParseCommand(table, argc, argv)) return *code;
 
-  if (!as_json)
-    std::printf("%-16s %-20s %9s %12s %12s %8s\n", "GROUP", "TOPIC", "PARTITION", "COMMITTED", "END", "LAG");
+  // All before the first line: half a table would look like an answer.
+  std::vector<std::pair<std::string_view, std::vector<bus::PartitionLag>>> groups;
   for (const auto& [group, name] : kReaders) {
-    const std::string topic = bus::TopicName(connections.bus, name);
-    const auto lags = bus::GroupTopicLag(connections.bus, std::string(group), topic).Look(In(kTimeout));
-    if (!lags.ok()) return Fail("lag", lags.status());
+    auto lags = bus::GroupTopicLag(connections.bus, std::string(group), bus::TopicName(connections.bus, name))
+                    .Look(In(kTimeout));
+    if (!lags.ok()) return Fail("lag: is the mesh running?", lags.status());
+    groups.emplace_back(group, *std::move(lags));
+  }
+  if (!as_json) PrintRow("GROUP", "TOPIC", "PARTITION", "COMMITTED", "END", "LAG");
+  for (const auto& [group, lags] : groups) {
     std::int64_t total = 0;
-    for (const bus::PartitionLag& lag : *lags) {
+    for (const bus::PartitionLag& lag : lags) {
       total += lag.lag();
-      if (as_json) PrintJson(group, lag);
-      if (as_json) continue;
-      if (!all && lag.lag() == 0) continue;
-      std::printf("%-16s %-20s %9d %12lld %12lld %8lld\n", std::string(group).c_str(), topic.c_str(),
-                  lag.partition.partition, static_cast<long long>(lag.committed), static_cast<long long>(lag.end),
-                  static_cast<long long>(lag.lag()));
+      if (as_json) {
+        PrintJson(group, lag);
+      } else if (all || lag.lag() != 0) {
+        PrintRow(group, lag.partition.topic, std::to_string(lag.partition.partition),
+                 lag.committed < 0 ? "never" : std::to_string(lag.committed), std::to_string(lag.end),
+                 std::to_string(lag.lag()));
+      }
     }
-    if (as_json) continue;
-    std::printf("%-16s %-20s %9s %12s %12s %8lld\n", std::string(group).c_str(), topic.c_str(), "all", "", "",
-                static_cast<long long>(total));
+    if (!as_json && !lags.empty()) {
+      PrintRow(group, lags.front().partition.topic, "all", "", "", std::to_string(total));
+    }
   }
   return 0;
 }

@@ -14,6 +14,7 @@ constexpr meshctl::Command kCommands[] = {
     {"dead-letter", "list or requeue what was given up", meshctl::RunDeadLetter},
     {"session", "show or forget a conversation; rebuild all from the log", meshctl::RunSession},
     {"trace", "follow one message through topics, ledger and history", meshctl::RunTrace},
+    {"replay", "what became of a conversation's messages; put back what was lost", meshctl::RunReplay},
 };
 
 int PrintUsage(std::FILE* out, int code) {

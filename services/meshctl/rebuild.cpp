@@ -5,11 +5,15 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <functional>
+#include <future>
 #include <limits>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "libs/base/clock.h"
@@ -19,6 +23,7 @@
 #include "libs/identity/identity.h"
 #include "services/meshctl/history_join.h"
 #include "services/meshctl/ledger_outcomes.h"
+#include "services/meshctl/log_records.h"
 #include "services/meshctl/session_calls.h"
 
 namespace meshctl {
@@ -26,6 +31,7 @@ namespace {
 
 constexpr auto kReadPatience = std::chrono::seconds(60);
 constexpr auto kCallPatience = std::chrono::seconds(60);
+constexpr auto kRepeatDelay = std::chrono::milliseconds(200);
 constexpr auto kProgressInterval = std::chrono::seconds(2);
 // Clocks of the processes that wrote the three topics differ by less, so a turn is read before its reply, and a reply
 // before what became of it. Where they differ by more nothing breaks: an outcome waits in session for its turn.
@@ -34,6 +40,41 @@ constexpr std::int64_t kClockSkewMs = 60'000;
 constexpr std::size_t kLedgerTurnBytes = 1024;
 
 base::MonotonicTime Now() { return base::Clock::Real().Now(); }
+
+// Repeats a call while session is away.
+absl::Status UntilAnswered(const std::function<absl::Status()>& call) {
+  const base::MonotonicTime deadline = Now() + kCallPatience;
+  while (true) {
+    absl::Status status = call();
+    const bool is_away = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+    if (!is_away || Now() >= deadline) return status;
+    std::this_thread::sleep_for(kRepeatDelay);
+  }
+}
+
+absl::Status LinkAndWait(session::Client* client, const mesh::session::v1::LinkIdentityRequest& link) {
+  std::promise<absl::Status> answered;
+  client->LinkIdentity(link, {}, [&](const auto& response) { answered.set_value(response.status()); });
+  return answered.get_future().get();
+}
+
+// Before any text is brought back, so that it goes to the conversation that has it now. Oldest first, from whichever
+// partition: a later change must find the earlier one.
+absl::Status RepeatLinks(session::Client* client, std::vector<mesh::session::v1::LinkIdentityRequest> links,
+                         RebuildResult* result) {
+  std::ranges::stable_sort(links, {}, [](const auto& link) { return link.changed_at_ms(); });
+  for (const mesh::session::v1::LinkIdentityRequest& link : links) {
+    const absl::Status status = UntilAnswered([&] { return LinkAndWait(client, link); });
+    if (absl::IsInvalidArgument(status)) {
+      ++result->refused;
+    } else if (!status.ok()) {
+      return status;
+    } else {
+      ++result->links;
+    }
+  }
+  return absl::OkStatus();
+}
 
 class PartitionRebuild {
  public:
@@ -46,8 +87,21 @@ class PartitionRebuild {
         join_(static_cast<std::size_t>(options.memory_mb) << 19),
         outcomes_((static_cast<std::size_t>(options.memory_mb) << 19) / kLedgerTurnBytes) {}
 
+  // First, for all partitions: what was deleted, and who has become whom.
+  absl::Status Learn() {
+    absl::StatusOr<CursorPtr> turns = Open(bus::kTurns);
+    if (!turns.ok()) return turns.status();
+    while (true) {
+      const auto record = (*turns)->Peek(Now() + kReadPatience);
+      if (!record.ok()) return record.status();
+      if (*record == nullptr) return absl::OkStatus();
+      join_.Learn(**record);
+      (*turns)->Pop();
+    }
+  }
+  const std::vector<mesh::session::v1::LinkIdentityRequest>& links() const { return join_.links(); }
+
   absl::Status Run(RebuildResult* result, const std::function<void(double fraction)>& progress) {
-    if (absl::Status status = LearnDeletions(); !status.ok()) return status;
     if (absl::Status status = RepeatDeletions(); !status.ok()) return status;
     if (absl::Status status = ReplayAll(progress); !status.ok()) return status;
     if (absl::Status status = calls_->Drain(); !status.ok()) return status;
@@ -64,18 +118,6 @@ class PartitionRebuild {
                                 options_.from_ms, Now() + kReadPatience);
   }
 
-  absl::Status LearnDeletions() {
-    absl::StatusOr<CursorPtr> turns = Open(bus::kTurns);
-    if (!turns.ok()) return turns.status();
-    while (true) {
-      const auto record = (*turns)->Peek(Now() + kReadPatience);
-      if (!record.ok()) return record.status();
-      if (*record == nullptr) return absl::OkStatus();
-      join_.Learn(**record);
-      (*turns)->Pop();
-    }
-  }
-
   // Before any text is brought back: from here on session refuses what was deleted, whoever brings it.
   absl::Status RepeatDeletions() {
     for (const auto& [key, deletion] : join_.deletions()) {
@@ -83,11 +125,7 @@ class PartitionRebuild {
       mesh::session::v1::ForgetRequest request;
       *request.mutable_conversation() = deletion.conversation;
       request.set_turns_offset(deletion.turns_offset);
-      const base::MonotonicTime deadline = Now() + kCallPatience;
-      absl::Status status;
-      do {
-        status = client_->Forget(request, {}).status();
-      } while ((absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) && Now() < deadline);
+      const absl::Status status = UntilAnswered([&] { return client_->Forget(request, {}).status(); });
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
@@ -136,9 +174,9 @@ class PartitionRebuild {
       }
       return calls_->SetOutcome(record.key, std::get<mesh::session::v1::SetOutcomeRequest>(std::move(*call)));
     }
-    mesh::bus::v1::LedgerRecord entry;
-    if (!entry.ParseFromString(record.value)) return absl::OkStatus();
-    std::optional<mesh::session::v1::SetOutcomeRequest> report = outcomes_.Apply(record.offset, entry);
+    const std::optional<mesh::bus::v1::LedgerRecord> entry = DecodeLedger(record);
+    if (!entry) return absl::OkStatus();
+    std::optional<mesh::session::v1::SetOutcomeRequest> report = outcomes_.Apply(record.offset, *entry);
     if (!report) return absl::OkStatus();
     const std::string key = identity::KeyOf(report->conversation()).value();
     return calls_->SetOutcome(key, *std::move(report));
@@ -169,21 +207,27 @@ absl::Status Rebuild(const RebuildOptions& options, session::Client* client, Reb
       bus::PartitionsOf(options.bus, bus::TopicName(options.bus, bus::kTurns), Now() + kReadPatience);
   if (!partitions.ok()) return partitions.status();
   SessionCalls calls(client, static_cast<std::size_t>(options.calls_max), kCallPatience);
+  std::vector<std::unique_ptr<PartitionRebuild>> rebuilds;
+  std::vector<mesh::session::v1::LinkIdentityRequest> links;
+  for (const bus::TopicPartition& partition : *partitions) {
+    rebuilds.push_back(std::make_unique<PartitionRebuild>(options, client, &calls, partition.partition));
+    if (absl::Status status = rebuilds.back()->Learn(); !status.ok()) return status;
+    links.insert(links.end(), rebuilds.back()->links().begin(), rebuilds.back()->links().end());
+  }
+  absl::Status status = RepeatLinks(client, std::move(links), result);
   base::MonotonicTime told_at = Now();
-  absl::Status status;
-  for (std::size_t i = 0; i < partitions->size() && status.ok(); ++i) {
-    PartitionRebuild rebuild(options, client, &calls, (*partitions)[i].partition);
-    status = rebuild.Run(result, [&](double fraction) {
+  for (std::size_t i = 0; i < rebuilds.size() && status.ok(); ++i) {
+    status = rebuilds[i]->Run(result, [&](double fraction) {
       if (!options.progress || Now() - told_at < kProgressInterval) return;
       told_at = Now();
-      std::fprintf(stderr, "partition %zu of %zu: %3.0f %%, %lld turns, %lld outcomes so far\n", i + 1,
-                   partitions->size(), 100 * fraction, static_cast<long long>(calls.appended()),
-                   static_cast<long long>(calls.outcomes()));
+      std::fprintf(stderr, "partition %zu of %zu: %3.0f %%, %lld turns, %lld outcomes so far\n", i + 1, rebuilds.size(),
+                   100 * fraction, static_cast<long long>(calls.appended()), static_cast<long long>(calls.outcomes()));
     });
+    rebuilds[i].reset();  // with all that it remembered
   }
   result->turns = calls.appended();
   result->outcomes = calls.outcomes();
-  result->refused = calls.refused();
+  result->refused += calls.refused();
   return status;
 }
 

@@ -37,7 +37,11 @@ absl::StatusOr<bus::OutgoingRecord> RequeuedRecord(const mesh::bus::v1::DeadLett
   }
   const std::string id =
       base::StrCat(topic, "/", letter.origin_partition(), "/", letter.origin_offset(), "/", generation);
-  const char* type = is_turn ? "mesh.bus.v1.Turn" : is_reply ? "mesh.bus.v1.ReplyRecord" : "mesh.bus.v1.DeliveryStatus";
+  // What a newer version wrote stays of its type, or it would be read as what it is not.
+  std::string_view type = bus::FindHeader(headers, bus::kOriginTypeHeader);
+  if (type.empty()) {
+    type = is_turn ? "mesh.bus.v1.Turn" : is_reply ? "mesh.bus.v1.ReplyRecord" : "mesh.bus.v1.DeliveryStatus";
+  }
   record.headers = bus::MakeHeaders(bus::TraceOf(headers), type, id, "meshctl", now_ms);
   record.headers.emplace_back(std::string(bus::kGenerationHeader), std::to_string(generation));
   return record;

@@ -6,6 +6,7 @@
 #include "libs/base/hex.h"
 #include "libs/base/str_cat.h"
 #include "libs/bus/headers.h"
+#include "libs/bus/topics.h"
 #include "services/meshctl/outcome_name.h"
 
 namespace meshctl {
@@ -73,6 +74,13 @@ void Timeline::Add(const bus::Record& record, std::int64_t at_ms, std::string wh
                       base::StrCat(record.topic, "/", record.partition, "/", record.offset), std::move(what)});
 }
 
+bool Timeline::IsCopy(const bus::Record& record) {
+  const std::string_view id = bus::FindHeader(record.headers, "ce_id");
+  // In `replies` a second record of a turn is no copy: a re-run may say something else.
+  return !id.empty() && !record.topic.ends_with(bus::kReplies) &&
+         !copies_seen_.insert(base::StrCat(record.topic, " ", id)).second;
+}
+
 void Timeline::OnTurn(const bus::Record& record) {
   mesh::bus::v1::Turn turn;
   if (!turn.ParseFromString(record.value) || turn.message_id() != message_id_) return;
@@ -100,7 +108,7 @@ void Timeline::OnReply(const bus::Record& record) {
     return;
   }
   const mesh::bus::v1::Reply& reply = value.reply();
-  if (reply.turn_id() != turn_id_) return;
+  if (reply.turn_id() != turn_id_ || IsCopy(record)) return;
   for (std::uint32_t part = 0; part < kPartsMax; ++part) {
     reply_ids_.insert(
         identity::MakeReplyId(identity::TurnId(turn_id_), reply.generation(), reply.kind(), part).value());
@@ -157,7 +165,7 @@ void Timeline::OnDeadLetter(const bus::Record& record) {
   mesh::bus::v1::ReplyRecord reply;
   const bool is_turn = turn.ParseFromString(letter.original_value()) && turn.turn_id() == turn_id_;
   const bool is_reply = reply.ParseFromString(letter.original_value()) && reply.reply().turn_id() == turn_id_;
-  if (!is_turn && !is_reply) return;
+  if ((!is_turn && !is_reply) || IsCopy(record)) return;
   Add(record, letter.dead_at_ms(),
       base::StrCat("given up by ", letter.service(), ": ", letter.reason(), " (", letter.detail(),
                    "); back to work: meshctl dead-letter requeue ", record.partition, "-", record.offset));

@@ -44,6 +44,8 @@ class Timeline {
 
  private:
   void Add(const bus::Record& record, std::int64_t at_ms, std::string what);
+  // Dead letters and parked replies are written at least once; copies have the same id.
+  bool IsCopy(const bus::Record& record);
 
   const std::string message_id_;
   std::optional<mesh::bus::v1::ConversationId> conversation_;
@@ -53,6 +55,7 @@ class Timeline {
   absl::flat_hash_set<std::string> replies_seen_;      // topic, generation and kind: only the first of each counts
   absl::flat_hash_set<std::string> reply_ids_;         // raw bytes
   absl::flat_hash_set<std::string> sent_message_ids_;  // the platform's ids of our messages
+  absl::flat_hash_set<std::string> copies_seen_;       // topic and id of what is written at least once
   std::vector<TimelineEntry> entries_;
 };
 

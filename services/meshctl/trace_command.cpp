@@ -1,50 +1,24 @@
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "libs/bus/group_lag.h"
-#include "libs/bus/log_reader.h"
 #include "libs/bus/topics.h"
 #include "libs/identity/identity.h"
 #include "libs/json/writer.h"
 #include "services/meshctl/command.h"
 #include "services/meshctl/connections.h"
+#include "services/meshctl/read_topic.h"
 #include "services/meshctl/timeline.h"
 
 namespace meshctl {
 namespace {
 
-using mesh::bus::v1::LedgerRecord;
-
-constexpr auto kTimeout = std::chrono::seconds(60);
-
-// Reads one topic from its start: a tool's way, which takes seconds on a log of gigabytes. `key` limits it to the
-// conversation's partition; empty for all.
-absl::Status ReadTopic(const Connections& connections, std::string_view topic, const std::string& key,
-                       const std::function<void(const bus::Record&)>& take) {
-  auto partitions = bus::PartitionsOf(connections.bus, bus::TopicName(connections.bus, topic), In(kTimeout));
-  if (!partitions.ok()) return partitions.status();
-  if (!key.empty() && !partitions->empty()) {
-    const std::int32_t only = bus::PartitionFor(key, static_cast<std::int32_t>(partitions->size()));
-    partitions->assign(1, bus::TopicPartition{partitions->front().topic, only});
-  }
-  return bus::ReadThrough(
-      connections.bus, "meshctl", *partitions,
-      [&](const bus::Record& record) {
-        take(record);
-        return true;
-      },
-      In(kTimeout));
-}
-
 absl::Status ReadLog(const Connections& connections, const std::string& message_id, Timeline& timeline) {
   absl::Status status =
-      ReadTopic(connections, bus::kTurns, "", [&](const bus::Record& record) { timeline.OnTurn(record); });
+      ReadTopic(connections.bus, bus::kTurns, "", [&](const bus::Record& record) { timeline.OnTurn(record); });
   if (!status.ok()) return status;
   if (!timeline.conversation()) {
     return absl::NotFoundError(absl::StrCat("no record of ", message_id, " in ",
@@ -57,7 +31,7 @@ absl::Status ReadLog(const Connections& connections, const std::string& message_
         std::pair{bus::kSendLedger, &Timeline::OnLedger}, std::pair{bus::kStatuses, &Timeline::OnStatus},
         std::pair{bus::kDeadLetter, &Timeline::OnDeadLetter}}) {
     const auto method = take;
-    status = ReadTopic(connections, topic, key, [&](const bus::Record& record) { (timeline.*method)(record); });
+    status = ReadTopic(connections.bus, topic, key, [&](const bus::Record& record) { (timeline.*method)(record); });
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -94,7 +68,7 @@ void PrintJson(const std::string& message_id, const Timeline& timeline) {
   json.Key("steps"), json.BeginArray();
   for (const TimelineEntry& entry : timeline.Sorted()) {
     json.BeginObject();
-    json.Field("at_ms", entry.at_ms);
+    if (entry.at_ms != 0) json.Field("at_ms", entry.at_ms);  // else what holds now
     json.Field("place", entry.where);
     json.Field("what", entry.what);
     json.EndObject();
@@ -113,7 +87,8 @@ int RunTrace(int argc, const char* const* argv) {
   config::OptionTable table("meshctl trace",
                             "Follows one message through every topic, the ledger and the stored history.");
   table.AllowPositionals(&words, "MESSAGE_ID", "The channel's id of the user's message, as meshctl send prints it.");
-  table.Add("json", &as_json, {.doc = "One JSON object in place of the timeline."});
+  table.Add("json", &as_json,
+            {.doc = "One JSON object in place of the timeline. A step without at_ms is what the history holds now."});
   RegisterConnections(table, &connections);
   table.AddExample("meshctl trace wamid.HBgL...", "what happened, with the time since it was accepted");
   if (const std::optional<int> code = ParseCommand(table, argc, argv)) return *code;

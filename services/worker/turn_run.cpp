@@ -10,7 +10,9 @@
 #include "libs/base/hex.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
+#include "libs/channel/identity_change.h"
 #include "libs/fault/fault.h"
+#include "libs/session/user_text.h"
 #include "libs/telemetry/log.h"
 #include "services/worker/audit_log.h"
 #include "services/worker/prompt.h"
@@ -123,14 +125,24 @@ bool TurnRun::EndIfAbandoned() {
 void TurnRun::Decode() {
   if (EndIfAbandoned()) return;
   const bus::Record& record = task_->record;
+  if (!bus::IsOfType(record.headers, kTurnType)) {
+    return GiveUp(bus::DeadLetterReason::kUnknownSchema,
+                  absl::StrCat("ce_type is not ", kTurnType, "; a newer version wrote it"));
+  }
   if (!turn_.ParseFromString(record.value) || turn_.turn_id().size() != 32 ||
       turn_.kind() == mesh::bus::v1::TURN_KIND_UNSPECIFIED) {
     turn_.Clear();
     return GiveUp(bus::DeadLetterReason::kUndecodable, "value is not a mesh.bus.v1.Turn");
   }
+  if (!mesh::bus::v1::TurnKind_IsValid(turn_.kind())) {
+    const int kind = turn_.kind();
+    turn_.Clear();
+    return GiveUp(bus::DeadLetterReason::kUnknownSchema, absl::StrCat("kind ", kind, " is of a newer version"));
+  }
   if (identity::KeyOf(turn_.conversation()).value() != record.key) {
     return GiveUp(bus::DeadLetterReason::kKeyMismatch, "record key is not the conversation of its value");
   }
+  if (turn_.kind() == mesh::bus::v1::TURN_KIND_IDENTITY_CHANGE) return LinkIdentity();
   if (turn_.kind() != mesh::bus::v1::TURN_KIND_MESSAGE && turn_.kind() != mesh::bus::v1::TURN_KIND_POSTBACK) {
     return Finish("event", /*completed=*/true);
   }
@@ -145,6 +157,30 @@ void TurnRun::Decode() {
   }
   generation_ = bus::GenerationOf(record.headers);
   LoadContext();
+}
+
+// In its place in the old conversation's lane: what the user said before is projected already.
+void TurnRun::LinkIdentity() {
+  if (EndIfAbandoned()) return;
+  const std::optional<channel::IdentityChange> change = channel::FindIdentityChange(turn_);
+  if (!change) return Finish("event", /*completed=*/true);
+  mesh::session::v1::LinkIdentityRequest request;
+  *request.mutable_old_conversation() = change->old_conversation;
+  *request.mutable_new_conversation() = change->new_conversation;
+  request.set_changed_at_ms(change->changed_at_ms);
+  context_.session->LinkIdentity(request, SessionCall(), OnLoop(&TurnRun::OnLinked));
+}
+
+void TurnRun::OnLinked(absl::StatusOr<mesh::session::v1::LinkIdentityResponse> response) {
+  if (!response.ok() && !IsPermanent(response.status())) {
+    return RetryLater(&TurnRun::LinkIdentity, "session", response.status());
+  }
+  if (!response.ok()) {
+    telemetry::Log(telemetry::LogLevel::kError, "identity_link_refused", trace_,
+                   {{"turn", base::ToHex(turn_.turn_id())}, {"error", response.status().message()}});
+  }
+  *context_.session_fails = false;
+  Finish("event", /*completed=*/true);
 }
 
 void TurnRun::LoadContext() {
@@ -387,7 +423,7 @@ void TurnRun::Project() {
   mesh::session::v1::HistoryTurn* turn = request.mutable_turn();
   turn->set_turn_id(turn_.turn_id());
   turn->set_user_text(UserText(turn_));
-  turn->set_reply_text(reply_.text());
+  turn->set_reply_text(session::HistoryText(reply_.text()));
   turn->set_user_tokens(PromptTokens(*context_.engine, turn->user_text()));
   if (!reply_.text().empty()) turn->set_reply_tokens(PromptTokens(*context_.engine, reply_.text()));
   turn->set_accepted_at_ms(turn_.accepted_at_ms());

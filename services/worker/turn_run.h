@@ -76,11 +76,11 @@ struct DropOrder {
 // what the user is told: an answer that an earlier life wrote and did not live to project stands, and then there is no
 // dead letter.
 //
-// A dropped turn is projected without a reply, so that later turns see the user's words and a retried webhook finds the
-// turn finished; what the sender makes of the supersede, it reports itself.
-// Every step is idempotent, so a crash anywhere repeats the turn and nothing visible happens twice: the first record in
-// `replies` is what was said.
-// Retries: a step whose peer is away (session, broker) repeats with back-off for as long as it takes, because nothing
+// An identity change ends with its link in session. A dropped turn is projected without a reply, so that later turns
+// see the user's words and a retried webhook finds the turn finished; what the sender makes of the supersede, it
+// reports itself. Every step is idempotent, so a crash anywhere repeats the turn and nothing visible happens twice: the
+// first record in `replies` is what was said. Retries: a step whose peer is away (session, broker) repeats with
+// back-off for as long as it takes, because nothing
 //          true can be said without it; a step that the engine refuses for now repeats until the account's turn
 //          deadline. What the broker refuses for good does not: a reply that is too large ends in the dead letter, and
 //          a worker without the right to write ends its process.
@@ -112,6 +112,7 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   using Step = void (TurnRun::*)();
 
   void Decode();
+  void LinkIdentity();
   void LoadContext();
   void OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> response);
   void AwaitPlace();
@@ -138,6 +139,7 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   void Finish(std::string_view outcome, bool completed);
   bool EndIfAbandoned();
 
+  void OnLinked(absl::StatusOr<mesh::session::v1::LinkIdentityResponse> response);
   void OnWritten(absl::StatusOr<bus::RecordPosition> position);
   void OnSupersedeWritten(absl::StatusOr<bus::RecordPosition> position);
   void OnAuditWritten(absl::StatusOr<bus::RecordPosition> position);

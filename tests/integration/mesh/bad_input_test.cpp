@@ -1,15 +1,10 @@
-// What strangers and broken peers send: refused or kept with its reason, and no process ends.
+// What strangers and broken peers send as webhooks: refused or taken and counted, and no process ends. Bad records in
+// the log: bad_records_test.cpp.
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "absl/strings/str_cat.h"
-#include "libs/bus/group_lag.h"
-#include "libs/bus/log_reader.h"
-#include "libs/bus/producer.h"
-#include "libs/bus/topics.h"
 #include "libs/channel/codec.h"
-#include "tests/integration/harness/wait.h"
 #include "tests/integration/mesh/mesh.h"
 #include "tests/integration/mesh/webhook_body.h"
 
@@ -59,44 +54,6 @@ TEST(BadInputTest, AccountsThatAreNotConfiguredAreIgnored) {
   ASSERT_EQ(mesh.PostText("whatsapp", "4917111000003", "wamid.after-nobody", "hello"), 200);
   ASSERT_EQ(mesh.WaitForScreen("4917111000003", 1).size(), 1u);
   EXPECT_TRUE(mesh.Screen("4917111000004").empty());
-}
-
-TEST(BadInputTest, ARecordThatDoesNotDecodeGoesToTheDeadLetterWithItsBytes) {
-  Mesh& mesh = SharedMesh();
-  telemetry::Registry registry;
-  const auto producer = bus::Producer::Create(mesh.bus(), {}, "mesh_test", registry);
-  ASSERT_TRUE(producer.ok());
-  for (const std::string_view topic : {bus::kTurns, bus::kReplies, bus::kStatuses}) {
-    bus::OutgoingRecord record;
-    record.topic = bus::TopicName(mesh.bus(), topic);
-    record.key = "poison";
-    record.value = absl::StrCat("\xff\xff not a protobuf for ", std::string(topic));
-    ASSERT_TRUE((*producer)->ProduceAndWait(record).ok());
-  }
-  const auto dead_letters = [&] {
-    std::string values;
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    const auto partitions = bus::PartitionsOf(mesh.bus(), bus::TopicName(mesh.bus(), bus::kDeadLetter), deadline);
-    if (!partitions.ok()) return values;
-    static_cast<void>(bus::ReadThrough(
-        mesh.bus(), "mesh_test", *partitions,
-        [&](const bus::Record& record) {
-          values += record.value;
-          return true;
-        },
-        deadline));
-    return values;
-  };
-  EXPECT_TRUE(harness::WaitUntil([&] {
-    const std::string values = dead_letters();
-    return values.find("not a protobuf for turns") != std::string::npos &&
-           values.find("not a protobuf for replies") != std::string::npos;
-  })) << mesh.LogEnds();
-  // The partitions are not stuck behind them.
-  for (const char* service : {"worker", "sender", "gateway", "session"})
-    EXPECT_TRUE(mesh.process(service).IsRunning()) << service;
-  ASSERT_EQ(mesh.PostText("whatsapp", "4917111000005", "wamid.after-poison", "hello"), 200);
-  EXPECT_EQ(mesh.WaitForScreen("4917111000005", 1).size(), 1u) << mesh.LogEnds();
 }
 
 }  // namespace

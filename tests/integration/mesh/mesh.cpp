@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::string_view kChannels[] = {"whatsapp", "messenger", "instagram"};
 constexpr auto kRequestTimeout = std::chrono::seconds(15);
+constexpr auto kCommandTimeout = std::chrono::seconds(60);
 
 std::string AppSecret(std::string_view channel) { return std::string(channel) + "-app-secret"; }
 
@@ -224,6 +225,20 @@ double Mesh::Metric(const std::string& service, std::string_view line_start) {
     }
   }
   return 0;
+}
+
+Mesh::CommandResult Mesh::Meshctl(std::vector<std::string> arguments) {
+  std::ofstream(dir_.File("meshctl.yaml")) << "common: {}\n";  // in place of that of a mesh that runs beside the tests
+  const std::string log_path = dir_.File(absl::StrCat("meshctl.", ++commands_, ".log"));
+  std::vector<std::string> command = {Binary("meshctl")};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  command.push_back("--config=" + dir_.File("meshctl.yaml"));
+  command.push_back("--kafka-brokers=" + kafka_->address());
+  command.push_back(absl::StrCat("--session-target=127.0.0.1:", session_port_));
+  command.push_back("--accounts=" + dir_.File("accounts.yaml"));
+  const absl::StatusOr<int> code =
+      harness::RunToEnd({.command = command, .log_path = log_path, .environment = {}}, kCommandTimeout);
+  return {code.ok() ? *code : -1, ReadFile(log_path)};
 }
 
 std::string Mesh::LogText(const std::string& service) const { return ReadFile(services_.at(service).log_path); }

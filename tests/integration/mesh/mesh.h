@@ -75,6 +75,13 @@ class Mesh {
   std::string AdminUrl(const std::string& service) const;
   double Metric(const std::string& service, std::string_view line_start);  // 0 when absent
 
+  // Runs `meshctl` to its end; code -1 when it does not end in time.
+  struct CommandResult {
+    int code = -1;
+    std::string output;  // both streams
+  };
+  CommandResult Meshctl(std::vector<std::string> arguments);
+
   harness::KafkaBroker& kafka() { return *kafka_; }
   harness::RedisServer& redis() { return *redis_; }
   session::Client& session() { return *session_; }
@@ -105,6 +112,7 @@ class Mesh {
   std::uint16_t session_port_ = 0;
   bus::BusOptions bus_;
   std::string traceparent_;
+  int commands_ = 0;  // of meshctl, each with a log of its own
   telemetry::Registry registry_;
   std::unique_ptr<http::Client> http_;
   std::unique_ptr<session::Client> session_;

@@ -41,4 +41,11 @@ std::string DeliveredStatusBody(std::string_view account, std::string_view user,
                             kSeconds, R"(","recipient_id":")", View(user), R"("}])"));
 }
 
+std::string ChangedNumberBody(std::string_view account, std::string_view from, std::string_view to) {
+  return WhatsAppEnvelope(
+      account, absl::StrCat(R"("messages":[{"from":")", View(from), R"(","id":"wamid.change.)", View(from),
+                            R"(","timestamp":")", kSeconds, R"(","type":"system","system":{"body":"changed","wa_id":")",
+                            View(to), R"(","type":"user_changed_number"}}])"));
+}
+
 }  // namespace mesh_test

@@ -13,4 +13,7 @@ std::string TextMessageBody(std::string_view channel, std::string_view account, 
 // The platform's echo or status for one of our sends.
 std::string DeliveredStatusBody(std::string_view account, std::string_view user, std::string_view message_id);
 
+// WhatsApp's message of type `system` that a user's number changed.
+std::string ChangedNumberBody(std::string_view account, std::string_view from, std::string_view to);
+
 }  // namespace mesh_test

@@ -73,15 +73,12 @@ bus::Record ReplyRecord(std::int64_t offset, const mesh::bus::v1::ConversationId
 
 bus::Record SupersedeRecord(std::int64_t offset, const mesh::bus::v1::ConversationId& conversation,
                             const std::string& message) {
-  mesh::bus::v1::ReplyRecord reply;
-  *reply.mutable_supersede()->mutable_conversation() = conversation;
-  reply.mutable_supersede()->set_turn_id(TurnId(conversation, message));
-  bus::Record record;
-  record.offset = offset;
-  record.timestamp_ms = offset * 10 + 5;
-  record.key = identity::KeyOf(conversation).value();
-  record.value = reply.SerializeAsString();
-  return record;
+  mesh::bus::v1::ReplyRecord record;
+  *record.mutable_supersede()->mutable_conversation() = conversation;
+  record.mutable_supersede()->set_turn_id(TurnId(conversation, message));
+  bus::Record written = ReplyRecord(offset, conversation, message, "");
+  written.value = record.SerializeAsString();
+  return written;
 }
 
 constexpr std::size_t kPlenty = 1 << 20;
@@ -119,28 +116,58 @@ TEST(HistoryJoinTest, ARetriedWebhookKeepsTheFirstTurnsPlaceAndEventsAreNoTurns)
   EXPECT_FALSE(join.OnReply(ReplyRecord(4, ann, "m2", "to an event")));
 }
 
+// A message that was answered together with a later one: without it the model would not know what it answered, and a
+// retried webhook would be answered.
 TEST(HistoryJoinTest, AWithdrawnTurnComesBackWithTheUsersWordsAndNoReply) {
   const auto ann = Conversation("ann");
   HistoryJoin join(kPlenty);
-  join.OnTurn(TurnRecord(7, ann, "m1", "hello"));
+  join.OnTurn(TurnRecord(7, ann, "m1", "the red one"));
   const auto call = join.OnReply(SupersedeRecord(3, ann, "m1"));
   ASSERT_TRUE(call && std::holds_alternative<AppendTurnRequest>(*call));
   const auto& turn = std::get<AppendTurnRequest>(*call).turn();
-  EXPECT_EQ(turn.user_text(), "hello");
+  EXPECT_EQ(turn.turn_id(), TurnId(ann, "m1"));
+  EXPECT_EQ(turn.user_text(), "the red one");
   EXPECT_EQ(turn.reply_text(), "");
   EXPECT_EQ(turn.turns_offset(), 7);
   EXPECT_EQ(turn.replies_offset(), 3);
-  EXPECT_EQ(join.waiting(), 0u);
-  EXPECT_FALSE(join.OnReply(ReplyRecord(4, ann, "m1", "a re-run's words"))) << "a later record was not said";
+  EXPECT_EQ(turn.outcome(), mesh::session::v1::OUTCOME_UNSPECIFIED) << "the ledger's to tell";
+  EXPECT_FALSE(join.OnReply(ReplyRecord(4, ann, "m1", "of a re-run: never said")));
+  EXPECT_EQ(join.unjoined(), 0);
 }
 
-TEST(HistoryJoinTest, AWithdrawalAfterTheReplyChangesNothing) {
+TEST(HistoryJoinTest, AWithdrawalThatCameAfterTheReplyChangesNothing) {
   const auto ann = Conversation("ann");
   HistoryJoin join(kPlenty);
   join.OnTurn(TurnRecord(7, ann, "m1", "hello"));
   ASSERT_TRUE(join.OnReply(ReplyRecord(3, ann, "m1", "good day")));
   EXPECT_FALSE(join.OnReply(SupersedeRecord(4, ann, "m1")));
   EXPECT_EQ(join.unjoined(), 0);
+}
+
+TEST(HistoryJoinTest, AWithdrawnMessageOfAChannelWithoutSendsIsSupersededByTheRecordAlone) {
+  const auto web = Conversation("ann", mesh::bus::v1::CHANNEL_WEB);
+  HistoryJoin join(kPlenty);
+  join.OnTurn(TurnRecord(7, web, "m1", "hello"));
+  const auto call = join.OnReply(SupersedeRecord(3, web, "m1"));
+  ASSERT_TRUE(call);
+  EXPECT_EQ(std::get<AppendTurnRequest>(*call).turn().outcome(), mesh::session::v1::OUTCOME_SUPERSEDED);
+}
+
+TEST(HistoryJoinTest, AChangedNumberIsALinkAtTheTimeOfItsAcceptance) {
+  const auto ann = Conversation("ann");
+  bus::Record record = TurnRecord(7, ann, "m1", "", mesh::bus::v1::TURN_KIND_IDENTITY_CHANGE);
+  mesh::bus::v1::Turn turn;
+  ASSERT_TRUE(turn.ParseFromString(record.value));
+  turn.set_type("system");
+  turn.set_original(R"({"type":"system","system":{"type":"user_changed_number","wa_id":"anna"}})");
+  turn.set_accepted_at_ms(77);
+  record.value = turn.SerializeAsString();
+  HistoryJoin join(kPlenty);
+  join.Learn(record);
+  ASSERT_EQ(join.links().size(), 1u);
+  EXPECT_EQ(join.links()[0].old_conversation().user(), "ann");
+  EXPECT_EQ(join.links()[0].new_conversation().user(), "anna");
+  EXPECT_EQ(join.links()[0].changed_at_ms(), 77);
 }
 
 TEST(HistoryJoinTest, WhatWasDeletedComesBackAsFinishedOnly) {

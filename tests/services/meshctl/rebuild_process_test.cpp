@@ -127,6 +127,9 @@ class RebuildProcessTest : public testing::Test {
     settled.mutable_sent()->set_reply_id(reply_id);
     settled.mutable_sent()->set_outcome(sent);
     Write(bus::kSendLedger, turn.conversation(), settled, "sent" + reply_id);
+    Report(turn, outcome);
+  }
+  void Report(const mesh::bus::v1::Turn& turn, v1::Outcome outcome) {
     v1::SetOutcomeRequest request;
     *request.mutable_conversation() = turn.conversation();
     request.set_turn_id(turn.turn_id());
@@ -145,6 +148,39 @@ class RebuildProcessTest : public testing::Test {
     Append(turn, turns_offset, reply, replies_offset);
     Settle(turn, sent, outcome);
   }
+  // Answered together with a later message: its Supersede, the worker's projection, the sender's record and report.
+  void Merge(const ConversationId& conversation, const std::string& message, const std::string& text) {
+    const auto [turn, turns_offset] = WriteTurn(conversation, message, text);
+    mesh::bus::v1::ReplyRecord supersede;
+    supersede.mutable_supersede()->set_turn_id(turn.turn_id());
+    *supersede.mutable_supersede()->mutable_conversation() = conversation;
+    Append(turn, turns_offset, "", Write(bus::kReplies, conversation, supersede));
+    mesh::bus::v1::LedgerRecord record;
+    record.mutable_supersede()->set_turn_id(turn.turn_id());
+    *record.mutable_supersede()->mutable_conversation() = conversation;
+    Write(bus::kSendLedger, conversation, record, "supersede" + turn.turn_id());
+    Report(turn, v1::OUTCOME_SUPERSEDED);
+  }
+  // As the gateway writes it, on the old key, and the worker tells it.
+  void ChangeNumber(const std::string& from, const std::string& to) {
+    mesh::bus::v1::Turn turn;
+    *turn.mutable_conversation() = Conversation(from);
+    turn.set_message_id("change");
+    turn.set_turn_id(identity::MakeTurnId(turn.conversation(), "change").value());
+    turn.set_kind(mesh::bus::v1::TURN_KIND_IDENTITY_CHANGE);
+    turn.set_type("system");
+    turn.set_original(R"({"system":{"type":"user_changed_number","wa_id":")" + to + R"("}})");
+    turn.set_accepted_at_ms(1'700'000'000'000 + ++messages_);
+    Write(bus::kTurns, turn.conversation(), turn);
+    v1::LinkIdentityRequest request;
+    *request.mutable_old_conversation() = Conversation(from);
+    *request.mutable_new_conversation() = Conversation(to);
+    request.set_changed_at_ms(turn.accepted_at_ms());
+    std::promise<absl::Status> done;
+    client_->LinkIdentity(request, {}, [&](const auto& response) { done.set_value(response.status()); });
+    const absl::Status status = done.get_future().get();
+    EXPECT_TRUE(status.ok()) << status;
+  }
   void DeleteSoFar(const ConversationId& conversation) {
     const auto written = producer_->ProduceAndWait(ForgetRecord(conversation, rebuild_.bus, 1'700'000'001'000));
     ASSERT_TRUE(written.ok()) << written.status();
@@ -152,6 +188,15 @@ class RebuildProcessTest : public testing::Test {
     *request.mutable_conversation() = conversation;
     request.set_turns_offset(written->offset);
     EXPECT_TRUE(client_->Forget(request, {}).ok());
+  }
+
+  void LoseTheStore() {
+    redis_->Stop();
+    ASSERT_TRUE(redis_->StartEmpty().ok());
+    v1::GetSessionRequest any;  // the pool finds its old connections closed, one call each
+    *any.mutable_conversation() = Conversation("ann");
+    ASSERT_TRUE(harness::WaitUntil(
+        [&] { return app_->Ready() == app::Readiness::Ready() && client_->GetSession(any, {}).ok(); }));
   }
 
   // All but the token counts, which a rebuild estimates.
@@ -213,12 +258,7 @@ TEST_F(RebuildProcessTest, ALostStoreComesBackWholeAndOnlyOnce) {
   ASSERT_EQ(before[2].find("a secret"), std::string::npos);
   ASSERT_TRUE(AllDone());
 
-  redis_->Stop();
-  ASSERT_TRUE(redis_->StartEmpty().ok());
-  v1::GetSessionRequest any;  // the pool finds its old connections closed, one call each
-  *any.mutable_conversation() = Conversation("ann");
-  ASSERT_TRUE(harness::WaitUntil(
-      [&] { return app_->Ready() == app::Readiness::Ready() && client_->GetSession(any, {}).ok(); }));
+  LoseTheStore();
   ASSERT_EQ(History("ann").find("question"), std::string::npos);
   ASSERT_FALSE(AllDone());
 
@@ -234,6 +274,36 @@ TEST_F(RebuildProcessTest, ALostStoreComesBackWholeAndOnlyOnce) {
   RebuildNow();
   EXPECT_EQ(History("ann"), before[0]);
   EXPECT_EQ(History("eve"), eve) << "the deletion is repeated, and must not reach what was said since";
+}
+
+// Goal: what is no pair of message and reply comes back too: messages that were answered together with a later one, and
+// the history of a user whose number changed, twice, in whichever partitions the numbers are.
+TEST_F(RebuildProcessTest, MergedMessagesAndChangedNumbersComeBack) {
+  Merge(Conversation("ann"), "a1", "the red one");
+  Merge(Conversation("ann"), "a2", "no, the blue one");
+  Say(Conversation("ann"), "a3", "please");
+  Say(Conversation("old"), "o1", "under the first number");
+  ChangeNumber("old", "newer");
+  Say(Conversation("newer"), "n1", "under the second number");
+  ChangeNumber("newer", "newest");
+  Say(Conversation("newest"), "n2", "under the third number");
+  const std::string ann = History("ann");
+  ASSERT_NE(ann.find("no, the blue one"), std::string::npos);
+  ASSERT_NE(ann.find("OUTCOME_SUPERSEDED"), std::string::npos);
+  const std::string moved = History("old");
+  ASSERT_NE(moved.find("under the first number"), std::string::npos);
+  ASSERT_NE(moved.find("under the third number"), std::string::npos);
+
+  LoseTheStore();
+  ASSERT_FALSE(AllDone());
+  const RebuildResult result = RebuildNow();
+  EXPECT_EQ(result.links, 2);
+  EXPECT_EQ(History("ann"), ann);
+  EXPECT_EQ(History("old"), moved) << "the history and who has it now";
+  EXPECT_EQ(History("newest"), moved);
+  EXPECT_TRUE(AllDone()) << "a retried webhook would be answered again";
+  RebuildNow();
+  EXPECT_EQ(History("newest"), moved);
 }
 
 // A store restored from a backup lacks the newest turns only, and the rebuild may begin shortly before.

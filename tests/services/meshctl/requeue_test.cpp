@@ -28,6 +28,15 @@ TEST(RequeueTest, TurnGoesBackUnchangedUnderTheNextGeneration) {
   EXPECT_EQ(bus::TraceOf(record->headers).trace_id, trace.trace_id);
 }
 
+TEST(RequeueTest, WhatANewerVersionWroteKeepsItsType) {
+  const auto record = RequeuedRecord(MakeLetter("mesh.turns", "bytes", 0),
+                                     {{std::string(bus::kOriginTypeHeader), "mesh.bus.v2.Turn"}}, {}, 5);
+  ASSERT_TRUE(record.ok()) << record.status();
+  EXPECT_EQ(bus::FindHeader(record->headers, "ce_type"), "mesh.bus.v2.Turn");
+  EXPECT_EQ(bus::FindHeader(RequeuedRecord(MakeLetter("mesh.turns", "bytes", 0), {}, {}, 5)->headers, "ce_type"),
+            "mesh.bus.v1.Turn");
+}
+
 TEST(RequeueTest, ReplyCarriesItsGenerationInItself) {
   mesh::bus::v1::ReplyRecord reply;
   reply.mutable_reply()->set_text("Paris.");

@@ -122,6 +122,27 @@ TEST_F(TimelineTest, RetriedWebhookAndLaterReplyAreSaidToBeWhatTheyAre) {
                                                   ::testing::Not(HasSubstr("ignored")), HasSubstr("ignored")));
 }
 
+TEST_F(TimelineTest, CopiesOfADeadLetterOrAParkedReplyAreOneStep) {
+  timeline_.OnTurn(Turn(1000));
+  mesh::bus::v1::DeadLetter letter;
+  letter.set_reason("deadline");
+  letter.set_dead_at_ms(2000);
+  letter.set_original_value(Turn(1000).value);
+  const auto copy = [&](const std::string& topic, bus::Record record) {
+    record.topic = topic;
+    record.headers = {{"ce_id", "mesh.replies/3/17"}};
+    return record;
+  };
+  for (int i = 0; i < 2; ++i) {
+    timeline_.OnDeadLetter(copy("mesh.dead-letter", Record("mesh.dead-letter", letter)));
+    timeline_.OnReply(copy("mesh.parked", Reply(1500)));
+  }
+  EXPECT_EQ(Sentences().size(), 3u) << "accepted, parked, given up";
+  timeline_.OnReply(copy("mesh.replies", Reply(1500)));
+  timeline_.OnReply(copy("mesh.replies", Reply(1500)));
+  EXPECT_EQ(Sentences().size(), 5u) << "a re-run may say something else";
+}
+
 TEST_F(TimelineTest, GivenUpAndRequeuedIsFollowedIntoItsNextGeneration) {
   timeline_.OnTurn(Turn(1000));
   mesh::bus::v1::DeadLetter letter;

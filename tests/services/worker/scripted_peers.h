@@ -46,6 +46,8 @@ class ScriptedSession final : public session::Client {
   mesh::session::v1::LoadContextResponse context;
   std::set<std::string> finished;  // turn ids that are done, whatever `context` says
   std::vector<mesh::session::v1::AppendTurnRequest> appended;
+  std::deque<absl::Status> link_failures;
+  std::vector<mesh::session::v1::LinkIdentityRequest> linked;  // failed ones too
 
   void LoadContext(const mesh::session::v1::LoadContextRequest& request, const CallOptions&,
                    Callback<mesh::session::v1::LoadContextResponse> on_done) override {
@@ -67,9 +69,12 @@ class ScriptedSession final : public session::Client {
                   Callback<mesh::session::v1::SetOutcomeResponse> on_done) override {
     on_done(absl::UnimplementedError("not the worker's call"));
   }
-  void LinkIdentity(const mesh::session::v1::LinkIdentityRequest&, const CallOptions&,
+  void LinkIdentity(const mesh::session::v1::LinkIdentityRequest& request, const CallOptions&,
                     Callback<mesh::session::v1::LinkIdentityResponse> on_done) override {
-    on_done(absl::UnimplementedError("not the worker's call"));
+    linked.push_back(request);
+    if (link_failures.empty()) return on_done(mesh::session::v1::LinkIdentityResponse());
+    on_done(std::exchange(link_failures.front(), absl::OkStatus()));
+    link_failures.pop_front();
   }
   absl::StatusOr<mesh::session::v1::IsDoneResponse> IsDone(const mesh::session::v1::IsDoneRequest&,
                                                            const CallOptions&) override {

@@ -16,6 +16,7 @@
 #include "libs/bus/headers.h"
 #include "libs/engine/make_engine.h"
 #include "proto/bus/v1/audit.pb.h"
+#include "services/worker/queued_turn.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_consumer.h"
 #include "tests/fakes/fake_producer.h"
@@ -234,6 +235,33 @@ TEST_F(TurnRunTest, WhatWasAnsweredBeforeIsNotAnsweredAgain) {
   session_.context.set_done(true);
   EXPECT_TRUE(Run());
   EXPECT_TRUE(producer_.log().empty());
+}
+
+TEST_F(TurnRunTest, AChangedNumberIsLinkedInSessionAndAnsweredByNobody) {
+  turn_.set_kind(mesh::bus::v1::TURN_KIND_IDENTITY_CHANGE);
+  turn_.set_type("system");
+  turn_.set_sent_at_ms(1234);
+  turn_.set_original(R"({"system":{"type":"user_changed_number","wa_id":"491700000002"}})");
+  session_.link_failures = {absl::UnavailableError("away"), absl::DeadlineExceededError("slow")};
+  EXPECT_TRUE(Run());
+  ASSERT_EQ(session_.linked.size(), 3u) << "until session has it";
+  EXPECT_EQ(session_.linked[2].old_conversation().user(), "491700000001");
+  EXPECT_EQ(session_.linked[2].new_conversation().user(), "491700000002");
+  EXPECT_EQ(session_.linked[2].changed_at_ms(), 1234);
+  EXPECT_TRUE(producer_.log().empty());
+
+  turn_.set_original(R"({"system":{"type":"customer_identity_changed"}})");
+  EXPECT_TRUE(Run());
+  EXPECT_EQ(session_.linked.size(), 3u) << "names no other id";
+}
+
+TEST_F(TurnRunTest, AChangeThatSessionRefusesDoesNotHoldItsLane) {
+  turn_.set_kind(mesh::bus::v1::TURN_KIND_IDENTITY_CHANGE);
+  turn_.set_type("system");
+  turn_.set_original(R"({"system":{"type":"user_changed_number","wa_id":"491700000002"}})");
+  session_.link_failures = {absl::InvalidArgumentError("too long")};
+  EXPECT_TRUE(Run());
+  EXPECT_EQ(session_.linked.size(), 1u);
 }
 
 TEST_F(TurnRunTest, ARequeuedTurnIsAnsweredAlthoughItsNoticeMadeItDone) {
@@ -517,6 +545,20 @@ TEST_F(TurnRunTest, ARecordThatIsNoTurnGoesToTheDeadLetterAndTellsNobody) {
   EXPECT_TRUE(Run());
   EXPECT_EQ(DeadLetterReason(), "undecodable");
   EXPECT_TRUE(Replies().empty());
+}
+
+TEST_F(TurnRunTest, WhatANewerVersionWroteGoesToTheDeadLetterUnread) {
+  EXPECT_TRUE(Run({{"ce_type", "mesh.bus.v2.Turn"}}));
+  EXPECT_EQ(DeadLetterReason(), "unknown_schema") << "although its bytes parse";
+  EXPECT_TRUE(Replies().empty());
+  EXPECT_FALSE(DescribeTurn(Task({{"ce_type", "mesh.bus.v2.Turn"}})->record, *accounts_->current(), {}).is_user_turn)
+      << "it takes nobody's place in the queue";
+}
+
+TEST_F(TurnRunTest, AKindOfANewerVersionIsNotTakenForAnEvent) {
+  turn_.set_kind(static_cast<mesh::bus::v1::TurnKind>(99));
+  EXPECT_TRUE(Run());
+  EXPECT_EQ(DeadLetterReason(), "unknown_schema");
 }
 
 TEST_F(TurnRunTest, ATurnOfAnAccountThatIsGoneGoesToTheDeadLetter) {

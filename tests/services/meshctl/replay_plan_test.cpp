@@ -1,0 +1,258 @@
+#include "services/meshctl/replay_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "libs/bus/headers.h"
+#include "libs/identity/identity.h"
+
+namespace meshctl {
+namespace {
+
+constexpr std::int64_t kNowMs = 1'800'000'000'000;
+constexpr std::int64_t kPassedTurns = 100;
+constexpr std::int64_t kPassedReplies = 50;
+
+// One conversation whose log is written record by record; the plan reads it as it comes.
+class ReplayPlanTest : public testing::Test {
+ protected:
+  ReplayPlanTest()
+      : conversation_(Conversation("ann", mesh::bus::v1::CHANNEL_WHATSAPP)),
+        plan_(identity::KeyOf(conversation_).value(), {}, {kPassedTurns, kPassedReplies}) {}
+
+  static mesh::bus::v1::ConversationId Conversation(const std::string& user, mesh::bus::v1::Channel channel) {
+    mesh::bus::v1::ConversationId id;
+    id.set_tenant("acme");
+    id.set_channel(channel);
+    id.set_account("1001");
+    id.set_user(user);
+    return id;
+  }
+  std::string TurnId(const std::string& message) const { return identity::MakeTurnId(conversation_, message).value(); }
+  bus::Record RecordOf(const char* topic, std::int64_t offset, const google::protobuf::Message& value) const {
+    return {.topic = topic,
+            .partition = 3,
+            .offset = offset,
+            .key = identity::KeyOf(conversation_).value(),
+            .value = value.SerializeAsString(),
+            .headers = {{"ce_id", "the first"}},
+            .timestamp_ms = written_at_ms_};
+  }
+  void Turn(std::int64_t offset, const std::string& message, std::uint32_t generation = 0,
+            mesh::bus::v1::TurnKind kind = mesh::bus::v1::TURN_KIND_MESSAGE) {
+    mesh::bus::v1::Turn turn;
+    *turn.mutable_conversation() = conversation_;
+    turn.set_turn_id(TurnId(message));
+    turn.set_message_id(message);
+    turn.set_kind(kind);
+    turn.set_text("words");
+    bus::Record record = RecordOf("mesh.turns", offset, turn);
+    if (generation > 0) record.headers.emplace_back(std::string(bus::kGenerationHeader), std::to_string(generation));
+    plan_.OnTurn(record);
+  }
+  void Unsend(std::int64_t offset, const std::string& message) {
+    mesh::bus::v1::Turn turn;
+    *turn.mutable_conversation() = conversation_;
+    turn.set_turn_id(TurnId("unsend of " + message));
+    turn.set_kind(mesh::bus::v1::TURN_KIND_EVENT);
+    turn.set_type("revoke");
+    turn.set_reply_to_message_id(message);
+    plan_.OnTurn(RecordOf("mesh.turns", offset, turn));
+  }
+  void Reply(std::int64_t offset, const std::string& message, std::uint32_t generation = 0) {
+    mesh::bus::v1::ReplyRecord reply;
+    *reply.mutable_reply()->mutable_conversation() = conversation_;
+    reply.mutable_reply()->set_turn_id(TurnId(message));
+    reply.mutable_reply()->set_generation(generation);
+    plan_.OnReply(RecordOf("mesh.replies", offset, reply));
+  }
+  void Supersede(std::int64_t offset, const std::string& message) {
+    mesh::bus::v1::ReplyRecord record;
+    *record.mutable_supersede()->mutable_conversation() = conversation_;
+    record.mutable_supersede()->set_turn_id(TurnId(message));
+    plan_.OnReply(RecordOf("mesh.replies", offset, record));
+  }
+  void Plan(std::int64_t offset, const std::string& message, std::uint32_t generation = 0) {
+    mesh::bus::v1::LedgerRecord record;
+    *record.mutable_plan()->mutable_conversation() = conversation_;
+    record.mutable_plan()->set_turn_id(TurnId(message));
+    record.mutable_plan()->set_generation(generation);
+    record.mutable_plan()->add_parts("words");
+    plan_.OnLedger(RecordOf("mesh.send-ledger", offset, record));
+  }
+  void Sent(std::int64_t offset, const std::string& message) {
+    mesh::bus::v1::LedgerRecord record;
+    record.mutable_sent()->set_reply_id(
+        identity::MakeReplyId(identity::TurnId(TurnId(message)), 0, mesh::bus::v1::REPLY_KIND_ANSWER, 0).value());
+    record.mutable_sent()->set_outcome(mesh::bus::v1::LedgerSent::OUTCOME_SENT);
+    plan_.OnLedger(RecordOf("mesh.send-ledger", offset, record));
+  }
+  void DeadLetter(const char* origin_topic, std::int64_t origin_offset) {
+    mesh::bus::v1::DeadLetter letter;
+    letter.set_reason("deadline");
+    letter.set_service("worker");
+    letter.set_origin_topic(origin_topic);
+    letter.set_origin_partition(3);
+    letter.set_origin_offset(origin_offset);
+    plan_.OnDeadLetter(RecordOf("mesh.dead-letter", 17, letter));
+  }
+  ReplayedTurn Only() const {
+    const std::vector<ReplayedTurn> turns = plan_.Judge(0, kNowMs);
+    EXPECT_EQ(turns.size(), 1u);
+    return turns.empty() ? ReplayedTurn{} : turns[0];
+  }
+
+  mesh::bus::v1::ConversationId conversation_;
+  std::int64_t written_at_ms_ = kNowMs - 60'000;
+  ReplayPlan plan_;
+};
+
+TEST_F(ReplayPlanTest, AMessageThatTheWorkersPassedWithoutATraceIsPutBackAsItWas) {
+  Turn(7, "m1");
+  const ReplayedTurn turn = Only();
+  EXPECT_EQ(turn.fate, TurnFate::kLost);
+  ASSERT_TRUE(turn.put_back);
+  EXPECT_EQ(turn.put_back->topic, "mesh.turns");
+  EXPECT_EQ(turn.put_back->partition, 3);
+  EXPECT_EQ(turn.put_back->key, identity::KeyOf(conversation_).value());
+  EXPECT_EQ(turn.put_back->headers, bus::Headers({{"ce_id", "the first"}}));
+  mesh::bus::v1::Turn again;
+  ASSERT_TRUE(again.ParseFromString(turn.put_back->value));
+  EXPECT_EQ(again.turn_id(), TurnId("m1")) << "the same id: what was said before cannot be said again";
+}
+
+TEST_F(ReplayPlanTest, AReplyThatTheSendersPassedWithoutATraceIsPutBackForThemAlone) {
+  Turn(7, "m1");
+  Reply(5, "m1");
+  Reply(6, "m1");
+  const ReplayedTurn turn = Only();
+  EXPECT_EQ(turn.fate, TurnFate::kReplyLost);
+  ASSERT_TRUE(turn.put_back);
+  EXPECT_EQ(turn.put_back->topic, "mesh.replies");
+  EXPECT_NE(turn.detail.find("mesh.replies/3/5"), std::string::npos) << turn.detail;
+}
+
+TEST_F(ReplayPlanTest, WhatIsOnItsWayIsLeftAlone) {
+  Turn(7, "passed, but its copy is not");
+  Turn(kPassedTurns, "passed, but its copy is not");
+  EXPECT_EQ(Only().fate, TurnFate::kWaiting);
+  EXPECT_FALSE(Only().put_back);
+  Reply(kPassedReplies, "passed, but its copy is not");
+  EXPECT_EQ(Only().fate, TurnFate::kReplied);
+  EXPECT_FALSE(Only().put_back);
+  Plan(9, "passed, but its copy is not");
+  EXPECT_EQ(Only().fate, TurnFate::kSending);
+  EXPECT_FALSE(Only().put_back);
+  Sent(10, "passed, but its copy is not");
+  EXPECT_EQ(Only().fate, TurnFate::kSettled);
+  EXPECT_EQ(Only().detail, "sent");
+  EXPECT_FALSE(Only().put_back);
+}
+
+TEST_F(ReplayPlanTest, WithdrawnAndGivenUpMessagesStay) {
+  Turn(7, "merged");
+  Supersede(5, "merged");
+  EXPECT_EQ(Only().fate, TurnFate::kDropped);
+  EXPECT_FALSE(Only().put_back);
+}
+
+TEST_F(ReplayPlanTest, ADeadLetterOfTurnOrReplyNamesTheWayBack) {
+  Turn(7, "m1");
+  DeadLetter("mesh.turns", 8);
+  EXPECT_EQ(Only().fate, TurnFate::kLost) << "another record's letter";
+  DeadLetter("mesh.turns", 7);
+  EXPECT_EQ(Only().fate, TurnFate::kDeadLetter);
+  EXPECT_FALSE(Only().put_back);
+  EXPECT_NE(Only().detail.find("requeue 3-17"), std::string::npos) << Only().detail;
+}
+
+TEST_F(ReplayPlanTest, ARefusedReplyIsNotLost) {
+  Turn(7, "m1");
+  Reply(5, "m1");
+  DeadLetter("mesh.replies", 5);
+  EXPECT_EQ(Only().fate, TurnFate::kDeadLetter);
+  EXPECT_FALSE(Only().put_back);
+}
+
+TEST_F(ReplayPlanTest, WhatWasAnsweredAfterARequeueIsNotAnsweredUnderItsFirstGeneration) {
+  Turn(7, "m1");
+  Turn(9, "m1", /*generation=*/1);
+  Reply(5, "m1", /*generation=*/1);
+  Plan(6, "m1", /*generation=*/1);
+  const auto turns = plan_.Judge(0, kNowMs);
+  ASSERT_EQ(turns.size(), 2u);
+  EXPECT_EQ(turns[0].fate, TurnFate::kSettled) << "its ids of generation 0 are free, and must not be used";
+  EXPECT_FALSE(turns[0].put_back);
+  EXPECT_EQ(turns[1].fate, TurnFate::kSending);
+}
+
+TEST_F(ReplayPlanTest, ALostRequeueIsPutBackWithItsGeneration) {
+  Turn(7, "m1");
+  Reply(5, "m1");
+  Plan(6, "m1");
+  Turn(9, "m1", /*generation=*/1);
+  const auto turns = plan_.Judge(0, kNowMs);
+  ASSERT_EQ(turns.size(), 2u);
+  EXPECT_FALSE(turns[0].put_back);
+  ASSERT_TRUE(turns[1].put_back);
+  EXPECT_EQ(bus::GenerationOf(turns[1].put_back->headers), 1u);
+}
+
+TEST_F(ReplayPlanTest, WhatItsUserTookBackIsNotAnswered) {
+  Turn(7, "unsent");
+  Unsend(8, "unsent");
+  Turn(9, "forgotten");
+  Turn(10, "forget", 0, mesh::bus::v1::TURN_KIND_FORGET);
+  Turn(11, "later");
+  const auto turns = plan_.Judge(0, kNowMs);
+  ASSERT_EQ(turns.size(), 3u);
+  EXPECT_EQ(turns[0].fate, TurnFate::kTakenBack);
+  EXPECT_EQ(turns[1].fate, TurnFate::kTakenBack);
+  EXPECT_EQ(turns[2].fate, TurnFate::kLost);
+  EXPECT_FALSE(turns[0].put_back || turns[1].put_back);
+}
+
+TEST_F(ReplayPlanTest, WhatIsOlderThanTheLedgerCanAnswerForStays) {
+  written_at_ms_ = kNowMs - ReplayPlan::kReplayAgeMaxMs - 1;
+  Turn(7, "old");
+  EXPECT_EQ(Only().fate, TurnFate::kLost);
+  EXPECT_FALSE(Only().put_back);
+  EXPECT_TRUE(plan_.Judge(kNowMs - 1000, kNowMs).empty()) << "before --from";
+}
+
+TEST_F(ReplayPlanTest, OtherConversationsAndUnreadableRecordsArePassedOver) {
+  bus::Record foreign;
+  foreign.key = "another conversation";
+  plan_.OnTurn(foreign);
+  plan_.OnReply(foreign);
+  foreign.key = identity::KeyOf(conversation_).value();
+  foreign.value = "\xff\xff";
+  plan_.OnTurn(foreign);
+  plan_.OnReply(foreign);
+  plan_.OnLedger(foreign);
+  plan_.OnDeadLetter(foreign);
+  EXPECT_TRUE(plan_.Judge(0, kNowMs).empty());
+}
+
+// Web and API clients read their answers from the relay: the ledger never hears of them.
+TEST_F(ReplayPlanTest, ARelayedReplyIsSettled) {
+  conversation_ = Conversation("ann", mesh::bus::v1::CHANNEL_WEB);
+  ReplayPlan plan(identity::KeyOf(conversation_).value(), {}, {kPassedTurns, kPassedReplies});
+  mesh::bus::v1::Turn turn;
+  *turn.mutable_conversation() = conversation_;
+  turn.set_turn_id(TurnId("m1"));
+  turn.set_kind(mesh::bus::v1::TURN_KIND_MESSAGE);
+  plan.OnTurn(RecordOf("mesh.turns", 7, turn));
+  mesh::bus::v1::ReplyRecord reply;
+  *reply.mutable_reply()->mutable_conversation() = conversation_;
+  reply.mutable_reply()->set_turn_id(TurnId("m1"));
+  plan.OnReply(RecordOf("mesh.replies", 5, reply));
+  const auto turns = plan.Judge(0, kNowMs);
+  ASSERT_EQ(turns.size(), 1u);
+  EXPECT_EQ(turns[0].fate, TurnFate::kSettled);
+  EXPECT_FALSE(turns[0].put_back);
+}
+
+}  // namespace
+}  // namespace meshctl
