@@ -126,12 +126,18 @@ class _Index:
             self.turn_of.setdefault(record.message_id, record)  # the first acceptance counts
             if record.message_id in self.by_id:
                 self.message_of_turn[record.turn_id] = self.by_id[record.message_id]
-                for kind in ("notice", "fallback"):
+                for kind in ("answer", "notice", "fallback"):
                     self.message_of_reply[wire.reply_id(record.turn_id, kind, 0)] = self.by_id[record.message_id]
         self.dead = {}
         for letter in evidence.dead_letters:
             if letter.turn_id in self.message_of_turn:
                 self.dead.setdefault(self.message_of_turn[letter.turn_id].message_id, []).append(letter)
+        # Turn ids as field 1 of a message: field 2 of a PolicyDrop is the turn that is answered in its place.
+        self.dropped = {found for record in evidence.audit for found in re.findall(rb"(?s)(?=\x0a\x20(.{32}))", record)}
+        self.said = {}  # (user, text) -> message of the turn whose first record it is
+        for turn_id, record in self.first_records(evidence).items():
+            if turn_id in self.message_of_turn:
+                self.said.setdefault((self.message_of_turn[turn_id].user, record.text), self.message_of_turn[turn_id])
         self.answers, self.notices, self.strangers = {}, {}, []
         for send in sorted(evidence.sends, key=lambda send: send.line):
             is_notice = send.text == notice_text
@@ -143,15 +149,32 @@ class _Index:
         self.parked = {self.message_of_turn[record.turn_id].message_id for record in evidence.parked
                        if record.turn_id in self.message_of_turn}
 
-        # Turn ids as field 1 of a message: field 2 of a PolicyDrop is the turn that is answered in its place.
-        self.dropped = {found for record in evidence.audit for found in re.findall(rb"(?s)(?=\x0a\x20(.{32}))", record)}
 
     def _answered(self, send):
-        """The last of the messages that the answer names. Those before it are of the same user, and had no answer yet."""
-        messages = [self.message_of_text.get(line) for line in lines_of(send.text)]
+        """The last of the messages that the answer names. Those before it are of the same user, and had no answer yet. An answer
+        that was under way at its deadline ends with what there is: it is known by the log."""
+        lines = lines_of(send.text)
+        messages = [self.message_of_text.get(line) for line in lines]
+        if lines and messages[-1] is None:
+            cut = self.by_id.get(send.in_reply_to) or self.message_of_reply.get(send.reply_id) or \
+                self.said.get((send.user, send.text))
+            if cut is not None and any(text.startswith(lines[-1]) for text in (cut.text, *self.texts_of(cut.user))):
+                messages[-1] = cut
         if not messages or any(message is None or message.user != send.user for message in messages):
             return None
         return messages[-1]
+
+    def texts_of(self, user):
+        return (text for text, message in self.message_of_text.items() if message.user == user)
+
+    @staticmethod
+    def first_records(evidence):
+        """Turn id -> what was said of it, or its withdrawal."""
+        first = {}
+        for record in sorted(evidence.replies, key=lambda record: record.offset):
+            if record.kind != "fallback":
+                first.setdefault(record.turn_id, record)
+        return first
 
     def _noticed(self, send):
         """By the message it replies to (WhatsApp), or by reply id (Messenger). Instagram has neither: the first message of the
@@ -159,7 +182,8 @@ class _Index:
         message = self.by_id.get(send.in_reply_to) or self.message_of_reply.get(send.reply_id)
         if message is not None or send.in_reply_to or send.reply_id:
             return message
-        return next((self.by_id[message_id] for message_id in self.dead
+        shed = (message.message_id for turn_id, message in self.message_of_turn.items() if bytes.fromhex(turn_id) in self.dropped)
+        return next((self.by_id[message_id] for message_id in (*self.dead, *shed)
                      if self.by_id[message_id].user == send.user and message_id not in self.notices), None)
 
     def seen(self, message_id):
@@ -168,10 +192,7 @@ class _Index:
 
     def withdrawn(self, evidence):
         """Ids of messages of whose turn a Supersede is the first record."""
-        first = {}
-        for record in sorted(evidence.replies, key=lambda record: record.offset):
-            first.setdefault(record.turn_id, record)
-        return {self.message_of_turn[turn_id].message_id for turn_id, record in first.items()
+        return {self.message_of_turn[turn_id].message_id for turn_id, record in self.first_records(evidence).items()
                 if record.kind == "supersede" and turn_id in self.message_of_turn}
 
     def settled_at(self, message_id):
@@ -328,10 +349,7 @@ def _history(evidence, index):
     """I5: Redis agrees with the first records of the log and with the screens."""
     if evidence.history is None:
         return
-    said, turns, offset_of_turn = {}, {}, {}
-    for record in sorted(evidence.replies, key=lambda record: record.offset):
-        if record.kind != "fallback":
-            said.setdefault(record.turn_id, record)
+    said, turns, offset_of_turn = index.first_records(evidence), {}, {}
     for turn in sorted(index.turn_of.values(), key=lambda turn: turn.offset):
         if turn.turn_id in index.message_of_turn:
             turns.setdefault(turn.user, []).append(turn.turn_id)

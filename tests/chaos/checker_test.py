@@ -196,6 +196,23 @@ class CheckerTest(unittest.TestCase):
         last.text = "echo: text of m1.3\ntext of m0.4"
         self.expect_kinds("foreign", "lost")
 
+    def test_answer_that_ended_at_its_deadline_is_known_by_the_log(self):
+        last = next(s for s in self.evidence.sends if s.in_reply_to == "m0.4")
+        for reply_to, reply_id in (("m0.4", ""), ("", wire.reply_id(turn_id("m0.4"), "answer", 0)), ("", "")):
+            last.text, last.in_reply_to, last.reply_id = "echo: text of m0", reply_to, reply_id
+            record = next(r for r in self.evidence.replies if r.turn_id == turn_id("m0.4"))
+            record.text = last.text
+            self.expect_good()
+            record.text = "echo: text"
+            self.assertNotEqual(self.run_.verdict().violations, [])  # the log says something else
+
+    def test_shed_turn_has_a_notice_and_its_name_on_audit(self):
+        self.run_.give_up("m0.4")
+        self.run_.show("u0", NOTICE, "m0.4")
+        self.expect("lost", "m0.4")
+        self.evidence.audit.append(b"\x0a\x20" + bytes.fromhex(turn_id("m0.4")))
+        self.expect_good()
+
     def test_notices_of_channels_that_name_no_message_belong_to_what_was_given_up(self):
         for message_id, reply_id in (("m0.4", ""), ("m1.4", wire.reply_id(turn_id("m1.4"), "notice", 0))):
             user = f"u{message_id[1]}"
