@@ -18,10 +18,9 @@ class Balancer:
             threading.Thread(target=self.watch, args=(port,), daemon=True).start()
 
     def choose(self, rng):
-        """All ports in the order in which to try them. With none ready, any may be."""
+        """All ports in the order in which to try them: one that has just become ready may not be known as such yet."""
         ports = rng.sample(self.ports, len(self.ports))
-        ready = [port for port in ports if port not in self.unready]
-        return ready or ports
+        return sorted(ports, key=lambda port: port in self.unready)
 
     def refused(self, port):
         self.unready.add(port)
