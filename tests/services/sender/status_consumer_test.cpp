@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <mutex>
 #include <set>
 
@@ -19,6 +21,9 @@ class DoneList final : public bus::Consumer {
   void MarkDone(const bus::TopicPartition&, std::int64_t offset) override {
     std::lock_guard lock(mutex_);
     done_.insert(offset);
+  }
+  void Note(const bus::TopicPartition&, std::int64_t, std::uint32_t, std::function<void(bool)> on_durable) override {
+    if (on_durable) on_durable(true);
   }
   void Pause(const bus::TopicPartition&) override {}
   void Resume(const bus::TopicPartition&) override {}
