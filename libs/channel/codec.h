@@ -27,7 +27,7 @@ enum class SendVerdict {
   kRetry,     // certainly not shown; later may work (rate limits, is_transient with an error object)
   kPark,      // the account cannot send (dead token, policy): hold its replies
   kFail,      // certainly not shown and never will be
-  kInDoubt,   // may have been shown: 5xx without a Graph error object, unreadable 2xx
+  kInDoubt,   // may have been shown: no Graph error object (but 407, 429), unreadable 2xx
 };
 
 // Whom a retry must hold back, so that one limit is not burnt again by everybody else's sends.

@@ -38,16 +38,18 @@ void DecideByError(int http_status, const json::Value& error, SendAnswer& answer
   if (http_status == 429) answer.backoff_scope = BackoffScope::kAccount;
 }
 
+// Not Graph's own word, but that of something in front of it, which may have passed the request on and lost the answer.
+// Only two refusals are given before anything is passed on: a limiter's, and a proxy's that wants credentials.
 void DecideByStatus(int http_status, SendAnswer& answer) {
-  if (http_status >= 500 || http_status < 300) {
-    answer.verdict = SendVerdict::kInDoubt;
-    answer.error_title =
-        http_status >= 500 ? "server error without a Graph error object" : "success without a message id";
+  if (http_status == 429 || http_status == 407) {
+    answer.verdict = SendVerdict::kRetry;
+    answer.backoff_scope = BackoffScope::kAccount;
+    answer.error_title = "refused without a Graph error object";
     return;
   }
-  answer.verdict = SendVerdict::kRetry;
-  answer.error_title = "refused without a Graph error object";
-  if (http_status == 429) answer.backoff_scope = BackoffScope::kAccount;
+  answer.verdict = SendVerdict::kInDoubt;
+  answer.error_title = http_status >= 200 && http_status < 300 ? "success without a message id"
+                                                               : "an answer without a Graph error object";
 }
 
 }  // namespace

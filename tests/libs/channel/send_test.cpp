@@ -119,15 +119,18 @@ TEST(DecodeAnswerTest, ErrorObjectIsReadWhole) {
   EXPECT_EQ(answer.fbtrace_id, "AbC");
 }
 
-TEST(DecodeAnswerTest, WithoutAGraphErrorObjectOnlyAClientErrorIsCertain) {
+// Only Graph's error object says for certain that nothing was sent. A 408 or a 404 page may be a proxy's, which had given
+// the request to Graph before.
+TEST(DecodeAnswerTest, WithoutAGraphErrorObjectOnlyAGatesRefusalIsCertain) {
   const Codec* codec = FindCodec(CHANNEL_WHATSAPP);
   for (const char* body :
        {"", "<html>Bad gateway</html>", "{}", "[]", R"({"error":"x"})", R"({"messages":[{"id":5.5}]})"}) {
-    EXPECT_EQ(codec->DecodeAnswer(500, body).verdict, SendVerdict::kInDoubt) << body;
-    EXPECT_EQ(codec->DecodeAnswer(503, body).verdict, SendVerdict::kInDoubt) << body;
-    EXPECT_EQ(codec->DecodeAnswer(200, body).verdict, SendVerdict::kInDoubt) << body;
-    EXPECT_EQ(codec->DecodeAnswer(404, body).verdict, SendVerdict::kRetry) << body;
+    for (const int status : {200, 302, 400, 404, 408, 499, 500, 503}) {
+      EXPECT_EQ(codec->DecodeAnswer(status, body).verdict, SendVerdict::kInDoubt) << status << " " << body;
+    }
+    EXPECT_EQ(codec->DecodeAnswer(407, body).verdict, SendVerdict::kRetry) << body;
     EXPECT_EQ(codec->DecodeAnswer(429, body).verdict, SendVerdict::kRetry) << body;
+    EXPECT_EQ(codec->DecodeAnswer(429, body).backoff_scope, BackoffScope::kAccount) << body;
   }
 }
 
