@@ -123,6 +123,7 @@ void App::JoinGroupsWhenPossible() {
 absl::Status App::JoinGroups() {
   const absl::StatusOr<std::int32_t> partitions = bus::EnsureTopics(options_.bus, Now() + kTopicsDeadline);
   if (!partitions.ok()) return partitions.status();
+  loop_->Post([this, total = *partitions] { core_->SetPartitionsTotal(total); });
   if (statuses_ == nullptr) {
     statuses_ = std::make_unique<StatusConsumer>(options_.bus, *partitions, loop_.get(), producer_.get(), &metrics_,
                                                  &base::Clock::Real());

@@ -9,10 +9,16 @@ namespace sender {
 
 RateLimiter::RateLimiter(std::size_t buckets_max) : buckets_max_(buckets_max) { CHECK(buckets_max > 0); }
 
+void RateLimiter::SetAccountShare(double share) {
+  CHECK(share > 0 && share <= 1);
+  account_share_ = share;
+}
+
 base::MonotonicTime RateLimiter::Reserve(base::MonotonicTime now, const std::string& account,
                                          const RateLimit& account_limit, const std::string& user,
                                          const RateLimit& user_limit) {
-  const base::MonotonicTime account_at = Take(Touch(accounts_, account, now, account_limit.burst), now, account_limit);
+  const RateLimit share{account_limit.rate_per_s * account_share_, account_limit.burst * account_share_};
+  const base::MonotonicTime account_at = Take(Touch(accounts_, account, now, share.burst), now, share);
   const base::MonotonicTime user_at = Take(Touch(users_, user, now, user_limit.burst), now, user_limit);
   return std::max({account_at, user_at, HeldUntil(account)});
 }

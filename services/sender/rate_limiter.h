@@ -27,6 +27,10 @@ class RateLimiter {
  public:
   explicit RateLimiter(std::size_t buckets_max);
 
+  // This process's part of every account's rate and burst, in (0, 1]: conversations are spread over partitions, partitions
+  // over senders, and nobody tells the others what it has sent. A user has one conversation, and so one sender.
+  void SetAccountShare(double share);
+
   // Takes one token of each and returns when the send may start: `now` or later. A reservation is not given back.
   // Limits may change between calls (accounts are reloaded). A rate of 0 or less means no limit.
   base::MonotonicTime Reserve(base::MonotonicTime now, const std::string& account, const RateLimit& account_limit,
@@ -54,6 +58,7 @@ class RateLimiter {
   static base::MonotonicTime Take(Bucket& bucket, base::MonotonicTime now, const RateLimit& limit);
 
   const std::size_t buckets_max_;
+  double account_share_ = 1;
   Buckets accounts_;
   Buckets users_;
 };

@@ -1,5 +1,6 @@
 #include "services/sender/sender_core.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -33,6 +34,16 @@ LedgerTail& SenderCore::TailOf(std::int32_t partition) {
   return *tail;
 }
 
+void SenderCore::SetPartitionsTotal(std::int32_t partitions) {
+  partitions_total_ = partitions;
+  SplitRates();
+}
+
+void SenderCore::SplitRates() {
+  if (partitions_total_ <= 0 || partitions_.empty()) return;
+  limiter_.SetAccountShare(std::min(1.0, static_cast<double>(partitions_.size()) / partitions_total_));
+}
+
 void SenderCore::OnAssigned(std::int32_t partition, std::shared_ptr<Lease> lease) {
   OnRevoked(partition);  // a repeated assignment is a new one
   LaneContext context;
@@ -51,6 +62,7 @@ void SenderCore::OnAssigned(std::int32_t partition, std::shared_ptr<Lease> lease
   hooks.mark_done = [this, partition](std::int64_t offset) { ports_.mark_done(partition, offset); };
   auto sender = std::make_shared<PartitionSender>(std::move(context), std::move(hooks));
   partitions_[partition] = sender;
+  SplitRates();
   if (draining_) return sender->Drain();
   sender->Start();
 }
@@ -60,6 +72,7 @@ void SenderCore::OnRevoked(std::int32_t partition) {
   if (found == partitions_.end()) return;
   found->second->Retire();
   partitions_.erase(found);
+  SplitRates();
 }
 
 void SenderCore::OnReply(bus::Record record) {

@@ -38,6 +38,10 @@ class SenderCore {
   // Lanes that callbacks still hold may outlive it; `effects` and `metrics` must outlive them.
   ~SenderCore();
 
+  // Of `replies`, over all senders. An account's rate is split among them by the partitions that each has; until this is
+  // told, all of it is taken.
+  void SetPartitionsTotal(std::int32_t partitions);
+
   // `lease` is set to revoked by whoever learns first that the partition is gone.
   void OnAssigned(std::int32_t partition, std::shared_ptr<Lease> lease);
   void OnRevoked(std::int32_t partition);
@@ -56,6 +60,7 @@ class SenderCore {
 
  private:
   LedgerTail& TailOf(std::int32_t partition);
+  void SplitRates();
 
   const CoreOptions options_;
   Effects* const effects_;
@@ -67,6 +72,7 @@ class SenderCore {
   const std::shared_ptr<SendSlots> slots_;
   std::map<std::int32_t, std::unique_ptr<LedgerTail>> tails_;  // of every partition ever assigned here
   std::map<std::int32_t, std::shared_ptr<PartitionSender>> partitions_;
+  std::int32_t partitions_total_ = 0;  // 0: not known yet
   std::int64_t takeovers_ = 0;
   base::MonotonicTime forgot_at_;
   bool draining_ = false;

@@ -47,6 +47,23 @@ TEST(RateLimiterTest, TokensComeBackButNeverMoreThanTheBurst) {
   EXPECT_EQ(limiter.Reserve(now, "a", kFree, "u", pair), now + seconds(1));
 }
 
+// Goal: however the partitions are spread, the senders together keep to the account's rate.
+// Method: as many sends as possible in a minute by each of three senders, which have 1, 3 and 8 of 12 partitions.
+TEST(RateLimiterTest, TheSharesOfAllSendersAddUpToTheAccountsRateAndUsersKeepTheirs) {
+  const RateLimit number{/*rate_per_s=*/24, /*burst=*/24};
+  int sends = 0;
+  for (const int partitions : {1, 3, 8}) {
+    RateLimiter limiter(10);
+    limiter.SetAccountShare(partitions / 12.0);
+    while (limiter.Reserve({}, "a", number, "u", kFree) < base::MonotonicTime(seconds(60))) ++sends;
+    RateLimiter of_users(10);
+    of_users.SetAccountShare(partitions / 12.0);
+    EXPECT_EQ(of_users.Reserve({}, "a", kFree, "u", {1, 2}), base::MonotonicTime());
+    EXPECT_EQ(of_users.Reserve({}, "a", kFree, "u", {1, 2}), base::MonotonicTime()) << "a user's burst is its own";
+  }
+  EXPECT_NEAR(sends, 24 * 60 + 24, 3);
+}
+
 TEST(RateLimiterTest, HoldStopsTheWholeAccountAndNobodyElse) {
   RateLimiter limiter(10);
   const base::MonotonicTime now{};

@@ -147,6 +147,15 @@ TEST_F(SendLaneTest, OneSlowUserDoesNotHoldUpAnother) {
   EXPECT_GE(world_.now, base::MonotonicTime(seconds(12))) << "two waits of 6 s";
 }
 
+TEST_F(SendLaneTest, ASenderTakesTheShareOfItsPartitionsOfAnAccountsRate) {
+  world_.account.sends_per_second_max = 8;
+  world_.StartOwner().core().SetPartitionsTotal(4);  // it has one of them: two a second
+  for (int user = 0; user < 12; ++user) world_.Say("u" + std::to_string(user), "t" + std::to_string(user), "hello");
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.shown.size() == 12; }));
+  EXPECT_GE(world_.now, base::MonotonicTime(seconds(5))) << "two at once, ten at two a second";
+  EXPECT_LE(world_.now, base::MonotonicTime(seconds(7)));
+}
+
 TEST_F(SendLaneTest, NoMoreIsClaimedThanCanBePostedAndAllAreServedInTurn) {
   world_.options.sends_in_flight_max = 2;
   world_.StartOwner();
