@@ -5,33 +5,19 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <future>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "libs/bus/headers.h"
-#include "libs/engine/make_engine.h"
-#include "proto/bus/v1/audit.pb.h"
-#include "services/worker/queued_turn.h"
-#include "tests/fakes/fake_clock.h"
-#include "tests/fakes/fake_consumer.h"
-#include "tests/fakes/fake_producer.h"
-#include "tests/services/worker/scripted_peers.h"
+#include "tests/services/worker/turn_run_fixture.h"
 
 namespace worker {
 namespace {
 
 using std::chrono::seconds;
-
-constexpr char kAccountFields[] = R"(    turn_deadline_s: 10
-    notice_text: Sorry.
-    busy_text: Too many people.
-    too_long_text: Too long.
-)";
 
 // An engine in which every sequence, or its submission, ends with this error.
 class FailingEngine final : public engine::Engine {
@@ -64,143 +50,6 @@ class FailingEngine final : public engine::Engine {
   const std::function<void()> on_submit_;
   std::atomic<int> submissions_{0};
 };
-
-class TurnRunTest : public testing::Test {
- protected:
-  TurnRunTest() : metrics_(registry_), loop_(1000), solo_queue_(&loop_) {
-    journal_.SetConsumer(&consumer_);
-    accounts_ = AccountsOf("turn_run_test", kAccountFields);
-    clock_.Advance(base::Clock::Real().Now() - clock_.Now());  // the engine reads the real clock for deadlines
-    engine::EngineOptions options;
-    options.kind = engine::EngineKind::kEcho;
-    auto engine = engine::MakeEngine(options);
-    EXPECT_TRUE(engine.ok()) << engine.status();
-    engine_ = *std::move(engine);
-    turn_.mutable_conversation()->set_tenant("test");
-    turn_.mutable_conversation()->set_channel(mesh::bus::v1::CHANNEL_WHATSAPP);
-    turn_.mutable_conversation()->set_account("1");
-    turn_.mutable_conversation()->set_user("491700000001");
-    turn_.set_message_id("wamid.1");
-    turn_.set_turn_id(identity::MakeTurnId(turn_.conversation(), "wamid.1").value());
-    turn_.set_kind(mesh::bus::v1::TURN_KIND_MESSAGE);
-    turn_.set_text("hello");
-  }
-  ~TurnRunTest() override {
-    engine_.reset();
-    loop_.Stop();
-  }
-
-  std::shared_ptr<TurnTask> Task(bus::Headers headers = {}) const {
-    auto task = std::make_shared<TurnTask>();
-    task->record.topic = "mesh.turns";
-    task->record.key = identity::KeyOf(turn_.conversation()).value();
-    task->record.value = value_.empty() ? turn_.SerializeAsString() : value_;
-    task->record.headers = std::move(headers);
-    task->record.note = note_;
-    task->read_at = clock_.Now();
-    return task;
-  }
-  TurnContext Context() {
-    return {.loop = &loop_,
-            .producer = &producer_,
-            .session = &session_,
-            .engine = engine_.get(),
-            .journal = &journal_,
-            .solo_queue = &solo_queue_,
-            .solo_engine = &solo_engine_,
-            .reply_log = &reply_log_,
-            .accounts = accounts_.get(),
-            .metrics = &metrics_,
-            .clock = &clock_,
-            .session_fails = &session_fails_,
-            .development_only = true,
-            .bus = {},
-            .on_log_refused = [](std::string_view, const absl::Status&) { ++log_refusals_; }};
-  }
-
-  EndlessEngine* UseEndlessEngine() {
-    engine_ = std::make_unique<EndlessEngine>();
-    return static_cast<EndlessEngine*>(engine_.get());
-  }
-
-  // Runs the turn to its end; whether it counts as done.
-  bool Run(bus::Headers headers = {}) {
-    const auto run = TurnRun::Start(Context(), Task(std::move(headers)), OnDone());
-    return WaitForEnd();
-  }
-  std::function<void(bool)> OnDone() {
-    done_ = std::promise<bool>();
-    return [this](bool completed) { done_.set_value(completed); };
-  }
-  bool WaitForEnd() {
-    std::future<bool> future = done_.get_future();
-    EXPECT_EQ(future.wait_for(seconds(20)), std::future_status::ready);
-    return future.get();
-  }
-
-  std::vector<mesh::bus::v1::Reply> Replies() const {
-    std::vector<mesh::bus::v1::Reply> replies;
-    for (const bus::OutgoingRecord& record : producer_.log()) {
-      mesh::bus::v1::ReplyRecord value;
-      if (record.topic == "mesh.replies" && value.ParseFromString(record.value) && value.has_reply()) {
-        replies.push_back(value.reply());
-      }
-    }
-    return replies;
-  }
-  std::string DeadLetterReason() const {
-    for (const bus::OutgoingRecord& record : producer_.log()) {
-      mesh::bus::v1::DeadLetter letter;
-      if (record.topic == "mesh.dead-letter" && letter.ParseFromString(record.value)) return letter.reason();
-    }
-    return "";
-  }
-
-  // What the log says of a turn that was dropped: its supersede, then its record on audit, and nothing else.
-  void ExpectDropped(mesh::bus::v1::DropPolicy policy) const {
-    const std::vector<bus::OutgoingRecord> log = producer_.log();
-    ASSERT_EQ(log.size(), 2u);
-    EXPECT_EQ(log[0].topic, "mesh.replies");
-    EXPECT_EQ(log[0].key, identity::KeyOf(turn_.conversation()).value());
-    mesh::bus::v1::ReplyRecord value;
-    ASSERT_TRUE(value.ParseFromString(log[0].value));
-    EXPECT_EQ(value.supersede().turn_id(), turn_.turn_id());
-    EXPECT_EQ(value.supersede().by_turn_id(), "the later turn");
-    EXPECT_EQ(value.supersede().conversation().user(), turn_.conversation().user());
-    EXPECT_EQ(log[1].topic, "mesh.audit");
-    EXPECT_EQ(log[1].key, "test");
-    mesh::bus::v1::AuditRecord audit;
-    ASSERT_TRUE(audit.ParseFromString(log[1].value));
-    EXPECT_EQ(audit.policy_drop().turn_id(), turn_.turn_id());
-    EXPECT_EQ(audit.policy_drop().by_turn_id(), "the later turn");
-    EXPECT_EQ(audit.policy_drop().policy(), policy);
-    EXPECT_EQ(audit.policy_drop().replies_offset(), 0);
-    ASSERT_EQ(session_.appended.size(), 1u);
-    EXPECT_EQ(session_.appended[0].turn().user_text(), "hello") << "later turns see the user's words";
-    EXPECT_EQ(session_.appended[0].turn().reply_text(), "");
-  }
-
-  inline static std::atomic<int> log_refusals_{0};
-  std::promise<bool> done_;
-  telemetry::Registry registry_;
-  const Metrics metrics_;
-  fakes::FakeClock clock_;
-  fakes::FakeProducer producer_;
-  ScriptedSession session_;
-  std::atomic<bool> session_fails_{false};
-  std::unique_ptr<FixedAccounts> accounts_;
-  fakes::FakeConsumer consumer_;
-  AttemptJournal journal_;
-  ScriptedSoloEngine solo_engine_;
-  ScriptedReplyLog reply_log_;
-  app::EventLoop loop_;
-  SoloQueue solo_queue_;
-  std::unique_ptr<engine::Engine> engine_;
-  mesh::bus::v1::Turn turn_;
-  std::string value_;       // in place of turn_
-  std::uint32_t note_ = 0;  // what an earlier worker left
-};
-
 TEST_F(TurnRunTest, AnswersAndProjectsWithTheOffsetOfTheReply) {
   EXPECT_TRUE(Run());
   ASSERT_EQ(Replies().size(), 1u);
@@ -331,105 +180,6 @@ TEST_F(TurnRunTest, AReplyThatTheBrokerDoesNotTakeIsWrittenLaterOnce) {
   });
   EXPECT_TRUE(Run());
   EXPECT_EQ(Replies().size(), 1u);
-}
-
-TEST_F(TurnRunTest, ATurnThatIsDroppedWhileItGeneratesStopsAndSaysNothing) {
-  EndlessEngine* const watched = UseEndlessEngine();
-  const auto run = TurnRun::Start(Context(), Task(), OnDone());
-  ASSERT_TRUE(watched->WaitForSubmissions(1));
-  loop_.RunSync([&] {
-    ASSERT_TRUE(run->may_be_dropped());
-    run->Drop({DropReason::kSuperseded, "the later turn"});
-    EXPECT_FALSE(run->may_be_dropped()) << "one turn takes its place, not two";
-  });
-  EXPECT_TRUE(WaitForEnd());
-  ExpectDropped(mesh::bus::v1::DROP_POLICY_SUPERSEDED);
-  EXPECT_EQ(metrics_.turns.at("superseded").Value(), 1);
-}
-
-TEST_F(TurnRunTest, ATurnThatIsDroppedBeforeItStartsNeverReachesTheEngine) {
-  EndlessEngine* const watched = UseEndlessEngine();
-  const auto run = TurnRun::StartDropped(Context(), Task(), {DropReason::kMerged, "the later turn"}, OnDone());
-  EXPECT_TRUE(WaitForEnd());
-  ExpectDropped(mesh::bus::v1::DROP_POLICY_MERGED);
-  EXPECT_FALSE(watched->WaitForSubmissions(1, seconds(0)));
-}
-
-// Also with the broker away: neither record may be missing once the turn counts as done.
-TEST_F(TurnRunTest, ADropIsDoneOnlyWhenBothOfItsRecordsStand) {
-  std::atomic<int> reports = 0;
-  producer_.FailWhen([&](const bus::OutgoingRecord&) {
-    return ++reports % 2 == 1 ? absl::UnavailableError("broker is away") : absl::OkStatus();
-  });
-  const auto run = TurnRun::StartDropped(Context(), Task(), {DropReason::kOverflow, "the later turn"}, OnDone());
-  EXPECT_TRUE(WaitForEnd());
-  ExpectDropped(mesh::bus::v1::DROP_POLICY_OVERFLOW);
-}
-
-TEST_F(TurnRunTest, ATurnThatWasAnsweredInAnEarlierLifeIsNotDropped) {
-  session_.context.set_done(true);
-  const auto run = TurnRun::StartDropped(Context(), Task(), {DropReason::kSuperseded, "the later turn"}, OnDone());
-  EXPECT_TRUE(WaitForEnd());
-  EXPECT_TRUE(producer_.log().empty());
-}
-
-TEST_F(TurnRunTest, WhatMayStandInTheLogAlreadyCannotBeDropped) {
-  producer_.Hold(true);
-  const auto run = TurnRun::Start(Context(), Task(), OnDone());
-  ASSERT_TRUE(producer_.WaitForProduced(1));
-  loop_.RunSync([&] { EXPECT_FALSE(run->may_be_dropped()); });
-  producer_.Hold(false);
-  EXPECT_TRUE(WaitForEnd());
-  EXPECT_EQ(Replies().size(), 1u);
-}
-
-TEST_F(TurnRunTest, ATurnThatStandsForTooManyGetsTheAccountsText) {
-  accounts_ = AccountsOf("turn_run_test", std::string(kAccountFields) + "    overflow_text: One at a time.\n");
-  auto task = Task();
-  task->stands_for_too_many = true;
-  const auto run = TurnRun::Start(Context(), task, OnDone());
-  EXPECT_TRUE(WaitForEnd());
-  ASSERT_EQ(Replies().size(), 1u);
-  EXPECT_EQ(Replies()[0].text(), "One at a time.");
-  EXPECT_EQ(Replies()[0].kind(), mesh::bus::v1::REPLY_KIND_ANSWER);
-}
-
-// Its user is told, audit has the policy, and the turn is finished like any other: a retried webhook finds it so.
-TEST_F(TurnRunTest, AShedTurnTellsItsUserAndNeverReachesTheEngine) {
-  EndlessEngine* const watched = UseEndlessEngine();
-  const auto run = TurnRun::StartDropped(Context(), Task(), {.reason = DropReason::kShed}, OnDone());
-  EXPECT_TRUE(WaitForEnd());
-  EXPECT_FALSE(watched->WaitForSubmissions(1, seconds(0)));
-  const std::vector<bus::OutgoingRecord> log = producer_.log();
-  ASSERT_EQ(log.size(), 2u) << "no dead letter, no supersede";
-  EXPECT_EQ(Replies().at(0).kind(), mesh::bus::v1::REPLY_KIND_NOTICE);
-  EXPECT_EQ(Replies().at(0).text(), "Too many people.");
-  mesh::bus::v1::AuditRecord audit;
-  ASSERT_TRUE(log[0].topic == "mesh.audit" && audit.ParseFromString(log[0].value)) << "said why before it is said";
-  EXPECT_EQ(audit.policy_drop().policy(), mesh::bus::v1::DROP_POLICY_SHED);
-  EXPECT_EQ(audit.policy_drop().turn_id(), turn_.turn_id());
-  ASSERT_EQ(session_.appended.size(), 1u);
-  EXPECT_EQ(session_.appended[0].turn().reply_text(), "Too many people.");
-  EXPECT_EQ(metrics_.turns.at("shed").Value(), 1);
-  EXPECT_EQ(metrics_.turns.at("answered").Value() + metrics_.turns.at("dead_letter").Value(), 0);
-}
-
-TEST_F(TurnRunTest, AShedTurnThatWasAnsweredInAnEarlierLifeTellsNobody) {
-  session_.context.set_done(true);
-  const auto run = TurnRun::StartDropped(Context(), Task(), {.reason = DropReason::kShed}, OnDone());
-  EXPECT_TRUE(WaitForEnd());
-  EXPECT_TRUE(producer_.log().empty());
-}
-
-TEST_F(TurnRunTest, AShedTurnsNoticeWaitsForTheBrokerAndIsSaidOnce) {
-  std::atomic<int> refusals = 0;
-  producer_.FailWhen([&](const bus::OutgoingRecord&) {
-    return ++refusals <= 2 ? absl::UnavailableError("broker is away") : absl::OkStatus();
-  });
-  const auto run = TurnRun::StartDropped(Context(), Task(), {.reason = DropReason::kShed}, OnDone());
-  EXPECT_TRUE(WaitForEnd());
-  EXPECT_EQ(Replies().size(), 1u);
-  EXPECT_EQ(session_.appended.size(), 1u);
 }
 
 // What a turn waited for a full engine is part of its time.
