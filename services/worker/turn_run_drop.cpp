@@ -1,0 +1,80 @@
+// How a turn ends that is not answered by itself: another one stands for it, or its user is told that there is no time.
+#include <utility>
+
+#include "libs/bus/topics.h"
+#include "services/worker/audit_log.h"
+#include "services/worker/turn_run.h"
+
+namespace worker {
+namespace {
+
+mesh::bus::v1::DropPolicy ToProto(DropReason reason) {
+  switch (reason) {
+    case DropReason::kSuperseded:
+      return mesh::bus::v1::DROP_POLICY_SUPERSEDED;
+    case DropReason::kMerged:
+      return mesh::bus::v1::DROP_POLICY_MERGED;
+    case DropReason::kOverflow:
+      return mesh::bus::v1::DROP_POLICY_OVERFLOW;
+    case DropReason::kShed:
+      return mesh::bus::v1::DROP_POLICY_SHED;
+  }
+  return mesh::bus::v1::DROP_POLICY_UNSPECIFIED;
+}
+
+}  // namespace
+
+std::shared_ptr<TurnRun> TurnRun::StartDropped(const TurnContext& context, std::shared_ptr<TurnTask> task,
+                                               DropOrder order, std::function<void(bool)> on_done) {
+  auto run = std::make_shared<TurnRun>(context, std::move(task), std::move(on_done));
+  run->drop_ = std::move(order);
+  context.loop->Post([run] { run->Decode(); });
+  return run;
+}
+
+void TurnRun::WriteSupersede() {
+  if (EndIfAbandoned()) return;
+  settled_ = true;
+  place_.reset();
+  mesh::bus::v1::ReplyRecord value;
+  mesh::bus::v1::Supersede* supersede = value.mutable_supersede();
+  supersede->set_turn_id(turn_.turn_id());
+  supersede->set_by_turn_id(drop_->into_turn_id);
+  *supersede->mutable_conversation() = turn_.conversation();
+  context_.producer->Produce(ToReplies(value), OnLoop(&TurnRun::OnSupersedeWritten));
+}
+
+void TurnRun::OnSupersedeWritten(absl::StatusOr<bus::RecordPosition> position) {
+  if (!position.ok()) return WriteAgain(&TurnRun::WriteSupersede, bus::kReplies, position.status());
+  retries_in_a_row_ = 0;
+  reply_offset_ = position->offset;
+  WriteAudit();
+}
+
+void TurnRun::WriteAudit() {
+  if (EndIfAbandoned()) return;
+  mesh::bus::v1::PolicyDrop drop;
+  drop.set_turn_id(turn_.turn_id());
+  drop.set_by_turn_id(drop_->into_turn_id);
+  *drop.mutable_conversation() = turn_.conversation();
+  drop.set_policy(ToProto(drop_->reason));
+  drop.set_replies_offset(reply_offset_);
+  drop.set_turns_offset(task_->record.offset);
+  ProducePolicyDrop(*context_.producer, context_.bus, trace_, drop, context_.clock->WallMs(),
+                    OnLoop(&TurnRun::OnAuditWritten));
+}
+
+void TurnRun::OnAuditWritten(absl::StatusOr<bus::RecordPosition> position) {
+  if (!position.ok()) return WriteAgain(&TurnRun::WriteAudit, bus::kAudit, position.status());
+  retries_in_a_row_ = 0;
+  if (drop_->into_turn_id.empty()) return TellBusy();
+  Project();
+}
+
+void TurnRun::TellBusy() {
+  reply_.set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
+  reply_.set_text(account_->busy_text);
+  WriteReply();
+}
+
+}  // namespace worker
