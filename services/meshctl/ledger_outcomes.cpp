@@ -28,6 +28,8 @@ LedgerOutcomes::Report LedgerOutcomes::Apply(std::int64_t offset, const LedgerRe
       return std::nullopt;
     case LedgerRecord::kSupersede:
       return ApplySupersede(record.supersede());
+    case LedgerRecord::kParked:  // where a reply waits decides nothing
+    case LedgerRecord::kReturned:
     case LedgerRecord::BODY_NOT_SET:
       break;
   }

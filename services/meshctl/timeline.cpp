@@ -132,6 +132,10 @@ void Timeline::OnLedger(const bus::Record& record) {
         base::StrCat("plan: ", KindName(value.plan().kind()), " in ", value.plan().parts_size(), " part(s)"));
   } else if (value.has_supersede() && value.supersede().turn_id() == turn_id_) {
     Add(record, at_ms, "superseded: what comes of it from now on is dropped");
+  } else if (value.has_parked() && value.parked().turn_id() == turn_id_) {
+    Add(record, at_ms, "the account cannot send: moved to parked, and back from there before anything later");
+  } else if (value.has_returned() && value.returned().turn_id() == turn_id_) {
+    Add(record, at_ms, "back from parked, and at its end");
   } else if (value.has_claim() && reply_ids_.contains(value.claim().reply_id())) {
     Add(record, at_ms,
         base::StrCat("claim of part ", Short(value.claim().reply_id()), ", term ", value.claim().term(),

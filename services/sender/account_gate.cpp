@@ -12,14 +12,18 @@ void AccountGate::Open(const account::Account& account) {
   if (!parked_.empty()) parked_.erase({account.channel, account.account_id});
 }
 
-bool AccountGate::MayTry(const account::Account& account, base::MonotonicTime now) {
-  if (parked_.empty()) return true;
+bool AccountGate::Closed(const account::Account& account) const {
+  if (parked_.empty()) return false;
   const auto found = parked_.find({account.channel, account.account_id});
-  if (found == parked_.end()) return true;
-  if (crypto::Sha256(account.access_token.Reveal()) != found->second.token_digest) {
-    parked_.erase(found);
+  return found != parked_.end() && crypto::Sha256(account.access_token.Reveal()) == found->second.token_digest;
+}
+
+bool AccountGate::MayTry(const account::Account& account, base::MonotonicTime now) {
+  if (!Closed(account)) {
+    Open(account);  // a new token
     return true;
   }
+  const auto found = parked_.find({account.channel, account.account_id});
   if (now < found->second.next_probe) return false;
   found->second.next_probe = now + probe_interval_;
   return true;

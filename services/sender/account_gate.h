@@ -10,8 +10,8 @@
 
 namespace sender {
 
-// Which accounts cannot send at the moment (dead token, blocked number), as the platform told us. Their replies wait in
-// their lanes, in order and without limit of time; nothing is dropped.
+// Which accounts cannot send at the moment (dead token, blocked number), as the platform told this process. Their replies
+// wait in `parked`, in order; nothing is dropped.
 //
 // A parked account opens when its access token changes (the account file is reloaded within a second). Because some
 // causes end without a new token (a payment, a review), one reply at a time may probe, every `probe_interval`.
@@ -26,6 +26,8 @@ class AccountGate {
 
   // Whether a send may be tried now. Of a parked account one caller is told yes once a probe interval.
   bool MayTry(const account::Account& account, base::MonotonicTime now);
+  // It is parked and its token is still the one that was refused.
+  bool Closed(const account::Account& account) const;
 
   std::size_t parked_count() const { return parked_.size(); }
 

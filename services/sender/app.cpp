@@ -86,6 +86,9 @@ absl::Status App::OpenParts() {
                       });
   if (!ledger.ok()) return ledger.status();
   ledger_ = *std::move(ledger);
+  absl::StatusOr<std::unique_ptr<ParkedReader>> parked = ParkedReader::Open(options_.bus, loop_.get());
+  if (!parked.ok()) return parked.status();
+  parked_ = *std::move(parked);
   http::ClientOptions http;
   http.connections_per_host_max = options_.connections_per_host_max;
   http.ca_file = options_.ca_file;
@@ -93,6 +96,7 @@ absl::Status App::OpenParts() {
   if (!client.ok()) return client.status();
   http_ = *std::move(client);
   effects_->parts().ledger = ledger_.get();
+  effects_->parts().parked = parked_.get();
   effects_->parts().http = http_.get();
   intake_ = std::make_unique<ReplyIntake>(loop_.get(), core_.get(), bus::TopicName(options_.bus, bus::kReplies),
                                           options_.window_records_max);
@@ -183,6 +187,7 @@ void App::Drain() {
   loop_->Stop();
   status_watch_.reset();
   ledger_.reset();
+  parked_.reset();
   http_.reset();
   session_.reset();
   producer_.reset();

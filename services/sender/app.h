@@ -67,6 +67,7 @@ class App {
   std::unique_ptr<LiveEffects> effects_;
   std::unique_ptr<SenderCore> core_;
   std::unique_ptr<LedgerLog> ledger_;
+  std::unique_ptr<ParkedReader> parked_;
   std::unique_ptr<http::Client> http_;
   std::unique_ptr<ReplyIntake> intake_;
   std::unique_ptr<StatusConsumer> statuses_;

@@ -35,7 +35,7 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
   table.Add(
       "window-records-max", &options->window_records_max,
       {.doc =
-           "Replies in hand for each partition. A full window pauses the partition: raise it when one slow or parked "
+           "Replies in hand for each partition. A full window pauses the partition: raise it when one slow "
            "account holds up others.",
        .unit = "records",
        .min = 64,

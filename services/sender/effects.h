@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,6 +21,23 @@
 #include "services/sender/ledger_record.h"
 
 namespace sender {
+
+// Why a reply stands in `parked`; said in the header "mesh-parked" of its copy.
+enum class ParkReason {
+  kAccount,  // its account cannot send: the sender takes it back by itself
+  kInDoubt,  // nobody knows whether it was shown: an operator decides
+};
+inline constexpr std::string_view kParkReasonHeader = "mesh-parked";
+constexpr std::string_view ToString(ParkReason reason) {
+  return reason == ParkReason::kAccount ? "account" : "in_doubt";
+}
+
+// The copy that goes to `parked`; a reply that was there before loses what was said of it then.
+inline bus::Record ParkedCopy(bus::Record origin, ParkReason reason) {
+  std::erase_if(origin.headers, [](const auto& header) { return header.first == kParkReasonHeader; });
+  origin.headers.emplace_back(std::string(kParkReasonHeader), std::string(ToString(reason)));
+  return origin;
+}
 
 // Everything the sender's state machines do to the world, and all they know of time. The process implements it over
 // Kafka, HTTP and gRPC (LiveEffects); tests and the simulator over a made-up world, so that every order of events and a
@@ -53,8 +71,12 @@ class Effects {
   using Written = std::function<void(absl::Status)>;
   virtual void WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason reason, std::string_view detail,
                                std::uint32_t attempts, Written on_done) = 0;
-  // Copies the record to `parked`, whole.
-  virtual void WriteParked(const bus::Record& origin, Written on_done) = 0;
+  // Copies the record to `parked`, whole, at the partition of the same number; OK carries the offset there.
+  virtual void WriteParked(const bus::Record& origin, ParkReason reason, Appended on_done) = 0;
+  // The copies at these offsets, which rise, as they were given to WriteParked but for the offset, which is the copy's.
+  // One that the topic no longer holds is left out.
+  virtual void ReadParked(std::int32_t partition, const std::vector<std::int64_t>& offsets,
+                          std::function<void(absl::StatusOr<std::vector<bus::Record>>)> on_done) = 0;
   // Appends to `replies`, in the conversation's partition: the polite notice of a reply that was given up.
   virtual void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                           const telemetry::TraceContext& trace, Written on_done) = 0;

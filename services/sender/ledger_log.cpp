@@ -65,13 +65,16 @@ void LedgerLog::OnRead(bus::Record record) {
 
 void LedgerLog::Append(std::int32_t partition, const LedgerEntry& entry, const telemetry::TraceContext& trace,
                        Effects::Appended on_done) {
-  producer_->Produce(ToOutgoing(bus_, partition, entry, trace),
-                     [loop = loop_, on_done = std::move(on_done)](absl::StatusOr<bus::RecordPosition> position) {
-                       loop->Post([on_done, position = std::move(position)] {
-                         if (!position.ok()) return on_done(position.status());
-                         on_done(position->offset);
-                       });
-                     });
+  producer_->Produce(ToOutgoing(bus_, partition, entry, trace), OffsetOnLoop(loop_, std::move(on_done)));
+}
+
+bus::DeliveryCallback OffsetOnLoop(app::EventLoop* loop, Effects::Appended on_done) {
+  return [loop, on_done = std::move(on_done)](absl::StatusOr<bus::RecordPosition> position) {
+    loop->Post([on_done, position = std::move(position)] {
+      if (!position.ok()) return on_done(position.status());
+      on_done(position->offset);
+    });
+  };
 }
 
 bus::OutgoingRecord ToOutgoing(const bus::BusOptions& bus, std::int32_t partition, const LedgerEntry& entry,

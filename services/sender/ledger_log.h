@@ -56,6 +56,9 @@ class LedgerLog {
   std::unique_ptr<bus::LogReader> reader_;
 };
 
+// A delivery report as its offset, on the loop.
+bus::DeliveryCallback OffsetOnLoop(app::EventLoop* loop, Effects::Appended on_done);
+
 // One ledger record ready to be produced.
 bus::OutgoingRecord ToOutgoing(const bus::BusOptions& bus, std::int32_t partition, const LedgerEntry& entry,
                                const telemetry::TraceContext& trace);

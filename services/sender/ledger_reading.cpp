@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libs/base/byte_key.h"
 #include "libs/bus/headers.h"
 #include "libs/identity/identity.h"
+#include "services/sender/turn_key.h"
 
 namespace sender {
 namespace {
@@ -16,6 +18,10 @@ using mesh::bus::v1::LedgerRecord;
 using mesh::bus::v1::LedgerSent;
 
 constexpr std::size_t kKeyPartsMax = 5;
+
+std::vector<std::string> TurnKeyParts(std::string_view kind, const TurnKey& key) {
+  return {std::string(kind), key.turn_id, std::to_string(key.generation), key.fallback ? "1" : "0"};
+}
 
 // What the key of this record begins with: everything but the term of its writer, which only a CLAIM holds itself.
 std::vector<std::string> KeyPartsOf(const LedgerRecord& record) {
@@ -36,6 +42,10 @@ std::vector<std::string> KeyPartsOf(const LedgerRecord& record) {
       return {"takeover", record.takeover().owner()};
     case LedgerRecord::kSupersede:
       return {"supersede", record.supersede().turn_id()};
+    case LedgerRecord::kParked:
+      return TurnKeyParts("parked", KeyOf(record.parked()));
+    case LedgerRecord::kReturned:
+      return TurnKeyParts("returned", KeyOf(record.returned()));
     case LedgerRecord::BODY_NOT_SET:
       break;
   }

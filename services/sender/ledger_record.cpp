@@ -120,6 +120,37 @@ LedgerEntry MakeSupersede(const std::string& turn_id, const mesh::bus::v1::Conve
   return entry;
 }
 
+LedgerEntry MakeParkedReply(const mesh::bus::v1::Reply& reply, std::int64_t replies_offset, std::int64_t parked_offset,
+                            std::int64_t term, std::int64_t wall_ms) {
+  LedgerEntry entry;
+  const TurnKey key = KeyOf(reply);
+  entry.key = base::JoinLengthPrefixed(
+      {"parked", key.turn_id, Number(key.generation), Number(key.fallback ? 1 : 0), Number(term)});
+  auto* parked = entry.record.mutable_parked();
+  parked->set_turn_id(reply.turn_id());
+  parked->set_generation(reply.generation());
+  parked->set_kind(reply.kind());
+  *parked->mutable_conversation() = reply.conversation();
+  parked->set_replies_offset(replies_offset);
+  parked->set_parked_offset(parked_offset);
+  parked->set_term(term);
+  entry.record.set_written_at_ms(wall_ms);
+  return entry;
+}
+
+LedgerEntry MakeReturned(const TurnKey& key, std::int64_t parked_offset, std::int64_t wall_ms) {
+  LedgerEntry entry;
+  entry.key = base::JoinLengthPrefixed(
+      {"returned", key.turn_id, Number(key.generation), Number(key.fallback ? 1 : 0)});
+  auto* returned = entry.record.mutable_returned();
+  returned->set_turn_id(key.turn_id);
+  returned->set_generation(key.generation);
+  returned->set_kind(key.fallback ? mesh::bus::v1::REPLY_KIND_FALLBACK : mesh::bus::v1::REPLY_KIND_ANSWER);
+  returned->set_parked_offset(parked_offset);
+  entry.record.set_written_at_ms(wall_ms);
+  return entry;
+}
+
 LedgerEntry MakeTakeover(std::string_view owner, std::int64_t wall_ms) {
   LedgerEntry entry;
   entry.key = base::JoinLengthPrefixed({"takeover", owner});

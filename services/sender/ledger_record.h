@@ -36,6 +36,7 @@ LedgerEntry MakeSent(const identity::ReplyId& reply, std::int64_t term, std::int
                      std::string_view message_id, std::int64_t wall_ms);
 LedgerEntry MakeFailed(const identity::ReplyId& reply, std::int64_t term, std::int64_t claim_offset,
                        std::int32_t error_code, std::string_view reason, std::int64_t wall_ms);
+// In doubt for good.
 LedgerEntry MakeParked(const identity::ReplyId& reply, std::int64_t term, std::int64_t claim_offset,
                        std::int64_t wall_ms);
 LedgerEntry MakeSuperseded(const identity::ReplyId& reply, std::int64_t term, std::int64_t wall_ms);
@@ -43,6 +44,12 @@ LedgerEntry MakeSuperseded(const identity::ReplyId& reply, std::int64_t term, st
 // A supersede record of `replies` was read. True whoever says it, so the key names no term.
 LedgerEntry MakeSupersede(const std::string& turn_id, const mesh::bus::v1::ConversationId& conversation,
                           std::int64_t replies_offset, std::int64_t wall_ms);
+
+// The account cannot send; `reply` stands at `parked_offset` of `parked` now.
+LedgerEntry MakeParkedReply(const mesh::bus::v1::Reply& reply, std::int64_t replies_offset, std::int64_t parked_offset,
+                            std::int64_t term, std::int64_t wall_ms);
+// True whoever says it, so the key names no term.
+LedgerEntry MakeReturned(const TurnKey& key, std::int64_t parked_offset, std::int64_t wall_ms);
 
 // `owner` is unique per assignment, so that no two TAKEOVERs share a key and void claims stay recognisable.
 LedgerEntry MakeTakeover(std::string_view owner, std::int64_t wall_ms);

@@ -11,6 +11,7 @@ namespace {
 using mesh::bus::v1::LedgerClaim;
 using mesh::bus::v1::LedgerEvidence;
 using mesh::bus::v1::LedgerRecord;
+using mesh::bus::v1::LedgerReturned;
 using mesh::bus::v1::LedgerSent;
 using mesh::bus::v1::LedgerTakeover;
 
@@ -73,6 +74,10 @@ LedgerState::Change LedgerState::Apply(std::int64_t offset, const LedgerRecord& 
       return ApplySupersede(record);
     case LedgerRecord::kTakeover:
       return ApplyTakeover(offset, record.takeover());
+    case LedgerRecord::kParked:
+      return ApplyParked(record);
+    case LedgerRecord::kReturned:
+      return ApplyReturned(record.returned());
     case LedgerRecord::BODY_NOT_SET:
       break;  // a newer schema's record: not ours to judge
   }
@@ -81,9 +86,11 @@ LedgerState::Change LedgerState::Apply(std::int64_t offset, const LedgerRecord& 
 
 LedgerState::Change LedgerState::ApplyPlan(const LedgerRecord& record) {
   const auto& plan = record.plan();
-  const TurnKey key{plan.turn_id(), plan.generation(), IsFallback(plan.kind())};
-  // The first PLAN of a key stands, whoever wrote it; so does what was settled.
+  const TurnKey key = KeyOf(plan);
+  // The first PLAN of a key stands, whoever wrote it; so does what was settled, and which record was parked.
   if (turns_.contains(key) || settled_.contains(DigestOf(key))) return {};
+  const ParkedReplies::Reply* parked = parked_.Find(key);
+  if (parked != nullptr && parked->replies_offset != plan.replies_offset()) return {};
   if (key.generation > 0) requeued_[DigestOfTurn(key.turn_id)] = record.written_at_ms();
   auto turn = std::make_unique<PlannedTurn>();
   turn->key = key;
@@ -103,7 +110,7 @@ LedgerState::Change LedgerState::ApplyPlan(const LedgerRecord& record) {
   }
   PlannedTurn& stored = *turn;
   turns_[key] = std::move(turn);
-  const Change change{Change::Kind::kPlanned, &stored, 0};
+  const Change change{Change::Kind::kPlanned, &stored};
   NoteIfSettled(stored, /*was_settled=*/false);
   return change;
 }
@@ -196,6 +203,32 @@ LedgerState::Change LedgerState::ApplyTakeover(std::int64_t offset, const Ledger
   return {Change::Kind::kTakeover, nullptr, 0};
 }
 
+LedgerState::Change LedgerState::ApplyParked(const LedgerRecord& record) {
+  const auto& parked = record.parked();
+  if (last_takeover_ > parked.term()) return {};  // void, as a CLAIM
+  const TurnKey key = KeyOf(parked);
+  const PlannedTurn* turn = Find(key);
+  if (settled_.contains(DigestOf(key)) || (turn != nullptr && turn->Settled())) return {};
+  if (turn != nullptr && turn->replies_offset != parked.replies_offset()) return {};
+  ParkedReplies::Reply reply;
+  reply.key = key;
+  reply.conversation = parked.conversation();
+  reply.replies_offset = parked.replies_offset();
+  reply.parked_offset = parked.parked_offset();
+  reply.parked_at_ms = record.written_at_ms();
+  parked_.Add(std::move(reply));
+  return {Change::Kind::kParked, turn, 0, parked.replies_offset()};
+}
+
+LedgerState::Change LedgerState::ApplyReturned(const LedgerReturned& returned) {
+  const TurnKey key = KeyOf(returned);
+  const ParkedReplies::Reply* parked = parked_.Find(key);
+  if (parked == nullptr || parked->parked_offset != returned.parked_offset()) return {};
+  const Change change{Change::Kind::kReturned, Find(key), 0, parked->replies_offset};
+  parked_.Remove(key);
+  return change;
+}
+
 LedgerState::PartPlace LedgerState::PlaceOf(const std::string& reply_id) const {
   const auto found = by_reply_.find(reply_id);
   return found == by_reply_.end() ? PartPlace{} : found->second;
@@ -227,6 +260,7 @@ void LedgerState::SetMessageId(PartPlace place, const std::string& message_id) {
 
 void LedgerState::NoteIfSettled(PlannedTurn& turn, bool was_settled) {
   if (was_settled || !turn.Settled()) return;
+  parked_.NoteSettled(turn.key);
   for (Part& part : turn.parts) part.text = std::string();
   DropClaims(turn);
   settled_detail_.push_back(turn.key);
@@ -259,6 +293,13 @@ void LedgerState::Erase(const TurnKey& key) {
 }
 
 LedgerState::Verdict LedgerState::Judge(const TurnKey& key, std::int64_t replies_offset) const {
+  if (const ParkedReplies::Reply* parked = parked_.Find(key)) {
+    return parked->replies_offset == replies_offset ? Verdict::kParked : Verdict::kDuplicate;
+  }
+  return JudgeReturned(key, replies_offset);
+}
+
+LedgerState::Verdict LedgerState::JudgeReturned(const TurnKey& key, std::int64_t replies_offset) const {
   if (const PlannedTurn* turn = Find(key)) {
     return turn->replies_offset == replies_offset ? Verdict::kPlanned : Verdict::kDuplicate;
   }
@@ -291,6 +332,7 @@ void LedgerState::ForgetPlannedBefore(std::int64_t wall_ms) {
   absl::erase_if(settled_, [&](const auto& entry) { return entry.second < wall_ms; });
   absl::erase_if(superseded_, [&](const auto& entry) { return entry.second < wall_ms; });
   absl::erase_if(requeued_, [&](const auto& entry) { return entry.second < wall_ms; });
+  parked_.ForgetParkedBefore(wall_ms);
   std::vector<TurnKey> old;
   for (const auto& [key, turn] : turns_) {
     if (turn->planned_at_ms < wall_ms) old.push_back(key);

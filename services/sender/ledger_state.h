@@ -14,6 +14,7 @@
 #include "libs/crypto/digest.h"
 #include "libs/identity/identity.h"
 #include "proto/bus/v1/bus.pb.h"
+#include "services/sender/parked_replies.h"
 #include "services/sender/turn_key.h"
 
 namespace sender {
@@ -78,10 +79,11 @@ class LedgerState {
 
   // What a record changed. `turn` lives until the next Apply.
   struct Change {
-    enum class Kind { kNothing, kPlanned, kClaimed, kReleased, kSettled, kEvidence, kTakeover };
+    enum class Kind { kNothing, kPlanned, kClaimed, kReleased, kSettled, kEvidence, kTakeover, kParked, kReturned };
     Kind kind = Kind::kNothing;
-    const PlannedTurn* turn = nullptr;
+    const PlannedTurn* turn = nullptr;  // nullptr also of a parked reply that was never planned
     std::size_t part = 0;
+    std::int64_t replies_offset = -1;  // kParked, kReturned: of the reply's record
   };
   // REQUIRES: offsets rise. Records that name something unknown (expired, malformed) change nothing.
   Change Apply(std::int64_t offset, const mesh::bus::v1::LedgerRecord& record);
@@ -95,13 +97,18 @@ class LedgerState {
   enum class Verdict {
     kNew,       // never planned: plan it
     kPlanned,   // this very record was planned: go on where the parts stand
+    kParked,    // this very record moved to `parked`: it's said from there
     kDuplicate  // another record of the same key was first, or all is long settled: ignore
   };
   Verdict Judge(const TurnKey& key, std::int64_t replies_offset) const;
+  // The same of the copy in `parked`, which stands for the record at `replies_offset`: never kParked.
+  Verdict JudgeReturned(const TurnKey& key, std::int64_t replies_offset) const;
 
   // A later user message withdrew the turn: no record of it, in whatever generation, is planned any more.
   bool TurnSuperseded(const std::string& turn_id) const { return superseded_.contains(DigestOfTurn(turn_id)); }
   bool TurnPlanned(const std::string& turn_id) const;  // in any generation
+
+  const ParkedReplies& parked() const { return parked_; }
 
   const PlannedTurn* Find(const TurnKey& key) const;  // nullptr: unknown, or settled long ago
   const PlannedTurn* FindReply(const identity::ReplyId& reply, std::size_t* part) const;
@@ -130,6 +137,8 @@ class LedgerState {
   Change ApplyEvidence(std::int64_t offset, const mesh::bus::v1::LedgerEvidence& evidence);
   Change ApplySupersede(const mesh::bus::v1::LedgerRecord& record);
   Change ApplyTakeover(std::int64_t offset, const mesh::bus::v1::LedgerTakeover& takeover);
+  Change ApplyParked(const mesh::bus::v1::LedgerRecord& record);
+  Change ApplyReturned(const mesh::bus::v1::LedgerReturned& returned);
   PartPlace PlaceOf(const std::string& reply_id) const;
   PartPlace PlaceOfEvidence(const mesh::bus::v1::LedgerEvidence& evidence) const;
   void SetMessageId(PartPlace place, const std::string& message_id);
@@ -150,6 +159,7 @@ class LedgerState {
   std::deque<TurnKey> settled_detail_;                                                // oldest first
   absl::flat_hash_map<TurnDigest, std::int64_t> settled_;                             // -> planned_at_ms
   absl::flat_hash_map<TurnDigest, std::int64_t> superseded_;                          // whole turns -> written_at_ms
+  ParkedReplies parked_;
   absl::flat_hash_map<TurnDigest, std::int64_t> requeued_;  // turns planned in a generation above 0 -> planned_at_ms
 };
 

@@ -44,16 +44,29 @@ void LiveEffects::WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReas
                          OnLoop(std::move(on_done)));
 }
 
-void LiveEffects::WriteParked(const bus::Record& origin, Written on_done) {
+void LiveEffects::WriteParked(const bus::Record& origin, ParkReason reason, Appended on_done) {
+  bus::Record copy = ParkedCopy(origin, reason);
   bus::OutgoingRecord record;
   record.topic = bus::TopicName(parts_.bus, bus::kParked);
-  record.partition = origin.partition;  // `parked` has the conversation topics' partitions
-  record.key = origin.key;
-  record.value = origin.value;
-  record.headers = origin.headers;
+  record.partition = copy.partition;  // `parked` has the conversation topics' partitions
+  record.key = std::move(copy.key);
+  record.value = std::move(copy.value);
+  record.headers = std::move(copy.headers);
   bus::SetHeader(record.headers, "ce_id", bus::RecordPlace(origin));  // that of every copy, and of no other reply
   bus::SetHeader(record.headers, "ce_source", base::StrCat("/musemesh/", kService));
-  parts_.producer->Produce(std::move(record), OnLoop(std::move(on_done)));
+  parts_.producer->Produce(std::move(record), OffsetOnLoop(parts_.loop, std::move(on_done)));
+}
+
+void LiveEffects::ReadParked(std::int32_t partition, const std::vector<std::int64_t>& offsets,
+                             std::function<void(absl::StatusOr<std::vector<bus::Record>>)> on_done) {
+  parts_.parked->Read(partition, offsets,
+                      [topic = bus::TopicName(parts_.bus, bus::kReplies),
+                       on_done = std::move(on_done)](absl::StatusOr<std::vector<bus::Record>> copies) {
+                        if (copies.ok()) {
+                          for (bus::Record& copy : *copies) copy.topic = topic;
+                        }
+                        on_done(std::move(copies));
+                      });
 }
 
 void LiveEffects::WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& reply,

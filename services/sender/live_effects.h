@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "libs/account/account_book.h"
 #include "libs/app/event_loop.h"
@@ -9,6 +10,7 @@
 #include "services/sender/effects.h"
 #include "services/sender/ledger_log.h"
 #include "services/sender/outcome_reporter.h"
+#include "services/sender/parked_reader.h"
 #include "services/sender/status_watch.h"
 
 namespace sender {
@@ -16,7 +18,7 @@ namespace sender {
 // The sender's effects on the real world: Kafka, the Graph API over HTTP, the session service.
 //
 // Threading: as Effects, but Now() from any thread.
-// Lifetime:  everything given outlives it; `ledger` and `reporter` may be set after construction, before the first use.
+// Lifetime:  everything given outlives it; `ledger`, `parked` and `http` may be set after construction, before the first use.
 class LiveEffects final : public Effects {
  public:
   struct Parts {
@@ -24,6 +26,7 @@ class LiveEffects final : public Effects {
     bus::Producer* producer = nullptr;
     http::Client* http = nullptr;
     LedgerLog* ledger = nullptr;
+    ParkedReader* parked = nullptr;
     OutcomeReporter* reporter = nullptr;
     const account::AccountFile* accounts = nullptr;
     const base::Clock* clock = nullptr;
@@ -42,7 +45,9 @@ class LiveEffects final : public Effects {
   void Post(Send send, std::function<void(http::ClientResult)> on_done) override;
   void WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason reason, std::string_view detail,
                        std::uint32_t attempts, Written on_done) override;
-  void WriteParked(const bus::Record& origin, Written on_done) override;
+  void WriteParked(const bus::Record& origin, ParkReason reason, Appended on_done) override;
+  void ReadParked(std::int32_t partition, const std::vector<std::int64_t>& offsets,
+                  std::function<void(absl::StatusOr<std::vector<bus::Record>>)> on_done) override;
   void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                   const telemetry::TraceContext& trace, Written on_done) override;
   void ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext& trace,

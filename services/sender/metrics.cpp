@@ -26,11 +26,15 @@ std::string KnownChannel(std::string_view channel) {
 
 Metrics::Metrics(telemetry::Registry& registry)
     : in_doubt(registry.AddGauge("sender_in_doubt", "Sends without an answer that wait for evidence.")),
-      parked_accounts(registry.AddGauge("sender_parked_accounts", "Accounts that cannot send; their replies wait.")),
+      parked_accounts(registry.AddGauge("sender_parked_accounts",
+                                        "Accounts that cannot send; the log's account_parked names what to do.")),
       lanes(registry.AddGauge("sender_lanes", "Conversations with replies in hand.")),
-      parked_replies(registry.AddCounter("sender_parked_replies_total", "Replies moved to the topic `parked`.")),
       throttled(registry.AddCounter("sender_throttled_total",
                                     "Times a send was held back, because the Graph API could not keep up.")),
+      parked_waiting(registry.AddGauge("sender_parked_replies",
+                                       "Replies in the topic `parked` that wait for their account to send again.")),
+      returned_replies(registry.AddCounter("sender_returned_replies_total",
+                                           "Replies taken back from the topic `parked` and brought to their end.")),
       takeovers(registry.AddCounter("sender_takeovers_total", "TAKEOVER records written.")),
       fenced(registry.AddCounter("sender_fenced_total", "Foreign TAKEOVERs seen on partitions held here.")),
       ledger_append_failures(registry.AddCounter("sender_ledger_append_failures_total",
@@ -63,6 +67,8 @@ Metrics::Metrics(telemetry::Registry& registry)
   add_all(doubts, kDoubtResolutions, "sender_in_doubt_total", "Sends without an answer by what ended the doubt.",
           "resolution");
   add_all(drops, kDropReasons, "sender_dropped_total", "Reply records that were not to be sent.", "reason");
+  add_all(parked_replies, kParkReasons, "sender_parked_replies_total", "Replies moved to the topic `parked`.",
+          "reason");
   add_all(statuses, kStatusResults, "sender_statuses_total", "Delivery statuses by what they gave.", "result");
   add_all(outcome_reports, kOutcomeReports, "sender_outcome_reports_total", "Outcomes told to the session service.",
           "result");

@@ -20,6 +20,7 @@ struct Metrics {
   static constexpr std::string_view kDoubtResolutions[] = {"evidence", "resend", "park"};
   // What became of a record of `replies` that was not sent.
   static constexpr std::string_view kDropReasons[] = {"duplicate", "superseded", "no_channel"};
+  static constexpr std::string_view kParkReasons[] = {"account", "in_doubt"};
   static constexpr std::string_view kStatusResults[] = {"evidence", "repeated", "nothing_named", "dead_letter"};
   static constexpr std::string_view kLedgerRefusals[] = {"undecodable", "unknown_schema", "key_mismatch"};
   static constexpr std::string_view kOutcomeReports[] = {"done", "given_up"};
@@ -30,6 +31,7 @@ struct Metrics {
   void CountStatus(std::string_view result) const { statuses.at(std::string(result)).Increment(); }
   void CountLedgerRefusal(std::string_view reason) const { ledger_refusals.at(std::string(reason)).Increment(); }
   void CountOutcomeReport(std::string_view result) const { outcome_reports.at(std::string(result)).Increment(); }
+  void CountParked(std::string_view reason) const { parked_replies.at(std::string(reason)).Increment(); }
   void CountDeadLetter(std::string_view reason) const;
   void ObserveSend(std::string_view channel, double seconds) const;
 
@@ -41,11 +43,13 @@ struct Metrics {
   std::map<std::string, telemetry::Counter> statuses;                       // sender_statuses_total{result}
   std::map<std::string, telemetry::Counter> outcome_reports;                // sender_outcome_reports_total{result}
   std::map<std::string, telemetry::Counter> ledger_refusals;                // sender_ledger_refused_total{reason}
+  std::map<std::string, telemetry::Counter> parked_replies;                 // sender_parked_replies_total{reason}
   telemetry::Gauge in_doubt;
   telemetry::Gauge parked_accounts;
   telemetry::Gauge lanes;
-  telemetry::Counter parked_replies;
   telemetry::Counter throttled;
+  telemetry::Gauge parked_waiting;
+  telemetry::Counter returned_replies;
   telemetry::Counter takeovers;
   telemetry::Counter fenced;
   telemetry::Counter ledger_append_failures;

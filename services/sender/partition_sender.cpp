@@ -29,7 +29,10 @@ constexpr std::size_t kToldAgainMax = 1024;
 }  // namespace
 
 PartitionSender::PartitionSender(LaneContext context, Hooks hooks)
-    : context_(std::move(context)), hooks_(std::move(hooks)), assigned_at_(context_.effects->Now()) {
+    : context_(std::move(context)),
+      hooks_(std::move(hooks)),
+      returns_(std::make_shared<ParkedReturn>(context_)),
+      assigned_at_(context_.effects->Now()) {
   context_.mark_done = hooks_.mark_done;
   context_.unreported =
       std::make_shared<UnreportedRecords>(context_.effects, context_.options.unreported_span_max, hooks_.mark_done);
@@ -78,6 +81,8 @@ void PartitionSender::OnTakeoverRead() {
   std::vector<std::shared_ptr<SendLane>> lanes;
   for (const auto& [key, lane] : lanes_) lanes.push_back(lane);
   for (const auto& lane : lanes) lane->Resume();
+  returns_->Resume();
+  returns_->Begin();
   hooks_.on_owned();
 }
 
@@ -167,6 +172,7 @@ void PartitionSender::OnLedgerChange(const LedgerState::Change& change) {
     telemetry::LogWarning("ledger_lost_to_another", {{"partition", context_.ledger->partition()}});
     return RetakeLater();
   }
+  returns_->OnLedgerChange(change);
   if (change.turn == nullptr) return;
   const auto lane = lanes_.find(identity::KeyOf(change.turn->conversation).value());
   const TurnKey key = change.turn->key;
@@ -205,6 +211,7 @@ void PartitionSender::Report(const PlannedTurn& turn, mesh::session::v1::Outcome
 void PartitionSender::Drain() {
   draining_ = true;
   for (const auto& [key, lane] : lanes_) lane->Stop();
+  returns_->Stop();
 }
 
 void PartitionSender::Retire() {
@@ -216,8 +223,8 @@ void PartitionSender::Retire() {
 }
 
 std::size_t PartitionSender::busy_count() const {
-  return static_cast<std::size_t>(
-      std::count_if(lanes_.begin(), lanes_.end(), [](const auto& entry) { return entry.second->busy(); }));
+  const auto busy = std::count_if(lanes_.begin(), lanes_.end(), [](const auto& entry) { return entry.second->busy(); });
+  return static_cast<std::size_t>(busy) + returns_->busy_count();
 }
 
 }  // namespace sender

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "libs/bus/record.h"
+#include "services/sender/parked_return.h"
 #include "services/sender/send_lane.h"
 
 namespace sender {
@@ -45,6 +46,7 @@ class PartitionSender : public std::enable_shared_from_this<PartitionSender> {
 
   bool owned() const { return owned_; }
   std::size_t lane_count() const { return lanes_.size(); }
+  std::size_t parked_count() const { return context_.ledger->state().parked().size(); }
   std::size_t busy_count() const;
 
  private:
@@ -64,6 +66,7 @@ class PartitionSender : public std::enable_shared_from_this<PartitionSender> {
   const Hooks hooks_;
   std::map<std::string, std::shared_ptr<SendLane>>
       lanes_;  // by conversation key; ordered, so that runs can be replayed
+  const std::shared_ptr<ParkedReturn> returns_;
   std::deque<bus::Record> early_;
   base::MonotonicTime assigned_at_;
   bool owned_ = false;   // has been the owner since the last TAKEOVER of ours

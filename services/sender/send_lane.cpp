@@ -23,6 +23,16 @@ std::string AccountName(const account::Account& account) {
   return std::string(identity::ChannelName(account.channel)) + "/" + account.account_id;
 }
 
+// What the operator can do about an account that cannot send (channels.md 3.2); 0 from us: its URL is unusable.
+std::string_view RemedyFor(std::int32_t error_code) {
+  if (error_code == 0) return "correct graph_base_url of the account in the --accounts file, or its token";
+  if (error_code == 190 || (error_code >= 458 && error_code <= 467)) {
+    return "write a new token to the account's access_token_file; its replies wait in `parked` and follow in order";
+  }
+  return "settle with the platform what the error code names; every --park-probe-s one reply is tried, and once it is "
+         "taken those in `parked` follow in order";
+}
+
 std::string_view HeaderOf(const http::Response& response, std::string_view lower_case_name) {
   for (const auto& [name, value] : response.headers) {
     if (name.size() == lower_case_name.size() &&
@@ -45,6 +55,13 @@ SendLane::~SendLane() {
 
 void SendLane::Push(Item item) {
   items_.push_back({std::move(item)});
+  if (items_.size() == 1) Step();
+}
+
+void SendLane::PushReturned(Item item) {
+  Queued queued{std::move(item)};
+  queued.returned = true;
+  items_.push_back(std::move(queued));
   if (items_.size() == 1) Step();
 }
 
@@ -77,14 +94,19 @@ void SendLane::Step() {
     return Done();
   }
   if (items_.front().supersedes) return StepSupersede();
-  const LedgerState::Verdict verdict = ledger().Judge(key(), item().record.offset);
+  const LedgerState::Verdict verdict = items_.front().returned
+                                           ? ledger().JudgeReturned(key(), item().record.offset)
+                                           : ledger().Judge(key(), item().record.offset);
+  if (verdict == LedgerState::Verdict::kParked) return Done();  // another lane's now
   if (verdict == LedgerState::Verdict::kDuplicate) {
     return DropDuplicate();
   }
   const bool may_begin = !stopped_ && ledger().owned();
   if (verdict == LedgerState::Verdict::kNew) {
-    if (!key().fallback && ledger().TurnSuperseded(key().turn_id)) return DropSuperseded();
-    if (may_begin) return Plan();
+    // One that was parked ends as a PLAN without parts: until the ledger knows its end, its conversation stands still.
+    const bool dropped_before = !key().fallback && ledger().TurnSuperseded(key().turn_id);
+    if (dropped_before && !items_.front().returned) return DropSuperseded();
+    if (may_begin) return MustPark() ? ParkReply() : Plan();
     Enter(Phase::kIdle);
     return;
   }
@@ -131,13 +153,25 @@ void SendLane::DropDuplicate() {
 
 void SendLane::Plan() {
   std::vector<std::string> parts;
-  if (!items_.front().superseded)
+  if (!Withdrawn())
     parts = effects().FindCodec(item().reply.conversation().channel())->Split(item().reply.text());
   Append(MakePlan(item().reply, parts, item().record.offset, *ledger().term(), effects().WallMs()),
          [this](std::int64_t) {
            fault::Here("sender_planned");
            Step();
          });
+}
+
+bool SendLane::Withdrawn() const {
+  return items_.front().superseded || (!key().fallback && ledger().TurnSuperseded(key().turn_id));
+}
+
+// Its account cannot send, or an earlier reply of the conversation waits in `parked`.
+bool SendLane::MustPark() const {
+  if (items_.front().returned || Withdrawn()) return false;
+  const auto account = FindAccount();
+  if (account == nullptr) return false;  // given up
+  return context_.gate->Closed(*account) || ledger().parked().HoldUp(item().record.key);
 }
 
 void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
@@ -151,7 +185,7 @@ void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
   }
   if (turn.Parked()) return ParkPart(part, /*claim_offset=*/0);
   // Of a withdrawn reply of which one part was dropped, the others are too: a successor knows it from the ledger alone.
-  if (turn.Superseded() || (items_.front().superseded && !turn.ClaimStands())) {
+  if (turn.Superseded() || (Withdrawn() && !turn.ClaimStands())) {
     return Append(MakeSuperseded(state.id, *ledger().term(), effects().WallMs()), [this](std::int64_t) { Step(); });
   }
   // What a predecessor gave up, this one gives up as well: the user must not see a reply's rest without its beginning.
@@ -168,6 +202,12 @@ void SendLane::TryClaim(std::size_t part, std::uint32_t resends) {
   const auto account = FindAccount();
   // Only a standing CLAIM comes here without one, and the policy for its doubt went with the account.
   if (account == nullptr) return ParkPart(part, planned()->parts[part].claim_offset);
+  if (MustPark()) {
+    const std::int64_t unposted = planned()->parts[part].claim_offset;
+    // Given back, or its next owner would be in doubt about it.
+    if (head_.unposted_claim == part) return Release(part, unposted, [this] { Step(); });
+    return ParkReply();
+  }
   if (WaitsForLimits(part, *account)) return;
   if (!head_.slot.held()) head_.slot = context_.slots->TryTake();
   if (!head_.slot.held()) {
@@ -345,8 +385,11 @@ void SendLane::ParkAccount(std::size_t part, std::int64_t claim_offset, std::int
   // What was refused is the token of that POST: a newer one may have been read meanwhile, and it must open the gate.
   context_.gate->Park(*head_.posted_as, effects().Now());
   telemetry::Log(telemetry::LogLevel::kError, "account_parked", item().trace,
-                 {{"channel", channel_name()}, {"account", head_.posted_as->account_id}, {"error_code", error_code}});
-  Release(part, claim_offset, [this] { Step(); });  // which waits at the gate
+                 {{"channel", channel_name()},
+                  {"account", head_.posted_as->account_id},
+                  {"error_code", error_code},
+                  {"remedy", RemedyFor(error_code)}});
+  Release(part, claim_offset, [this] { Step(); });  // which parks the reply
 }
 
 void SendLane::Release(std::size_t part, std::int64_t claim_offset, std::function<void()> next) {

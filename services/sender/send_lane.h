@@ -60,6 +60,9 @@ struct LaneContext {
 //                                                                | no answer: in doubt, until evidence or the policy's
 //                                                                word
 //
+// A reply whose account cannot send, and whatever follows it in its conversation, moves to `parked` instead of waiting
+// here. A second lane of the conversation, of PushReturned alone, says it from there; until then this one holds back.
+//
 // The lane keeps no truth of its own: each step appends to the ledger, waits until the record is read back, and then
 // asks the ledger's state what comes next. So a lane that starts over after a crash does what its predecessor would
 // have done. Threading: confined to the sender's loop. Lifetime:  held by its partition; callbacks hold it while
@@ -77,6 +80,8 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   ~SendLane();
 
   void Push(Item item);
+  // A copy from `parked`; `item.record` has the origin's place in `replies`. REQUIRES: the lane takes nothing but these.
+  void PushReturned(Item item);
   // A later user message withdraws the turn: at once every reply of it that waits here, in whatever generation, will be
   // dropped unless a CLAIM stands; those that come later are once this record's own turn in the lane has come and the
   // ledger has it. `item.reply` holds no more than the turn's id and conversation.
@@ -121,6 +126,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
     Item item;
     bool supersedes = false;  // is a supersede record, not a reply
     bool superseded = false;  // is a reply that one named
+    bool returned = false;    // comes from `parked`
   };
 
   void Step();
@@ -128,6 +134,9 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   void DropDuplicate();
   void DropSuperseded();
   void Plan();
+  bool Withdrawn() const;  // it is not to be said unless a CLAIM stands
+  bool MustPark() const;
+  void ParkReply();
   void Advance(const PlannedTurn& turn, std::size_t part);
   void TryClaim(std::size_t part, std::uint32_t resends);
   bool WaitsForLimits(std::size_t part, const account::Account& account);

@@ -93,10 +93,14 @@ void SendLane::ParkPart(std::size_t part, std::int64_t claim_offset) {
 
 void SendLane::FinishParked() {
   WriteDurably({.topic = bus::kParked,
-                .write = [this](Effects::Written written) { effects().WriteParked(item().record, std::move(written)); },
+                .write =
+                    [this](Effects::Written written) {
+                      effects().WriteParked(item().record, ParkReason::kInDoubt,
+                                            [written](const absl::StatusOr<std::int64_t>& offset) { written(offset.status()); });
+                    },
                 .next =
                     [this] {
-                      context_.metrics->parked_replies.Increment();
+                      context_.metrics->CountParked(ToString(ParkReason::kInDoubt));
                       ReportOutcome(mesh::session::v1::OUTCOME_UNSPECIFIED);  // its words; nobody knows the rest
                       Done();
                     },
@@ -104,6 +108,31 @@ void SendLane::FinishParked() {
                 [this](const absl::Status& status) {
                   GiveUp(bus::DeadLetterReason::kTooLarge, std::string(status.message()), /*with_notice=*/false);
                 }});
+}
+
+// The copy first: until the ledger names its offset it means nothing, and whoever reads the record again begins anew.
+void SendLane::ParkReply() {
+  auto parked_offset = std::make_shared<std::int64_t>(-1);
+  WriteDurably({.topic = bus::kParked,
+                .write =
+                    [this, parked_offset](Effects::Written written) {
+                      effects().WriteParked(item().record, ParkReason::kAccount,
+                                            [written, parked_offset](const absl::StatusOr<std::int64_t>& offset) {
+                                              if (offset.ok()) *parked_offset = *offset;
+                                              written(offset.status());
+                                            });
+                    },
+                .next =
+                    [this, parked_offset] {
+                      if (!ledger().owned()) return Step();
+                      Append(MakeParkedReply(item().reply, item().record.offset, *parked_offset, *ledger().term(),
+                                             effects().WallMs()),
+                             [this](std::int64_t) {
+                               context_.metrics->CountParked(ToString(ParkReason::kAccount));
+                               Step();
+                             });
+                    },
+                .too_large = [this](const absl::Status& status) { GiveUpTooLarge(status); }});
 }
 
 void SendLane::Finish(const PlannedTurn& turn) {

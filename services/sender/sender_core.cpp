@@ -93,8 +93,13 @@ void SenderCore::OnLedgerRecord(std::int32_t partition, std::int64_t offset,
 
 void SenderCore::Tick() {
   std::size_t lanes = 0;
-  for (const auto& [partition, sender] : partitions_) lanes += sender->lane_count();
+  std::size_t parked = 0;
+  for (const auto& [partition, sender] : partitions_) {
+    lanes += sender->lane_count();
+    parked += sender->parked_count();
+  }
   metrics_->lanes.Set(static_cast<double>(lanes));
+  metrics_->parked_waiting.Set(static_cast<double>(parked));
   metrics_->parked_accounts.Set(static_cast<double>(gate_.parked_count()));
   if (effects_->Now() - forgot_at_ < kForgetInterval) return;
   forgot_at_ = effects_->Now();

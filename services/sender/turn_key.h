@@ -25,8 +25,10 @@ struct TurnKey {
 };
 
 inline bool IsFallback(mesh::bus::v1::ReplyKind kind) { return kind == mesh::bus::v1::REPLY_KIND_FALLBACK; }
-inline TurnKey KeyOf(const mesh::bus::v1::Reply& reply) {
-  return {reply.turn_id(), reply.generation(), IsFallback(reply.kind())};
+// Of a Reply, and of the ledger's records about one.
+template <typename Message>
+TurnKey KeyOf(const Message& about) {
+  return {about.turn_id(), about.generation(), IsFallback(about.kind())};
 }
 
 // 16 bytes that stand for a TurnKey where eight days of them are remembered. Collisions: 2^-64 at four billion turns.

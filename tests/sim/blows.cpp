@@ -125,6 +125,9 @@ bool World::AtRest() const {
   for (const TurnFact& turn : turns) {
     if (!turn.acknowledged) return false;
   }
+  for (const auto& ledger : ledgers_) {
+    if (!ledger->parked().empty()) return false;
+  }
   return worker_group.AllCommitted() && sender_group.AllCommitted() && status_group.AllCommitted();
 }
 

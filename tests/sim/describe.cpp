@@ -30,6 +30,11 @@ std::string Describe(const mesh::bus::v1::LedgerRecord& record) {
       return base::StrCat("TAKEOVER by ", record.takeover().owner());
     case LedgerRecord::kSupersede:
       return base::StrCat("SUPERSEDE by replies@", record.supersede().replies_offset());
+    case LedgerRecord::kParked:
+      return base::StrCat("PARKED replies@", record.parked().replies_offset(), " as parked@",
+                          record.parked().parked_offset());
+    case LedgerRecord::kReturned:
+      return base::StrCat("RETURNED parked@", record.returned().parked_offset());
     default:
       return record.ShortDebugString();
   }

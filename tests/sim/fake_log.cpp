@@ -34,6 +34,8 @@ std::string_view NameOf(Topic topic) {
       return "replies";
     case Topic::kStatuses:
       return "statuses";
+    case Topic::kParked:
+      return "parked";
     case Topic::kCount:
       break;
   }

@@ -14,10 +14,10 @@
 
 namespace sim {
 
-enum class Topic { kTurns, kReplies, kStatuses, kCount };
+enum class Topic { kTurns, kReplies, kStatuses, kParked, kCount };
 inline constexpr std::size_t kTopics = static_cast<std::size_t>(Topic::kCount);
 
-// The topics that are consumed in groups, and the ledger, which every sender reads whole. Ledger records are kept as
+// The topics that are consumed in groups, `parked`, and the ledger, which every sender reads whole. Ledger records are kept as
 // messages: their bytes are tested elsewhere.
 class FakeLog {
  public:

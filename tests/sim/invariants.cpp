@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/base/str_cat.h"
+#include "services/sender/effects.h"
 
 namespace sim {
 namespace {
@@ -22,7 +23,7 @@ struct Ending {
   std::string first_reply_text;
   bool given_up_by_worker = false;
   bool given_up_by_sender = false;
-  bool parked = false;
+  bool parked = false;  // in doubt for good; of an account that cannot send it comes back
 
   bool answered() const { return !parts.empty(); }
   bool noticed() const { return !notices.empty(); }
@@ -67,9 +68,9 @@ class Checker {
       Ending& ending = endings_[static_cast<std::size_t>(dead.turn)];
       (dead.topic == NameOf(Topic::kTurns) ? ending.given_up_by_worker : ending.given_up_by_sender) = true;
     }
-    for (const int turn : world_.parked) endings_[static_cast<std::size_t>(turn)].parked = true;
     for (int partition = 0; partition < world_.log.partitions(); ++partition) {
       for (const bus::Record& record : world_.log.records(Topic::kReplies, partition)) GatherReply(record);
+      for (const bus::Record& record : world_.log.records(Topic::kParked, partition)) GatherParked(record);
     }
   }
 
@@ -82,6 +83,14 @@ class Checker {
       ending.first_reply = record.offset;
       ending.first_reply_text = decoded.reply().text();
     }
+  }
+
+  void GatherParked(const bus::Record& record) {
+    mesh::bus::v1::ReplyRecord decoded;
+    const bool in_doubt =
+        bus::FindHeader(record.headers, sender::kParkReasonHeader) == ToString(sender::ParkReason::kInDoubt);
+    if (!in_doubt || !decoded.ParseFromString(record.value)) return;
+    for (Ending& ending : endings_) ending.parked |= ending.turn->turn_id == decoded.reply().turn_id();
   }
 
   // I2, and that the first record is what was said.

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "services/sender/sender_core.h"
 #include "services/sender/status_coverage.h"
@@ -33,7 +34,9 @@ class SenderProcess final : public Process, public sender::Effects {
   void Post(Send send, std::function<void(http::ClientResult)> on_done) override;
   void WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason reason, std::string_view detail,
                        std::uint32_t attempts, Written on_done) override;
-  void WriteParked(const bus::Record& origin, Written on_done) override;
+  void WriteParked(const bus::Record& origin, sender::ParkReason reason, Appended on_done) override;
+  void ReadParked(std::int32_t partition, const std::vector<std::int64_t>& offsets,
+                  std::function<void(absl::StatusOr<std::vector<bus::Record>>)> on_done) override;
   void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                   const telemetry::TraceContext& trace, Written on_done) override;
   void ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext& trace,

@@ -117,14 +117,28 @@ void SenderProcess::WriteDeadLetter(const bus::Record& origin, bus::DeadLetterRe
       std::move(on_done));
 }
 
-void SenderProcess::WriteParked(const bus::Record& origin, Written on_done) {
-  Produce(
-      [this, turn = TurnOf(origin)]() -> std::int64_t {
-        world_->Trace([&] { return name() + " parks t" + std::to_string(turn); });
-        world_->parked.push_back(turn);
-        return 0;
+void SenderProcess::WriteParked(const bus::Record& origin, sender::ParkReason reason, Appended on_done) {
+  world_->Produce(
+      *this,
+      [this, turn = TurnOf(origin), copy = sender::ParkedCopy(origin, reason), reason] {
+        world_->Trace([&] { return name() + " parks t" + std::to_string(turn) + ": " + std::string(ToString(reason)); });
+        return world_->log.Append(Topic::kParked, copy.partition, copy);
       },
       std::move(on_done));
+}
+
+void SenderProcess::ReadParked(std::int32_t partition, const std::vector<std::int64_t>& offsets,
+                               std::function<void(absl::StatusOr<std::vector<bus::Record>>)> on_done) {
+  const Fate fate = world_->BrokerDown() ? Fate::kNotDone : world_->FateOf(*this);
+  After(world_->Latency(), [this, partition, offsets, fate, on_done = std::move(on_done)] {
+    if (fate != Fate::kDone) return on_done(absl::DeadlineExceededError("not read"));
+    std::vector<bus::Record> copies;
+    for (const std::int64_t offset : offsets) {
+      if (world_->GapHappens()) continue;
+      copies.push_back(world_->log.records(Topic::kParked, partition)[static_cast<std::size_t>(offset)]);
+    }
+    on_done(std::move(copies));
+  });
 }
 
 void SenderProcess::WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& value,

@@ -48,6 +48,14 @@ World::World(std::uint64_t seed, Mistake with_mistake, const sender::Metrics* wi
   account->user_burst_max = 1000;
   SetRates();
   AddUsers();
+  for (int partition = 0; partition < kPartitions; ++partition) {
+    ledgers_.push_back(std::make_unique<sender::LedgerState>(/*settled_detail_max=*/1000));
+  }
+  log.OnLedgerAppend([this](int partition) {
+    const auto& rows = log.ledger(partition);
+    ledgers_[static_cast<std::size_t>(partition)]->Apply(static_cast<std::int64_t>(rows.size()) - 1,
+                                                         *rows.back().record);
+  });
 }
 
 World::~World() {

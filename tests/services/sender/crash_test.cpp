@@ -126,7 +126,10 @@ class RandomLife {
     std::vector<Process*> running = {&world_.StartOwner()};
     for (int step = 0; step < 60; ++step) {
       world_.RunFor(milliseconds(rng_() % (rng_() % 4 == 0 ? 20000 : 300)));
-      switch (rng_() % 10) {
+      switch (rng_() % 11) {
+        case 10:
+          TurnToken();
+          break;
         case 8:
           world_.StallStatuses(seconds(rng_() % 180));
           break;
@@ -145,7 +148,8 @@ class RandomLife {
       }
     }
     Heal();
-    ASSERT_TRUE(world_.RunUntil([&] { return world_.AllDone(); }, std::chrono::hours(12))) << "records are left undone";
+    ASSERT_TRUE(world_.RunUntil([&] { return world_.NothingLeft(); }, std::chrono::hours(12)))
+        << "records are left undone";
     world_.RunFor(minutes(2));
     Check();
   }
@@ -160,6 +164,7 @@ class RandomLife {
     if (rng_() % 4 == 0) world_.account.in_doubt_policy = "park";
     world_.graph = [this](int) {
       if (healed_) return GraphBehaviour::kAccept;
+      if (world_.account.access_token.Reveal() == dead_token_) return GraphBehaviour::kPark;
       switch (rng_() % 13) {
         case 12:
           return GraphBehaviour::kFail;
@@ -204,6 +209,16 @@ class RandomLife {
     withdrawn_.insert(turn);
     // By a worker that does not know yet, under an operator's requeue.
     if (rng_() % 2 == 0) world_.Say(users_[turn], turn, "re-run of " + turn, /*generation=*/1);
+  }
+
+  // The token dies, or the dead one is renewed.
+  void TurnToken() {
+    const std::string token(world_.account.access_token.Reveal());
+    if (token != dead_token_) {
+      dead_token_ = token;
+    } else {
+      world_.account.access_token = crypto::Secret(token + "+");
+    }
   }
 
   void HandOver(std::vector<Process*>* running) {
@@ -355,10 +370,11 @@ class RandomLife {
     return {std::stoi(text.substr(1, dot - 1)), std::stoi(text.substr(dot + 1))};
   }
 
-  bool Parked(const std::string& turn) const {
+  bool Parked(const std::string& turn) const {  // in doubt for good
     return std::any_of(world_.parked.begin(), world_.parked.end(), [&](const bus::Record& record) {
       mesh::bus::v1::ReplyRecord decoded;
-      return decoded.ParseFromString(record.value) && decoded.reply().turn_id() == World::TurnId(turn) &&
+      return bus::FindHeader(record.headers, kParkReasonHeader) == ToString(ParkReason::kInDoubt) &&
+             decoded.ParseFromString(record.value) && decoded.reply().turn_id() == World::TurnId(turn) &&
              !IsFallback(decoded.reply().kind());
     });
   }
@@ -366,6 +382,7 @@ class RandomLife {
   std::mt19937_64 rng_;
   World world_;
   bool healed_ = false;
+  std::string dead_token_;
   std::vector<std::string> said_;
   std::map<std::string, std::string> users_;
   std::set<std::string> withdrawn_;

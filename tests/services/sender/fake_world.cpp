@@ -138,10 +138,32 @@ void Process::WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason r
       std::move(on_done));
 }
 
-void Process::WriteParked(const bus::Record& origin, Written on_done) {
+void Process::WriteParked(const bus::Record& origin, ParkReason reason, Appended on_done) {
+  auto offset = std::make_shared<std::int64_t>(-1);
   Write(
-      world_->refuse(bus::kParked, origin.value.size()), [this, origin] { world_->parked.push_back(origin); },
-      std::move(on_done));
+      world_->refuse(bus::kParked, origin.value.size()),
+      [this, origin, reason, offset] {
+        *offset = static_cast<std::int64_t>(world_->parked.size());
+        world_->parked.push_back(ParkedCopy(origin, reason));
+      },
+      [offset, on_done = std::move(on_done)](const absl::Status& status) {
+        if (!status.ok()) return on_done(status);
+        on_done(*offset);
+      });
+}
+
+void Process::ReadParked(std::int32_t, const std::vector<std::int64_t>& offsets,
+                         std::function<void(absl::StatusOr<std::vector<bus::Record>>)> on_done) {
+  Mine(world_->Random(world_->delay_max), [this, offsets, on_done = std::move(on_done)] {
+    if (world_->broker_down()) return on_done(absl::DeadlineExceededError("no broker"));
+    std::vector<bus::Record> copies;
+    for (const std::int64_t offset : offsets) {
+      if (world_->parked_gone.contains(offset)) continue;
+      copies.push_back(world_->parked.at(static_cast<std::size_t>(offset)));
+      copies.back().offset = offset;
+    }
+    on_done(std::move(copies));
+  });
 }
 
 void Process::WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
@@ -308,6 +330,7 @@ std::int64_t World::AppendRaw(const std::string& key, const std::string& value) 
 
 std::int64_t World::AppendToLedger(const LedgerEntry& entry) {
   ledger.emplace_back(entry.key, entry.record);
+  observer_.Apply(static_cast<std::int64_t>(ledger.size()) - 1, entry.record);
   for (const auto& process : processes_) {
     if (!process->alive_ || process->reading_) continue;
     process->reading_ = true;

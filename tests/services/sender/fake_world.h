@@ -54,7 +54,9 @@ class Process final : public Effects {
   void Post(Send send, std::function<void(http::ClientResult)> on_done) override;
   void WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason reason, std::string_view detail,
                        std::uint32_t attempts, Written on_done) override;
-  void WriteParked(const bus::Record& origin, Written on_done) override;
+  void WriteParked(const bus::Record& origin, ParkReason reason, Appended on_done) override;
+  void ReadParked(std::int32_t partition, const std::vector<std::int64_t>& offsets,
+                  std::function<void(absl::StatusOr<std::vector<bus::Record>>)> on_done) override;
   void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                   const telemetry::TraceContext& trace, Written on_done) override;
   void ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext& trace,
@@ -110,6 +112,7 @@ class World {
   std::function<GraphBehaviour(int post_number)> graph = [](int) { return GraphBehaviour::kAccept; };
   bool statuses_flow = true;       // whether the platform's webhooks come
   bool session_away = false;       // reports wait until it is back
+  std::set<std::int64_t> parked_gone;  // offsets that `parked` does not hold any more
   double append_failure_rate = 0;  // reports Unavailable; half of these records are in the log all the same
   // Not OK: the broker refuses a record of this many bytes for this topic (without prefix), for good.
   std::function<absl::Status(std::string_view topic, std::size_t bytes)> refuse = [](std::string_view, std::size_t) {
@@ -147,6 +150,9 @@ class World {
   void RunEvents(int count);  // the next so many events, whatever they are
 
   bool AllDone() const { return done.size() == replies.size(); }
+  // And nothing waits in `parked` for its account.
+  bool NothingLeft() const { return AllDone() && observer_.parked().empty(); }
+  const LedgerState& observer() const { return observer_; }  // what the ledger says, void records left out
   std::vector<std::string> TextsOf(const std::string& user) const;
   std::vector<mesh::session::v1::Outcome> OutcomesOf(const std::string& turn) const;
   // What the reports together say that was said, as session keeps it: the newest generation's lowest offset.
@@ -159,7 +165,7 @@ class World {
   // What happened
   std::vector<std::pair<std::string, mesh::bus::v1::LedgerRecord>> ledger;  // key, record; index = offset
   std::vector<bus::Record> replies;
-  std::vector<bus::Record> parked;
+  std::vector<bus::Record> parked;  // index = offset
   std::vector<Dead> dead_letters;
   std::vector<Shown> shown;
   std::vector<mesh::session::v1::SetOutcomeRequest> reported;
@@ -181,6 +187,7 @@ class World {
   bool RunOne();
 
   std::mt19937_64 rng_;
+  LedgerState observer_{/*settled_detail_max=*/1 << 20};
   std::multimap<base::MonotonicTime, std::function<void()>> events_;
   std::vector<std::unique_ptr<Process>> processes_;
   Process* owner_ = nullptr;

@@ -32,6 +32,8 @@ std::vector<LedgerEntry> AllKinds() {
   reply.set_turn_id(std::string(32, 't'));
   reply.set_generation(2);
   *reply.mutable_conversation() = Conversation();
+  mesh::bus::v1::Reply fallback = reply;
+  fallback.set_kind(mesh::bus::v1::REPLY_KIND_FALLBACK);
   mesh::bus::v1::DeliveryStatus named;
   named.set_reply_id_hex(std::string(64, 'a'));
   mesh::bus::v1::DeliveryStatus unnamed;
@@ -46,6 +48,10 @@ std::vector<LedgerEntry> AllKinds() {
           MakeParked(kReply, 5, 9, 0),
           MakeSuperseded(kReply, 5, 0),
           MakeSupersede(std::string(32, 't'), Conversation(), 2, 0),
+          MakeParkedReply(reply, 2, 7, 5, 0),
+          MakeParkedReply(fallback, 3, 8, 5, 0),
+          MakeReturned(KeyOf(reply), 7, 0),
+          MakeReturned(KeyOf(fallback), 8, 0),
           MakeTakeover("a/1", 0),
           MakeEvidence(named, 0),
           MakeEvidence(unnamed, 0)};

@@ -30,8 +30,9 @@ TEST(LiveEffectsTest, CopiesOfAParkedReplyHaveOneIdAndOtherGenerationsAnother) {
   bus::Record later = reply;
   later.offset = 18;
   for (const bus::Record* record : {&reply, &reply, &later}) {
-    std::promise<absl::Status> written;
-    effects.WriteParked(*record, [&](const absl::Status& status) { written.set_value(status); });
+    std::promise<absl::StatusOr<std::int64_t>> written;
+    effects.WriteParked(*record, ParkReason::kAccount,
+                        [&](absl::StatusOr<std::int64_t> offset) { written.set_value(std::move(offset)); });
     ASSERT_TRUE(written.get_future().get().ok());
   }
   const auto log = producer.log();

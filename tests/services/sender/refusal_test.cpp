@@ -65,6 +65,19 @@ TEST(AccountGateTest, ParkedAccountOpensWithANewToken) {
   EXPECT_EQ(gate.parked_count(), 0u);
 }
 
+TEST(AccountGateTest, ClosedIsAskedWithoutTakingTheProbe) {
+  AccountGate gate(seconds(30));
+  EXPECT_FALSE(gate.Closed(AccountWithToken("old")));
+  gate.Park(AccountWithToken("old"), {});
+  const base::MonotonicTime later{seconds(30)};
+  EXPECT_TRUE(gate.Closed(AccountWithToken("old")));
+  EXPECT_FALSE(gate.Closed(AccountWithToken("new")));
+  EXPECT_TRUE(gate.MayTry(AccountWithToken("old"), later));
+  EXPECT_TRUE(gate.Closed(AccountWithToken("old"))) << "until a send is accepted";
+  gate.Open(AccountWithToken("old"));
+  EXPECT_FALSE(gate.Closed(AccountWithToken("old")));
+}
+
 TEST(AccountGateTest, OneProbeAnIntervalUntilASendIsAccepted) {
   AccountGate gate(seconds(30));
   base::MonotonicTime now{};

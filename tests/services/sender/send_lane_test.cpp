@@ -13,7 +13,6 @@ using mesh::bus::v1::REPLY_KIND_NOTICE;
 using mesh::session::v1::OUTCOME_FAILED;
 using mesh::session::v1::OUTCOME_SENT;
 using mesh::session::v1::OUTCOME_SUPERSEDED;
-using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::Contains;
 using testing::ElementsAre;
@@ -182,26 +181,6 @@ TEST_F(SendLaneTest, ARefusalForNowGivesTheClaimBackAndTriesAgain) {
   ASSERT_TRUE(RunToEnd());
   EXPECT_EQ(LedgerShape(), "TPCRCRCS");
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("hello"));
-}
-
-TEST_F(SendLaneTest, DeadTokenHoldsTheAccountsRepliesInOrderUntilANewOneComes) {
-  world_.graph = [&](int) {
-    return world_.account.access_token.Reveal() == "token" ? GraphBehaviour::kPark : GraphBehaviour::kAccept;
-  };
-  Process& process = world_.StartOwner();
-  world_.Say("ann", "t1", "one");
-  world_.Say("ann", "t2", "two");
-  world_.Say("bob", "t3", "three");
-  world_.RunFor(minutes(20));
-  process.core().Tick();
-  EXPECT_THAT(world_.shown, IsEmpty());
-  EXPECT_THAT(world_.dead_letters, IsEmpty()) << "longer than any deadline, and nothing is given up";
-  EXPECT_EQ(process.metrics().parked_accounts.Value(), 1);
-  EXPECT_LE(world_.posts, 2 + 20 * 2) << "one probe every 30 s, not a storm";
-  world_.account.access_token = crypto::Secret("renewed");
-  ASSERT_TRUE(RunToEnd(seconds(10)));
-  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("one", "two"));
-  EXPECT_THAT(world_.TextsOf("bob"), ElementsAre("three"));
 }
 
 TEST_F(SendLaneTest, SupersedeDropsAReplyThatWaitsUnclaimed) {

@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -303,6 +305,55 @@ TEST_F(SenderProcessTest, DeadTokenWaitsAndANewTokenFileSendsAtOnceInOrder) {
   std::vector<std::string> tokens;
   for (const http::Request& request : graph_.requests()) tokens.emplace_back(request.Header("authorization"));
   EXPECT_THAT(tokens, ElementsAre("Bearer old", "Bearer new", "Bearer new"));
+}
+
+// Goal: a dead token costs no reply, no order and no second copy, whenever the sender dies.
+// Method: the token dies, 20 replies of three users are parked, the sender is killed; the token is renewed, and once a
+// few have arrived the sender is killed again. Statuses tell of every send that was seen, as the platform would.
+TEST_F(SenderProcessTest, TwentyRepliesOfADeadTokenComeBackOnceAndInOrderThroughTwoKills) {
+  graph_.Be(GraphEndpoint::Answer::kDeadToken);
+  StartSender();
+  const auto user_of = [](int i) { return "user" + std::to_string(i % 3); };
+  const auto text_of = [](int i) { return "reply " + std::to_string(i); };
+  for (int i = 0; i < 20; ++i) Say(user_of(i), "t" + std::to_string(i), text_of(i));
+  ASSERT_TRUE(WaitUntil([&] { return ReadAll<mesh::bus::v1::ReplyRecord>(bus::kParked).size() == 20; }, seconds(30)));
+  EXPECT_TRUE(WaitUntil([&] { return Admin("/metrics").find("sender_parked_replies 20") != std::string::npos; }))
+      << Admin("/metrics");
+  sender_->Kill();
+  StartSender();
+  const auto accepted = [&] {
+    std::vector<std::string> bodies;
+    for (const http::Request& request : graph_.requests()) {
+      if (request.Header("authorization") == "Bearer new") bodies.push_back(request.body);
+    }
+    return bodies;
+  };
+  const auto arrived = [&](int i) {
+    const std::vector<std::string> bodies = accepted();
+    return std::count_if(bodies.begin(), bodies.end(), [&](const std::string& body) {
+      return body.find("\"" + text_of(i) + "\"") != std::string::npos;
+    });
+  };
+  WriteToken("new");
+  ASSERT_TRUE(WaitUntil([&] { return accepted().size() >= 3; }, seconds(60)));
+  sender_->Kill();
+  for (int i = 0; i < 20; ++i) {
+    if (arrived(i) > 0) Status(user_of(i), "t" + std::to_string(i), mesh::bus::v1::DELIVERY_STATE_DELIVERED);
+  }
+  Say("user0", "later", "said last");
+  StartSender();
+  ASSERT_TRUE(WaitUntil([&] { return graph_.CountOf("said last") == 1; }, seconds(60))) << Admin("/metrics");
+  ASSERT_TRUE(WaitUntil([&] { return accepted().size() >= 21; }, seconds(60)));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(arrived(i), 1) << text_of(i);
+  std::map<std::string, int> last;
+  for (const std::string& body : accepted()) {
+    const std::size_t at = body.find("reply ");
+    if (at == std::string::npos) continue;
+    const int number = std::stoi(body.substr(at + 6));
+    const auto [found, first] = last.emplace(user_of(number), number);
+    EXPECT_TRUE(first || found->second < number) << body;
+    found->second = number;
+  }
 }
 
 TEST_F(SenderProcessTest, WhatCannotBeReadGoesToTheDeadLetterWithItsBytes) {

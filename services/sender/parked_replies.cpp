@@ -1,0 +1,64 @@
+#include "services/sender/parked_replies.h"
+
+#include "libs/identity/identity.h"
+
+namespace sender {
+namespace {
+
+ParkedReplies::AccountId AccountOf(const ParkedReplies::Reply& reply) {
+  return {static_cast<int>(reply.conversation.channel()), reply.conversation.account()};
+}
+
+}  // namespace
+
+void ParkedReplies::Add(Reply reply) {
+  const TurnKey key = reply.key;
+  const auto [added, is_new] = replies_.try_emplace(key, std::move(reply));
+  if (!is_new) return;
+  const Reply& stored = added->second;
+  by_account_[AccountOf(stored)][stored.parked_offset] = &stored;
+  if (!stored.settled) ++waiting_[identity::KeyOf(stored.conversation).value()];
+}
+
+void ParkedReplies::NoteSettled(const TurnKey& key) {
+  const auto found = replies_.find(key);
+  if (found == replies_.end() || found->second.settled) return;
+  NoLongerHoldsUp(found->second);
+  found->second.settled = true;
+}
+
+void ParkedReplies::Remove(const TurnKey& key) {
+  const auto found = replies_.find(key);
+  if (found == replies_.end()) return;
+  if (!found->second.settled) NoLongerHoldsUp(found->second);
+  const auto account = by_account_.find(AccountOf(found->second));
+  account->second.erase(found->second.parked_offset);
+  if (account->second.empty()) by_account_.erase(account);
+  replies_.erase(found);
+}
+
+void ParkedReplies::NoLongerHoldsUp(const Reply& reply) {
+  const auto waiting = waiting_.find(identity::KeyOf(reply.conversation).value());
+  if (--waiting->second == 0) waiting_.erase(waiting);
+}
+
+const ParkedReplies::Reply* ParkedReplies::Find(const TurnKey& key) const {
+  const auto found = replies_.find(key);
+  return found == replies_.end() ? nullptr : &found->second;
+}
+
+void ParkedReplies::ForEachAccount(
+    const std::function<void(const AccountId& account, const std::map<std::int64_t, const Reply*>& by_parked_offset)>&
+        visit) const {
+  for (const auto& [account, by_parked_offset] : by_account_) visit(account, by_parked_offset);
+}
+
+void ParkedReplies::ForgetParkedBefore(std::int64_t wall_ms) {
+  std::vector<TurnKey> old;
+  for (const auto& [key, reply] : replies_) {
+    if (reply.parked_at_ms < wall_ms) old.push_back(key);
+  }
+  for (const TurnKey& key : old) Remove(key);
+}
+
+}  // namespace sender

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "proto/bus/v1/bus.pb.h"
+#include "services/sender/turn_key.h"
+
+namespace sender {
+
+// The replies of one partition that moved to `parked` because their account cannot send, as the ledger has them: from
+// LedgerParked to LedgerReturned. While one of a conversation has not come to its end, nothing later of it is said.
+//
+// Pure: a part of LedgerState. About 300 bytes a reply; texts stay in `parked`.
+// Threading: none; confined to the sender's loop.
+class ParkedReplies {
+ public:
+  struct Reply {
+    TurnKey key;
+    mesh::bus::v1::ConversationId conversation;
+    std::int64_t replies_offset = 0;
+    std::int64_t parked_offset = 0;
+    std::int64_t parked_at_ms = 0;
+    bool settled = false;  // its parts have come to their end; what follows from that may be left to do
+  };
+  using AccountId = std::pair<int, std::string>;  // channel, account id
+
+  void Add(Reply reply);  // one that is known already changes nothing
+  void NoteSettled(const TurnKey& key);
+  void Remove(const TurnKey& key);
+
+  const Reply* Find(const TurnKey& key) const;
+  bool HoldUp(const std::string& conversation_key) const { return waiting_.contains(conversation_key); }
+  bool empty() const { return replies_.empty(); }
+  std::size_t size() const { return replies_.size(); }
+
+  // Account by account, those of each in the order in which they were parked. Both live until the next change.
+  void ForEachAccount(
+      const std::function<void(const AccountId& account, const std::map<std::int64_t, const Reply*>& by_parked_offset)>&
+          visit) const;
+
+  void ForgetParkedBefore(std::int64_t wall_ms);
+
+ private:
+  void NoLongerHoldsUp(const Reply& reply);
+
+  std::map<TurnKey, Reply> replies_;
+  std::map<AccountId, std::map<std::int64_t, const Reply*>> by_account_;
+  absl::flat_hash_map<std::string, std::size_t> waiting_;  // conversation key -> replies of it that are not settled
+};
+
+}  // namespace sender
