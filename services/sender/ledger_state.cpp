@@ -63,7 +63,7 @@ LedgerState::Change LedgerState::Apply(std::int64_t offset, const LedgerRecord& 
   next_offset_ = offset + 1;
   switch (record.body_case()) {
     case LedgerRecord::kPlan:
-      return ApplyPlan(record);
+      return ApplyPlan(record.plan());
     case LedgerRecord::kClaim:
       return ApplyClaim(offset, record.claim());
     case LedgerRecord::kSent:
@@ -71,11 +71,11 @@ LedgerState::Change LedgerState::Apply(std::int64_t offset, const LedgerRecord& 
     case LedgerRecord::kEvidence:
       return ApplyEvidence(offset, record.evidence());
     case LedgerRecord::kSupersede:
-      return ApplySupersede(record);
+      return ApplySupersede(record.supersede());
     case LedgerRecord::kTakeover:
       return ApplyTakeover(offset, record.takeover());
     case LedgerRecord::kParked:
-      return ApplyParked(record);
+      return ApplyParked(record.parked());
     case LedgerRecord::kReturned:
       return ApplyReturned(record.returned());
     case LedgerRecord::BODY_NOT_SET:
@@ -84,20 +84,19 @@ LedgerState::Change LedgerState::Apply(std::int64_t offset, const LedgerRecord& 
   return {};
 }
 
-LedgerState::Change LedgerState::ApplyPlan(const LedgerRecord& record) {
-  const auto& plan = record.plan();
+LedgerState::Change LedgerState::ApplyPlan(const mesh::bus::v1::LedgerPlan& plan) {
   const TurnKey key = KeyOf(plan);
   // The first PLAN of a key stands, whoever wrote it; so does what was settled, and which record was parked.
   if (turns_.contains(key) || settled_.contains(DigestOf(key))) return {};
   const ParkedReplies::Reply* parked = parked_.Find(key);
   if (parked != nullptr && parked->replies_offset != plan.replies_offset()) return {};
-  if (key.generation > 0) requeued_[DigestOfTurn(key.turn_id)] = record.written_at_ms();
+  if (key.generation > 0) requeued_[DigestOfTurn(key.turn_id)] = hour_;
   auto turn = std::make_unique<PlannedTurn>();
   turn->key = key;
   turn->kind = plan.kind();
   turn->conversation = plan.conversation();
   turn->replies_offset = plan.replies_offset();
-  turn->planned_at_ms = record.written_at_ms();
+  turn->planned_hour = hour_;
   turn->parts.reserve(static_cast<std::size_t>(plan.parts_size()));
   for (int index = 0; index < plan.parts_size(); ++index) {
     Part part;
@@ -192,8 +191,8 @@ LedgerState::Change LedgerState::ApplyEvidence(std::int64_t offset, const Ledger
   return change;
 }
 
-LedgerState::Change LedgerState::ApplySupersede(const LedgerRecord& record) {
-  superseded_.try_emplace(DigestOfTurn(record.supersede().turn_id()), record.written_at_ms());
+LedgerState::Change LedgerState::ApplySupersede(const mesh::bus::v1::LedgerSupersede& supersede) {
+  superseded_.try_emplace(DigestOfTurn(supersede.turn_id()), hour_);
   return {};
 }
 
@@ -203,8 +202,7 @@ LedgerState::Change LedgerState::ApplyTakeover(std::int64_t offset, const Ledger
   return {Change::Kind::kTakeover, nullptr, 0};
 }
 
-LedgerState::Change LedgerState::ApplyParked(const LedgerRecord& record) {
-  const auto& parked = record.parked();
+LedgerState::Change LedgerState::ApplyParked(const mesh::bus::v1::LedgerParked& parked) {
   if (last_takeover_ > parked.term()) return {};  // void, as a CLAIM
   const TurnKey key = KeyOf(parked);
   const PlannedTurn* turn = Find(key);
@@ -215,7 +213,7 @@ LedgerState::Change LedgerState::ApplyParked(const LedgerRecord& record) {
   reply.conversation = parked.conversation();
   reply.replies_offset = parked.replies_offset();
   reply.parked_offset = parked.parked_offset();
-  reply.parked_at_ms = record.written_at_ms();
+  reply.parked_hour = hour_;
   parked_.Add(std::move(reply));
   return {Change::Kind::kParked, turn, 0, parked.replies_offset()};
 }
@@ -268,7 +266,7 @@ void LedgerState::NoteIfSettled(PlannedTurn& turn, bool was_settled) {
   while (settled_detail_.size() > settled_detail_max_ && settled_detail_.front() != turn.key) {
     const TurnKey oldest = settled_detail_.front();
     settled_detail_.pop_front();
-    settled_[DigestOf(oldest)] = turns_.at(oldest)->planned_at_ms;
+    settled_[DigestOf(oldest)] = turns_.at(oldest)->planned_hour;
     Erase(oldest);
   }
 }
@@ -328,16 +326,18 @@ bool LedgerState::MayPost(const identity::ReplyId& reply, std::int64_t claim_off
   return part.state == PartState::kClaimed && part.claim_offset == claim_offset && part.claim_term == *term_;
 }
 
-void LedgerState::ForgetPlannedBefore(std::int64_t wall_ms) {
-  absl::erase_if(settled_, [&](const auto& entry) { return entry.second < wall_ms; });
-  absl::erase_if(superseded_, [&](const auto& entry) { return entry.second < wall_ms; });
-  absl::erase_if(requeued_, [&](const auto& entry) { return entry.second < wall_ms; });
-  parked_.ForgetParkedBefore(wall_ms);
+void LedgerState::AnHourPassed() {
+  const std::int32_t oldest_kept = ++hour_ - kHoursKept;
+  const auto is_old = [&](const auto& entry) { return entry.second < oldest_kept; };
+  absl::erase_if(settled_, is_old);
+  absl::erase_if(superseded_, is_old);
+  absl::erase_if(requeued_, is_old);
+  parked_.ForgetParkedBefore(oldest_kept);
   std::vector<TurnKey> old;
   for (const auto& [key, turn] : turns_) {
-    if (turn->planned_at_ms < wall_ms) old.push_back(key);
+    if (turn->planned_hour < oldest_kept) old.push_back(key);
   }
-  std::erase_if(settled_detail_, [&](const TurnKey& key) { return turns_.at(key)->planned_at_ms < wall_ms; });
+  std::erase_if(settled_detail_, [&](const TurnKey& key) { return turns_.at(key)->planned_hour < oldest_kept; });
   for (const TurnKey& key : old) Erase(key);
 }
 

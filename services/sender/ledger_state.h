@@ -48,7 +48,7 @@ struct PlannedTurn {
   mesh::bus::v1::ReplyKind kind = mesh::bus::v1::REPLY_KIND_ANSWER;
   mesh::bus::v1::ConversationId conversation;
   std::int64_t replies_offset = 0;  // of the record that was planned: the first of its key
-  std::int64_t planned_at_ms = 0;
+  std::int32_t planned_hour = 0;    // LedgerState::AnHourPassed
   std::vector<Part> parts;     // none: the turn was superseded before it was said
   std::string failure_reason;  // of a kFailed part; as DeadLetter.reason
 
@@ -67,9 +67,9 @@ struct PlannedTurn {
 //
 // Validity of a CLAIM: it names a term, the offset of its writer's TAKEOVER. It is void when any later TAKEOVER stands
 // between that offset and the CLAIM. A term whose TAKEOVER has been deleted by retention counts as valid (in doubt),
-// the safe side. Memory: turns that are settled keep their texts' digests only; the newest `settled_detail_max` of them
-// stay in full so that
-//         statuses find their turn, the others shrink to 20 bytes until 8 days have passed.
+// the safe side.
+// Memory:    turns that are settled keep their texts' digests only; the newest `settled_detail_max` of them stay in full so
+//            that statuses find their turn, the others shrink to 20 bytes until they are kHoursKept old.
 // Threading: none; confined to the sender's loop.
 class LedgerState {
  public:
@@ -116,9 +116,11 @@ class LedgerState {
   // True when the CLAIM at `claim_offset` is ours, stands, and nothing newer overrides it: the POST may go out.
   bool MayPost(const identity::ReplyId& reply, std::int64_t claim_offset) const;
 
-  // Forgets what was planned before `wall_ms`, settled or not: call now and then with now - 8 days, when the log itself
-  // has let go of it. O(remembered).
-  void ForgetPlannedBefore(std::int64_t wall_ms);
+  // The log lets go of a record 8 days after it was written; forgetting it any earlier could send a reply twice. So age is
+  // counted in hours since the record was applied here, whatever wall clocks and writers' timestamps say: call once an
+  // hour of monotonic time. Forgets what is older, settled or not. O(remembered).
+  static constexpr std::int32_t kHoursKept = 8 * 24;
+  void AnHourPassed();
 
   std::int64_t next_offset() const { return next_offset_; }                      // one past the last record applied
   const std::deque<TurnKey>& settled_detail() const { return settled_detail_; }  // oldest first; Find knows each
@@ -131,13 +133,13 @@ class LedgerState {
     std::size_t part = 0;
   };
 
-  Change ApplyPlan(const mesh::bus::v1::LedgerRecord& record);
+  Change ApplyPlan(const mesh::bus::v1::LedgerPlan& plan);
   Change ApplyClaim(std::int64_t offset, const mesh::bus::v1::LedgerClaim& claim);
   Change ApplySent(const mesh::bus::v1::LedgerSent& sent);
   Change ApplyEvidence(std::int64_t offset, const mesh::bus::v1::LedgerEvidence& evidence);
-  Change ApplySupersede(const mesh::bus::v1::LedgerRecord& record);
+  Change ApplySupersede(const mesh::bus::v1::LedgerSupersede& supersede);
   Change ApplyTakeover(std::int64_t offset, const mesh::bus::v1::LedgerTakeover& takeover);
-  Change ApplyParked(const mesh::bus::v1::LedgerRecord& record);
+  Change ApplyParked(const mesh::bus::v1::LedgerParked& parked);
   Change ApplyReturned(const mesh::bus::v1::LedgerReturned& returned);
   PartPlace PlaceOf(const std::string& reply_id) const;
   PartPlace PlaceOfEvidence(const mesh::bus::v1::LedgerEvidence& evidence) const;
@@ -157,10 +159,13 @@ class LedgerState {
   absl::flat_hash_map<std::string, PartPlace> by_message_;  // where a channel's status names only the message
   absl::flat_hash_map<std::string, std::vector<PartPlace>> claimed_by_conversation_;  // claims without a message id yet
   std::deque<TurnKey> settled_detail_;                                                // oldest first
-  absl::flat_hash_map<TurnDigest, std::int64_t> settled_;                             // -> planned_at_ms
-  absl::flat_hash_map<TurnDigest, std::int64_t> superseded_;                          // whole turns -> written_at_ms
   ParkedReplies parked_;
-  absl::flat_hash_map<TurnDigest, std::int64_t> requeued_;  // turns planned in a generation above 0 -> planned_at_ms
+  std::int32_t hour_ = 0;
+  // With the hour in which they were planned or written: settled turns, whole turns that were withdrawn, and turns that
+  // were planned in a generation above 0.
+  absl::flat_hash_map<TurnDigest, std::int32_t> settled_;
+  absl::flat_hash_map<TurnDigest, std::int32_t> superseded_;
+  absl::flat_hash_map<TurnDigest, std::int32_t> requeued_;
 };
 
 }  // namespace sender

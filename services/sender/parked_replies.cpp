@@ -53,10 +53,10 @@ void ParkedReplies::ForEachAccount(
   for (const auto& [account, by_parked_offset] : by_account_) visit(account, by_parked_offset);
 }
 
-void ParkedReplies::ForgetParkedBefore(std::int64_t wall_ms) {
+void ParkedReplies::ForgetParkedBefore(std::int32_t hour) {
   std::vector<TurnKey> old;
   for (const auto& [key, reply] : replies_) {
-    if (reply.parked_at_ms < wall_ms) old.push_back(key);
+    if (reply.parked_hour < hour) old.push_back(key);
   }
   for (const TurnKey& key : old) Remove(key);
 }

@@ -26,7 +26,7 @@ class ParkedReplies {
     mesh::bus::v1::ConversationId conversation;
     std::int64_t replies_offset = 0;
     std::int64_t parked_offset = 0;
-    std::int64_t parked_at_ms = 0;
+    std::int32_t parked_hour = 0;  // as LedgerState counts them
     bool settled = false;  // its parts have come to their end; what follows from that may be left to do
   };
   using AccountId = std::pair<int, std::string>;  // channel, account id
@@ -45,7 +45,7 @@ class ParkedReplies {
       const std::function<void(const AccountId& account, const std::map<std::int64_t, const Reply*>& by_parked_offset)>&
           visit) const;
 
-  void ForgetParkedBefore(std::int64_t wall_ms);
+  void ForgetParkedBefore(std::int32_t hour);
 
  private:
   void NoLongerHoldsUp(const Reply& reply);

@@ -7,8 +7,7 @@
 namespace sender {
 namespace {
 
-constexpr base::Duration kForgetInterval = std::chrono::hours(1);
-constexpr std::int64_t kRetentionMs = std::int64_t{8} * 24 * 60 * 60 * 1000;  // of `replies` and `send-ledger`
+constexpr base::Duration kHour = std::chrono::hours(1);
 
 }  // namespace
 
@@ -21,7 +20,7 @@ SenderCore::SenderCore(const CoreOptions& options, Effects* effects, Ports ports
       gate_(options.probe_interval),
       throttle_(options.graph_throttle_k),
       slots_(std::make_shared<SendSlots>(options.sends_in_flight_max)),
-      forgot_at_(effects->Now()) {}
+      hour_began_at_(effects->Now()) {}
 
 SenderCore::~SenderCore() { slots_->Close(); }
 
@@ -101,9 +100,9 @@ void SenderCore::Tick() {
   metrics_->lanes.Set(static_cast<double>(lanes));
   metrics_->parked_waiting.Set(static_cast<double>(parked));
   metrics_->parked_accounts.Set(static_cast<double>(gate_.parked_count()));
-  if (effects_->Now() - forgot_at_ < kForgetInterval) return;
-  forgot_at_ = effects_->Now();
-  for (const auto& [partition, tail] : tails_) tail->state().ForgetPlannedBefore(effects_->WallMs() - kRetentionMs);
+  if (effects_->Now() - hour_began_at_ < kHour) return;
+  hour_began_at_ = effects_->Now();
+  for (const auto& [partition, tail] : tails_) tail->state().AnHourPassed();
 }
 
 void SenderCore::Drain() {

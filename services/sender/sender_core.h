@@ -74,7 +74,7 @@ class SenderCore {
   std::map<std::int32_t, std::shared_ptr<PartitionSender>> partitions_;
   std::int32_t partitions_total_ = 0;  // 0: not known yet
   std::int64_t takeovers_ = 0;
-  base::MonotonicTime forgot_at_;
+  base::MonotonicTime hour_began_at_;
   bool draining_ = false;
 };
 

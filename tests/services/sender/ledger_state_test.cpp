@@ -32,6 +32,9 @@ class LedgerStateTest : public testing::Test {
     *reply.mutable_conversation() = conversation_;
     return Append(MakePlan(reply, parts, replies_offset, 0, /*wall_ms=*/1000));
   }
+  void PassHours(int hours) {
+    for (int hour = 0; hour < hours; ++hour) state_.AnHourPassed();
+  }
   static TurnKey Turn(char fill) { return {std::string(32, fill), 0}; }
   static identity::ReplyId Reply(char fill, std::uint32_t part = 0) {
     return identity::MakeReplyId(identity::TurnId(std::string(32, fill)), 0, mesh::bus::v1::REPLY_KIND_ANSWER, part);
@@ -67,9 +70,9 @@ TEST_F(LedgerStateTest, SupersedeIsAboutTheWholeTurnAndForgottenWithTheLog) {
   Append(MakeSupersede(Turn('a').turn_id, conversation_, /*replies_offset=*/3, /*wall_ms=*/1000));
   EXPECT_TRUE(state_.TurnSuperseded(Turn('a').turn_id));
   EXPECT_FALSE(state_.TurnSuperseded(Turn('b').turn_id));
-  state_.ForgetPlannedBefore(1000);
+  PassHours(LedgerState::kHoursKept);
   EXPECT_TRUE(state_.TurnSuperseded(Turn('a').turn_id));
-  state_.ForgetPlannedBefore(1001);
+  PassHours(1);
   EXPECT_FALSE(state_.TurnSuperseded(Turn('a').turn_id));
 }
 
@@ -79,7 +82,7 @@ TEST_F(LedgerStateTest, ATurnIsPlannedInWhateverGeneration) {
   EXPECT_FALSE(state_.TurnPlanned(requeued.turn_id));
   Plan(requeued, {"x"}, 1);
   EXPECT_TRUE(state_.TurnPlanned(requeued.turn_id));
-  state_.ForgetPlannedBefore(1001);
+  PassHours(LedgerState::kHoursKept + 1);
   EXPECT_FALSE(state_.TurnPlanned(requeued.turn_id));
 }
 
@@ -253,6 +256,64 @@ TEST_F(LedgerStateTest, ATurnPlannedWithoutPartsIsSettledAndWasSuperseded) {
   EXPECT_EQ(state_.Judge(Turn('a'), 5), Verdict::kDuplicate);
 }
 
+class ParkedLedgerTest : public LedgerStateTest {
+ protected:
+  ParkedLedgerTest() { term_ = Own(); }
+
+  void Park(char turn, std::int64_t replies_offset, std::int64_t parked_offset) {
+    mesh::bus::v1::Reply reply;
+    reply.set_turn_id(Turn(turn).turn_id);
+    *reply.mutable_conversation() = conversation_;
+    Append(MakeParkedReply(reply, replies_offset, parked_offset, term_, 0));
+  }
+  bool HoldsUp() const { return state_.parked().HoldUp(identity::KeyOf(conversation_).value()); }
+
+  std::int64_t term_ = 0;
+};
+
+TEST_F(ParkedLedgerTest, AParkedReplyIsSaidFromItsCopyAloneAndHoldsUpItsConversationUntilItIsSettled) {
+  Park('a', /*replies_offset=*/7, /*parked_offset=*/0);
+  EXPECT_EQ(change_.kind, LedgerState::Change::Kind::kParked);
+  EXPECT_EQ(state_.Judge(Turn('a'), 7), Verdict::kParked);
+  EXPECT_EQ(state_.Judge(Turn('a'), 9), Verdict::kDuplicate) << "a re-run's words";
+  EXPECT_EQ(state_.JudgeReturned(Turn('a'), 7), Verdict::kNew);
+  Plan(Turn('a'), {"a re-run's words"}, 9);
+  EXPECT_EQ(state_.Find(Turn('a')), nullptr);
+  Plan(Turn('a'), {"x"}, 7);
+  EXPECT_TRUE(HoldsUp());
+  const std::int64_t claim = Append(MakeClaim(Reply('a'), term_, 0, 0));
+  Append(MakeSent(Reply('a'), term_, claim, "m", 0));
+  EXPECT_FALSE(HoldsUp());
+  EXPECT_FALSE(state_.parked().empty()) << "what follows from its end may be left to do";
+  Append(MakeReturned(Turn('a'), /*parked_offset=*/0, 0));
+  EXPECT_EQ(change_.kind, LedgerState::Change::Kind::kReturned);
+  EXPECT_EQ(change_.replies_offset, 7);
+  EXPECT_TRUE(state_.parked().empty());
+  EXPECT_EQ(state_.Judge(Turn('a'), 7), Verdict::kPlanned);
+}
+
+TEST_F(ParkedLedgerTest, ParkingBehindAForeignTakeoverOrOfWhatIsSettledChangesNothing) {
+  Plan(Turn('a'), {}, 1);
+  Park('a', 1, 0);
+  EXPECT_EQ(change_.kind, LedgerState::Change::Kind::kNothing);
+  TakeOver("other");
+  Park('b', 2, 1);
+  EXPECT_EQ(change_.kind, LedgerState::Change::Kind::kNothing);
+  EXPECT_FALSE(HoldsUp());
+  EXPECT_TRUE(state_.parked().empty());
+}
+
+TEST_F(ParkedLedgerTest, TheFirstCopyCountsAndRetentionEndsTheWaiting) {
+  Park('a', 1, /*parked_offset=*/3);
+  Park('a', 1, /*parked_offset=*/4);
+  EXPECT_EQ(state_.parked().Find(Turn('a'))->parked_offset, 3);
+  Append(MakeReturned(Turn('a'), 4, 0));
+  EXPECT_TRUE(HoldsUp());
+  PassHours(LedgerState::kHoursKept + 1);
+  EXPECT_FALSE(HoldsUp());
+  EXPECT_TRUE(state_.parked().empty());
+}
+
 TEST_F(LedgerStateTest, OldSettledTurnsShrinkToADigestAndStayDuplicates) {
   const std::int64_t term = Own();
   for (const char turn : {'a', 'b', 'c', 'd'}) {
@@ -273,12 +334,23 @@ TEST_F(LedgerStateTest, WhatTheLogHasLetGoOfIsForgotten) {
   Own();
   for (const char turn : {'a', 'b', 'c', 'd'}) Plan(Turn(turn), {}, turn);
   Plan(Turn('e'), {"open"}, 'e');
-  state_.ForgetPlannedBefore(/*wall_ms=*/1000);
-  EXPECT_EQ(state_.settled_count(), 4u) << "planned at 1000, not before";
-  state_.ForgetPlannedBefore(/*wall_ms=*/1001);
+  PassHours(LedgerState::kHoursKept);
+  EXPECT_EQ(state_.settled_count(), 4u) << "no longer than the log keeps them, and the log still does";
+  PassHours(1);
   EXPECT_EQ(state_.settled_count(), 0u);
   EXPECT_EQ(state_.open_count(), 0u);
   EXPECT_EQ(state_.Judge(Turn('a'), 'a'), Verdict::kNew);
+}
+
+// A wall clock that is wrong by days, here or at the writer, must not make a sent reply unknown.
+TEST_F(LedgerStateTest, ARecordIsAsOldAsItIsKnownHereWhateverItsTimestampSays) {
+  const std::int64_t term = Own();
+  Plan(Turn('a'), {"x"}, 1);  // at 1000 ms after the epoch
+  const std::int64_t claim = Append(MakeClaim(Reply('a'), term, 0, 0));
+  Append(MakeSent(Reply('a'), term, claim, "m", 0));
+  PassHours(1);
+  EXPECT_EQ(state_.Judge(Turn('a'), 1), Verdict::kPlanned);
+  EXPECT_EQ(state_.Judge(Turn('a'), 2), Verdict::kDuplicate);
 }
 
 TEST_F(LedgerStateTest, RecordsAboutUnknownRepliesAndNewerSchemasChangeNothing) {
