@@ -128,6 +128,13 @@ LedgerOutcomes::Report LedgerOutcomes::ApplySent(const LedgerSent& sent) {
 LedgerOutcomes::Report LedgerOutcomes::ApplyEvidence(const mesh::bus::v1::LedgerEvidence& evidence) {
   const Place place = PlaceOf(evidence);
   if (place.turn == nullptr) return std::nullopt;
+  const auto& from = evidence.conversation();
+  const auto& of = place.turn->report.conversation();
+  // Another account's word settles nothing; records of earlier versions name nobody.
+  if (evidence.has_conversation() &&
+      (from.tenant() != of.tenant() || from.channel() != of.channel() || from.account() != of.account())) {
+    return std::nullopt;
+  }
   Part& part = place.turn->parts[place.part];
   if (part.claim_offset == 0) return std::nullopt;  // never claimed: somebody else holds the same ids
   part.delivery = evidence.state();

@@ -167,11 +167,11 @@ LedgerEntry MakeEvidence(const mesh::bus::v1::DeliveryStatus& status, std::int64
   auto* evidence = entry.record.mutable_evidence();
   evidence->set_message_id(status.message_id());
   evidence->set_state(status.state());
+  if (status.has_conversation()) *evidence->mutable_conversation() = status.conversation();
   if (names_reply) {
     evidence->set_reply_id(reply_id);
     entry.key = base::JoinLengthPrefixed({"evidence", reply_id});
   } else {
-    *evidence->mutable_conversation() = status.conversation();
     evidence->set_text_digest(status.text_digest());
     entry.key = base::JoinLengthPrefixed(
         {"evidence", identity::KeyOf(status.conversation()).value(), status.message_id(), status.text_digest()});

@@ -15,6 +15,16 @@ using mesh::bus::v1::LedgerReturned;
 using mesh::bus::v1::LedgerSent;
 using mesh::bus::v1::LedgerTakeover;
 
+// Whose word evidence is: ids travel through the platform and back, and another account that sends ours must not settle
+// our replies. The user is not compared, for a status may call the same one by another id; records of earlier versions
+// name nobody.
+bool IsOfAccount(const LedgerEvidence& evidence, const mesh::bus::v1::ConversationId& conversation) {
+  if (!evidence.has_conversation()) return true;
+  const auto& from = evidence.conversation();
+  return from.tenant() == conversation.tenant() && from.channel() == conversation.channel() &&
+         from.account() == conversation.account();
+}
+
 bool IsSettled(PartState state) { return state != PartState::kOpen && state != PartState::kClaimed; }
 
 }  // namespace
@@ -173,7 +183,7 @@ LedgerState::Change LedgerState::ApplySent(const LedgerSent& sent) {
 
 LedgerState::Change LedgerState::ApplyEvidence(std::int64_t offset, const LedgerEvidence& evidence) {
   const PartPlace place = PlaceOfEvidence(evidence);
-  if (place.turn == nullptr) return {};
+  if (place.turn == nullptr || !IsOfAccount(evidence, place.turn->conversation)) return {};
   PlannedTurn& turn = *place.turn;
   Part& part = turn.parts[place.part];
   // A status of a part that was never claimed is not ours: somebody else holds the same ids. Change nothing.

@@ -139,6 +139,20 @@ TEST_F(LedgerOutcomesTest, EvidenceAloneSettlesAClaimAlsoByItsWords) {
   EXPECT_EQ(Apply(echo), OUTCOME_SENT);
 }
 
+TEST_F(LedgerOutcomesTest, EvidenceOfAnotherAccountSettlesNothing) {
+  const std::int64_t term = TakeOver();
+  EXPECT_FALSE(Plan("t1", {"one"}));
+  Claim(ReplyId("t1", 0), term);
+  LedgerRecord evidence;
+  *evidence.mutable_evidence()->mutable_conversation() = Ann();
+  evidence.mutable_evidence()->mutable_conversation()->set_tenant("other");
+  evidence.mutable_evidence()->set_reply_id(ReplyId("t1", 0));
+  evidence.mutable_evidence()->set_state(mesh::bus::v1::DELIVERY_STATE_DELIVERED);
+  EXPECT_FALSE(Apply(evidence));
+  evidence.mutable_evidence()->mutable_conversation()->set_tenant(Ann().tenant());
+  EXPECT_EQ(Apply(evidence), OUTCOME_DELIVERED);
+}
+
 TEST_F(LedgerOutcomesTest, AFallbackSaysNothingAndAWorkersNoticeIsTheReply) {
   const std::int64_t term = TakeOver();
   const auto id = [](const std::string& turn, mesh::bus::v1::ReplyKind kind) {

@@ -52,7 +52,9 @@ TEST(LedgerRecordTest, EvidenceCarriesTheReplyIdAsBytes) {
   status.set_reply_id_hex(base::ToHex(kReply.value()));
   status.set_message_id("wamid.1");
   status.set_state(mesh::bus::v1::DELIVERY_STATE_SENT);
+  status.mutable_conversation()->set_account("1001");
   const LedgerEntry entry = MakeEvidence(status, 77);
+  EXPECT_EQ(entry.record.evidence().conversation().account(), "1001") << "whose word it is";
   EXPECT_EQ(entry.record.evidence().reply_id(), kReply.value());
   EXPECT_EQ(entry.record.evidence().message_id(), "wamid.1");
   EXPECT_EQ(entry.record.written_at_ms(), 77);

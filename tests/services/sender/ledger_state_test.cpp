@@ -147,6 +147,27 @@ TEST_F(LedgerStateTest, AParkedPartIsSettledAndOnlyEvidenceChangesIt) {
   EXPECT_EQ(StateOf('a'), PartState::kSent);
 }
 
+// I4: a reply id, or a message id, in another account's status is no evidence about our send.
+TEST_F(LedgerStateTest, EvidenceOfAnotherAccountChangesNothing) {
+  conversation_.set_tenant("acme");
+  conversation_.set_account("1001");
+  conversation_.set_user("ann");
+  const std::int64_t term = Own();
+  Plan(Turn('a'), {"x"}, 1);
+  Append(MakeClaim(Reply('a'), term, 0, 0));
+  mesh::bus::v1::DeliveryStatus status;
+  status.set_reply_id_hex(base::ToHex(Reply('a').value()));
+  status.set_state(mesh::bus::v1::DELIVERY_STATE_DELIVERED);
+  *status.mutable_conversation() = conversation_;
+  status.mutable_conversation()->set_tenant("other");
+  Append(MakeEvidence(status, 0));
+  EXPECT_EQ(StateOf('a'), PartState::kClaimed);
+  status.mutable_conversation()->set_tenant("acme");
+  status.mutable_conversation()->set_user("ann, by another id");
+  Append(MakeEvidence(status, 0));
+  EXPECT_EQ(StateOf('a'), PartState::kSent);
+}
+
 TEST_F(LedgerStateTest, ReleaseReopensOnlyTheClaimItNames) {
   const std::int64_t term = Own();
   Plan(Turn('a'), {"x"}, 1);
