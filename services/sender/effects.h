@@ -16,6 +16,7 @@
 #include "libs/channel/codec.h"
 #include "libs/http/client.h"
 #include "libs/telemetry/trace.h"
+#include "proto/bus/v1/audit.pb.h"
 #include "proto/bus/v1/bus.pb.h"
 #include "proto/session/v1/session.pb.h"
 #include "services/sender/ledger_record.h"
@@ -80,6 +81,10 @@ class Effects {
   // Appends to `replies`, in the conversation's partition: the polite notice of a reply that was given up.
   virtual void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                           const telemetry::TraceContext& trace, Written on_done) = 0;
+
+  // Appends to `audit` that a withdrawn turn was sent all the same.
+  virtual void WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext& trace,
+                                 Written on_done) = 0;
 
   // Tells the session service, with retries of its own for as long as the process lives. `on_answered`: it was taken,
   // or it never will be (refused, or more reports wait than are kept).

@@ -80,6 +80,20 @@ void LiveEffects::WriteReply(const std::string& conversation_key, const mesh::bu
   parts_.producer->Produce(std::move(record), OnLoop(std::move(on_done)));
 }
 
+void LiveEffects::WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext& trace,
+                                    Written on_done) {
+  mesh::bus::v1::AuditRecord audit;
+  *audit.mutable_sent_after_all() = sent;
+  audit.set_written_at_ms(WallMs());
+  bus::OutgoingRecord record;
+  record.topic = bus::TopicName(parts_.bus, bus::kAudit);
+  record.key = sent.conversation().tenant();
+  record.value = audit.SerializeAsString();
+  record.headers = bus::MakeHeaders(trace, "mesh.bus.v1.AuditRecord", base::ToHex(sent.turn_id()) + "-sent", kService,
+                                    audit.written_at_ms());
+  parts_.producer->Produce(std::move(record), OnLoop(std::move(on_done)));
+}
+
 bus::DeliveryCallback LiveEffects::OnLoop(Written on_done) const {
   return [loop = parts_.loop, on_done = std::move(on_done)](absl::StatusOr<bus::RecordPosition> position) {
     loop->Post([on_done, status = position.status()] { on_done(status); });

@@ -122,7 +122,9 @@ void SendLane::StepSupersede() {
   if (ledger().TurnSuperseded(key().turn_id)) {
     // Whatever was planned of it has told its own end.
     if (!ledger().TurnPlanned(key().turn_id)) return DropSuperseded();
-    return Done();
+    const PlannedTurn* answer = planned();
+    if (answer == nullptr || !answer->Any(PartState::kSent)) return Done();
+    return WriteSentAfterAll([this] { Done(); });
   }
   if (stopped_ || !ledger().owned()) {
     Enter(Phase::kIdle);

@@ -117,6 +117,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
     std::int64_t doubted_claim = 0;
     std::optional<base::MonotonicTime> doubt;  // since; set together with these two
     std::int64_t resend_over = 0;              // the CLAIM whose doubt ended with another try
+    bool audited = false;  // SentAfterAll is written
     std::optional<bus::DeadLetterReason> give_up;
     std::string give_up_detail;
     std::int32_t give_up_code = 0;
@@ -131,6 +132,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
 
   void Step();
   void StepSupersede();
+  void WriteSentAfterAll(std::function<void()> next);
   void DropDuplicate();
   void DropSuperseded();
   void Plan();

@@ -136,11 +136,29 @@ void SendLane::ParkReply() {
 }
 
 void SendLane::Finish(const PlannedTurn& turn) {
+  // A withdrawal that passed it by while it was parked came too late.
+  if (items_.front().returned && Withdrawn() && turn.Any(PartState::kSent) && !std::exchange(head_.audited, true)) {
+    return WriteSentAfterAll([this] { Step(); });
+  }
   if (turn.GivenUp()) return FinishFailed(turn);
   if (turn.Parked()) return FinishParked();
   if (turn.Superseded()) context_.metrics->CountDrop("superseded");
   ReportOutcome(OutcomeOf(turn));
   Done();
+}
+
+// The worker that withdrew the turn wrote a PolicyDrop, not knowing that an earlier life of it had a reply under way.
+void SendLane::WriteSentAfterAll(std::function<void()> next) {
+  mesh::bus::v1::SentAfterAll sent;
+  sent.set_turn_id(key().turn_id);
+  *sent.mutable_conversation() = item().reply.conversation();
+  WriteDurably({.topic = bus::kAudit,
+                .write =
+                    [this, sent = std::move(sent)](Effects::Written written) {
+                      effects().WriteSentAfterAll(sent, item().trace.NewChild(), std::move(written));
+                    },
+                .next = std::move(next),
+                .too_large = [](const absl::Status& status) { CrashAsTooLarge(bus::kAudit, status); }});
 }
 
 void SendLane::FinishFailed(const PlannedTurn& turn) {

@@ -129,6 +129,10 @@ class Checker {
       Add("notice_without_dead_letter", name);
     }
     if (ending.parked) Add(ending.complete() || ending.given_up_by_sender ? "parked_and_sent" : "left_parked", name);
+    // `audit`: a withdrawal's record says dropped; where the user saw something all the same, the sender's says so.
+    const bool audited = world_.sent_after_all.contains(ending.turn->number);
+    if (audited && !ending.answered() && !ending.noticed()) Add("audit_says_sent", name);
+    if (!audited && ending.withdrawn() && ending.answered() && !ending.parked) Add("audit_says_dropped", name);
     if (ending.withdrawn_before_said()) {
       if (ending.answered()) Add("withdrawn_but_answered", name);
       if (ending.noticed()) Add("withdrawn_but_noticed", name);

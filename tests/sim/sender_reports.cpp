@@ -156,6 +156,17 @@ void SenderProcess::WriteReply(const std::string& conversation_key, const mesh::
       std::move(on_done));
 }
 
+void SenderProcess::WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext&,
+                                      Written on_done) {
+  Produce(
+      [this, turn = world_->FindTurn(sent.turn_id())->number]() -> std::int64_t {
+        world_->Trace([&] { return name() + " says that t" + std::to_string(turn) + " was sent after all"; });
+        world_->sent_after_all.insert(turn);
+        return 0;
+      },
+      std::move(on_done));
+}
+
 // --- OutcomeReporter ---
 
 void SenderProcess::ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext&,

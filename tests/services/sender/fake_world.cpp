@@ -174,6 +174,13 @@ void Process::WriteReply(const std::string& conversation_key, const mesh::bus::v
       std::move(on_done));
 }
 
+void Process::WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext&,
+                                Written on_done) {
+  Write(
+      world_->refuse(bus::kAudit, sent.ByteSizeLong()), [this, sent] { world_->sent_after_all.push_back(sent); },
+      std::move(on_done));
+}
+
 void Process::Write(const absl::Status& refused, std::function<void()> land, Written on_done) {
   if (!refused.ok()) return Mine(base::Duration(1), [refused, on_done] { on_done(refused); });
   Mine(world_->Random(world_->delay_max), [this, land = std::move(land), on_done = std::move(on_done)] {

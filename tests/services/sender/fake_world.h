@@ -59,6 +59,8 @@ class Process final : public Effects {
                   std::function<void(absl::StatusOr<std::vector<bus::Record>>)> on_done) override;
   void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                   const telemetry::TraceContext& trace, Written on_done) override;
+  void WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext& trace,
+                         Written on_done) override;
   void ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext& trace,
                      std::function<void()> on_answered) override;
   std::shared_ptr<const account::Account> FindAccount(mesh::bus::v1::Channel channel,
@@ -167,6 +169,7 @@ class World {
   std::vector<bus::Record> replies;
   std::vector<bus::Record> parked;  // index = offset
   std::vector<Dead> dead_letters;
+  std::vector<mesh::bus::v1::SentAfterAll> sent_after_all;
   std::vector<Shown> shown;
   std::vector<mesh::session::v1::SetOutcomeRequest> reported;
   std::set<std::int64_t> done;

@@ -222,6 +222,24 @@ TEST_F(SendLaneTest, SupersedeComesTooLateOnceAClaimStands) {
   world_.Withdraw("ann", "t1");
   ASSERT_TRUE(RunToEnd());
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("one"));
+  ASSERT_EQ(world_.sent_after_all.size(), 1u) << "`audit` must not end with the worker's word that it was dropped";
+  EXPECT_EQ(world_.sent_after_all[0].turn_id(), World::TurnId("t1"));
+}
+
+// A worker's earlier life had its reply sent; the re-run is withdrawn, and a sender that knows only the ledger says so.
+TEST_F(SendLaneTest, ASuccessorTellsAuditOfAReplyThatAnEarlierLifeHadSent) {
+  Process& first = world_.StartOwner();
+  world_.Say("ann", "t1", "one");
+  world_.Say("ann", "t2", "two");
+  ASSERT_TRUE(RunToEnd());
+  world_.Kill(first);
+  world_.StartOwner();
+  world_.Withdraw("ann", "t1");
+  world_.Withdraw("ann", "t3");  // never said
+  ASSERT_TRUE(RunToEnd());
+  ASSERT_EQ(world_.sent_after_all.size(), 1u);
+  EXPECT_EQ(world_.sent_after_all[0].turn_id(), World::TurnId("t1"));
+  EXPECT_EQ(world_.sent_after_all[0].conversation().user(), "ann");
 }
 
 TEST_F(SendLaneTest, SupersedeBeforeTheReplyMakesEveryLaterRecordOfTheTurnADuplicate) {
