@@ -12,6 +12,7 @@ constexpr meshctl::Command kCommands[] = {
     {"account", "say what is wrong with a configured account", meshctl::RunAccount},
     {"lag", "where each consumer group stands", meshctl::RunLag},
     {"dead-letter", "list or requeue what was given up", meshctl::RunDeadLetter},
+    {"parked", "list replies that were parked; send those in doubt again", meshctl::RunParked},
     {"session", "show or forget a conversation; rebuild all from the log", meshctl::RunSession},
     {"trace", "follow one message through topics, ledger and history", meshctl::RunTrace},
     {"replay", "what became of a conversation's messages; put back what was lost", meshctl::RunReplay},

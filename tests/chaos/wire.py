@@ -80,7 +80,7 @@ class LedgerEntry:
     partition: int
     offset: int
     t: float
-    kind: str  # plan, claim, sent, evidence, takeover, supersede
+    kind: str  # plan, claim, sent, evidence, takeover, supersede, parked, returned
     turn_id: str = ""
     reply_id: str = ""
     detail: str = ""
@@ -138,6 +138,12 @@ def ledger(partition, offset, t, value):
         entry.kind, entry.detail = "takeover", _text(fields(message[5][-1]), 1)
     elif 6 in message:
         entry.kind, entry.turn_id = "supersede", _last(fields(message[6][-1]), 1, b"").hex()
+    elif 7 in message:
+        parked = fields(message[7][-1])
+        entry.kind, entry.turn_id = "parked", _last(parked, 1, b"").hex()
+        entry.detail = f"its account cannot send; stands at {_last(parked, 6, 0)} of the topic parked"
+    elif 8 in message:
+        entry.kind, entry.turn_id = "returned", _last(fields(message[8][-1]), 1, b"").hex()
     return entry
 
 

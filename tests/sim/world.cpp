@@ -112,7 +112,33 @@ bool World::Run() {
   if (!RunToRest(limit)) return false;
   const base::MonotonicTime end = time.now() + kQuiet;
   while (!time.empty() && time.next_at() <= end) time.RunNext();
+  if (!RunToRest(limit)) return false;
+  RequeueParked();
   return RunToRest(limit);
+}
+
+// The operator, with `meshctl parked requeue --all`: what was parked in doubt, and no status has told of since.
+void World::RequeueParked() {
+  for (int partition = 0; partition < kPartitions; ++partition) {
+    const sender::LedgerState& ledger = *ledgers_[static_cast<std::size_t>(partition)];
+    const std::vector<bus::Record> copies = log.records(Topic::kParked, partition);
+    for (const bus::Record& copy : copies) {
+      mesh::bus::v1::ReplyRecord value;
+      const bool in_doubt =
+          bus::FindHeader(copy.headers, sender::kParkReasonHeader) == ToString(sender::ParkReason::kInDoubt);
+      if (!in_doubt || !value.ParseFromString(copy.value)) continue;
+      const sender::PlannedTurn* planned = ledger.Find(sender::KeyOf(value.reply()));
+      if (planned == nullptr || !planned->Parked()) continue;
+      value.mutable_reply()->set_generation(value.reply().generation() + 1);
+      bus::Record record;
+      record.key = copy.key;
+      record.value = value.SerializeAsString();
+      const int turn = FindTurn(value.reply().turn_id())->number;
+      requeued.insert(turn);
+      const std::int64_t offset = log.Append(Topic::kReplies, partition, std::move(record));
+      Trace([&] { return base::StrCat("t", turn, " is requeued, replies/", partition, "@", offset); });
+    }
+  }
 }
 
 bool World::RunToRest(base::MonotonicTime limit) {

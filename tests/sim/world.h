@@ -64,6 +64,7 @@ class World {
   std::vector<TurnFact> turns;
   std::vector<DeadLetterFact> dead_letters;
   std::set<int> sent_after_all;  // turns, on `audit`
+  std::set<int> requeued;        // turns, by the operator
 
   // --- the parts ---
   Timeline time;
@@ -137,6 +138,7 @@ class World {
   void JoinGroups(Process& process);
   void Silence(Process& process);
   void Heal();
+  void RequeueParked();
   bool RunToRest(base::MonotonicTime limit);
   bool AtRest() const;
   template <typename P>

@@ -127,12 +127,15 @@ class SenderProcessTest : public testing::Test {
 
   void WriteToken(const std::string& token) { std::ofstream(dir_.File("token"), std::ios::trunc) << token; }
 
+  static std::string Program(const std::string& name) {
+    const char* bin = std::getenv("MESH_BIN_DIR");
+    return (bin == nullptr ? std::string("build/bin") : std::string(bin)) + "/" + name;
+  }
+
   void StartSender() {
     admin_port_ = harness::FreePort();
-    const char* bin = std::getenv("MESH_BIN_DIR");
-    const std::string program = (bin == nullptr ? std::string("build/bin") : std::string(bin)) + "/sender";
     auto started = harness::ChildProcess::Start(
-        {.command = {program, "--kafka-brokers=" + bus_.brokers, "--kafka-topic-prefix=" + bus_.topic_prefix,
+        {.command = {Program("sender"), "--kafka-brokers=" + bus_.brokers, "--kafka-topic-prefix=" + bus_.topic_prefix,
                      "--kafka-partitions=2", "--accounts=" + dir_.File("accounts.yaml"), "--session-target=127.0.0.1:1",
                      "--admin-port=" + std::to_string(admin_port_), "--lease-ms=1000", "--post-timeout-ms=3000",
                      "--reconcile-ms=6000", "--park-probe-s=3600"},
@@ -210,7 +213,7 @@ class SenderProcessTest : public testing::Test {
     EXPECT_TRUE(status.ok()) << status;
     return messages;
   }
-  // Ledger records about a turn's only part: P plan, C claim, S sent.
+  // Ledger records about a turn's only part: P plan, C claim, S sent, F failed, D dropped, R released, K parked in doubt.
   std::string ShapeOf(const std::string& turn) {
     const std::string reply =
         identity::MakeReplyId(identity::TurnId(TurnId(turn)), 0, mesh::bus::v1::REPLY_KIND_ANSWER, 0).value();
@@ -218,7 +221,7 @@ class SenderProcessTest : public testing::Test {
     for (const auto& record : ReadAll<mesh::bus::v1::LedgerRecord>(bus::kSendLedger)) {
       if (record.has_plan() && record.plan().turn_id() == TurnId(turn)) shape += 'P';
       if (record.has_claim() && record.claim().reply_id() == reply) shape += 'C';
-      if (record.has_sent() && record.sent().reply_id() == reply) shape += "?SFDR"[record.sent().outcome()];
+      if (record.has_sent() && record.sent().reply_id() == reply) shape += "?SFDRK"[record.sent().outcome()];
     }
     return shape;
   }
@@ -354,6 +357,33 @@ TEST_F(SenderProcessTest, TwentyRepliesOfADeadTokenComeBackOnceAndInOrderThrough
     EXPECT_TRUE(first || found->second < number) << body;
     found->second = number;
   }
+}
+
+TEST_F(SenderProcessTest, AReplyParkedInDoubtIsSentAgainWhenAnOperatorSaysSo) {
+  graph_.Be(GraphEndpoint::Answer::kHang);
+  StartSender();
+  Say("ann", "t1", "hello");
+  ASSERT_TRUE(WaitUntil([&] { return ShapeOf("t1") == "PCCK"; }, seconds(60))) << "in doubt twice";
+  graph_.Be(GraphEndpoint::Answer::kAccept);
+  Say("ann", "t2", "next");
+  ASSERT_TRUE(WaitUntil([&] { return graph_.CountOf("next") == 1; }));
+  const auto run_meshctl = [&](const std::string& log) {
+    const auto code = harness::RunToEnd({.command = {Program("meshctl"), "parked", "requeue", "--all",
+                                                     "--kafka-brokers=" + bus_.brokers,
+                                                     "--kafka-topic-prefix=" + bus_.topic_prefix},
+                                         .log_path = dir_.File(log),
+                                         .environment = {}},
+                                        seconds(60));
+    ASSERT_TRUE(code.ok()) << code.status();
+    EXPECT_EQ(*code, 0);
+  };
+  ASSERT_TRUE(WaitUntil([&] { return ReadAll<mesh::bus::v1::ReplyRecord>(bus::kParked).size() == 1; }));
+  run_meshctl("requeue.log");
+  ASSERT_TRUE(WaitUntil([&] { return graph_.CountOf("hello") == 3; }));
+  run_meshctl("requeue_again.log");
+  Say("ann", "t3", "last");
+  ASSERT_TRUE(WaitUntil([&] { return graph_.CountOf("last") == 1; }));
+  EXPECT_EQ(graph_.CountOf("hello"), 3) << "the same generation is said once";
 }
 
 TEST_F(SenderProcessTest, WhatCannotBeReadGoesToTheDeadLetterWithItsBytes) {
