@@ -9,6 +9,28 @@
 
 namespace fakes {
 
+// A request's body, taken apart again.
+struct SmallMessage {
+  std::string reply_id_hex;
+  std::string user;
+  std::string in_reply_to;
+  std::string text;
+};
+inline SmallMessage ParseSmallMessage(std::string_view body) {
+  const auto take = [&body] {
+    const std::size_t comma = body.find(',');
+    const std::string field(body.substr(0, comma));
+    body.remove_prefix(comma + 1);
+    return field;
+  };
+  SmallMessage message;
+  message.reply_id_hex = take();
+  message.user = take();
+  message.in_reply_to = take();
+  message.text = body;
+  return message;
+}
+
 // A channel in small: parts are separated by '|', a request's body is "reply id,user,in reply to,text", an answer's
 // body the verdict, or the id that the message got.
 class SmallCodec final : public channel::Codec {

@@ -109,6 +109,18 @@ void World::Strike(Blow blow) {
       if (turn.turns_offset >= 0) Withdraw(turn, /*attempt=*/1);
       return;
     }
+    case Blow::kTokenDies: {
+      const base::Duration length = random.UpTo(seconds(40));
+      token_dead_until_ = time.now() + length;
+      Trace([&] { return base::StrCat("the token dies for ", base::ToMs(length), " ms"); });
+      if (random.Chance(0.5)) {  // else it comes to life again, and a probe finds out
+        time.After(length, [this] {
+          account = std::make_shared<account::Account>(*account);
+          account->access_token = crypto::Secret(std::string(account->access_token.Reveal()) + "+");
+        });
+      }
+      return;
+    }
     case Blow::kCount:
       return;
   }
@@ -119,6 +131,7 @@ void World::Heal() {
   healed_ = true;
   broker_down_until_ = {};
   store_down_until_ = {};
+  token_dead_until_ = {};
 }
 
 bool World::AtRest() const {

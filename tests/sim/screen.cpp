@@ -5,92 +5,54 @@
 #include <utility>
 
 #include "libs/base/hex.h"
+#include "tests/fakes/small_codec.h"
 #include "tests/sim/world.h"
 
 namespace sim {
 namespace {
 
-using std::chrono::milliseconds;
+using fakes::GraphBehaviour;
 using std::chrono::seconds;
 
 // As long as http::Client waits, so that an answer lost on the way is found out late (LaneOptions::post_timeout).
 constexpr base::Duration kPostTimeout = seconds(10);
 constexpr base::Duration kWebhookMax = seconds(12);  // from showing a message to the first try of its status
 
-http::ClientResult Answer(std::string body) {
-  http::ClientResult result;
-  result.ok = true;
-  result.response.body = std::move(body);
-  return result;
-}
-
-http::ClientResult Failure(absl::Status status, http::SendCertainty certainty) {
-  http::ClientResult result;
-  result.failure = {std::move(status), certainty};
-  return result;
-}
-
-std::string TakeField(std::string_view* body) {
-  const std::size_t comma = body->find(',');
-  std::string field(body->substr(0, comma));
-  body->remove_prefix(comma + 1);
-  return field;
-}
-
 }  // namespace
 
-Screen::Behaviour Screen::Choose() {
-  if (world_->healed() || !world_->random.Chance(world_->rates.graph)) return Behaviour::kAccept;
+GraphBehaviour Screen::Choose() {
+  if (world_->TokenDead()) return GraphBehaviour::kPark;
+  if (world_->healed() || !world_->random.Chance(world_->rates.graph)) return GraphBehaviour::kAccept;
   switch (world_->random.Below(12)) {
     case 0:
     case 1:
     case 2:
-      return Behaviour::kDrop;
+      return GraphBehaviour::kDrop;
     case 3:
     case 4:
-      return Behaviour::kRefuse;
+      return GraphBehaviour::kRefuse;
     case 5:
-      return Behaviour::kUnreachable;
+      return GraphBehaviour::kUnreachable;
     case 6:
-      return Behaviour::kPark;
+      return GraphBehaviour::kPark;
     case 7:
-      return Behaviour::kFail;
+      return GraphBehaviour::kFail;
     default:
-      return Behaviour::kAcceptAndDrop;
+      return GraphBehaviour::kAcceptAndDrop;
   }
 }
 
 void Screen::Post(Process& caller, const channel::OutboundRequest& request,
                   std::function<void(http::ClientResult)> answer) {
-  const Behaviour behaviour = Choose();
+  const GraphBehaviour behaviour = Choose();
   const base::Duration transit = world_->Latency();
   const base::Duration back = transit + world_->Latency();
-  switch (behaviour) {
-    case Behaviour::kAccept:
-    case Behaviour::kAcceptAndDrop: {
-      // The bytes are on their way: they arrive whether or not this process lives.
-      auto message_id = std::make_shared<std::string>();
-      ShowLater(caller, request, transit, message_id);
-      if (behaviour == Behaviour::kAccept) {
-        return caller.After(back + base::Duration(1), [answer, message_id] { answer(Answer(*message_id)); });
-      }
-      break;
-    }
-    case Behaviour::kDrop:
-      break;
-    case Behaviour::kRefuse:
-      return caller.After(back, [answer] { answer(Answer("refuse")); });
-    case Behaviour::kPark:
-      return caller.After(back, [answer] { answer(Answer("park")); });
-    case Behaviour::kFail:
-      return caller.After(back, [answer] { answer(Answer("fail")); });
-    case Behaviour::kUnreachable:
-      return caller.After(
-          back, [answer] { answer(Failure(absl::UnavailableError("connect"), http::SendCertainty::kNotSent)); });
-  }
-  const base::Duration until = world_->random.Chance(0.5) ? kPostTimeout : back;  // a timeout, or a reset connection
-  caller.After(until + base::Duration(1), [answer] {
-    answer(Failure(absl::DeadlineExceededError("no answer"), http::SendCertainty::kMaybeSent));
+  auto message_id = std::make_shared<std::string>();
+  // The bytes are on their way: they arrive whether or not this process lives.
+  if (fakes::IsShown(behaviour)) ShowLater(caller, request, transit, message_id);
+  const bool times_out = !fakes::IsAnswered(behaviour) && world_->random.Chance(0.5);  // else the connection is reset
+  caller.After((times_out ? kPostTimeout : back) + base::Duration(1), [answer, behaviour, message_id] {
+    answer(fakes::ResultOf(behaviour, *message_id));
   });
 }
 
@@ -100,15 +62,14 @@ void Screen::ShowLater(const Process& by, const channel::OutboundRequest& reques
 }
 
 void Screen::Show(const Process& by, const std::string& body, std::string* message_id) {
-  std::string_view rest = body;
+  fakes::SmallMessage sent = fakes::ParseSmallMessage(body);
   Message message;
-  message.reply_id_hex = TakeField(&rest);
-  message.user = TakeField(&rest);
-  const std::string in_reply_to = TakeField(&rest);
-  message.text = rest;
+  message.reply_id_hex = std::move(sent.reply_id_hex);
+  message.user = std::move(sent.user);
+  message.text = std::move(sent.text);
   message.notice = message.text == world_->account->notice_text;
   // "t3.1#7", the second part of the answer to t3 in the words of run 7; a notice has no words of its own.
-  message.turn = std::atoi((message.notice ? in_reply_to : message.text).c_str() + 1);
+  message.turn = std::atoi((message.notice ? sent.in_reply_to : message.text).c_str() + 1);
   if (!message.notice) message.part = std::atoi(message.text.c_str() + message.text.find('.') + 1);
   message.partition = world_->turns[static_cast<std::size_t>(message.turn)].partition;
   message.message_id = "wamid." + std::to_string(shown_.size());

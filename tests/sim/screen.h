@@ -9,6 +9,7 @@
 
 #include "libs/channel/codec.h"
 #include "libs/http/client.h"
+#include "tests/fakes/small_graph.h"
 
 namespace sim {
 
@@ -43,8 +44,7 @@ class Screen {
   void NoteStatus(std::size_t shown, std::int64_t offset);  // the first counts
 
  private:
-  enum class Behaviour { kAccept, kAcceptAndDrop, kDrop, kRefuse, kPark, kFail, kUnreachable };
-  Behaviour Choose();
+  fakes::GraphBehaviour Choose();
   // Shows it after `transit`; the text of `message_id` is there then.
   void ShowLater(const Process& by, const channel::OutboundRequest& request, base::Duration transit,
                  std::shared_ptr<std::string> message_id);

@@ -44,7 +44,9 @@ TEST(SimTest, SchedulesMeetWhatTheyAreFor) {
                            "rebalance",   "broker down",      "store down",           "store emptied",
                            "store loses", "statuses refused", "is withdrawn",         "writes a dead letter",
                            "parks",       "OUTCOME_RELEASED", "OUTCOME_FAILED",       "OUTCOME_SUPERSEDED",
-                           "EVIDENCE",    "resends 1",        "SCREEN of ann: sorry", "SCREEN of bob"}) {
+                           "EVIDENCE",    "resends 1",        "SCREEN of ann: sorry", "SCREEN of bob",
+                           "token dies",  "PARKED",           "RETURNED",             "is requeued",
+                           "sent after all"}) {
     EXPECT_NE(text.find(word), std::string::npos) << "no schedule of 500 has: " << word;
   }
 }

@@ -84,6 +84,7 @@ class World {
   // --- for the processes ---
   bool healed() const { return healed_; }
   bool BrokerDown() const { return time.now() < broker_down_until_; }
+  bool TokenDead() const { return time.now() < token_dead_until_; }
   bool StoreDown() const { return time.now() < store_down_until_; }
   base::Duration Latency() { return random.UpTo(latency_max_); }
   bool GapHappens() { return !healed_ && random.Chance(rates.gap); }
@@ -123,6 +124,7 @@ class World {
     kLoseTail,
     kStatusesLate,
     kSupersede,
+    kTokenDies,
     kCount
   };
 
@@ -153,6 +155,7 @@ class World {
   base::MonotonicTime broker_down_until_{};
   base::MonotonicTime store_down_until_{};
   base::MonotonicTime statuses_late_until_{};
+  base::MonotonicTime token_dead_until_{};
   int runs_ = 0;
   std::vector<std::unique_ptr<WorkerProcess>> workers_;
   std::vector<std::unique_ptr<SenderProcess>> senders_;

@@ -83,48 +83,22 @@ void Process::AppendLedger(std::int32_t, const LedgerEntry& entry, const telemet
 void Process::Post(Send send, std::function<void(http::ClientResult)> on_done) {
   auto kept = std::make_shared<Send>(std::move(send));
   Mine(world_->Random(world_->client_delay_max), [this, kept, on_done = std::move(on_done)] {
-    http::ClientResult result;
     if (!kept->may_send()) {
+      http::ClientResult result;
       result.failure = {absl::AbortedError("may not send"), http::SendCertainty::kNotSent};
       return Mine(base::Duration(1), [on_done, result] { on_done(result); });
     }
     const GraphBehaviour behaviour = world_->graph(world_->posts++);
-    result.ok = true;
-    switch (behaviour) {
-      case GraphBehaviour::kAccept:
-      case GraphBehaviour::kAcceptAndDrop: {
-        // The bytes are on their way: they arrive whether or not this process lives.
-        auto message_id = std::make_shared<std::string>();
-        const base::Duration transit = world_->Random(world_->delay_max);
-        world_->At(world_->now + transit, [world = world_, kept, message_id] { world->Show(*kept, message_id.get()); });
-        const bool dropped = behaviour == GraphBehaviour::kAcceptAndDrop;
-        return Mine(transit + base::Duration(1) + world_->Random(world_->delay_max), [on_done, message_id, dropped] {
-          http::ClientResult answer;
-          answer.ok = !dropped;
-          answer.response.body = *message_id;
-          if (dropped) answer.failure = {absl::UnavailableError("closed"), http::SendCertainty::kMaybeSent};
-          on_done(answer);
-        });
-      }
-      case GraphBehaviour::kDrop:
-        result.ok = false;
-        result.failure = {absl::DeadlineExceededError("no answer"), http::SendCertainty::kMaybeSent};
-        break;
-      case GraphBehaviour::kUnreachable:
-        result.ok = false;
-        result.failure = {absl::UnavailableError("connect"), http::SendCertainty::kNotSent};
-        break;
-      case GraphBehaviour::kRefuse:
-        result.response.body = "refuse";
-        break;
-      case GraphBehaviour::kPark:
-        result.response.body = "park";
-        break;
-      case GraphBehaviour::kFail:
-        result.response.body = "fail";
-        break;
+    auto message_id = std::make_shared<std::string>();
+    base::Duration transit{};
+    if (fakes::IsShown(behaviour)) {
+      // The bytes are on their way: they arrive whether or not this process lives.
+      transit = world_->Random(world_->delay_max) + base::Duration(1);
+      world_->At(world_->now + transit - base::Duration(1),
+                 [world = world_, kept, message_id] { world->Show(*kept, message_id.get()); });
     }
-    Mine(world_->Random(world_->delay_max), [on_done, result] { on_done(result); });
+    Mine(transit + world_->Random(world_->delay_max),
+         [on_done, behaviour, message_id] { on_done(fakes::ResultOf(behaviour, *message_id)); });
   });
 }
 
@@ -347,13 +321,9 @@ std::int64_t World::AppendToLedger(const LedgerEntry& entry) {
 }
 
 void World::Show(const Effects::Send& send, std::string* message_id) {
-  const std::string& body = send.request.body;  // fakes::SmallCodec
-  const std::size_t first = body.find(',');
-  const std::size_t second = body.find(',', first + 1);
-  const std::size_t third = body.find(',', second + 1);
+  const fakes::SmallMessage message = fakes::ParseSmallMessage(send.request.body);
   *message_id = "wamid." + std::to_string(shown.size());
-  shown.push_back(
-      {body.substr(0, first), body.substr(first + 1, second - first - 1), body.substr(third + 1), *message_id});
+  shown.push_back({message.reply_id_hex, message.user, message.text, *message_id});
   if (statuses_flow) TellStatus(shown.back(), mesh::bus::v1::DELIVERY_STATE_DELIVERED);
 }
 

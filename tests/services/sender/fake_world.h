@@ -15,6 +15,7 @@
 #include "libs/telemetry/metrics.h"
 #include "services/sender/sender_core.h"
 #include "services/sender/status_coverage.h"
+#include "tests/fakes/small_graph.h"
 
 namespace sender {
 
@@ -26,16 +27,7 @@ namespace sender {
 // what Kafka promises is kept: records of one producer stay in order, a reader sees them in order.
 class World;
 
-// What the Graph API does with one POST.
-enum class GraphBehaviour {
-  kAccept,         // shown, answered
-  kAcceptAndDrop,  // shown, the answer is lost
-  kDrop,           // not shown, no answer
-  kRefuse,         // "later", with an error object
-  kPark,           // dead token
-  kFail,           // never
-  kUnreachable,    // connect fails
-};
+using fakes::GraphBehaviour;
 
 class Process final : public Effects {
  public:
