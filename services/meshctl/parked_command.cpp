@@ -27,7 +27,7 @@ namespace {
 using mesh::bus::v1::Reply;
 
 constexpr auto kTimeout = std::chrono::seconds(60);
-constexpr std::size_t kCopiesMax = 10'000;         // in memory at once
+constexpr std::size_t kCopiesMax = 10'000;          // in memory at once
 constexpr std::size_t kLedgerTurnsMax = 1'000'000;  // a partition; what the ledger says of older ones is not known
 
 // What the sender's copies carry (services/sender/effects.h).

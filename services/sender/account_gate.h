@@ -10,8 +10,8 @@
 
 namespace sender {
 
-// Which accounts cannot send at the moment (dead token, blocked number), as the platform told this process. Their replies
-// wait in `parked`, in order; nothing is dropped.
+// Which accounts cannot send at the moment (dead token, blocked number), as the platform told this process. Their
+// replies wait in `parked`, in order; nothing is dropped.
 //
 // A parked account opens when its access token changes (the account file is reloaded within a second). Because some
 // causes end without a new token (a payment, a review), one reply at a time may probe, every `probe_interval`.

@@ -140,8 +140,7 @@ LedgerEntry MakeParkedReply(const mesh::bus::v1::Reply& reply, std::int64_t repl
 
 LedgerEntry MakeReturned(const TurnKey& key, std::int64_t parked_offset, std::int64_t wall_ms) {
   LedgerEntry entry;
-  entry.key = base::JoinLengthPrefixed(
-      {"returned", key.turn_id, Number(key.generation), Number(key.fallback ? 1 : 0)});
+  entry.key = base::JoinLengthPrefixed({"returned", key.turn_id, Number(key.generation), Number(key.fallback ? 1 : 0)});
   auto* returned = entry.record.mutable_returned();
   returned->set_turn_id(key.turn_id);
   returned->set_generation(key.generation);

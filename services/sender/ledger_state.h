@@ -68,8 +68,8 @@ struct PlannedTurn {
 // Validity of a CLAIM: it names a term, the offset of its writer's TAKEOVER. It is void when any later TAKEOVER stands
 // between that offset and the CLAIM. A term whose TAKEOVER has been deleted by retention counts as valid (in doubt),
 // the safe side.
-// Memory:    turns that are settled keep their texts' digests only; the newest `settled_detail_max` of them stay in full so
-//            that statuses find their turn, the others shrink to 20 bytes until they are kHoursKept old.
+// Memory:    turns that are settled keep their texts' digests only; the newest `settled_detail_max` of them stay in
+//            full so that statuses find their turn, the others shrink to 20 bytes until they are kHoursKept old.
 // Threading: none; confined to the sender's loop.
 class LedgerState {
  public:
@@ -116,9 +116,9 @@ class LedgerState {
   // True when the CLAIM at `claim_offset` is ours, stands, and nothing newer overrides it: the POST may go out.
   bool MayPost(const identity::ReplyId& reply, std::int64_t claim_offset) const;
 
-  // The log lets go of a record 8 days after it was written; forgetting it any earlier could send a reply twice. So age is
-  // counted in hours since the record was applied here, whatever wall clocks and writers' timestamps say: call once an
-  // hour of monotonic time. Forgets what is older, settled or not. O(remembered).
+  // The log lets go of a record 8 days after it was written; forgetting it any earlier could send a reply twice. So age
+  // is counted in hours since the record was applied here, whatever wall clocks and writers' timestamps say: call once
+  // an hour of monotonic time. Forgets what is older, settled or not. O(remembered).
   static constexpr std::int32_t kHoursKept = 8 * 24;
   void AnHourPassed();
 

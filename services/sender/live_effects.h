@@ -18,7 +18,7 @@ namespace sender {
 // The sender's effects on the real world: Kafka, the Graph API over HTTP, the session service.
 //
 // Threading: as Effects, but Now() from any thread.
-// Lifetime:  everything given outlives it; `ledger`, `parked` and `http` may be set after construction, before the first use.
+// Lifetime:  everything given outlives it; `ledger`, `parked` and `http` may be set later, before the first use.
 class LiveEffects final : public Effects {
  public:
   struct Parts {

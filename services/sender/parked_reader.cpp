@@ -69,8 +69,9 @@ void ParkedReader::GiveUp(std::int32_t partition, std::uint64_t number) {
     late = std::move(request->second);
     requests_.erase(request);
   }
-  Answer(partition, std::move(late.on_done),
-         absl::DeadlineExceededError(base::StrCat("of ", late.offsets.size(), " records ", late.found.size(), " came")));
+  Answer(
+      partition, std::move(late.on_done),
+      absl::DeadlineExceededError(base::StrCat("of ", late.offsets.size(), " records ", late.found.size(), " came")));
 }
 
 void ParkedReader::Answer(std::int32_t partition, std::function<void(Copies)> on_done, Copies copies) {

@@ -27,7 +27,7 @@ class ParkedReplies {
     std::int64_t replies_offset = 0;
     std::int64_t parked_offset = 0;
     std::int32_t parked_hour = 0;  // as LedgerState counts them
-    bool settled = false;  // its parts have come to their end; what follows from that may be left to do
+    bool settled = false;          // its parts have come to their end; what follows from that may be left to do
   };
   using AccountId = std::pair<int, std::string>;  // channel, account id
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "libs/base/backoff.h"
@@ -109,13 +110,17 @@ void ParkedReturn::OnRead(const std::vector<std::int64_t>& asked, const std::vec
       if (found != by_parked_offset.end()) waiting.emplace(offset, *found->second);
     }
   });
-  for (const bus::Record& copy : copies) {
-    const auto found = waiting.find(copy.offset);
-    if (found == waiting.end()) continue;
-    Take(copy, found->second);
-    waiting.erase(found);
-  }
+  std::map<std::int64_t, const bus::Record*> found;
+  for (const bus::Record& copy : copies) found[copy.offset] = &copy;
+  std::set<std::string> held_up;  // conversations of which an earlier copy did not come
   for (const auto& [offset, reply] : waiting) {
+    const std::string conversation = identity::KeyOf(reply.conversation).value();
+    const auto copy = found.find(offset);
+    if (copy != found.end()) {
+      if (!held_up.contains(conversation)) Take(*copy->second, reply);
+      continue;
+    }
+    held_up.insert(conversation);
     if (++misses_[offset] < kMissesMax) continue;
     misses_.erase(offset);
     Lose(reply, "the topic does not hold it any more");
@@ -154,8 +159,8 @@ std::shared_ptr<SendLane> ParkedReturn::LaneOf(const std::string& key) {
     if (const auto kept = self.lock()) kept->OnEnded(replies_offset);
   };
   if (unreported_ == nullptr) {
-    unreported_ = std::make_shared<UnreportedRecords>(context.effects, context.options.unreported_span_max,
-                                                      context.mark_done);
+    unreported_ =
+        std::make_shared<UnreportedRecords>(context.effects, context.options.unreported_span_max, context.mark_done);
   }
   context.unreported = unreported_;
   auto lane = std::make_shared<SendLane>(context, [self = weak_from_this(), key] {

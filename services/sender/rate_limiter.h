@@ -27,8 +27,8 @@ class RateLimiter {
  public:
   explicit RateLimiter(std::size_t buckets_max);
 
-  // This process's part of every account's rate and burst, in (0, 1]: conversations are spread over partitions, partitions
-  // over senders, and nobody tells the others what it has sent. A user has one conversation, and so one sender.
+  // This process's part of every account's rate and burst, in (0, 1]: conversations are spread over partitions,
+  // partitions over senders, and nobody tells the others what it has sent. A user is one conversation, so one sender's.
   void SetAccountShare(double share);
 
   // Takes one token of each and returns when the send may start: `now` or later. A reservation is not given back.

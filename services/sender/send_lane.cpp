@@ -94,9 +94,8 @@ void SendLane::Step() {
     return Done();
   }
   if (items_.front().supersedes) return StepSupersede();
-  const LedgerState::Verdict verdict = items_.front().returned
-                                           ? ledger().JudgeReturned(key(), item().record.offset)
-                                           : ledger().Judge(key(), item().record.offset);
+  const LedgerState::Verdict verdict = items_.front().returned ? ledger().JudgeReturned(key(), item().record.offset)
+                                                               : ledger().Judge(key(), item().record.offset);
   if (verdict == LedgerState::Verdict::kParked) return Done();  // another lane's now
   if (verdict == LedgerState::Verdict::kDuplicate) {
     return DropDuplicate();
@@ -155,8 +154,7 @@ void SendLane::DropDuplicate() {
 
 void SendLane::Plan() {
   std::vector<std::string> parts;
-  if (!Withdrawn())
-    parts = effects().FindCodec(item().reply.conversation().channel())->Split(item().reply.text());
+  if (!Withdrawn()) parts = effects().FindCodec(item().reply.conversation().channel())->Split(item().reply.text());
   Append(MakePlan(item().reply, parts, item().record.offset, *ledger().term(), effects().WallMs()),
          [this](std::int64_t) {
            fault::Here("sender_planned");

@@ -80,7 +80,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   ~SendLane();
 
   void Push(Item item);
-  // A copy from `parked`; `item.record` has the origin's place in `replies`. REQUIRES: the lane takes nothing but these.
+  // A copy from `parked`; `item.record` has its origin's place in `replies`. REQUIRES: the lane takes these alone
   void PushReturned(Item item);
   // A later user message withdraws the turn: at once every reply of it that waits here, in whatever generation, will be
   // dropped unless a CLAIM stands; those that come later are once this record's own turn in the lane has come and the
@@ -117,7 +117,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
     std::int64_t doubted_claim = 0;
     std::optional<base::MonotonicTime> doubt;  // since; set together with these two
     std::int64_t resend_over = 0;              // the CLAIM whose doubt ended with another try
-    bool audited = false;  // SentAfterAll is written
+    bool audited = false;                      // SentAfterAll is written
     std::optional<bus::DeadLetterReason> give_up;
     std::string give_up_detail;
     std::int32_t give_up_code = 0;

@@ -95,8 +95,9 @@ void SendLane::FinishParked() {
   WriteDurably({.topic = bus::kParked,
                 .write =
                     [this](Effects::Written written) {
-                      effects().WriteParked(item().record, ParkReason::kInDoubt,
-                                            [written](const absl::StatusOr<std::int64_t>& offset) { written(offset.status()); });
+                      effects().WriteParked(
+                          item().record, ParkReason::kInDoubt,
+                          [written](const absl::StatusOr<std::int64_t>& offset) { written(offset.status()); });
                     },
                 .next =
                     [this] {

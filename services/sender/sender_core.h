@@ -38,8 +38,8 @@ class SenderCore {
   // Lanes that callbacks still hold may outlive it; `effects` and `metrics` must outlive them.
   ~SenderCore();
 
-  // Of `replies`, over all senders. An account's rate is split among them by the partitions that each has; until this is
-  // told, all of it is taken.
+  // Of `replies`, over all senders. An account's rate is split among them by the partitions that each has; until this
+  // is told, all of it is taken.
   void SetPartitionsTotal(std::int32_t partitions);
 
   // `lease` is set to revoked by whoever learns first that the partition is gone.

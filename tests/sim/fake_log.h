@@ -17,8 +17,8 @@ namespace sim {
 enum class Topic { kTurns, kReplies, kStatuses, kParked, kCount };
 inline constexpr std::size_t kTopics = static_cast<std::size_t>(Topic::kCount);
 
-// The topics that are consumed in groups, `parked`, and the ledger, which every sender reads whole. Ledger records are kept as
-// messages: their bytes are tested elsewhere.
+// The topics that are consumed in groups, `parked`, and the ledger, which every sender reads whole. Ledger records are
+// kept as messages: their bytes are tested elsewhere.
 class FakeLog {
  public:
   struct LedgerRow {

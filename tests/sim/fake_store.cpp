@@ -78,7 +78,10 @@ void FakeStore::SetOutcome(const std::string& turn_id, Outcome outcome, const st
   if (outcome == mesh::session::v1::OUTCOME_SUPERSEDED) state.done = true;
   if (state.turn.has_value() && state.turn->generation > generation) return;
   if (!state.turn.has_value() || state.turn->generation < generation) {
-    state.turn = Turn{false, {}, -1, generation, mesh::session::v1::OUTCOME_UNSPECIFIED};
+    const bool appended = state.turn.has_value() && state.turn->appended;
+    if (appended && replies_offset < 0) return;  // kept until this generation's words come
+    // Of a reply that was requeued nobody appends the turn again.
+    state.turn = Turn{appended, {}, -1, generation, mesh::session::v1::OUTCOME_UNSPECIFIED};
   }
   state.turn->outcome = Merge(state.turn->outcome, outcome);
   TakeText(*state.turn, text, replies_offset);

@@ -51,9 +51,8 @@ void Screen::Post(Process& caller, const channel::OutboundRequest& request,
   // The bytes are on their way: they arrive whether or not this process lives.
   if (fakes::IsShown(behaviour)) ShowLater(caller, request, transit, message_id);
   const bool times_out = !fakes::IsAnswered(behaviour) && world_->random.Chance(0.5);  // else the connection is reset
-  caller.After((times_out ? kPostTimeout : back) + base::Duration(1), [answer, behaviour, message_id] {
-    answer(fakes::ResultOf(behaviour, *message_id));
-  });
+  caller.After((times_out ? kPostTimeout : back) + base::Duration(1),
+               [answer, behaviour, message_id] { answer(fakes::ResultOf(behaviour, *message_id)); });
 }
 
 void Screen::ShowLater(const Process& by, const channel::OutboundRequest& request, base::Duration transit,

@@ -121,7 +121,8 @@ void SenderProcess::WriteParked(const bus::Record& origin, sender::ParkReason re
   world_->Produce(
       *this,
       [this, turn = TurnOf(origin), copy = sender::ParkedCopy(origin, reason), reason] {
-        world_->Trace([&] { return name() + " parks t" + std::to_string(turn) + ": " + std::string(ToString(reason)); });
+        world_->Trace(
+            [&] { return name() + " parks t" + std::to_string(turn) + ": " + std::string(ToString(reason)); });
         return world_->log.Append(Topic::kParked, copy.partition, copy);
       },
       std::move(on_done));

@@ -40,12 +40,30 @@ TEST(SimTest, SchedulesMeetWhatTheyAreFor) {
   std::uint64_t tasks = 0;
   for (std::uint64_t seed = 1; seed <= 500; ++seed) RunSchedule(seed, Mistake::kNone, &trace, &tasks);
   const std::string text = trace.str();
-  for (const char* word : {"is killed",   "freezes for",      "learns that it lost",  "gives up",
-                           "rebalance",   "broker down",      "store down",           "store emptied",
-                           "store loses", "statuses refused", "is withdrawn",         "writes a dead letter",
-                           "parks",       "OUTCOME_RELEASED", "OUTCOME_FAILED",       "OUTCOME_SUPERSEDED",
-                           "EVIDENCE",    "resends 1",        "SCREEN of ann: sorry", "SCREEN of bob",
-                           "token dies",  "PARKED",           "RETURNED",             "is requeued",
+  for (const char* word : {"is killed",
+                           "freezes for",
+                           "learns that it lost",
+                           "gives up",
+                           "rebalance",
+                           "broker down",
+                           "store down",
+                           "store emptied",
+                           "store loses",
+                           "statuses refused",
+                           "is withdrawn",
+                           "writes a dead letter",
+                           "parks",
+                           "OUTCOME_RELEASED",
+                           "OUTCOME_FAILED",
+                           "OUTCOME_SUPERSEDED",
+                           "EVIDENCE",
+                           "resends 1",
+                           "SCREEN of ann: sorry",
+                           "SCREEN of bob",
+                           "token dies",
+                           "PARKED",
+                           "RETURNED",
+                           "is requeued",
                            "sent after all"}) {
     EXPECT_NE(text.find(word), std::string::npos) << "no schedule of 500 has: " << word;
   }

@@ -119,8 +119,8 @@ TEST(DecodeAnswerTest, ErrorObjectIsReadWhole) {
   EXPECT_EQ(answer.fbtrace_id, "AbC");
 }
 
-// Only Graph's error object says for certain that nothing was sent. A 408 or a 404 page may be a proxy's, which had given
-// the request to Graph before.
+// Only Graph's error object says for certain that nothing was sent. A 408 or a 404 page may be a proxy's, which had
+// given the request to Graph before.
 TEST(DecodeAnswerTest, WithoutAGraphErrorObjectOnlyAGatesRefusalIsCertain) {
   const Codec* codec = FindCodec(CHANNEL_WHATSAPP);
   for (const char* body :

@@ -132,7 +132,7 @@ void Process::ReadParked(std::int32_t, const std::vector<std::int64_t>& offsets,
     if (world_->broker_down()) return on_done(absl::DeadlineExceededError("no broker"));
     std::vector<bus::Record> copies;
     for (const std::int64_t offset : offsets) {
-      if (world_->parked_gone.contains(offset)) continue;
+      if (world_->parked_gone.contains(offset) || world_->parked_skipped.erase(offset) > 0) continue;
       copies.push_back(world_->parked.at(static_cast<std::size_t>(offset)));
       copies.back().offset = offset;
     }

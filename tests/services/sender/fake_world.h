@@ -106,7 +106,8 @@ class World {
   std::function<GraphBehaviour(int post_number)> graph = [](int) { return GraphBehaviour::kAccept; };
   bool statuses_flow = true;       // whether the platform's webhooks come
   bool session_away = false;       // reports wait until it is back
-  std::set<std::int64_t> parked_gone;  // offsets that `parked` does not hold any more
+  std::set<std::int64_t> parked_gone;     // offsets that `parked` does not hold any more
+  std::set<std::int64_t> parked_skipped;  // offsets that the next read passes over, once each
   double append_failure_rate = 0;  // reports Unavailable; half of these records are in the log all the same
   // Not OK: the broker refuses a record of this many bytes for this topic (without prefix), for good.
   std::function<absl::Status(std::string_view topic, std::size_t bytes)> refuse = [](std::string_view, std::size_t) {

@@ -170,6 +170,24 @@ TEST_F(ParkedReplyTest, WhatIsRefusedForGoodAfterItsReturnIsADeadLetterAndTheNex
   EXPECT_THAT(world_.OutcomesOf("t1"), Contains(mesh::session::v1::OUTCOME_FAILED));
 }
 
+// Simulation, seed 1927: the copy was skipped in a fetch, and what stood behind it was said before it.
+TEST_F(ParkedReplyTest, ACopyThatAReadPassesOverIsNotOvertaken) {
+  world_.StartOwner();
+  for (const char* turn : {"t1", "t2", "t3"}) world_.Say("ann", turn, turn);
+  world_.Say("bob", "t4", "t4");
+  world_.RunFor(minutes(1));
+  ASSERT_EQ(world_.parked.size(), 4u);
+  for (std::int64_t offset = 0; offset < 4; ++offset) {
+    const bus::Record& copy = world_.parked[static_cast<std::size_t>(offset)];
+    if (copy.offset == 1) world_.parked_skipped = {offset};  // of t2
+  }
+  RenewToken(world_);
+  ASSERT_TRUE(RunUntilNothingIsLeft());
+  EXPECT_TRUE(world_.parked_skipped.empty());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("t1", "t2", "t3"));
+  EXPECT_THAT(world_.TextsOf("bob"), ElementsAre("t4"));
+}
+
 TEST_F(ParkedReplyTest, ACopyThatIsGoneDoesNotHoldItsConversationUpForEver) {
   world_.StartOwner();
   world_.Say("ann", "t1", "one");

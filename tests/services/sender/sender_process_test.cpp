@@ -213,7 +213,7 @@ class SenderProcessTest : public testing::Test {
     EXPECT_TRUE(status.ok()) << status;
     return messages;
   }
-  // Ledger records about a turn's only part: P plan, C claim, S sent, F failed, D dropped, R released, K parked in doubt.
+  // Ledger records about a turn's only part: P plan, C claim, S sent, F failed, D dropped, R released, K parked.
   std::string ShapeOf(const std::string& turn) {
     const std::string reply =
         identity::MakeReplyId(identity::TurnId(TurnId(turn)), 0, mesh::bus::v1::REPLY_KIND_ANSWER, 0).value();
@@ -368,12 +368,12 @@ TEST_F(SenderProcessTest, AReplyParkedInDoubtIsSentAgainWhenAnOperatorSaysSo) {
   Say("ann", "t2", "next");
   ASSERT_TRUE(WaitUntil([&] { return graph_.CountOf("next") == 1; }));
   const auto run_meshctl = [&](const std::string& log) {
-    const auto code = harness::RunToEnd({.command = {Program("meshctl"), "parked", "requeue", "--all",
-                                                     "--kafka-brokers=" + bus_.brokers,
-                                                     "--kafka-topic-prefix=" + bus_.topic_prefix},
-                                         .log_path = dir_.File(log),
-                                         .environment = {}},
-                                        seconds(60));
+    const auto code =
+        harness::RunToEnd({.command = {Program("meshctl"), "parked", "requeue", "--all",
+                                       "--kafka-brokers=" + bus_.brokers, "--kafka-topic-prefix=" + bus_.topic_prefix},
+                           .log_path = dir_.File(log),
+                           .environment = {}},
+                          seconds(60));
     ASSERT_TRUE(code.ok()) << code.status();
     EXPECT_EQ(*code, 0);
   };
