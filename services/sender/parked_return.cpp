@@ -66,8 +66,9 @@ void ParkedReturn::LookLater() {
 }
 
 void ParkedReturn::Look() {
-  if (stopped_ || reading_ || parked().empty() || !context_.ledger->state().owned()) return;
-  LookLater();  // for an account that opens meanwhile, and whatever is parked behind
+  if (stopped_ || parked().empty() || !context_.ledger->state().owned()) return;
+  LookLater();  // for as long as anything waits: an account may open, a read may have failed
+  if (reading_) return;
   std::vector<std::int64_t> next = ChooseNext();
   if (next.empty()) return;
   reading_ = true;

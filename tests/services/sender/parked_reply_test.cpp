@@ -188,6 +188,24 @@ TEST_F(ParkedReplyTest, ACopyThatAReadPassesOverIsNotOvertaken) {
   EXPECT_THAT(world_.TextsOf("bob"), ElementsAre("t4"));
 }
 
+// Simulation, seed 7018101: a read that was slow and brought nothing was the last one.
+TEST_F(ParkedReplyTest, AReadThatIsSlowAndBringsNothingIsFollowedByAnother) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    World world(seed);
+    TokenDies(world);
+    world.StartOwner();
+    for (const char* turn : {"t1", "t2"}) world.Say("ann", turn, turn);
+    world.RunFor(minutes(1));
+    ASSERT_EQ(world.parked.size(), 2u);
+    world.parked_skipped = {1};
+    world.delay_max = seconds(3);
+    RenewToken(world);
+    ASSERT_TRUE(world.RunUntil([&] { return world.NothingLeft(); }));
+    EXPECT_THAT(world.TextsOf("ann"), ElementsAre("t1", "t2"));
+  }
+}
+
 TEST_F(ParkedReplyTest, ACopyThatIsGoneDoesNotHoldItsConversationUpForEver) {
   world_.StartOwner();
   world_.Say("ann", "t1", "one");
