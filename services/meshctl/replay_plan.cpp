@@ -111,6 +111,14 @@ void ReplayPlan::OnLedger(const bus::Record& record) {
       planned_.try_emplace({plan.turn_id(), plan.generation()}, mesh::session::v1::OUTCOME_UNSPECIFIED);
     }
   }
+  if (entry->has_parked() && entry->parked().kind() != mesh::bus::v1::REPLY_KIND_FALLBACK &&
+      identity::KeyOf(entry->parked().conversation()).value() == conversation_key_) {
+    Trace(entry->parked().turn_id(), entry->parked().generation());
+    parked_.insert({entry->parked().turn_id(), entry->parked().generation()});
+  }
+  if (entry->has_returned() && entry->returned().kind() != mesh::bus::v1::REPLY_KIND_FALLBACK) {
+    parked_.erase({entry->returned().turn_id(), entry->returned().generation()});
+  }
   // Of what names a reply, only that of the plans above is known there.
   if (const auto report = outcomes_.Apply(record.offset, *entry)) {
     planned_[{report->turn_id(), report->generation()}] = report->outcome();
@@ -154,6 +162,7 @@ ReplayPlan::Judgement ReplayPlan::JudgeOne(const Key& key, const Seen& seen) con
     }
     return {TurnFate::kSettled, std::string(OutcomeName(planned->second))};
   }
+  if (parked_.contains(key)) return {TurnFate::kSending, "parked: its account cannot send"};
   if (superseded_.contains(key.first)) return {TurnFate::kDropped, "withdrawn for a later message"};
   if (const auto reply = replies_.find(key); reply != replies_.end()) {
     if (channel::FindCodec(seen.turn.conversation().channel()) == nullptr) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,7 +25,7 @@ enum class TurnFate {
   kLost,        // they have, and neither reply, nor withdrawal, nor dead letter stands in the log
   kReplied,     // its reply waits for the senders
   kReplyLost,   // they have passed the reply, and neither ledger nor dead letter knows it
-  kSending,     // the ledger has its plan and no end yet: being sent, in doubt, or parked
+  kSending,     // the ledger knows of it, and no end yet: being sent, in doubt, or parked
   kSettled,     // sent, failed, or read by its client
   kDropped,     // withdrawn for a later message
   kDeadLetter,  // given up
@@ -101,6 +102,7 @@ class ReplayPlan {
   absl::flat_hash_set<std::string> unsent_;            // turn ids
   std::int64_t forgotten_before_ = 0;                  // `turns` offset
   std::map<Key, mesh::session::v1::Outcome> planned_;  // UNSPECIFIED: no end yet
+  std::set<Key> parked_;                               // stand in `parked` until their account can send
   LedgerOutcomes outcomes_;
   absl::flat_hash_map<std::string, std::uint32_t> traced_;  // turn id -> newest generation with a reply or plan
   absl::flat_hash_map<std::string, std::string> letters_;   // place of the origin -> what became of it

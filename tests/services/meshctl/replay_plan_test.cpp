@@ -150,6 +150,22 @@ TEST_F(ReplayPlanTest, WhatIsOnItsWayIsLeftAlone) {
   EXPECT_FALSE(Only().put_back);
 }
 
+// Its account cannot send: the senders have passed the reply, which has no plan before it comes back from `parked`.
+TEST_F(ReplayPlanTest, AReplyThatWaitsInParkedIsNotLost) {
+  Turn(7, "parked");
+  Reply(5, "parked");
+  EXPECT_EQ(Only().fate, TurnFate::kReplyLost);
+  mesh::bus::v1::LedgerRecord record;
+  *record.mutable_parked()->mutable_conversation() = conversation_;
+  record.mutable_parked()->set_turn_id(TurnId("parked"));
+  plan_.OnLedger(RecordOf("mesh.send-ledger", 9, record));
+  EXPECT_EQ(Only().fate, TurnFate::kSending);
+  EXPECT_FALSE(Only().put_back);
+  record.mutable_returned()->set_turn_id(TurnId("parked"));
+  plan_.OnLedger(RecordOf("mesh.send-ledger", 10, record));
+  EXPECT_EQ(Only().fate, TurnFate::kReplyLost) << "its copy was gone";
+}
+
 TEST_F(ReplayPlanTest, WithdrawnAndGivenUpMessagesStay) {
   Turn(7, "merged");
   Supersede(5, "merged");
