@@ -172,7 +172,9 @@ class SenderProcessTest : public testing::Test {
     record.topic = bus::TopicName(bus_, topic);
     record.key = identity::KeyOf(Conversation(user)).value();
     record.value = value;
-    record.headers = bus::MakeHeaders(trace_, "test", "id", "test", 0);
+    const bool is_status = topic == bus::kStatuses;
+    record.headers = bus::MakeHeaders(trace_, is_status ? "mesh.bus.v1.DeliveryStatus" : "mesh.bus.v1.ReplyRecord", "id",
+                                      "test", 0);
     const auto written = producer_->ProduceAndWait(std::move(record));
     ASSERT_TRUE(written.ok()) << written.status();
   }
