@@ -32,7 +32,7 @@ class AdaptiveThrottle {
  public:
   static constexpr Duration kWindow = std::chrono::minutes(2);
   static constexpr Duration kProbeInterval = std::chrono::seconds(1);
-  static constexpr Duration kAwayAfter = std::chrono::seconds(3);
+  static constexpr Duration kAwayAfter = std::chrono::seconds(2);
 
   struct Options {
     double k = 2;                    // at least 1

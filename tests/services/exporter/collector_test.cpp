@@ -61,7 +61,8 @@ TEST(CollectorTest, SeesLagDeadLettersAndRedisAndOutlivesTheirOutage) {
   EXPECT_TRUE(harness::WaitUntil(older)) << "what waits gets older";
 
   (*redis_server)->Kill();
-  ASSERT_TRUE(collector.Look().ok()) << "Kafka is looked at all the same";
+  EXPECT_FALSE(collector.Look().ok()) << "readiness says degraded";
+  EXPECT_EQ(metrics.sources.at("kafka").up.Value(), 1) << "Kafka is looked at all the same";
   EXPECT_EQ(metrics.sources.at("redis").up.Value(), 0);
   ASSERT_TRUE((*redis_server)->Start().ok());
   ASSERT_TRUE(collector.Look().ok());

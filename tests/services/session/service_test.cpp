@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "libs/base/adaptive_throttle.h"
 #include "libs/crypto/digest.h"
 #include "libs/rpc/health.h"
 #include "libs/session/client.h"
@@ -249,6 +250,7 @@ TEST_F(ServiceTest, AClientSparesASessionThatCannotKeepUp) {
     const absl::Status status = Call(&session::Client::LoadContext, request, 20ms).status();
     return absl::IsUnavailable(status) && status.message().find("--session-throttle-k") != absl::string_view::npos;
   }));
+  std::this_thread::sleep_for(base::AdaptiveThrottle::kAwayAfter);  // shorter, and it would be taken for overload
   redis_->Resume();
   EXPECT_TRUE(WaitUntil(
       [&] {  // ten in a row
