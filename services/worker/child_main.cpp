@@ -25,10 +25,13 @@ constexpr auto kAliveCheck = std::chrono::milliseconds(200);
 
 void LimitWhatATurnCanDo() {
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // the thread that started us lives as long as the worker
-  prctl(PR_SET_DUMPABLE, 0);         // a core file would hold what users wrote
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  // Not with a sanitizer, whose shadow memory counts as data and whose leak check traces its own process.
+  prctl(PR_SET_DUMPABLE, 0);  // a core file would hold what users wrote
   const auto bytes = static_cast<rlim_t>(base::UsableMemoryBytes() / 2);
   const rlimit limit{.rlim_cur = bytes, .rlim_max = bytes};
   setrlimit(RLIMIT_DATA, &limit);
+#endif
   // Of the two the kernel should take this one when memory ends.
   const int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   if (file >= 0) {
