@@ -45,33 +45,28 @@ def main():
     rounds = []
     with local_mesh.running_gateway(options, [f"--linger-ms={options.linger_ms}", *options.gateway_flag]) as mesh:
         for number in range(WARM_UP_ROUNDS + options.rounds):
-            cpu_before = local_mesh.cpu_seconds(mesh)
-            fastest = loadtest(options, mesh)
-            cpu = local_mesh.since(cpu_before, local_mesh.cpu_seconds(mesh))
-            alone = loadtest(options, mesh, "--produce-alone")
+            fastest = loadtest(options, mesh, "--produce-alone")
             steady = loadtest(options, mesh, f"--rate={options.rate}", "--statuses-per-message=3")
             print(f"  round {number + 1} of {WARM_UP_ROUNDS + options.rounds}: "
                   f"{fastest['acknowledged_per_second']:.0f} webhooks/s; "
-                  f"producer alone {alone['produced_alone_per_second']:.0f} records/s", flush=True)
-            rounds.append({"fastest": fastest, "alone": alone, "steady": steady,
-                           "cpu": {name: used / options.seconds for name, used in cpu.items()}})
+                  f"producer alone {fastest['produced_alone_per_second']:.0f} records/s", flush=True)
+            rounds.append({"fastest": fastest, "steady": steady})
     counted = rounds[WARM_UP_ROUNDS:]
     median = lambda part, key: statistics.median(r[part][key] for r in counted)
     figures = {"webhooks_per_second": median("fastest", "acknowledged_per_second"),
                "p50_ms": median("fastest", "p50_ms"), "p99_ms": median("fastest", "p99_ms"),
-               "not_acknowledged": sum(r[part]["not_acknowledged"] for r in rounds for part in ("fastest", "alone", "steady")),
-               "alone_per_second": median("alone", "produced_alone_per_second"),
-               "share_of_alone": median("alone", "share_of_produced_alone"), "record_bytes": counted[0]["alone"]["record_bytes"],
+               "not_acknowledged": sum(r[part]["not_acknowledged"] for r in rounds for part in ("fastest", "steady")),
+               "alone_per_second": median("fastest", "produced_alone_per_second"),
+               "share_of_alone": median("fastest", "share_of_produced_alone"),
+               "record_bytes": counted[0]["fastest"]["record_bytes"],
                "rate": options.rate, "rate_p50_ms": median("steady", "p50_ms"), "rate_p99_ms": median("steady", "p99_ms"),
-               "rate_overdue": sum(r["steady"]["overdue"] for r in counted),
-               "cpu": {name: statistics.median(r["cpu"][name] for r in counted) for name in counted[0]["cpu"]}}
+               "rate_overdue": sum(r["steady"]["overdue"] for r in counted)}
     print(f"\n{figures['webhooks_per_second']:.0f} webhooks/s acknowledged over {options.connections} connections, "
           f"p50 {figures['p50_ms']:.1f}, p99 {figures['p99_ms']:.1f} ms; not acknowledged {figures['not_acknowledged']}")
     print(f"  the producer alone: {figures['alone_per_second']:.0f} records/s of {figures['record_bytes']} bytes; "
           f"webhooks are {100 * figures['share_of_alone']:.0f} % of that")
     print(f"  at {options.rate:.0f} webhooks/s, three statuses to a message: p50 {figures['rate_p50_ms']:.2f}, "
           f"p99 {figures['rate_p99_ms']:.2f} ms, overdue {figures['rate_overdue']}")
-    print("  share of a core: " + ", ".join(f"{name} {100 * used:.0f} %" for name, used in figures["cpu"].items()))
     local_mesh.append_json(options, "webhook_rate", figures)
     return 0
 

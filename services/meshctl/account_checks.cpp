@@ -158,20 +158,29 @@ http::ClientRequest GraphRequest(const account::Account& account, std::string_vi
   return request;
 }
 
-Finding CheckToken(const account::Account& account, const SendAndWait& send) {
-  Finding finding{.check = "token", .found = "the Graph API knows the account by this token"};
-  const http::ClientResult result = send(GraphRequest(account, base::StrCat(account.account_id, "?fields=id")));
+// The body of an answer of 200; nullopt: there was none, and `finding` says why.
+std::optional<std::string> AskGraph(const account::Account& account, std::string_view path, const SendAndWait& send,
+                                    Finding& finding) {
+  http::ClientResult result = send(GraphRequest(account, path));
   if (!result.ok) {
     finding.verdict = Verdict::kWrong;
     finding.found = Unreachable(account.graph_base_url, result);
     finding.advice = "can this machine reach the Graph API (proxy, firewall, DNS)?";
-    return finding;
+    return std::nullopt;
   }
   if (result.response.status != 200) {
     Explain(result.response, finding);
-    return finding;
+    return std::nullopt;
   }
-  const absl::StatusOr<json::Document> document = json::Document::Parse(result.response.body);
+  return std::move(result.response.body);
+}
+
+Finding CheckToken(const account::Account& account, const SendAndWait& send) {
+  Finding finding{.check = "token", .found = "the Graph API knows the account by this token"};
+  const std::optional<std::string> body =
+      AskGraph(account, base::StrCat(account.account_id, "?fields=id"), send, finding);
+  if (!body) return finding;
+  const absl::StatusOr<json::Document> document = json::Document::Parse(*body);
   const std::string id = document.ok() ? document->root().Find("id").AsStringOrNumber().value_or("") : "";
   if (id == account.account_id) return finding;
   finding.verdict = Verdict::kWrong;
@@ -203,27 +212,17 @@ Finding CheckSubscription(const account::Account& account, const std::string& wa
     finding.advice = "name it with --waba=ID";
     return finding;
   }
-  const http::ClientResult result =
-      send(GraphRequest(account, base::StrCat(is_whatsapp ? waba : account.account_id, "/subscribed_apps")));
-  if (!result.ok) {
-    finding.verdict = Verdict::kWrong;
-    finding.found = Unreachable(account.graph_base_url, result);
-    finding.advice = "can this machine reach the Graph API (proxy, firewall, DNS)?";
-    return finding;
-  }
-  if (result.response.status != 200) {
-    Explain(result.response, finding);
-    return finding;
-  }
-  const absl::StatusOr<json::Document> document = json::Document::Parse(result.response.body);
+  const std::string path = base::StrCat(is_whatsapp ? waba : account.account_id, "/subscribed_apps");
+  const std::optional<std::string> body = AskGraph(account, path, send, finding);
+  if (!body) return finding;
+  const absl::StatusOr<json::Document> document = json::Document::Parse(*body);
   const json::Value subscriptions = document.ok() ? document->root().Find("data") : json::Value();
   const std::string missing = is_whatsapp || subscriptions.size() == 0 ? std::string() : MissingField(subscriptions);
   if (subscriptions.size() > 0 && missing.empty()) return finding;
   finding.verdict = Verdict::kWrong;
   finding.found = subscriptions.size() == 0 ? "no app is subscribed: no webhook will come"
                                             : base::StrCat("the app is not subscribed to the field ", missing);
-  finding.advice = base::StrCat("POST /", is_whatsapp ? waba : account.account_id, "/subscribed_apps",
-                                is_whatsapp ? "" : "?subscribed_fields=messages,messaging_postbacks",
+  finding.advice = base::StrCat("POST /", path, is_whatsapp ? "" : "?subscribed_fields=messages,messaging_postbacks",
                                 ", or use the app's webhook settings");
   return finding;
 }

@@ -26,9 +26,6 @@ using mesh::bus::v1::DeadLetter;
 
 constexpr std::size_t kRequeueMax = 10'000;  // letters in memory at once
 
-// A dead letter is named by where it stands: "partition-offset".
-std::string NameOf(const bus::Record& record) { return absl::StrCat(record.partition, "-", record.offset); }
-
 std::string OriginOf(const DeadLetter& letter) {
   return absl::StrCat(letter.origin_topic(), "/", letter.origin_partition(), "/", letter.origin_offset());
 }
@@ -63,7 +60,7 @@ void PrintLetter(const bus::Record& record, const DeadLetter& letter) {
   const bool is_turn = turn.ParseFromString(letter.original_value()) && turn.turn_id().size() == 32;
   json::Writer json;
   json.BeginObject();
-  json.Field("id", NameOf(record));
+  json.Field("id", CommandName(record));
   json.Field("reason", letter.reason());
   json.Field("detail", letter.detail());
   json.Field("dead_at_ms", letter.dead_at_ms());
@@ -105,7 +102,7 @@ absl::StatusOr<std::map<std::string, Found>> FindLetters(const Connections& conn
   std::map<std::string, Found> found;
   bool too_many = false;
   const auto passed_over = ForEachDeadLetter(connections, [&](const bus::Record& record, const DeadLetter& letter) {
-    const std::string name = NameOf(record);
+    const std::string name = CommandName(record);
     const bool named = std::ranges::find(names, name) != names.end();
     if (!named && (!names.empty() || (!reason.empty() && letter.reason() != reason))) return;
     too_many |= found.size() >= kRequeueMax;
@@ -130,15 +127,10 @@ int Requeue(const Connections& connections, const std::vector<std::string>& name
                 absl::NotFoundError("no such dead letter; see meshctl dead-letter list"));
   }
   for (const auto& [name, found] : *letters) {
-    absl::StatusOr<bus::OutgoingRecord> record =
-        RequeuedRecord(found.letter, found.headers, connections.bus, base::Clock::Real().WallMs());
-    absl::Status status = record.status();
-    if (record.ok()) status = (*producer)->ProduceAndWait(*std::move(record)).status();
-    if (status.ok()) {
-      std::printf("requeued %s as generation %u\n", name.c_str(), found.letter.generation() + 1);
-    } else {
-      code = Fail(absl::StrCat("dead-letter requeue ", name), status);
-    }
+    const absl::Status status = WriteRequeued(
+        **producer, name, RequeuedRecord(found.letter, found.headers, connections.bus, base::Clock::Real().WallMs()),
+        found.letter.generation());
+    if (!status.ok()) code = Fail(absl::StrCat("dead-letter requeue ", name), status);
   }
   return code;
 }

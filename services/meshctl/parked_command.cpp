@@ -1,7 +1,5 @@
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -10,8 +8,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "libs/bus/group_lag.h"
-#include "libs/bus/log_reader.h"
 #include "libs/bus/producer.h"
 #include "libs/bus/topics.h"
 #include "libs/identity/identity.h"
@@ -19,6 +15,7 @@
 #include "services/meshctl/command.h"
 #include "services/meshctl/connections.h"
 #include "services/meshctl/ledger_outcomes.h"
+#include "services/meshctl/read_topic.h"
 #include "services/meshctl/requeue.h"
 
 namespace meshctl {
@@ -26,7 +23,6 @@ namespace {
 
 using mesh::bus::v1::Reply;
 
-constexpr auto kTimeout = std::chrono::seconds(60);
 constexpr std::size_t kCopiesMax = 10'000;          // in memory at once
 constexpr std::size_t kLedgerTurnsMax = 1'000'000;  // a partition; what the ledger says of older ones is not known
 
@@ -43,24 +39,15 @@ struct Parked {
 // A parked reply is named by where its copy stands: "partition-offset".
 using ParkedByName = std::map<std::string, Parked>;
 
-absl::Status ReadAll(const Connections& connections, std::string_view topic,
-                     const std::function<bool(const bus::Record&)>& take) {
-  const auto partitions = bus::PartitionsOf(connections.bus, bus::TopicName(connections.bus, topic), In(kTimeout));
-  if (!partitions.ok()) return partitions.status();
-  return bus::ReadThrough(connections.bus, "meshctl", *partitions, take, In(kTimeout));
-}
-
 absl::StatusOr<ParkedByName> ReadParked(const Connections& connections) {
   ParkedByName found;
   bool too_many = false;
-  const absl::Status status = ReadAll(connections, bus::kParked, [&](const bus::Record& record) {
+  const absl::Status status = ReadTopic(connections.bus, bus::kParked, {}, [&](const bus::Record& record) {
     mesh::bus::v1::ReplyRecord value;
-    if (!value.ParseFromString(record.value) || !value.has_reply()) return true;
-    too_many = found.size() >= kCopiesMax;
-    if (too_many) return false;
-    found[absl::StrCat(record.partition, "-", record.offset)] = {
-        record, value.reply(), std::string(bus::FindHeader(record.headers, kReasonHeader))};
-    return true;
+    if (!value.ParseFromString(record.value) || !value.has_reply()) return;
+    too_many |= found.size() >= kCopiesMax;
+    if (too_many) return;
+    found[CommandName(record)] = {record, value.reply(), std::string(bus::FindHeader(record.headers, kReasonHeader))};
   });
   if (!status.ok()) return status;
   if (too_many) return absl::OutOfRangeError(absl::StrCat("more than ", kCopiesMax, " parked replies"));
@@ -73,15 +60,14 @@ using Settled = std::set<std::pair<std::string, std::uint32_t>>;
 absl::StatusOr<Settled> ReadSettled(const Connections& connections) {
   Settled settled;
   std::map<std::int32_t, std::unique_ptr<LedgerOutcomes>> ledgers;  // by partition
-  const absl::Status status = ReadAll(connections, bus::kSendLedger, [&](const bus::Record& record) {
+  const absl::Status status = ReadTopic(connections.bus, bus::kSendLedger, {}, [&](const bus::Record& record) {
     mesh::bus::v1::LedgerRecord value;
-    if (!value.ParseFromString(record.value)) return true;
+    if (!value.ParseFromString(record.value)) return;
     auto& ledger = ledgers[record.partition];
     if (ledger == nullptr) ledger = std::make_unique<LedgerOutcomes>(kLedgerTurnsMax);
     if (const auto report = ledger->Apply(record.offset, value)) {
       settled.emplace(report->turn_id(), report->generation());
     }
-    return true;
   });
   if (!status.ok()) return status;
   return settled;
@@ -149,14 +135,8 @@ int Requeue(const Connections& connections, const std::vector<std::string>& name
       std::printf("left %s: a status has told of its end since\n", name.c_str());
       continue;
     }
-    absl::StatusOr<bus::OutgoingRecord> record = Requeued(connections, entry);
-    absl::Status status = record.status();
-    if (record.ok()) status = (*producer)->ProduceAndWait(*std::move(record)).status();
-    if (status.ok()) {
-      std::printf("requeued %s as generation %u\n", name.c_str(), entry.reply.generation() + 1);
-    } else {
-      code = Fail(absl::StrCat("parked requeue ", name), status);
-    }
+    const absl::Status status = WriteRequeued(**producer, name, Requeued(connections, entry), entry.reply.generation());
+    if (!status.ok()) code = Fail(absl::StrCat("parked requeue ", name), status);
   }
   return code;
 }

@@ -1,5 +1,6 @@
 #include "services/meshctl/requeue.h"
 
+#include <cstdio>
 #include <string>
 #include <utility>
 
@@ -45,6 +46,16 @@ absl::StatusOr<bus::OutgoingRecord> RequeuedRecord(const mesh::bus::v1::DeadLett
   record.headers = bus::MakeHeaders(bus::TraceOf(headers), type, id, "meshctl", now_ms);
   record.headers.emplace_back(std::string(bus::kGenerationHeader), std::to_string(generation));
   return record;
+}
+
+std::string CommandName(const bus::Record& record) { return base::StrCat(record.partition, "-", record.offset); }
+
+absl::Status WriteRequeued(bus::Producer& producer, const std::string& name, absl::StatusOr<bus::OutgoingRecord> record,
+                           std::uint32_t generation) {
+  if (!record.ok()) return record.status();
+  const absl::Status status = producer.ProduceAndWait(*std::move(record)).status();
+  if (status.ok()) std::printf("requeued %s as generation %u\n", name.c_str(), generation + 1);
+  return status;
 }
 
 }  // namespace meshctl

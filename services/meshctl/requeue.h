@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "libs/bus/options.h"
+#include "libs/bus/producer.h"
 #include "libs/bus/record.h"
 #include "proto/bus/v1/bus.pb.h"
 
@@ -17,5 +19,12 @@ namespace meshctl {
 // of the letter; its trace goes on.
 absl::StatusOr<bus::OutgoingRecord> RequeuedRecord(const mesh::bus::v1::DeadLetter& letter, const bus::Headers& headers,
                                                    const bus::BusOptions& options, std::int64_t now_ms);
+
+// How the commands name a dead letter or a parked copy, by where it stands: "partition-offset".
+std::string CommandName(const bus::Record& record);
+
+// Writes such a record, and prints that it was done. `generation`: that from which it was put back.
+absl::Status WriteRequeued(bus::Producer& producer, const std::string& name, absl::StatusOr<bus::OutgoingRecord> record,
+                           std::uint32_t generation);
 
 }  // namespace meshctl

@@ -12,6 +12,7 @@
 #include "libs/account/account.h"
 #include "libs/base/clock.h"
 #include "libs/bus/dead_letter.h"
+#include "libs/bus/headers.h"
 #include "libs/bus/record.h"
 #include "libs/channel/codec.h"
 #include "libs/http/client.h"
@@ -35,8 +36,7 @@ constexpr std::string_view ToString(ParkReason reason) {
 
 // The copy that goes to `parked`; a reply that was there before loses what was said of it then.
 inline bus::Record ParkedCopy(bus::Record origin, ParkReason reason) {
-  std::erase_if(origin.headers, [](const auto& header) { return header.first == kParkReasonHeader; });
-  origin.headers.emplace_back(std::string(kParkReasonHeader), std::string(ToString(reason)));
+  bus::SetHeader(origin.headers, kParkReasonHeader, std::string(ToString(reason)));
   return origin;
 }
 

@@ -4,6 +4,7 @@
 
 #include "libs/base/hex.h"
 #include "libs/base/str_cat.h"
+#include "libs/bus/audit.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
 
@@ -84,14 +85,8 @@ void LiveEffects::WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, con
                                     Written on_done) {
   mesh::bus::v1::AuditRecord audit;
   *audit.mutable_sent_after_all() = sent;
-  audit.set_written_at_ms(WallMs());
-  bus::OutgoingRecord record;
-  record.topic = bus::TopicName(parts_.bus, bus::kAudit);
-  record.key = sent.conversation().tenant();
-  record.value = audit.SerializeAsString();
-  record.headers = bus::MakeHeaders(trace, "mesh.bus.v1.AuditRecord", base::ToHex(sent.turn_id()) + "-sent", kService,
-                                    audit.written_at_ms());
-  parts_.producer->Produce(std::move(record), OnLoop(std::move(on_done)));
+  bus::ProduceAudit(*parts_.producer, parts_.bus, trace, std::move(audit), sent.conversation().tenant(),
+                    base::ToHex(sent.turn_id()) + "-sent", kService, WallMs(), OnLoop(std::move(on_done)));
 }
 
 bus::DeliveryCallback LiveEffects::OnLoop(Written on_done) const {

@@ -1,8 +1,9 @@
 // How a turn ends that is not answered by itself: another one stands for it, or its user is told that there is no time.
 #include <utility>
 
+#include "libs/base/hex.h"
+#include "libs/bus/audit.h"
 #include "libs/bus/topics.h"
-#include "services/worker/audit_log.h"
 #include "services/worker/turn_run.h"
 
 namespace worker {
@@ -53,14 +54,16 @@ void TurnRun::OnSupersedeWritten(absl::StatusOr<bus::RecordPosition> position) {
 
 void TurnRun::WriteAudit() {
   if (EndIfAbandoned()) return;
-  mesh::bus::v1::PolicyDrop drop;
+  mesh::bus::v1::AuditRecord audit;
+  mesh::bus::v1::PolicyDrop& drop = *audit.mutable_policy_drop();
   drop.set_turn_id(turn_.turn_id());
   drop.set_by_turn_id(drop_->into_turn_id);
   *drop.mutable_conversation() = turn_.conversation();
   drop.set_policy(ToProto(drop_->reason));
   drop.set_replies_offset(reply_offset_);
   drop.set_turns_offset(task_->record.offset);
-  ProducePolicyDrop(*context_.producer, context_.bus, trace_, drop, context_.clock->WallMs(),
+  bus::ProduceAudit(*context_.producer, context_.bus, trace_, std::move(audit), turn_.conversation().tenant(),
+                    base::ToHex(turn_.turn_id()) + "-drop", "worker", context_.clock->WallMs(),
                     OnLoop(&TurnRun::OnAuditWritten));
 }
 

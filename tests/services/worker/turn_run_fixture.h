@@ -32,9 +32,9 @@ inline constexpr char kAccountFields[] = R"(    turn_deadline_s: 10
 // One turn with everything around it scripted, on an echo engine.
 class TurnRunTest : public testing::Test {
  protected:
-  TurnRunTest() : metrics_(registry_), loop_(1000), solo_queue_(&loop_) {
+  explicit TurnRunTest(const char* test = "turn_run_test", const char* account_fields = kAccountFields)
+      : metrics_(registry_), accounts_(AccountsOf(test, account_fields)), loop_(1000), solo_queue_(&loop_) {
     journal_.SetConsumer(&consumer_);
-    accounts_ = AccountsOf("turn_run_test", kAccountFields);
     clock_.Advance(base::Clock::Real().Now() - clock_.Now());  // the engine reads the real clock for deadlines
     engine::EngineOptions options;
     options.kind = engine::EngineKind::kEcho;
@@ -97,8 +97,9 @@ class TurnRunTest : public testing::Test {
     done_ = std::promise<bool>();
     return [this](bool completed) { done_.set_value(completed); };
   }
-  bool WaitForEnd() {
-    std::future<bool> future = done_.get_future();
+  bool WaitForEnd() { return Await(done_); }
+  static bool Await(std::promise<bool>& done) {
+    std::future<bool> future = done.get_future();
     EXPECT_EQ(future.wait_for(std::chrono::seconds(20)), std::future_status::ready);
     return future.get();
   }

@@ -12,64 +12,25 @@
 #include <utility>
 #include <vector>
 
-#include "libs/engine/make_engine.h"
 #include "services/worker/turn_run.h"
-#include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_consumer.h"
-#include "tests/fakes/fake_producer.h"
-#include "tests/services/worker/scripted_peers.h"
+#include "tests/services/worker/turn_run_fixture.h"
 
 namespace worker {
 namespace {
 
 using std::chrono::seconds;
 
-class TurnSuspectTest : public testing::Test {
+class TurnSuspectTest : public TurnRunTest {
  protected:
-  TurnSuspectTest() : metrics_(registry_), accounts_(AccountsOf("turn_suspect_test", "    notice_text: Sorry.\n")) {
-    journal_.SetConsumer(&consumer_);
-    turn_.mutable_conversation()->set_tenant("test");
-    turn_.mutable_conversation()->set_channel(mesh::bus::v1::CHANNEL_WHATSAPP);
-    turn_.mutable_conversation()->set_account("1");
-    turn_.mutable_conversation()->set_user("491700000001");
-    turn_.set_message_id("wamid.1");
-    turn_.set_turn_id(identity::MakeTurnId(turn_.conversation(), "wamid.1").value());
-    turn_.set_kind(mesh::bus::v1::TURN_KIND_MESSAGE);
-    turn_.set_text("hello");
+  TurnSuspectTest() : TurnRunTest("turn_suspect_test", "    notice_text: Sorry.\n"), engine_(*UseEndlessEngine()) {
     turn_.set_accepted_at_ms(1'700'000'000'000);
-  }
-  ~TurnSuspectTest() override { loop_.Stop(); }
-
-  TurnContext Context() {
-    return {.loop = &loop_,
-            .producer = &producer_,
-            .session = &session_,
-            .engine = &engine_,
-            .journal = &journal_,
-            .solo_queue = &solo_queue_,
-            .solo_engine = &solo_engine_,
-            .reply_log = &reply_log_,
-            .accounts = accounts_.get(),
-            .metrics = &metrics_,
-            .clock = &clock_,
-            .session_fails = &session_fails_,
-            .development_only = true,
-            .bus = {}};
   }
 
   // The turn as it is read again with what an earlier worker left.
   std::shared_ptr<TurnRun> Start(const Attempts& known, std::promise<bool>& done) {
-    auto task = std::make_shared<TurnTask>();
-    task->record.topic = "mesh.turns";
-    task->record.key = identity::KeyOf(turn_.conversation()).value();
-    task->record.value = turn_.SerializeAsString();
-    task->record.note = known.note();
-    return TurnRun::Start(Context(), task, [&done](bool completed) { done.set_value(completed); });
-  }
-  static bool Await(std::promise<bool>& done) {
-    std::future<bool> future = done.get_future();
-    EXPECT_EQ(future.wait_for(seconds(20)), std::future_status::ready);
-    return future.get();
+    note_ = known.note();
+    return TurnRun::Start(Context(), Task(), [&done](bool completed) { done.set_value(completed); });
   }
   bool Run(const Attempts& known) {
     std::promise<bool> done;
@@ -107,21 +68,7 @@ class TurnSuspectTest : public testing::Test {
 
   using Log = std::vector<std::string>;
 
-  telemetry::Registry registry_;
-  const Metrics metrics_;
-  fakes::FakeClock clock_;
-  fakes::FakeProducer producer_;
-  ScriptedSession session_;
-  std::atomic<bool> session_fails_{false};
-  std::unique_ptr<FixedAccounts> accounts_;
-  fakes::FakeConsumer consumer_;
-  AttemptJournal journal_;
-  ScriptedSoloEngine solo_engine_;
-  ScriptedReplyLog reply_log_;
-  EndlessEngine engine_;
-  app::EventLoop loop_{1000};
-  SoloQueue solo_queue_{&loop_};
-  mesh::bus::v1::Turn turn_;
+  EndlessEngine& engine_;
   mutable std::uint32_t attempts_written_ = 0;
 };
 
