@@ -197,17 +197,23 @@ TEST_F(PoolTest, ARedisThatCannotKeepUpIsSparedAndThenServesAllAgain) {
   options_.pool_size = 64;
   options_.command_timeout_ms = 5000;  // the monitor must not take it for down
   const auto pool = MakePool();
-  ASSERT_TRUE(pool->Run({"PING"}, In(1s)).ok());
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(pool->Run({"PING"}, In(1s)).ok());
   server_->Pause();
-  for (int i = 0; i < 40; ++i) EXPECT_FALSE(pool->Run({"PING"}, In(10ms)).ok());
-  EXPECT_GT(pool->refused_share(), 0.5);
+  for (int i = 0; i < 500 && pool->refused_share() < 0.5; ++i) EXPECT_FALSE(pool->Run({"PING"}, In(10ms)).ok());
+  EXPECT_GE(pool->refused_share(), 0.5);
   EXPECT_TRUE(WaitUntil([&] {
     const absl::Status status = pool->Run({"PING"}, In(10ms)).status();
     return absl::IsUnavailable(status) && status.message().find("--redis-throttle-k") != absl::string_view::npos;
   }));
   EXPECT_NE(metrics_.ToPrometheusText().find("test_redis_errors_total{kind=\"throttled\"}"), std::string::npos);
   server_->Resume();
-  EXPECT_TRUE(WaitUntil([&] { return pool->Run({"PING"}, In(1s)).ok() && pool->refused_share() == 0; }, 20s));
+  // The share falls with the calls and not with time: one refused here counts too. From one accepted in four to one in
+  // two it takes about twice as many calls as there were; with fewer accepted ones chance would decide how many.
+  bool serves_all = false;
+  for (int i = 0; i < 20'000 && !serves_all; ++i) {
+    serves_all = pool->Run({"PING"}, In(1s)).ok() && pool->refused_share() == 0;
+  }
+  EXPECT_TRUE(serves_all) << "refused share " << pool->refused_share();
 }
 
 // Goal: LOADING, the state of a restarted server that still reads its data, is an outage like any other.
