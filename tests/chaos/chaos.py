@@ -19,6 +19,7 @@ import evidence
 import generator
 import mesh as mesh_module
 import nemesis
+import poison
 import story
 from process import StartError
 from up import lock_run_dir
@@ -119,7 +120,7 @@ def run(options, mesh):
     meta = generator.Generator(ports, mesh.secrets(), run_dir / "generator.jsonl", options.seed, options.rate,
                                options.conversations)
     stills = Stills()
-    monkey = nemesis.Nemesis(mesh, options.seed, options.kinds, run_dir / "nemesis.jsonl", say)
+    monkey = nemesis.Nemesis(mesh, meta, options.seed, options.kinds, run_dir / "nemesis.jsonl", say)
     meta.start()
     try:
         monkey.run(options.cycles)
@@ -180,7 +181,8 @@ def report(options, found, run_dir):
     stood_still_s = sum(to - begin for begin, to in found.stills)
     summary = {"seed": options.seed, "commit": commit(), "result": result, "violations": rows,
                "known": [vars(violation) for violation in verdict.known],
-               "kinds": kinds_of(found, verdict), "late_writes_s": verdict.late_writes, "stood_still_s": round(stood_still_s, 1),
+               "kinds": kinds_of(found, verdict), "late_writes_s": verdict.late_writes, "poison_s": verdict.poisons,
+               "stood_still_s": round(stood_still_s, 1),
                "recovery_s": [round(seconds, 3) for seconds, _ in verdict.recoveries],
                "slowest": slowest_story(found, verdict), "unacknowledged_seen": verdict.unacknowledged_seen}
     (run_dir / "report.json").write_text(json.dumps(summary, indent=1) + "\n")
@@ -192,6 +194,9 @@ def report(options, found, run_dir):
         say(f"known findings (tests/chaos/README.md): {len(verdict.known)}")
     for kind, line in summary["kinds"].items():
         say(f"  {kind:<11} {line}")
+    if verdict.poisons:
+        say(f"  poison: {len(verdict.poisons)}, told at most {max(verdict.poisons):.1f} s after the acknowledgement (goal "
+            f"{poison.GOAL_S:.0f}), others harmed {verdict.count('harmed')}")
     say(result)
     return 0 if verdict.good else 1
 

@@ -8,11 +8,12 @@ import math
 import re
 
 import history
+import poison
 import wire
 
 ANSWER_PREFIX = "echo: "
 # Violations that have no place of their own in the result.
-OTHER_KINDS = ("stale", "early", "history", "foreign", "unfinished", "disturbed")
+OTHER_KINDS = ("stale", "early", "history", "foreign", "unfinished", "disturbed", "poison", "harmed")
 # Bytes on their way when another sender takes over arrive a moment later; a process that wakes from a long freeze is later.
 LATE_WRITE_MAX_S = 1.0
 # An answer takes less than this in a mesh that is well, retries of a refused webhook included.
@@ -95,6 +96,7 @@ class Verdict:
     unacknowledged_seen: int  # never acknowledged and answered all the same: allowed, and told
     late_writes: list  # seconds from a TAKEOVER to what still left under an older claim
     known: list  # Violation; findings that README.md lists with their cause: told, not counted
+    poisons: list  # seconds from the acknowledgement of each poison until its user was told and its dead letter stood
 
     def count(self, kind):
         return sum(violation.kind == kind for violation in self.violations)
@@ -382,7 +384,8 @@ def _known(violation, withdrawn):
 def judge(evidence, notice_text, turn_deadline_s):
     index = _Index(evidence, notice_text)
     violations = [*_outcomes(evidence, index), *_order(evidence, index), *_not_first(evidence, index),
-                  *_early(evidence, index, turn_deadline_s), *_history(evidence, index), *_disturbed(evidence)]
+                  *_early(evidence, index, turn_deadline_s), *_history(evidence, index), *_disturbed(evidence),
+                  *(Violation(*mistake) for mistake in poison.mistakes(evidence, index.dead, index.answers))]
     late_writes = list(_void_claims(evidence, index))
     violations += [Violation("stale", message_id, f"it left {seconds:.1f} s after another sender had taken its partition over")
                    for seconds, message_id in late_writes if seconds > LATE_WRITE_MAX_S]
@@ -398,4 +401,4 @@ def judge(evidence, notice_text, turn_deadline_s):
     acked = [message for message in evidence.messages if message.acked_at]
     strays = sum(1 for message in evidence.messages if not message.acked_at and index.seen(message.message_id))
     return Verdict(violations, len(acked), _in_doubt(evidence), list(_recovery(evidence, index)), strays,
-                   sorted(seconds for seconds, _ in late_writes), known)
+                   sorted(seconds for seconds, _ in late_writes), known, poison.seconds(evidence, index.dead, index.notices))

@@ -6,6 +6,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import checker  # noqa: E402
+import poison  # noqa: E402
 import story  # noqa: E402
 import wire  # noqa: E402
 from clean_run import DEADLINE_S, NOTICE, TURNS, USERS, Run, turn_id  # noqa: E402
@@ -237,6 +238,58 @@ class CheckerTest(unittest.TestCase):
         next(r for r in self.evidence.replies if r.turn_id == turn_id("m0.3")).kind = "supersede"
         verdict = self.expect_good()
         self.assertEqual([(v.kind, v.message_id) for v in verdict.known], [("lost", "m0.3")])
+
+    def poisoned(self, reason="poison"):
+        """The last message of u0 is poison and ended as it must, or for another reason."""
+        message = next(m for m in self.evidence.messages if m.message_id == "m0.4")
+        message.text += f" {poison.WORD}"
+        self.run_.give_up("m0.4")
+        self.run_.die("m0.4", reason)
+        self.run_.show("u0", NOTICE, "m0.4")
+        return message
+
+    def test_poison_ends_as_such_and_its_time_is_told(self):
+        message = self.poisoned()
+        self.evidence.dead_letters[0].t = message.acked_at + 7.0
+        self.assertEqual([round(seconds, 3) for seconds in self.expect_good().poisons], [7.0])
+
+    def test_poison_that_ends_for_another_reason_is_found(self):
+        self.poisoned("deadline")
+        self.expect("poison", "m0.4")
+
+    def test_poison_of_which_the_user_is_not_told_is_lost(self):
+        self.poisoned()
+        self.run_.hide("m0.4")
+        self.assertEqual(self.expect("lost", "m0.4").poisons, [])
+
+    def test_poison_without_a_dead_letter_is_found(self):
+        self.poisoned()
+        self.evidence.dead_letters.clear()
+        self.expect_kinds("lost", "poison")
+
+    def test_poison_that_was_answered_is_found(self):
+        message = next(m for m in self.evidence.messages if m.message_id == "m0.4")
+        message.text += f" {poison.WORD}"
+        send = next(s for s in self.evidence.sends if s.in_reply_to == "m0.4")
+        send.text += f" {poison.WORD}"
+        next(r for r in self.evidence.replies if r.turn_id == turn_id("m0.4")).text = send.text
+        self.expect("poison", "m0.4")
+
+    def test_who_is_called_poison_without_being_it_is_harmed(self):
+        self.run_.give_up("m0.4")
+        self.run_.die("m0.4", "poison")
+        self.run_.show("u0", NOTICE, "m0.4")
+        self.expect("harmed", "m0.4")
+
+    def test_who_is_given_up_beside_a_poison_is_harmed(self):
+        self.run_.give_up("m1.4")
+        self.run_.die("m1.4")
+        self.run_.show("u1", NOTICE, "m1.4")
+        posted_at = next(m for m in self.evidence.messages if m.message_id == "m1.4").posted_at
+        self.evidence.faults = [checker.Fault(1, "poison", "of u0", posted_at + 1, posted_at + 9)]
+        self.expect_good()  # written before
+        self.evidence.faults[0].began = posted_at - 1
+        self.expect("harmed", "m1.4")
 
     def test_uncommitted_records_are_unfinished(self):
         self.evidence.lag = {"mesh.worker mesh.turns/3": 2, "mesh.worker mesh.turns/4": 0}

@@ -13,6 +13,7 @@ import threading
 import time
 
 import balancer
+import poison
 import users
 from checker import Message, Post
 
@@ -22,6 +23,14 @@ DUPLICATE_SHARE = 0.08
 DUPLICATE_DELAY_MAX_S = 20.0
 NOT_TAKEN = "not taken"
 AGAIN_SHARE = 0.4  # of the messages of users who need not wait for an answer: the next follows at once
+
+
+class Order:
+    """A message that is to be written, and how far it is."""
+
+    def __init__(self):
+        self.user = ""
+        self.acknowledged = threading.Event()
 
 
 class Log:
@@ -65,6 +74,7 @@ class Generator:
         self.ending = threading.Event()  # no new messages; what was begun is retried until acknowledged
         self.giving_up = threading.Event()
         self.acknowledged = 0
+        self.orders = []  # protected by lock
         self.lock = threading.Lock()
         everybody = users.make(seed, conversations)
         self.threads = [threading.Thread(target=self.run, args=(number, everybody[number::threads]), daemon=True)
@@ -73,6 +83,16 @@ class Generator:
     def start(self):
         for thread in self.threads:
             thread.start()
+
+    def order_poison(self):
+        """The next new message of a user whose messages are answered one by one will kill what works on it."""
+        with self.lock:
+            self.orders.append(Order())
+            return self.orders[-1]
+
+    def take_order(self, user):
+        with self.lock:
+            return self.orders.pop() if self.orders and user.account.mode == "followup" else None
 
     def done(self):
         """After ending: everything that was begun is acknowledged."""
@@ -107,9 +127,16 @@ class Generator:
             counts[user] += 1
             message_id = users.message_id(self.seed, user, counts[user])
             text = f"canary {self.seed} {user.user_id} {counts[user]} {rng.getrandbits(48):012x}"
+            order = self.take_order(user)
+            if order:
+                text += f" {poison.WORD}"
             self.log.write(event="new", id=message_id, user=user.user_id, text=text, channel=user.account.channel,
                            account=user.account.account_id, mode=user.account.mode)
-            if self.deliver(connections, rng, user, message_id, text) and rng.random() < DUPLICATE_SHARE:
+            delivered = self.deliver(connections, rng, user, message_id, text)
+            if delivered and order:
+                order.user = user.user_id
+                order.acknowledged.set()
+            if delivered and rng.random() < DUPLICATE_SHARE:
                 again.append((time.monotonic() + rng.uniform(0, DUPLICATE_DELAY_MAX_S), user, message_id, text))
                 again.sort(key=lambda row: row[0])
 

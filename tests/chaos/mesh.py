@@ -9,6 +9,7 @@ import pathlib
 import random
 import shutil
 import signal
+import socket
 import sys
 import time
 import urllib.request
@@ -20,6 +21,7 @@ import brokers  # noqa: E402
 import clocks  # noqa: E402
 import disks  # noqa: E402
 import links  # noqa: E402
+import poison  # noqa: E402
 import stores  # noqa: E402
 import users  # noqa: E402
 from process import Process, StartError, http_ready, port_is_free  # noqa: E402
@@ -31,20 +33,32 @@ TURN_DEADLINE_S = 10  # shorter than the longest pause, so that a worker that wa
 ECHO_STEP_MS = 30  # about 0.4 s an answer, so that a fault meets turns that run
 # Below the ports that the kernel gives to outgoing connections: one of those may not take the port of a process that is down.
 PORT_RANGE = (20000, 31000)
+PORT_BLOCK = 100  # a mesh of three brokers with every way proxied takes about half of it
 
 
 class PortBlock:
-    """Free ports from a random place on, so that two meshes on one machine rarely even try the same."""
+    """A hundred ports that no other mesh of this machine tries, not even while a process of this one is down: the block is held
+    by a socket whose name says which, and the kernel lets it go with this process."""
 
     def __init__(self):
-        self.next = random.SystemRandom().randrange(*PORT_RANGE)
+        begins = list(range(*PORT_RANGE, PORT_BLOCK))
+        random.SystemRandom().shuffle(begins)
+        for begin in begins:
+            self.claim = socket.socket(socket.AF_UNIX)
+            try:
+                self.claim.bind(f"\0musemesh-chaos-ports-{begin}")
+            except OSError:
+                self.claim.close()
+                continue
+            self.left = iter(range(begin, begin + PORT_BLOCK))
+            return
+        raise StartError("every block of ports is taken by another run; wait for one to end")
 
     def take(self):
-        for _ in range(1000):
-            self.next = PORT_RANGE[0] if self.next >= PORT_RANGE[1] else self.next + 1
-            if port_is_free(self.next):
-                return self.next
-        raise StartError("no free port between 20000 and 31000")
+        for port in self.left:
+            if port_is_free(port):
+                return port
+        raise StartError("others have taken the ports of this run's block; start it again")
 
 
 class Mesh:
@@ -137,7 +151,14 @@ class Mesh:
                        environment=self.environment(name))
 
     def environment(self, name):
-        return self.clocks.environment(name) if self.clocks and name in self.admin_port else {}
+        environment = self.clocks.environment(name) if self.clocks and name in self.admin_port else {}
+        if "poison" in self.options.kinds and name.startswith("worker"):  # costs nothing until somebody writes that word
+            environment = {**environment, "MESH_FAULT": f"worker_engine_step:kill:text={poison.WORD}"}
+        return environment
+
+    def as_started_first(self, name):
+        """Whether it runs with the environment it is meant to have, and not with a fault of an earlier cycle."""
+        return self.process[name].environment == {**os.environ, **self.environment(name)}
 
     def make_service(self, role, number):
         name = f"{role}-{number}"
@@ -232,6 +253,12 @@ class Mesh:
                                          method="POST")
         with urllib.request.urlopen(request, timeout=5) as answer:
             return answer.read().decode()
+
+    def noticed(self, user, since_s):
+        """Whether a notice has reached that user's screen since then."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.graph_port}/sends?user={user}", timeout=5) as answer:
+            sends = [json.loads(line) for line in answer.read().decode().splitlines()]
+        return any(send["text"] == NOTICE_TEXT and send["ts_ms"] / 1000 >= since_s for send in sends)
 
     # Ending
 

@@ -23,8 +23,9 @@ def points(bin_dir):
 
 
 class Nemesis:
-    def __init__(self, mesh, seed, kinds, log_path, say):
-        self.mesh, self.rng, self.kinds, self.say = mesh, random.Random(seed), kinds, say
+    def __init__(self, mesh, meta, seed, kinds, log_path, say):
+        """meta: the generator, which is asked to write what kills."""
+        self.mesh, self.meta, self.rng, self.kinds, self.say = mesh, meta, random.Random(seed), kinds, say
         self.points = points(mesh.options.bin_dir)
         self.log = open(log_path, "w")
         self.bags = {}

@@ -1,5 +1,6 @@
 """Faults of the service processes: each function breaks something, heals it, and returns what it did in words."""
 import signal
+import time
 
 # Longer than a sender's lease; and longer than the consumer group's session timeout of 6 s, so that partitions move away.
 PAUSES_S = (3.0, 9.0)
@@ -11,6 +12,8 @@ TERMINATED_ROLES = ("gateway", "worker", "sender", "session")
 POINT_WAIT_S = 20.0
 CLOCK_STEPS_S = (3600, -3600, 7 * 86400, -7 * 86400)
 CLOCK_S = 5.0
+POISON_LEAD_S = 1.0  # so that those who are in the batch with it were written to within the cycle
+POISON_WAIT_S = 60.0
 
 
 def targets(nemesis, kind, roles):
@@ -112,6 +115,23 @@ def point(nemesis):
     return f"{target} {action} at {name}, pass {nth}" + ("" if hit else " (never passed)")
 
 
+def poison(nemesis):
+    """A message at which every worker and child that takes it up dies; in force until its user was told."""
+    mesh = nemesis.mesh
+    unarmed = [name for name in mesh.services() if name.startswith("worker") and not mesh.as_started_first(name)]
+    for name in unarmed:
+        mesh.terminate(name)
+    nemesis.restart(unarmed)
+    nemesis.wait(POISON_LEAD_S)
+    order = nemesis.meta.order_poison()
+    if not nemesis.wait_until(order.acknowledged.is_set, POISON_WAIT_S):
+        return "no poison was acknowledged"
+    began = time.time()
+    told = nemesis.wait_until(lambda: mesh.noticed(order.user, began), POISON_WAIT_S, look_s=0.2)
+    nemesis.wait_all_ready()
+    return f"of {order.user}, who was {f'told after {time.time() - began:.1f} s' if told else 'not told'}"
+
+
 def fall_at_point(nemesis, target, name, action, nth):
     """Starts the target anew and armed; True once it has fallen. What dies is started again, unarmed, by tend()."""
     mesh = nemesis.mesh
@@ -129,4 +149,5 @@ def disarm(nemesis, target, hit):
         nemesis.restart([target])
 
 
-FAULTS = {"kill": kill, "pause": pause, "zombie": zombie, "term": term, "rolling": rolling, "clock": clock, "point": point}
+FAULTS = {"kill": kill, "pause": pause, "zombie": zombie, "term": term, "rolling": rolling, "clock": clock, "point": point,
+          "poison": poison}
