@@ -48,9 +48,12 @@ struct Health {
 // Neither WaitAndDrain nor StartFailed returns before the admin port is closed, so health checks and metric refreshes
 // never meet a destroyed service.
 //
-// Signals: SIGTERM and SIGINT are blocked in all threads from construction on and taken by WaitAndDrain only; a child
-// process inherits that and unblocks them itself. SIGPIPE is ignored. The process leaves no core file, which would hold
-// secrets (not in sanitizer builds, whose leak check needs what that takes away).
+// Signals: SIGTERM and SIGINT are blocked in all threads from construction on and taken by one thread of the runner; a
+// child process inherits that and unblocks them itself. From the first signal to the runner's destruction the process
+// has the drain deadline, wherever it is: a start, a drain and the destruction of the service's parts may all be stuck.
+// At the deadline, or at a second signal, it ends at once with code 1, and its last line says what it waited for.
+// SIGPIPE is ignored. The process leaves no core file, which would hold secrets (not in sanitizer builds, whose leak
+// check needs what that takes away).
 class Runner {
  public:
   // Ends the process with a message when the log file cannot be opened.
@@ -68,8 +71,11 @@ class Runner {
   int StartFailed(const absl::Status& status);
 
   // Waits for SIGTERM, SIGINT or RequestStop; turns readiness off; runs `drain` once, on the calling thread; gives
-  // main's exit code, 0. A second signal, or the drain deadline, ends the process at once with code 1.
+  // main's exit code, 0.
   int WaitAndDrain(std::function<void()> drain);
+
+  // Names what a drain waits for from here on, for the line of a drain that is cut short. From any thread.
+  void WaitsFor(std::string_view what);
 
   // From any thread: the effect of a first SIGTERM. Later calls have none, so that two parts which fail together do not
   // cut the drain short.

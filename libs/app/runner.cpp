@@ -5,8 +5,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -44,13 +47,6 @@ void ForbidCoreFiles() {
 #endif
 }
 
-// Ends the process at the second stop signal or at the deadline, however stuck the drain is.
-[[noreturn]] void EndAtOnce(std::string_view why) {
-  telemetry::LogError("drain_cut_short", {{"reason", why}});
-  telemetry::FlushLogs();
-  _exit(1);
-}
-
 }  // namespace
 
 struct Runner::Rep {
@@ -61,7 +57,42 @@ struct Runner::Rep {
   Health health;
   std::atomic<bool> stop_requested{false};
   std::atomic<bool> draining{false};
-  std::atomic<bool> drained{false};
+  std::atomic<bool> over{false};
+  std::thread signal_thread;  // of the runner's whole life
+  std::mutex mutex;
+  std::condition_variable stopped;
+  int stop_signal = 0;              // protected by mutex
+  std::string waits_for = "start";  // protected by mutex
+
+  // Takes every stop signal. From the first one on the process has its time, whatever it is in the middle of: its
+  // start, its drain, or the end of its parts after that.
+  void TakeSignals() {
+    const sigset_t set = StopSignals();
+    const timespec tick{.tv_sec = 0, .tv_nsec = 50'000'000};
+    std::optional<std::chrono::steady_clock::time_point> deadline;
+    while (!over) {
+      const int signal = deadline ? sigtimedwait(&set, nullptr, &tick) : sigwaitinfo(&set, nullptr);
+      if (over) return;
+      if (signal > 0 && deadline) EndAtOnce("second signal");
+      if (signal > 0) {
+        deadline = std::chrono::steady_clock::now() + std::chrono::seconds(options.drain_deadline_s);
+        draining = true;
+        std::lock_guard lock(mutex);
+        stop_signal = signal;
+        stopped.notify_all();
+      }
+      if (deadline && std::chrono::steady_clock::now() > *deadline) EndAtOnce("deadline: see --drain-deadline-s");
+    }
+  }
+
+  [[noreturn]] void EndAtOnce(std::string_view why) {
+    std::unique_lock lock(mutex);
+    const std::string stuck_in = waits_for;
+    lock.unlock();
+    telemetry::LogError("drain_cut_short", {{"reason", why}, {"waited_for", stuck_in}});
+    telemetry::FlushLogs();
+    _exit(1);
+  }
 
   void AddProcessMetrics() {
     const telemetry::Counter dropped = metrics.AddCounter(
@@ -92,7 +123,7 @@ struct Runner::Rep {
 Runner::Runner(std::string service, const CommonOptions& options) : rep_(std::make_unique<Rep>()) {
   rep_->service = std::move(service);
   rep_->options = options;
-  // Before any thread starts, so that all inherit the mask and only WaitAndDrain takes the signals.
+  // Before any thread starts, so that all inherit the mask and only one takes the signals.
   const sigset_t set = StopSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
@@ -105,6 +136,7 @@ Runner::Runner(std::string service, const CommonOptions& options) : rep_(std::ma
     std::fprintf(stderr, "%s: %s\n", rep_->service.c_str(), std::string(logging.message()).c_str());
     std::exit(1);
   }
+  rep_->signal_thread = std::thread([rep = rep_.get()] { rep->TakeSignals(); });
   telemetry::LogInfo("starting", {{"version", config::Version()}, {"commit", config::Commit()}});
   if (const absl::Status armed = fault::ArmFromEnvironment(); !armed.ok()) std::exit(StartFailed(armed));
   if (!fault::ArmedPoint().empty()) telemetry::LogWarning("fault_armed", {{"point", fault::ArmedPoint()}});
@@ -112,6 +144,9 @@ Runner::Runner(std::string service, const CommonOptions& options) : rep_(std::ma
 
 Runner::~Runner() {
   rep_->StopAdmin();
+  rep_->over = true;
+  pthread_kill(rep_->signal_thread.native_handle(), SIGTERM);  // wakes it
+  rep_->signal_thread.join();
   telemetry::FlushLogs();
 }
 
@@ -170,27 +205,24 @@ int Runner::StartFailed(const absl::Status& status) {
 }
 
 int Runner::WaitAndDrain(std::function<void()> drain) {
-  const sigset_t set = StopSignals();
-  int signal = 0;
-  sigwait(&set, &signal);
-  rep_->draining = true;
-  telemetry::LogInfo("draining", {{"signal", signal}, {"deadline_s", rep_->options.drain_deadline_s}});
-
-  std::thread watchdog([this, set] {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(rep_->options.drain_deadline_s);
-    const timespec tick{.tv_sec = 0, .tv_nsec = 50'000'000};
-    while (!rep_->drained) {
-      if (sigtimedwait(&set, nullptr, &tick) > 0) EndAtOnce("second signal");
-      if (std::chrono::steady_clock::now() > deadline) EndAtOnce("deadline: see --drain-deadline-s");
-    }
-  });
+  {
+    std::unique_lock lock(rep_->mutex);
+    rep_->stopped.wait(lock, [this] { return rep_->stop_signal != 0; });
+    telemetry::LogInfo("draining", {{"signal", rep_->stop_signal}, {"deadline_s", rep_->options.drain_deadline_s}});
+  }
+  WaitsFor("drain");
   drain();
+  WaitsFor("admin port");
   rep_->StopAdmin();  // the checks and refreshes point into what the caller destroys next
-  rep_->drained = true;
-  watchdog.join();
+  WaitsFor("the end of the service's parts");
   telemetry::LogInfo("stopped");
   telemetry::FlushLogs();
   return 0;
+}
+
+void Runner::WaitsFor(std::string_view what) {
+  std::lock_guard lock(rep_->mutex);
+  rep_->waits_for = what;
 }
 
 void Runner::RequestStop(std::string_view reason) {

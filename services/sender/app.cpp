@@ -171,14 +171,18 @@ void App::Tick() {
 
 void App::Drain() {
   stopping_ = true;
+  runner_.WaitsFor("the check of the topics");
   if (joiner_.joinable()) joiner_.join();
   if (loop_ == nullptr) return;
+  runner_.WaitsFor("sends in flight");
   loop_->RunSync([this] { core_->Drain(); });
   WaitForSendsInFlight();
+  runner_.WaitsFor("the consumer groups");
   if (joined_) {
     replies_consumer_->Stop();
     statuses_consumer_->Stop();
   }
+  runner_.WaitsFor("records on their way");
   const absl::Status flushed = producer_->Flush(Now() + std::chrono::seconds(3));
   if (!flushed.ok()) telemetry::LogWarning("flush_incomplete", {{"error", flushed.ToString()}});
   std::lock_guard lock(parts_mutex_);

@@ -152,8 +152,10 @@ void App::RegisterGauges() {
 // Order: no new turns; running ones finish within the drain time; the rest is handed back unread; commit; leave.
 void App::Drain() {
   stopping_ = true;
+  runner_.WaitsFor("the check of the topics");
   if (joiner_.joinable()) joiner_.join();
   if (!loop_) return;
+  runner_.WaitsFor("running turns");
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::seconds(std::max(options_.common.drain_deadline_s - 5, 1));
   loop_->RunSync([this] { intake_->StopStarting(); });
@@ -164,7 +166,9 @@ void App::Drain() {
   }
   telemetry::LogInfo("drained", {{"turns_handed_back", running}});
   loop_->RunSync([this] { intake_->AbandonAll(); });
+  runner_.WaitsFor("the consumer group");
   if (joined_) consumer_->Stop();
+  runner_.WaitsFor("the engine and its children");
   std::lock_guard lock(parts_mutex_);
   started_ = false;
   child_engine_.reset();  // their last callbacks post to the loop, which is still there

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -61,6 +62,7 @@ class GroupConsumer final : public Consumer {
   static void OnRebalance(rd_kafka_t* client, rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* partitions,
                           void* opaque);
   void TakePending(const rd_kafka_topic_partition_list_t& partitions);
+  void TakeNothing();
   void AssignPending();
   void AssignWith(const rd_kafka_topic_partition_list_t& committed);
   void GiveUp(const rd_kafka_topic_partition_list_t& partitions);
@@ -69,6 +71,7 @@ class GroupConsumer final : public Consumer {
   void Leave();
   void FinishFirstJoin(base::MonotonicTime deadline);
   void DropClient();
+  void LeaveBehind(std::string_view reason);
   void Reopen();
 
   // Records: consumer.cpp.
@@ -96,8 +99,7 @@ class GroupConsumer final : public Consumer {
   PartitionTable table_;
   GapRepair gap_repair_{&table_, [this](const std::vector<PartitionTable::Gap>& gaps) { return Seek(gaps); }};
   BrokerHealth health_;
-  // Not a member by value: it must live on when a client has to be left behind (DropClient).
-  std::unique_ptr<JoinWatch> join_watch_ = std::make_unique<JoinWatch>();
+  std::shared_ptr<JoinWatch> join_watch_ = std::make_shared<JoinWatch>();  // lives on with a client left behind
 
   // Poll thread; also Open and Start, before it runs. `committer_` goes before `client_`.
   ClientPtr client_;

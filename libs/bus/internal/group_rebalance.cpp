@@ -1,8 +1,10 @@
 // How a member takes partitions, gives them up and leaves its group.
 #include <algorithm>
 #include <chrono>
+#include <future>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "libs/base/check.h"
@@ -18,6 +20,8 @@ constexpr auto kCommittedRetryDelay = std::chrono::milliseconds(200);
 // A last commit may hold up the rebalance of the whole group, so it does not wait for a broker that is away.
 constexpr auto kLastCommitTime = std::chrono::seconds(2);
 constexpr auto kLeaveTime = std::chrono::seconds(5);
+// A client that has left its group ends within moments. One that has not may never end.
+constexpr auto kEndTime = std::chrono::seconds(3);
 
 base::MonotonicTime Now() { return base::Clock::Real().Now(); }
 
@@ -39,12 +43,16 @@ void GroupConsumer::OnRebalance(rd_kafka_t* client, rd_kafka_resp_err_t event,
     self->Wake();  // makes the poll return, so that AssignPending comes at once
     return;
   }
+  if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    self->TakeNothing();
+    return;
+  }
   if (event == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
     self->GiveUp(*partitions);
     return;
   }
-  // An assignment while leaving, or an error of the group: own nothing.
-  self->RevokeOwned(self->table_.Owned(), /*lost=*/event != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS);
+  // An error of the group: own nothing.
+  self->RevokeOwned(self->table_.Owned(), /*lost=*/true);
   self->pending_.reset();
   rd_kafka_assign(client, nullptr);
 }
@@ -55,6 +63,13 @@ void GroupConsumer::TakePending(const rd_kafka_topic_partition_list_t& partition
     rd_kafka_topic_partition_list_add(pending_.get(), partitions.elems[i].topic, partitions.elems[i].partition);
   }
   ask_committed_at_ = Now();
+}
+
+// While leaving. An assignment must be answered before the group is left: librdkafka 2.0.2 (its issue 4528) waits
+// forever for the answer to one without partitions, which comes while others have not yet given theirs up.
+void GroupConsumer::TakeNothing() {
+  pending_.reset();
+  ChangeAssignment(/*add=*/true, *NewPartitionList(0));
 }
 
 void GroupConsumer::AssignPending() {
@@ -158,6 +173,10 @@ void GroupConsumer::Leave() {
   const base::MonotonicTime deadline = Now() + kLeaveTime;
   FinishFirstJoin(deadline);
   if (join_watch_->answered() && !assigned_once_) return;  // see DropClient
+  if (pending_ != nullptr) TakeNothing();
+  // Closing a member that owns nothing does not tell the group in 2.0.2, which then stands still for the session
+  // timeout at its next rebalance. A static member is to be missed for so long.
+  if (table_.Owned().empty() && options_.static_member_id.empty()) rd_kafka_unsubscribe(client_.get());
   // The last commit is made by the revocation that closing brings, while this is still a member.
   const QueuePtr events(rd_kafka_queue_new(client_.get()));
   const ErrorPtr error(rd_kafka_consumer_close_queue(client_.get(), events.get()));
@@ -192,16 +211,32 @@ void GroupConsumer::DropClient() {
   }
   committer_.reset();
   pending_.reset();
+  if (client_ == nullptr) return;
   if (join_watch_->answered() && !assigned_once_) {
-    // The group's answer to a join stays away: ending this client would abort the process. It is left behind with what
-    // its threads use; it has no partitions and nothing polls it, and its session ends with the process at the latest.
-    telemetry::LogWarning("kafka_client_left_behind", {{"reason", "its first join is not complete"}});
+    LeaveBehind("its first join is not complete, and ending it now would abort the process");
     static_cast<void>(client_.release());
-    static_cast<void>(join_watch_.release());
-    join_watch_ = std::make_unique<JoinWatch>();
     return;
   }
-  client_.reset();
+  // On a thread of its own, for it may never return: librdkafka waits for what only an open consumer would answer.
+  std::promise<void> ended;
+  const std::future<void> end = ended.get_future();
+  std::thread ender([client = std::move(client_), watch = join_watch_, ended = std::move(ended)]() mutable {
+    client.reset();
+    ended.set_value();
+  });
+  if (end.wait_for(kEndTime) == std::future_status::ready) {
+    ender.join();
+    return;
+  }
+  LeaveBehind("it does not end");
+  ender.detach();
+}
+
+// A client that cannot be ended goes on with what its threads use. It has no partitions and nothing polls it, and its
+// session ends with the process at the latest.
+void GroupConsumer::LeaveBehind(std::string_view reason) {
+  telemetry::LogWarning("kafka_client_left_behind", {{"group", options_.group}, {"reason", reason}});
+  join_watch_ = std::make_shared<JoinWatch>();
 }
 
 void GroupConsumer::Reopen() {

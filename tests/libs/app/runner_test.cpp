@@ -128,6 +128,49 @@ TEST(RunnerTest, TheDrainDeadlineEndsAStuckDrain) {
   EXPECT_EQ(WEXITSTATUS(status), 1);
 }
 
+// Runs `body` with a drain deadline of 1 s and a log file; the last line of the log.
+std::string LastLineOf(const std::function<int(Runner&)>& body) {
+  char path[] = "/tmp/mesh_runner_XXXXXX";
+  close(mkstemp(path));
+  const int status = InChild([&] {
+    CommonOptions options;
+    options.drain_deadline_s = 1;
+    options.log_path = path;
+    Runner runner("test", options);
+    runner.RequestStop("test");
+    return body(runner);
+  });
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  std::ifstream file(path);
+  std::string last;
+  for (std::string line; std::getline(file, line);) last = line;
+  unlink(path);
+  return last;
+}
+
+[[noreturn]] void Stick() {
+  for (;;) pause();
+}
+
+TEST(RunnerTest, TheDeadlineCoversStartDrainAndTheEndOfThePartsAndSaysWhatIsStuck) {
+  EXPECT_TRUE(Has(LastLineOf([](Runner&) -> int { Stick(); }), "\"waited_for\":\"start\""));
+  const std::string drain = LastLineOf([](Runner& runner) {
+    return runner.WaitAndDrain([&] {
+      runner.WaitsFor("the consumer group");
+      Stick();
+    });
+  });
+  EXPECT_TRUE(Has(drain, "\"event\":\"drain_cut_short\"")) << drain;
+  EXPECT_TRUE(Has(drain, "\"waited_for\":\"the consumer group\"")) << drain;
+  const std::string after = LastLineOf([](Runner& runner) {
+    runner.WaitAndDrain([] {});
+    Stick();
+    return 0;
+  });
+  EXPECT_TRUE(Has(after, "\"waited_for\":\"the end of the service's parts\"")) << after;
+}
+
 TEST(RunnerTest, ATakenAdminPortIsAnErrorThatNamesTheOption) {
   const int status = InChild([] {
     telemetry::Registry metrics;
