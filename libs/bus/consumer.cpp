@@ -23,6 +23,9 @@ constexpr int kSeekTimeoutMs = 1000;
 constexpr auto kCommitRetryDelay = std::chrono::milliseconds(50);
 constexpr auto kSameErrorInterval = std::chrono::seconds(10);
 constexpr std::int64_t kFetchQueueKbytes = 16 * 1024;  // of one consumer, beyond what its handler holds
+// A member hears of a rebalance by its heartbeat, and the whole group waits for the last to hear; one that has lost its
+// coordinator needs a heartbeat to the next within the session timeout. A request costs the broker next to nothing.
+constexpr std::int64_t kHeartbeatMsMax = 500;
 constexpr int kKip848Version = 0x020c0000;             // 2.12.0, the first whose `consumer` protocol is complete
 
 base::MonotonicTime Now() { return base::Clock::Real().Now(); }
@@ -33,7 +36,8 @@ void SetGroupProtocol(const ConsumerOptions& options, ClientConfig* config) {
   if (rd_kafka_version() >= kKip848Version && config->TrySet("group.protocol", "consumer")) return;
   config->Set("partition.assignment.strategy", "cooperative-sticky");
   config->Set("session.timeout.ms", base::ToMs(options.session_timeout));
-  config->Set("heartbeat.interval.ms", std::max<std::int64_t>(base::ToMs(options.session_timeout) / 5, 100));
+  config->Set("heartbeat.interval.ms",
+              std::clamp<std::int64_t>(base::ToMs(options.session_timeout) / 5, 100, kHeartbeatMsMax));
 }
 
 }  // namespace

@@ -27,8 +27,9 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
       "session-timeout-ms", &options->session_timeout_ms,
       {.doc = "How long the group waits for a sign of life before it gives the partitions of a member to others: a "
               "process that is killed has its replies sent by another this much later. Shorter moves partitions at "
-              "each pause of network or machine. The broker must allow it (group.min.session.timeout.ms, 6000 by "
-              "default); groups of KIP-848 follow the broker's own setting.",
+              "each pause of network or machine, and below the broker's own broker.session.timeout.ms plus 4 s whenever "
+              "the group's coordinator dies. The broker must allow it (group.min.session.timeout.ms, 6000 by default); "
+              "groups of KIP-848 follow the broker's own setting.",
        .unit = "ms",
        .min = 1000,
        .max = 300000});

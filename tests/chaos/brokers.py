@@ -25,9 +25,10 @@ transaction.state.log.replication.factor=3
 transaction.state.log.min.isr=2
 share.coordinator.state.topic.replication.factor=3
 share.coordinator.state.topic.min.isr=2
-# How long a dead broker still counts as the leader of its partitions; 9 s by default.
-broker.heartbeat.interval.ms=500
-broker.session.timeout.ms=3000
+# How long a dead broker still counts as the leader of its partitions, and as the coordinator of groups; 9 s by default. With
+# 4 s for the rest it must end before the members' sessions do, else they lose their partitions for another session.
+broker.heartbeat.interval.ms=250
+broker.session.timeout.ms=2000
 # How long writes wait for a copy that has fallen behind; 30 s by default.
 replica.lag.time.max.ms=5000
 controller.quorum.fetch.timeout.ms=1500
