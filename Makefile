@@ -143,8 +143,9 @@ CHAOS = PYTHONPATH=$(CHAOS_LIBS) python3 tests/chaos/chaos.py --bin-dir=$(BUILD)
 CYCLES ?= 20
 SEED ?= 1
 .PHONY: chaos
-chaos: binaries kafka $(CHAOS_LIBS)/.complete ## break a mesh again and again: CYCLES=N SEED=S [FAULTS=kill,pause,...] (docs/reliability.md)
-	@$(CHAOS) --cycles=$(CYCLES) --seed=$(SEED) $(if $(FAULTS),--faults=$(FAULTS)) $(CHAOS_FLAGS)
+chaos: binaries kafka $(CHAOS_LIBS)/.complete $(if $(ENGINE_SHARE),model) ## break a mesh again and again: CYCLES=N SEED=S [FAULTS=kill,pause,...] [ENGINE_SHARE=0.2] (docs/reliability.md)
+	@$(CHAOS) --cycles=$(CYCLES) --seed=$(SEED) $(if $(FAULTS),--faults=$(FAULTS)) \
+	  $(if $(ENGINE_SHARE),--engine-share=$(ENGINE_SHARE)) $(CHAOS_FLAGS)
 
 # One cycle of each kind is what chaos.py does by default.
 .PHONY: chaos-short

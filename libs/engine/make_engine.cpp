@@ -24,7 +24,7 @@ absl::StatusOr<std::unique_ptr<Generator>> MakeEcho(const EngineOptions& options
     return absl::InvalidArgumentError(absl::StrCat("echo_step_time is ", base::ToMs(options.echo_step_time),
                                                    " ms, must be in [0, ", base::ToMs(kEchoStepTimeMax), "]"));
   }
-  return std::make_unique<EchoGenerator>(options.echo_step_time);
+  return std::make_unique<EchoGenerator>(options.echo_step_time, options.echo_steps_max);
 }
 
 // An option without effect would leave its user believing that it has one.

@@ -35,6 +35,7 @@ struct EngineOptions {
   // half of kv_blocks, whose memory is used only when they are; on a device none.
   std::int32_t swap_blocks = -1;
   base::Duration echo_step_time{};  // kEcho only: how long a step takes, [0, 10 s]
+  std::int32_t echo_steps_max = 0;  // kEcho only: a longer answer has larger tokens, so that it ends in time; 0: none
 
   // kLlm on the CPU: what matrix products round. "int8": their inputs to 8 bits where the weights are quantised,
   // several times faster, and weights of other formats to BF16. "f32": nothing.

@@ -91,6 +91,12 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
        .choices = {"auto", "f16", "q8", "bf16", "fp8"}});
   table.Add("echo-step-ms", &options->echo_step_ms,
             {.doc = "How long a step of the echo engine takes.", .unit = "ms", .min = 0, .max = 10000});
+  table.Add("echo-steps-max", &options->echo_steps_max,
+            {.doc = "Steps of the echo engine's longest answer: a longer text has larger tokens. 0: a step for every "
+                    "four characters.",
+             .unit = "steps",
+             .min = 0,
+             .max = 100000});
 }
 
 }  // namespace
@@ -133,6 +139,7 @@ engine::EngineOptions EngineOptionsOf(const Options& options) {
   engine::EngineOptions engine = options.engine;
   engine.kind = options.engine_kind == "echo" ? engine::EngineKind::kEcho : engine::EngineKind::kLlm;
   engine.echo_step_time = std::chrono::milliseconds(options.echo_step_ms);
+  engine.echo_steps_max = options.echo_steps_max;
   return engine;
 }
 

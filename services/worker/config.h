@@ -18,6 +18,7 @@ struct Options {
   std::string engine_kind = "llm";
   std::string model_sha256;
   std::int32_t echo_step_ms = 0;
+  std::int32_t echo_steps_max = 0;
   std::string accounts = "accounts.yaml";
   std::string session_target = "127.0.0.1:50051";
   double session_throttle_k = 2;

@@ -21,6 +21,7 @@ import mesh as mesh_module
 import nemesis
 import poison
 import story
+import windows
 from process import StartError
 from up import lock_run_dir
 
@@ -37,6 +38,10 @@ def parse_arguments():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", default=ALL, help="kinds of faults; default: all")
     parser.add_argument("--rate", type=float, default=30, help="new messages a second")
+    parser.add_argument("--engine-share", type=float, default=0, help="of the cycles, with the real CPU engine (0 to 1)")
+    parser.add_argument("--model", type=pathlib.Path, default=ROOT / ".run/models/SmolLM2-135M-Instruct.Q4_1.gguf",
+                        help="of the real engine, from `make model`")
+    parser.add_argument("--real-rate", type=float, default=3, help="new messages a second for the real engine")
     parser.add_argument("--conversations", type=int, default=60)
     parser.add_argument("--instances", type=int, default=2, help="processes of each service")
     parser.add_argument("--brokers", type=int, default=0, help="default: 3 with FAULTS=broker or outage, else 1")
@@ -53,6 +58,8 @@ def parse_arguments():
     options.kinds = options.faults.split(",")
     options.cycles = options.cycles or len(options.kinds)
     options.brokers = options.brokers or (3 if {"broker", "outage"} & set(options.kinds) else 1)
+    if options.engine_share and not options.model.exists():
+        parser.error(f"--engine-share: {options.model} is missing; run: make model")
     for kind in options.kinds:
         if kind not in nemesis.KINDS:
             parser.error(f"--faults: {kind} is none of {', '.join(nemesis.KINDS)}")
@@ -93,9 +100,12 @@ def wait_for_outcomes(options, run_dir, mesh):
     left_s = options.settle_s
     while True:
         began = time.monotonic()
-        missing = evidence.unheard(run_dir)
+        missing = evidence.unheard(run_dir, mesh_module.NOTICE_TEXT)
         if not missing or left_s < 0:
             return missing
+        # A real model's words do not say what they answer; then all is seen that the services say they have done.
+        if options.engine_share and not any(evidence.lag(mesh.bootstrap()).values()):
+            return []
         mesh.tend()
         time.sleep(0.5)
         left_s -= min(time.monotonic() - began, Stills.NOTICED_S)  # what stood still had no time
@@ -111,15 +121,17 @@ def wait_for_lag(broker):
 
 
 def run(options, mesh):
-    """Returns the evidence of a run of all cycles."""
+    """Returns the evidence of a run of all cycles, and what the senders measured."""
     run_dir, broker = mesh.run_dir, mesh.bootstrap()
     started = time.monotonic()
     mesh.start()
     say(f"mesh is up after {time.monotonic() - started:.1f} s; seed {options.seed}, commit {commit()}")
     ports = [mesh.port[f"gateway-{number}"] for number in range(options.instances)]
     meta = generator.Generator(ports, mesh.secrets(), run_dir / "generator.jsonl", options.seed, options.rate,
-                               options.conversations)
+                               options.real_rate, options.conversations)
     stills = Stills()
+    looks = windows.Windows([mesh.admin_port[f"sender-{number}"] for number in range(options.instances)])
+    looks.start()
     monkey = nemesis.Nemesis(mesh, meta, options.seed, options.kinds, run_dir / "nemesis.jsonl", say)
     meta.start()
     try:
@@ -141,11 +153,14 @@ def run(options, mesh):
     monkey.wait((options.reconcile_ms + options.lease_ms + options.post_timeout_ms) / 1000 + 2)
     lag = wait_for_lag(broker)
     found = evidence.collect(run_dir, broker, mesh.redis_port, monkey.faults, lag)
-    found.stills = list(stills.spans)
+    found.stills, found.real_engine = list(stills.spans), monkey.real_cycles > 0
+    looks.look()
+    if options.engine_share:
+        say(f"  {monkey.real_cycles} of {options.cycles} cycles with the real engine")
     for name, code in mesh.deaths:
         if code not in (-signal.SIGKILL,):
             say(f"  {name} ended by itself with code {code}; see {run_dir}/logs/{name}.log")
-    return found
+    return found, looks
 
 
 def slowest_story(found, verdict):
@@ -165,7 +180,7 @@ def kinds_of(found, verdict):
     return {kind: f"{len(seconds)} cycles, recovery at most {max(seconds):.1f} s" for kind, seconds in sorted(rows.items())}
 
 
-def report(options, found, run_dir):
+def report(options, found, looks, run_dir):
     verdict = checker.judge(found, mesh_module.NOTICE_TEXT, mesh_module.TURN_DEADLINE_S)
     result = (f"cycles {len(found.faults)} messages {verdict.messages} lost {verdict.count('lost')} "
               f"duplicate {verdict.count('duplicate')} reordered {verdict.count('reordered')} "
@@ -182,6 +197,7 @@ def report(options, found, run_dir):
     summary = {"seed": options.seed, "commit": commit(), "result": result, "violations": rows,
                "known": [vars(violation) for violation in verdict.known],
                "kinds": kinds_of(found, verdict), "late_writes_s": verdict.late_writes, "poison_s": verdict.poisons,
+               "window": looks.summary(), "window_counts": looks.counts(),
                "stood_still_s": round(stood_still_s, 1),
                "recovery_s": [round(seconds, 3) for seconds, _ in verdict.recoveries],
                "slowest": slowest_story(found, verdict), "unacknowledged_seen": verdict.unacknowledged_seen}
@@ -194,6 +210,8 @@ def report(options, found, run_dir):
         say(f"known findings (tests/chaos/README.md): {len(verdict.known)}")
     for kind, line in summary["kinds"].items():
         say(f"  {kind:<11} {line}")
+    say(f"  replies of several parts: {verdict.parted}")
+    say(f"  {looks.summary()}")
     if verdict.poisons:
         say(f"  poison: {len(verdict.poisons)}, told at most {max(verdict.poisons):.1f} s after the acknowledgement (goal "
             f"{poison.GOAL_S:.0f}), others harmed {verdict.count('harmed')}")
@@ -235,7 +253,7 @@ def main():
             mesh.stop()
     if found is None:
         return 2
-    return report(options, found, options.run_dir.resolve())
+    return report(options, *found, options.run_dir.resolve())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import math
 import re
 
 import history
+import parts
 import poison
 import wire
 
@@ -44,13 +45,21 @@ class Message:
 
 @dataclasses.dataclass
 class Send:
-    """What a user saw; `line` is its place in the fake Graph API's file, the order in which sends were accepted."""
+    """What a user saw; `line` is its place in the fake Graph API's file, the order in which sends were accepted. A reply of
+    several parts is one (parts.py), with its first part's line, time and ids."""
     line: int
     t: float
     user: str
     text: str
     reply_id: str
     in_reply_to: str
+    parts: list = dataclasses.field(default_factory=list)  # Send
+    mistakes: list = dataclasses.field(default_factory=list)  # (kind of violation, why)
+    complete: bool = True
+
+    @property
+    def ended(self):
+        return self.parts[-1].t if self.parts else self.t
 
 
 @dataclasses.dataclass
@@ -77,6 +86,7 @@ class Evidence:
     faults: list = dataclasses.field(default_factory=list)
     stills: list = dataclasses.field(default_factory=list)  # (from, to) in which the machine itself stood still
     history: dict = None  # user -> [history.StoredTurn]; None: not read
+    real_engine: bool = False  # some answers are a real model's: known by ids and by the log, not by their words
     lag: dict = dataclasses.field(default_factory=dict)  # "group topic/partition" -> records not committed at the end
 
 
@@ -97,6 +107,7 @@ class Verdict:
     late_writes: list  # seconds from a TAKEOVER to what still left under an older claim
     known: list  # Violation; findings that README.md lists with their cause: told, not counted
     poisons: list  # seconds from the acknowledgement of each poison until its user was told and its dead letter stood
+    parted: int  # replies that were shown in several parts
 
     def count(self, kind):
         return sum(violation.kind == kind for violation in self.violations)
@@ -121,6 +132,8 @@ class _Index:
     """The evidence by message."""
 
     def __init__(self, evidence, notice_text):
+        self.real_engine = evidence.real_engine
+        self.words = parts.squeezed if evidence.real_engine else str  # what of a text must be as it stands in the log
         self.turn_of, self.message_of_turn, self.message_of_reply = {}, {}, {}
         self.message_of_text = {message.text: message for message in evidence.messages}
         self.by_id = {message.message_id: message for message in evidence.messages}
@@ -136,12 +149,14 @@ class _Index:
                 self.dead.setdefault(self.message_of_turn[letter.turn_id].message_id, []).append(letter)
         # Turn ids as field 1 of a message: field 2 of a PolicyDrop is the turn that is answered in its place.
         self.dropped = {found for record in evidence.audit for found in re.findall(rb"(?s)(?=\x0a\x20(.{32}))", record)}
-        self.said = {}  # (user, text) -> message of the turn whose first record it is
+        self.said, texts = {}, {}  # (user, text) -> messages of the turns whose first record it is
         for turn_id, record in self.first_records(evidence).items():
             if turn_id in self.message_of_turn:
-                self.said.setdefault((self.message_of_turn[turn_id].user, record.text), self.message_of_turn[turn_id])
+                user = self.message_of_turn[turn_id].user
+                self.said.setdefault((user, self.words(record.text)), []).append(self.message_of_turn[turn_id])
+                texts.setdefault(user, set()).add(record.text)
         self.answers, self.notices, self.strangers = {}, {}, []
-        for send in sorted(evidence.sends, key=lambda send: send.line):
+        for send in parts.assembled(evidence.sends, texts):
             is_notice = send.text == notice_text
             message = self._noticed(send) if is_notice else self._answered(send)
             if message is None or message.user != send.user or send.in_reply_to not in ("", message.message_id):
@@ -156,15 +171,23 @@ class _Index:
         """The last of the messages that the answer names. Those before it are of the same user, and had no answer yet. An answer
         that was under way at its deadline ends with what there is: it is known by the log."""
         lines = lines_of(send.text)
+        if self.real_engine and not lines:
+            return self._logged(send)
         messages = [self.message_of_text.get(line) for line in lines]
         if lines and messages[-1] is None:
-            cut = self.by_id.get(send.in_reply_to) or self.message_of_reply.get(send.reply_id) or \
-                self.said.get((send.user, send.text))
+            cut = self._logged(send)
             if cut is not None and any(text.startswith(lines[-1]) for text in (cut.text, *self.texts_of(cut.user))):
                 messages[-1] = cut
         if not messages or any(message is None or message.user != send.user for message in messages):
             return None
         return messages[-1]
+
+    def _logged(self, send):
+        """What the send's own ids name; where it has none, the user's first message of which the log has these words and of which
+        they were not seen yet."""
+        said = self.said.get((send.user, self.words(send.text)), [])
+        unseen = [message for message in said if message.message_id not in self.answers]
+        return self.by_id.get(send.in_reply_to) or self.message_of_reply.get(send.reply_id) or next(iter(unseen or said), None)
 
     def texts_of(self, user):
         return (text for text, message in self.message_of_text.items() if message.user == user)
@@ -199,7 +222,7 @@ class _Index:
 
     def settled_at(self, message_id):
         """When the message had its outcome; None while it has none."""
-        times = [send.t for send in self.seen(message_id)] + [letter.t for letter in self.dead.get(message_id, [])]
+        times = [send.ended for send in self.seen(message_id)] + [letter.t for letter in self.dead.get(message_id, [])]
         return min(times) if times else None
 
 
@@ -210,7 +233,12 @@ def _outcomes(evidence, index):
         answers, notices = index.answers.get(key, []), index.notices.get(key, [])
         dead = index.dead.get(key, [])
         turn = index.turn_of.get(key)
-        for extra in index.seen(key)[1:]:
+        given_up = bool(answers and dead and notices) and not answers[0].complete  # after a part of it
+        if not given_up:
+            yield from (Violation(kind, key, why) for answer in answers for kind, why in answer.mistakes)
+            yield from (Violation("lost", key, f"the end of the answer is missing after {len(answer.parts)} parts")
+                        for answer in answers if not answer.complete)
+        for extra in index.seen(key)[2 if given_up else 1:]:
             first = index.seen(key)[0]
             yield Violation("duplicate", key, f"the user saw {first.text[:40]!r} and {(extra.t - first.t):.1f} s later "
                             f"{extra.text[:40]!r} (reply ids {first.reply_id[:12]}, {extra.reply_id[:12]})")
@@ -239,9 +267,9 @@ def _not_first(evidence, index):
         if turn is None:
             continue
         said, excuse = first.get(turn.turn_id), fallback.get(turn.turn_id)
-        texts = {record.text for record in (said, excuse) if record is not None and record.kind != "supersede"}
+        texts = {index.words(record.text) for record in (said, excuse) if record is not None and record.kind != "supersede"}
         for send in index.seen(message.message_id):
-            if send.text not in texts:
+            if index.words(send.text) not in texts:
                 yield Violation("stale", message.message_id, f"the user saw {send.text[:40]!r}, but the first record of the turn "
                                 f"is {said.kind + ' ' + repr(said.text[:40]) if said else 'missing'}")
 
@@ -257,8 +285,9 @@ def _void_claims(evidence, index):
             takeovers.setdefault(entry.partition, []).append(entry)
     for message in evidence.messages:
         turn = index.turn_of.get(message.message_id)
-        for send in index.seen(message.message_id) if turn is not None else ():
-            reply_ids = [send.reply_id] if send.reply_id else [wire.reply_id(turn.turn_id, kind, 0)
+        shown = [row for send in index.seen(message.message_id) for row in enumerate(send.parts or [send])]
+        for number, send in shown if turn is not None else ():
+            reply_ids = [send.reply_id] if send.reply_id else [wire.reply_id(turn.turn_id, kind, number)
                                                                for kind in wire.REPLY_KINDS.values()]
             before = [claim for reply_id in reply_ids for claim in claims.get(reply_id, []) if claim.t <= send.t]
             if not before:
@@ -356,10 +385,11 @@ def _history(evidence, index):
         if turn.turn_id in index.message_of_turn:
             turns.setdefault(turn.user, []).append(turn.turn_id)
             offset_of_turn[turn.turn_id] = turn.offset
-    seen = {turn_id: [send.text for send in index.seen(message.message_id)]
+    seen = {turn_id: [index.words(send.text) for send in index.seen(message.message_id) if send.complete]
             for turn_id, message in index.message_of_turn.items()}
     for user, stored in evidence.history.items():
-        for message_id, why in history.mistakes(index.message_of_turn, offset_of_turn, said, seen, turns.get(user, []), stored):
+        found = history.mistakes(index.message_of_turn, offset_of_turn, said, seen, index.words, turns.get(user, []), stored)
+        for message_id, why in found:
             yield Violation("history", message_id, f"conversation of {user}: {why}")
 
 
@@ -401,4 +431,5 @@ def judge(evidence, notice_text, turn_deadline_s):
     acked = [message for message in evidence.messages if message.acked_at]
     strays = sum(1 for message in evidence.messages if not message.acked_at and index.seen(message.message_id))
     return Verdict(violations, len(acked), _in_doubt(evidence), list(_recovery(evidence, index)), strays,
-                   sorted(seconds for seconds, _ in late_writes), known, poison.seconds(evidence, index.dead, index.notices))
+                   sorted(seconds for seconds, _ in late_writes), known, poison.seconds(evidence, index.dead, index.notices),
+                   sum(len(send.parts) > 1 for sends in index.answers.values() for send in sends))

@@ -207,6 +207,44 @@ class CheckerTest(unittest.TestCase):
             record.text = "echo: text"
             self.assertNotEqual(self.run_.verdict().violations, [])  # the log says something else
 
+    def real_words(self, message_id, text, reply_to="", reply_id=""):
+        """It was answered by a real model."""
+        send = next(s for s in self.evidence.sends if s.in_reply_to == message_id)
+        send.text, send.in_reply_to, send.reply_id = text, reply_to, reply_id
+        next(r for r in self.evidence.replies if r.turn_id == turn_id(message_id)).text = text
+        return send
+
+    def test_words_of_a_real_model_are_known_by_ids_or_by_the_log(self):
+        self.real_words("m0.4", "I am fine.", reply_to="m0.4")
+        self.expect_kinds("foreign", "lost")  # in a run of the echo engine alone
+        self.evidence.real_engine = True
+        self.real_words("m1.2", "I am fine.", reply_id=wire.reply_id(turn_id("m1.2"), "answer", 0))
+        self.real_words("m2.1", "Hello!")
+        self.real_words("m2.3", "Hello!")  # the same words twice, of two turns
+        self.expect_good()
+
+    def test_marks_of_a_real_model_are_written_as_the_channel_wants_them(self):
+        self.evidence.real_engine = True
+        self.real_words("m2.3", "**Hello**\n\n- you").text = "*Hello*\n\u2022 you"
+        self.expect_good()
+
+    def test_words_of_a_real_model_that_the_log_does_not_have_are_found(self):
+        self.evidence.real_engine = True
+        self.real_words("m0.4", "I am fine.", reply_to="m0.4").text = "Who are you?"
+        self.expect("stale", "m0.4")
+
+    def test_words_of_a_real_model_shown_twice_are_a_duplicate(self):
+        self.evidence.real_engine = True
+        self.real_words("m2.3", "Hello!")
+        self.run_.show("u2", "Hello!", "")
+        self.evidence.sends[-1].reply_id = ""
+        self.expect("duplicate", "m2.3")
+
+    def test_words_of_a_real_model_on_another_screen_are_foreign(self):
+        self.evidence.real_engine = True
+        self.real_words("m2.3", "Hello!").user = "u1"
+        self.expect_kinds("foreign", "lost")
+
     def test_shed_turn_has_a_notice_and_its_name_on_audit(self):
         self.run_.give_up("m0.4")
         self.run_.show("u0", NOTICE, "m0.4")
@@ -287,9 +325,12 @@ class CheckerTest(unittest.TestCase):
         self.run_.show("u1", NOTICE, "m1.4")
         posted_at = next(m for m in self.evidence.messages if m.message_id == "m1.4").posted_at
         self.evidence.faults = [checker.Fault(1, "poison", "of u0", posted_at + 1, posted_at + 9)]
-        self.expect_good()  # written before
-        self.evidence.faults[0].began = posted_at - 1
         self.expect("harmed", "m1.4")
+        self.evidence.faults[0].began = self.evidence.faults[0].healed = posted_at + 20
+        self.expect_good()  # it was given up before
+        self.evidence.faults[0].began = posted_at + 1
+        self.evidence.faults.append(checker.Fault(2, "broker", "kafka-1", posted_at + 9, posted_at + 12))
+        self.expect_good()  # that may be the cause
 
     def test_uncommitted_records_are_unfinished(self):
         self.evidence.lag = {"mesh.worker mesh.turns/3": 2, "mesh.worker mesh.turns/4": 0}

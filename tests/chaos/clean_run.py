@@ -51,6 +51,23 @@ class Run:
         line = len(self.evidence.sends)
         self.evidence.sends.append(checker.Send(line, t or self.t + 0.5, user, text, f"r{line}", message_id))
 
+    def lengthen(self, message_id, count):
+        """Its answer has so many parts, shown at once and alone; returns their sends."""
+        pieces = [" ".join(f"word{part}.{number}" for number in range(100)) for part in range(count)]
+        message = next(message for message in self.evidence.messages if message.message_id == message_id)
+        message.text = " ".join(pieces)
+        record = next(record for record in self.evidence.replies if record.turn_id == turn_id(message_id))
+        record.text = checker.ANSWER_PREFIX + message.text
+        self.stored(message_id).user_text, self.stored(message_id).reply_text = message.text, record.text
+        first = next(send for send in self.evidence.sends if send.in_reply_to == message_id)
+        for send in self.evidence.sends:
+            send.line += (count - 1) * (send.line > first.line)
+        first.text = checker.ANSWER_PREFIX + pieces[0]
+        further = [checker.Send(first.line + part, first.t + part, message.user, pieces[part], f"{first.reply_id}.{part}", "")
+                   for part in range(1, count)]
+        self.evidence.sends += further
+        return [first, *further]
+
     def hide(self, message_id):
         self.evidence.sends = [send for send in self.evidence.sends if send.in_reply_to != message_id]
 

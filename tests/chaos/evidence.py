@@ -5,7 +5,6 @@ import time
 import kafka
 import kafka.admin
 
-import checker
 import generator
 import history
 import wire
@@ -17,20 +16,21 @@ GROUPS = {"worker": "turns", "sender": "replies", "sender-statuses": "statuses"}
 READ_S = 120
 
 
-def unheard(run_dir):
-    """Ids of acknowledged messages of which the screens show nothing yet: no answer that names them, no notice, and, where a
-    later message may take their place, no answer to such a one."""
-    answered, notices = set(), {}
+def unheard(run_dir, notice_text):
+    """Ids of acknowledged messages of which the screens show nothing yet: no answer that has their own word, no notice, and,
+    where a later message may take their place, no answer to such a one."""
+    words, notices = set(), {}
     for send in sends(run_dir / "sends.jsonl"):
-        lines = checker.lines_of(send.text)
-        answered.update(lines)
-        if not lines:
+        if send.text == notice_text:
             notices[send.user] = notices.get(send.user, 0) + 1
+        else:
+            words.update(send.text.split())
     waiting = {}
     for message in generator.read_log(run_dir / "generator.jsonl"):
-        if message.text in answered and message.mode != "followup":
+        answered = generator.own_word(message.text) in words
+        if answered and message.mode != "followup":
             waiting.pop(message.user, None)
-        elif message.text not in answered and message.acked_at:
+        elif not answered and message.acked_at:
             waiting.setdefault(message.user, []).append(message.message_id)
     return [message_id for user, messages in waiting.items() for message_id in messages[notices.get(user, 0):]]
 

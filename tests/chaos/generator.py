@@ -22,6 +22,8 @@ RETRY_S, RETRY_MAX_S = 0.2, 2.0
 DUPLICATE_SHARE = 0.08
 DUPLICATE_DELAY_MAX_S = 20.0
 NOT_TAKEN = "not taken"
+LONG_SHARE = 0.08  # of the messages: so long that their answer has 2 to PARTS_MAX parts
+PARTS_MAX = 4
 AGAIN_SHARE = 0.4  # of the messages of users who need not wait for an answer: the next follows at once
 
 
@@ -64,13 +66,14 @@ def read_log(path):
 
 
 class Generator:
-    """Threads that each own a share of the conversations. rate: new messages a second, all together. secrets: the app secret of
-    each channel."""
+    """Threads that each own a share of the conversations. rate, slow_rate: new messages a second, all together.
+    secrets: the app secret of each channel."""
 
-    def __init__(self, gateway_ports, secrets, log_path, seed, rate, conversations, threads=8):
+    def __init__(self, gateway_ports, secrets, log_path, seed, rate, slow_rate, conversations, threads=8):
         self.balancer, self.secrets, self.log = balancer.Balancer(gateway_ports), secrets, Log(log_path)
         self.seed = seed
-        self.pause_s = threads / rate
+        self.pauses_s = {False: threads / rate, True: threads / slow_rate}  # of each thread
+        self.slow = False
         self.ending = threading.Event()  # no new messages; what was begun is retried until acknowledged
         self.giving_up = threading.Event()
         self.acknowledged = 0
@@ -83,6 +86,10 @@ class Generator:
     def start(self):
         for thread in self.threads:
             thread.start()
+
+    def slow_down(self, slow):
+        """For an engine that does the work of a real one: fewer messages, and none that takes it minutes to read."""
+        self.slow = slow
 
     def order_poison(self):
         """The next new message of a user whose messages are answered one by one will kill what works on it."""
@@ -110,7 +117,7 @@ class Generator:
         counts = dict.fromkeys(mine, 0)
         user = None
         again = []  # (when, user, id, text) of acknowledged messages that are posted once more
-        next_at = time.monotonic() + rng.random() * self.pause_s
+        next_at = time.monotonic() + rng.random() * self.pauses_s[self.slow]
         while not self.ending.is_set():
             now = time.monotonic()
             if again and again[0][0] <= now:
@@ -122,11 +129,12 @@ class Generator:
                 self.ending.wait(min(next_at - now, 0.05))
                 continue
             # After an outage the users did not all wait: no burst larger than a second's worth is made up for.
-            next_at = max(next_at + self.pause_s * rng.uniform(0.5, 1.5), now - 1.0)
+            next_at = max(next_at + self.pauses_s[self.slow] * rng.uniform(0.5, 1.5), now - 1.0)
             user = user if writes_again else rng.choice(mine)
             counts[user] += 1
             message_id = users.message_id(self.seed, user, counts[user])
-            text = f"canary {self.seed} {user.user_id} {counts[user]} {rng.getrandbits(48):012x}"
+            text = text_of(rng, f"canary {self.seed} {user.user_id} {counts[user]}", users.PART_LIMITS[user.account.channel],
+                           0.0 if self.slow else LONG_SHARE)
             order = self.take_order(user)
             if order:
                 text += f" {poison.WORD}"
@@ -164,6 +172,24 @@ class Generator:
             self.balancer.refused(port)
         self.log.write(event="post", id=message_id, answer=answer, port=port, began=round(began, 4))
         return answer
+
+
+def own_word(text):
+    """The first word that no other message has."""
+    return text.split()[4]
+
+
+def text_of(rng, begin, part_limit, long_share):
+    """Every word behind `begin` is nobody else's, so that any part of an answer tells where it belongs."""
+    word = f"{rng.getrandbits(48):012x}"
+    if rng.random() >= long_share:
+        return f"{begin} {word}"
+    length, number, words = part_limit * (rng.randint(2, PARTS_MAX) - 0.5), 0, [begin]
+    while length > 0:
+        number += 1
+        words.append(f"{word}.{number}")
+        length -= len(words[-1]) + 1
+    return " ".join(words)
 
 
 def attempt(connections, port, path, body, headers):

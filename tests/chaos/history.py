@@ -50,17 +50,18 @@ def read(port, conversations):
     return found
 
 
-def mistakes(message_of_turn, offset_of_turn, said, seen, turns, stored):
+def mistakes(message_of_turn, offset_of_turn, said, seen, words, turns, stored):
     """(message id, why) of what one conversation's history has wrong.
 
     message_of_turn, offset_of_turn: of each turn of the log; said: turn id -> its first record in `replies`; seen: turn id ->
-    texts on the screen; turns: the conversation's turn ids in the order of acceptance; stored: as read from Redis."""
+    words on the screen; words: what of a text a screen shows; turns: the conversation's turn ids in the order of acceptance;
+    stored: as read from Redis."""
     for turn in stored:
         message = message_of_turn.get(turn.turn_id)
         if message is None or turn.turn_id not in turns:
             yield "", f"Redis has a turn {turn.turn_id[:12]} that the conversation's log does not have"
             continue
-        why = _mistake_of(turn, message, said.get(turn.turn_id), seen.get(turn.turn_id, []))
+        why = _mistake_of(turn, message, said.get(turn.turn_id), seen.get(turn.turn_id, []), words)
         if why:
             yield message.message_id, why
         if turn.turns_offset != offset_of_turn[turn.turn_id]:
@@ -74,7 +75,7 @@ def mistakes(message_of_turn, offset_of_turn, said, seen, turns, stored):
             yield message_of_turn[turn_id].message_id, "Redis does not have it"
 
 
-def _mistake_of(turn, message, first, texts):
+def _mistake_of(turn, message, first, shown, words):
     if turn.user_text != message.text:
         return f"Redis has the user say {turn.user_text[:40]!r}"
     if first is None:
@@ -84,6 +85,7 @@ def _mistake_of(turn, message, first, texts):
         return None if turn.outcome == "superseded" else f"withdrawn in the log, but Redis has the outcome {turn.outcome}"
     if turn.reply_text != first.text:
         return f"the log says {first.text[:40]!r}, Redis {turn.reply_text[:40]!r}"
-    if (first.text in texts) != (turn.outcome in SHOWN):
-        return f"{'shown' if first.text in texts else 'never shown'}, but Redis has the outcome {turn.outcome}"
+    was_shown = words(first.text) in shown
+    if was_shown != (turn.outcome in SHOWN):
+        return f"{'shown' if was_shown else 'never shown'}, but Redis has the outcome {turn.outcome}"
     return None

@@ -30,7 +30,7 @@ ROLES = ("session", "worker", "sender", "gateway")
 READY_S = 60
 NOTICE_TEXT = "sorry, this could not be answered"
 TURN_DEADLINE_S = 10  # shorter than the longest pause, so that a worker that wakes finds its turns' time used up
-ECHO_STEP_MS = 30  # about 0.4 s an answer, so that a fault meets turns that run
+ECHO_STEP_MS, ECHO_STEPS_MAX = 30, 40  # about 0.4 s an answer, a long one 1.2 s, so that a fault meets turns that run
 # Below the ports that the kernel gives to outgoing connections: one of those may not take the port of a process that is down.
 PORT_RANGE = (20000, 31000)
 PORT_BLOCK = 100  # a mesh of three brokers with every way proxied takes about half of it
@@ -63,7 +63,7 @@ class PortBlock:
 
 class Mesh:
     """options: run_dir, bin_dir, kafka_libs, kinds (of faults), brokers, instances (of each role), lease_ms, session_timeout_ms,
-    post_timeout_ms, reconcile_ms."""
+    post_timeout_ms, reconcile_ms, model (file of the real engine)."""
 
     def __init__(self, options):
         self.options = options
@@ -85,6 +85,7 @@ class Mesh:
         self.graph_link = self.links.lead("graph", self.graph_port)
         self.clocks = None  # every service's is the machine's
         self.process = {}  # by name; also redis, kafka-1..., proxy, fake_channel_api
+        self.real_engine = False  # what workers are started with
         self.down = set()  # meant to be down: not to be started again by tend()
         self.deaths = []  # (name, exit code) of what ended without being asked to
 
@@ -136,7 +137,7 @@ class Mesh:
                 disks.mount(self.disk_of(name))
         (self.run_dir / "kafka/libs").symlink_to(self.options.kafka_libs.resolve())
         path = accounts.ensure(self.run_dir, "")  # its secrets
-        settings = f"    answer_tokens_max: 160\n    notice_text: {NOTICE_TEXT}\n    busy_text: {NOTICE_TEXT}\n" \
+        settings = f"    answer_tokens_max: {ECHO_STEPS_MAX}\n    notice_text: {NOTICE_TEXT}\n    busy_text: {NOTICE_TEXT}\n" \
                    "    user_sends_per_second_max: 1000\n    user_burst_max: 1000\n    sends_per_second_max: 2000\n" \
                    f"    turn_deadline_s: {TURN_DEADLINE_S}\n    history_tokens_max: 64\n"
         path.write_text(users.accounts_file(f"http://127.0.0.1:{self.graph_link}", settings))
@@ -171,12 +172,28 @@ class Mesh:
             return self.make(name, role, [*common, f"--port={self.port[name]}"])
         common += [f"--session-target=127.0.0.1:{self.session_link[number]}",
                    f"--session-timeout-ms={self.options.session_timeout_ms}"]
-        if role == "worker":  # room for all turns at once: a backlog is to be the fault's, never the engine's
-            return self.make(name, role, [*common, "--engine=echo", f"--echo-step-ms={ECHO_STEP_MS}", "--kv-blocks=8192",
-                                          "--sequences-max=256"])
+        if role == "worker":
+            return self.make(name, role, [*common, *self.engine_flags()])
         return self.make(name, role, [*common, f"--lease-ms={self.options.lease_ms}",
                                       f"--post-timeout-ms={self.options.post_timeout_ms}",
                                       f"--reconcile-ms={self.options.reconcile_ms}"])
+
+    def engine_flags(self):
+        if self.real_engine:
+            return [f"--model={self.options.model}", "--threads=1"]
+        # Room for all turns at once: a backlog is to be the fault's, never the engine's.
+        return ["--engine=echo", f"--echo-step-ms={ECHO_STEP_MS}", f"--echo-steps-max={ECHO_STEPS_MAX}", "--kv-blocks=8192",
+                "--sequences-max=256"]
+
+    def use_real_engine(self, real):
+        """One worker after the other ends what it has and comes back with the other engine."""
+        self.real_engine = real
+        for number in range(self.options.instances):
+            name = f"worker-{number}"
+            self.terminate(name)
+            self.process[name].command = self.make_service("worker", number).command
+            self.start_again(name)
+            self.wait_ready(name)
 
     def ready(self, name):
         if name == "redis":

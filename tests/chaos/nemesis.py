@@ -13,6 +13,7 @@ from checker import Fault
 FAULTS = {**process_faults.FAULTS, **store_faults.FAULTS, **link_faults.FAULTS, **graph_faults.FAULTS}
 KINDS = tuple(FAULTS)
 DROP_ALONG_SHARE = 0.3
+SWITCH_S = 3.0  # so that what was written for one engine is not left to the other
 DROP_ALONG_S = 0.2  # about as long as that many sends take
 
 
@@ -30,6 +31,7 @@ class Nemesis:
         self.log = open(log_path, "w")
         self.bags = {}
         self.faults = []
+        self.real_cycles = 0
 
     def draw(self, bag, items):
         """Without replacement until all were drawn, so that a short run meets every item."""
@@ -42,6 +44,7 @@ class Nemesis:
     def run(self, cycles, pause_s=(0.5, 2.5)):
         for cycle in range(1, cycles + 1):
             self.wait(self.rng.uniform(*pause_s))
+            self.choose_engine()
             kind = self.draw("kinds", self.kinds)
             # A rolling restart is to be judged alone: what it disturbs is its own doing.
             doubts = self.rng.random() < DROP_ALONG_SHARE and "drop" in self.kinds and kind not in ("drop", "rolling")
@@ -56,6 +59,18 @@ class Nemesis:
             self.log.write(json.dumps(vars(fault)) + "\n")
             self.log.flush()
             self.say(f"  cycle {cycle:>4}  {kind:<11} {target}  ({fault.healed - began:.1f} s)")
+
+    def choose_engine(self):
+        """For this cycle; users write as fast as that engine answers."""
+        share = self.mesh.options.engine_share
+        real = share > 0 and self.rng.random() < share
+        self.real_cycles += real
+        if real == self.mesh.real_engine:
+            return
+        self.meta.slow_down(real)
+        self.wait(SWITCH_S)
+        self.mesh.use_real_engine(real)
+        self.say(f"  the workers have the {'real' if real else 'echo'} engine")
 
     def wait_until(self, reached, seconds, look_s=0.02):
         """Tends the mesh meanwhile; whether it was reached in time."""

@@ -9,7 +9,6 @@ def is_in(message):
 
 def mistakes(evidence, dead, answers):
     """(kind, message id, why). dead, answers: message id -> its dead letters, the sends that answer it."""
-    cycles = [fault for fault in evidence.faults if fault.kind == "poison"]
     for message in evidence.messages:
         reasons = {letter.reason for letter in dead.get(message.message_id, [])}
         if is_in(message):
@@ -19,8 +18,13 @@ def mistakes(evidence, dead, answers):
                 yield "poison", message.message_id, f"poison, but its dead letters say {sorted(reasons)}"
         elif "poison" in reasons:
             yield "harmed", message.message_id, "a dead letter says poison of what kills nothing"
-        elif reasons and any(cycle.began <= message.posted_at <= cycle.healed for cycle in cycles):
+        elif reasons and _only_poison(evidence.faults, message.posted_at, max(letter.t for letter in dead[message.message_id])):
             yield "harmed", message.message_id, f"given up ({', '.join(sorted(reasons))}) beside a message that kills its worker"
+
+
+def _only_poison(faults, begin, end):
+    """Whether nothing else was broken in that time, which lies in a poison's in part at least."""
+    return {fault.kind for fault in faults if fault.began <= end and fault.healed >= begin} == {"poison"}
 
 
 def seconds(evidence, dead, notices):

@@ -14,6 +14,7 @@ CLOCK_STEPS_S = (3600, -3600, 7 * 86400, -7 * 86400)
 CLOCK_S = 5.0
 POISON_LEAD_S = 1.0  # so that those who are in the batch with it were written to within the cycle
 POISON_WAIT_S = 60.0
+POISON_TAIL_S = 8.0  # and who is given up for it is so before the next fault
 
 
 def targets(nemesis, kind, roles):
@@ -128,8 +129,10 @@ def poison(nemesis):
         return "no poison was acknowledged"
     began = time.time()
     told = nemesis.wait_until(lambda: mesh.noticed(order.user, began), POISON_WAIT_S, look_s=0.2)
+    words = f"told after {time.time() - began:.1f} s" if told else "not told"
     nemesis.wait_all_ready()
-    return f"of {order.user}, who was {f'told after {time.time() - began:.1f} s' if told else 'not told'}"
+    nemesis.wait(POISON_TAIL_S)
+    return f"of {order.user}, who was {words}"
 
 
 def fall_at_point(nemesis, target, name, action, nth):

@@ -22,6 +22,7 @@ ACCOUNTS = (Account("whatsapp", accounts.ACCOUNTS["whatsapp"], "followup", 0.4),
             Account("instagram", accounts.ACCOUNTS["instagram"], "followup", 0.15),
             Account("whatsapp", "100000000000004", "collect", 0.15),
             Account("whatsapp", "100000000000005", "interrupt", 0.15))
+PART_LIMITS = {"whatsapp": 4096, "messenger": 2000, "instagram": 1000}  # longest text of one send; longer answers are split
 DEBOUNCE_MS = 600  # of collect
 
 

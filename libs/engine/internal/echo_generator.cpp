@@ -12,12 +12,12 @@
 namespace engine {
 namespace {
 
-constexpr int kCodePointsPerToken = 4;
+constexpr std::size_t kCodePointsPerToken = 4;
 constexpr std::int32_t kVocabularySize = 1 << 16;
 
 // End of the token that starts at `offset`.
-std::size_t NextToken(std::string_view text, std::size_t offset) {
-  for (int i = 0; i < kCodePointsPerToken && offset < text.size(); ++i) {
+std::size_t NextToken(std::string_view text, std::size_t offset, std::size_t code_points = kCodePointsPerToken) {
+  for (std::size_t i = 0; i < code_points && offset < text.size(); ++i) {
     offset += unicode::DecodeUtf8(text, offset).length;
   }
   return offset;
@@ -30,12 +30,12 @@ std::int32_t TokenOf(std::string_view piece) {
 
 class EchoGeneration final : public Generation {
  public:
-  EchoGeneration(std::string answer, const std::vector<std::string>& stops)
-      : answer_(std::move(answer)), stops_(stops) {}
+  EchoGeneration(std::string answer, std::size_t code_points_per_token, const std::vector<std::string>& stops)
+      : answer_(std::move(answer)), code_points_per_token_(code_points_per_token), stops_(stops) {}
 
   absl::StatusOr<Next> PickToken(std::int32_t /*sample*/) override {
     if (at_ == answer_.size()) return Next{.ended = FinishReason::kEndOfTurn, .counts = false};
-    const std::size_t end = NextToken(answer_, at_);
+    const std::size_t end = NextToken(answer_, at_, code_points_per_token_);
     const std::string_view piece = std::string_view(answer_).substr(at_, end - at_);
     at_ = end;
     Next next{.token = TokenOf(piece), .ended = {}};
@@ -51,6 +51,7 @@ class EchoGeneration final : public Generation {
 
  private:
   const std::string answer_;  // valid UTF-8
+  const std::size_t code_points_per_token_;
   std::size_t at_ = 0;
   sampler::StopMatcher stops_;
   std::string text_;
@@ -70,9 +71,14 @@ absl::StatusOr<Generator::Prepared> EchoGenerator::Prepare(const GenerationReque
       at = end;
     }
   }
+  const std::string answer = "echo: " + unicode::SanitizeUtf8(question->content);
+  std::size_t per_token = kCodePointsPerToken;
+  if (steps_max_ > 0) {
+    const auto steps_max = static_cast<std::size_t>(steps_max_);
+    per_token = std::max(per_token, (unicode::CodePointCount(answer) + steps_max - 1) / steps_max);
+  }
   for (std::int32_t i = 0; i < request.branches; ++i) {
-    prepared.generations.push_back(
-        std::make_unique<EchoGeneration>("echo: " + unicode::SanitizeUtf8(question->content), request.stop));
+    prepared.generations.push_back(std::make_unique<EchoGeneration>(answer, per_token, request.stop));
   }
   return prepared;
 }

@@ -78,6 +78,7 @@ void ClientConnection::ConnectNext(const boost::system::error_code& last_error) 
     if (connect_error) return self->ConnectNext(connect_error);
     boost::system::error_code ignored;
     self->socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+    self->socket_.non_blocking(true, ignored);  // for WriteFirst
     self->host_.is_tls ? self->Handshake() : self->OnConnected();
   });
 }
@@ -141,25 +142,46 @@ bool ClientConnection::IsStale() {
 }
 
 void ClientConnection::BeginWrite() {
-  const auto self = shared_from_this();
-  if (exchange_->deadline() <= Now()) {
-    return FailAndClose(absl::DeadlineExceededError("the deadline passed before the request was sent"));
-  }
-  if (!exchange_->MaySend()) {
-    // Nothing was written: the connection is as good as before. Posted, not called: a long queue of withdrawn requests
-    // must not become a deep stack.
-    idle_deadline_ = Now() + options_.keep_alive_idle_timeout;
-    ArmTimer(idle_deadline_);
-    boost::asio::post(socket_.get_executor(), [self, withdrawn = std::exchange(exchange_, nullptr)] {
-      if (self->owner_ != nullptr) self->owner_->OnIdle(self.get());
-      withdrawn->Fail(absl::AbortedError("may_send said no before the first byte"));
-    });
-    return;
-  }
-  ArmTimer(exchange_->deadline());
+  // All that takes time comes before the check: what it says can be out of date by the time of the write.
   parser_ = std::make_unique<ResponseParser>(options_.response_bytes_max, exchange_->is_head());
   written_ = 0;
-  WriteSome();
+  ArmTimer(exchange_->deadline());
+  const base::MonotonicTime checked_at = Now();
+  if (exchange_->deadline() <= checked_at) {
+    return FailAndClose(absl::DeadlineExceededError("the deadline passed before the request was sent"));
+  }
+  if (exchange_->MaySend()) return WriteFirst(checked_at);
+  // Nothing was written: the connection is as good as before. Posted, not called: a long queue of withdrawn requests
+  // must not become a deep stack.
+  parser_.reset();
+  idle_deadline_ = Now() + options_.keep_alive_idle_timeout;
+  ArmTimer(idle_deadline_);
+  boost::asio::post(socket_.get_executor(), [self = shared_from_this(), withdrawn = std::exchange(exchange_, nullptr)] {
+    if (self->owner_ != nullptr) self->owner_->OnIdle(self.get());
+    withdrawn->Fail(absl::AbortedError("may_send said no before the first byte"));
+  });
+}
+
+// The first bytes leave within this call, where the kernel has room for any: not when the loop comes by. With TLS they
+// leave with the first record, whose end is what is measured.
+void ClientConnection::WriteFirst(base::MonotonicTime checked_at) {
+  checked_at_ = checked_at;
+  if (tls_stream_ != nullptr) return WriteSome();
+  writing_ = true;
+  exchange_->set_certainty(SendCertainty::kMaybeSent);
+  boost::system::error_code error;
+  const std::size_t count = socket_.write_some(boost::asio::buffer(exchange_->wire()), error);
+  if (error == boost::asio::error::would_block) return WriteSome();
+  if (!error) ObserveFirstWrite();
+  boost::asio::post(socket_.get_executor(), [self = shared_from_this(), error, count] {
+    self->writing_ = false;
+    if (self->owner_ != nullptr) self->OnWritten(error, count);
+  });
+}
+
+void ClientConnection::ObserveFirstWrite() {
+  if (checked_at_) exchange_->ObserveFirstWrite(Now() - *checked_at_);
+  checked_at_.reset();
 }
 
 void ClientConnection::WriteSome() {
@@ -180,6 +202,7 @@ void ClientConnection::WriteSome() {
 void ClientConnection::OnWritten(const boost::system::error_code& error, std::size_t count) {
   written_ += count;
   if (!error) {
+    ObserveFirstWrite();
     if (written_ < exchange_->wire().size()) WriteSome();
     return;
   }

@@ -54,6 +54,8 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
 
   // Exchanging
   void BeginWrite();
+  void WriteFirst(base::MonotonicTime checked_at);
+  void ObserveFirstWrite();
   void WriteSome();
   void OnWritten(const boost::system::error_code& error, std::size_t count);
   void Read();
@@ -92,6 +94,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   std::unique_ptr<ResponseParser> parser_;
   ReadBuffer buffer_;
   std::size_t written_ = 0;
+  std::optional<base::MonotonicTime> checked_at_;  // of the exchange, until its first bytes were taken
   bool connected_ = false;
   bool reused_ = false;        // an exchange has been completed before
   bool writing_ = false;       // a write is pending

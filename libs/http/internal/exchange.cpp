@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <utility>
+#include <vector>
 
 #include "libs/base/str_cat.h"
 #include "libs/http/internal/ascii.h"
@@ -30,6 +31,11 @@ std::string ToWire(const ClientRequest& request, const Url& url) {
   return out;
 }
 
+// 1 us to 1 s: what is far below a lease, and what is not.
+std::vector<double> UncheckedBuckets() {
+  return {1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1};
+}
+
 telemetry::Counter AddOutcome(std::string_view service, telemetry::Registry& metrics, std::string outcome) {
   return metrics.AddCounter(base::StrCat(service, "_http_client_requests_total"),
                             "Requests sent, by what is known of them", {{"outcome", std::move(outcome)}});
@@ -44,6 +50,9 @@ ClientMetrics::ClientMetrics(std::string_view service, telemetry::Registry& metr
       seconds(metrics.AddHistogram(base::StrCat(service, "_http_client_request_seconds"),
                                    "From Send to the callback, waiting for a connection included",
                                    telemetry::LatencyBuckets())),
+      unchecked_seconds(metrics.AddHistogram(base::StrCat(service, "_http_client_unchecked_seconds"),
+                                             "From asking may_send until the write with the first byte had returned",
+                                             UncheckedBuckets())),
       connections(metrics.AddGauge(base::StrCat(service, "_http_client_connections"), "Open or opening connections")) {}
 
 Exchange::Exchange(ClientRequest request, Url url, std::function<void(ClientResult)> on_done,

@@ -21,6 +21,7 @@ struct ClientMetrics {
   telemetry::Counter not_sent;
   telemetry::Counter maybe_sent;
   telemetry::Histogram seconds;
+  telemetry::Histogram unchecked_seconds;
   telemetry::Gauge connections;
   std::atomic<std::int32_t> outstanding{0};  // exchanges alive
 };
@@ -45,6 +46,11 @@ class Exchange {
   bool is_head() const { return is_head_; }
   base::MonotonicTime deadline() const { return deadline_; }
   bool MaySend() const { return may_send_ == nullptr || may_send_(); }
+
+  // From before the question to behind the write that took the first byte.
+  void ObserveFirstWrite(base::Duration since_checked) const {
+    if (may_send_ != nullptr) metrics_->unchecked_seconds.Observe(base::ToSeconds(since_checked));
+  }
 
   // Set before bytes are handed to the kernel, taken back only when the kernel has refused all of them.
   void set_certainty(SendCertainty certainty) { certainty_ = certainty; }

@@ -50,6 +50,18 @@ TEST_F(EchoEngineTest, AnswersWithTheLastUserMessage) {
   EXPECT_GE(result->ttft, result->queue_time);
 }
 
+TEST_F(EchoEngineTest, ALongAnswerTakesNoMoreThanItsSteps) {
+  EngineOptions options = EchoOptions();
+  options.echo_steps_max = 5;
+  auto engine = Make(options);
+  const std::string text(94, 'x');
+  ASSERT_TRUE(engine->Submit(Ask(text), results_.For(1)).ok());
+  const auto result = results_.Wait(1);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->text, "echo: " + text);
+  EXPECT_EQ(result->completion_tokens, 5);
+}
+
 TEST_F(EchoEngineTest, WatcherSeesTheAnswerGrowTokenByTokenUpToTheStopText) {
   auto engine = Make(EchoOptions());
   std::vector<std::string> seen;

@@ -244,8 +244,10 @@ TEST_F(ClientTest, MoreThanTheQueueTakesIsUnavailableAtOnce) {
 
 TEST_F(ClientTest, AWithdrawnRequestSendsNothingAndLeavesTheConnectionUsable) {
   ScriptedServer server([](int, Peer& peer) {
-    EXPECT_THAT(peer.ReadRequest(), EndsWith("sent"));
-    peer.Send(kOk);
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_THAT(peer.ReadRequest(), EndsWith("sent"));
+      peer.Send(kOk);
+    }
   });
   MakeClient();
   ClientRequest withdrawn = RequestTo(server.Url("/"));
@@ -255,8 +257,12 @@ TEST_F(ClientTest, AWithdrawnRequestSendsNothingAndLeavesTheConnectionUsable) {
   sent.body = "sent";
   sent.may_send = [] { return true; };
   EXPECT_TRUE(client_->SendAndWait(sent).ok);
+  sent.may_send = nullptr;
+  EXPECT_TRUE(client_->SendAndWait(sent).ok);
   client_.reset();
   EXPECT_EQ(server.connections(), 1);
+  // The time until the write is that of what was asked and sent.
+  EXPECT_THAT(metrics_.ToPrometheusText(), HasSubstr("test_http_client_unchecked_seconds_count 1\n"));
 }
 
 TEST_F(ClientTest, ALongQueueOfWithdrawnRequestsDrains) {
