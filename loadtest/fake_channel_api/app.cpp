@@ -141,6 +141,7 @@ http::Response App::OnValidSend(Send send, const account::Account& account, cons
                        .is_transient = fault.http_status >= 500},
                       account.channel);
   }
+  send.lost = fault.kind == Faults::Kind::kAcceptThenLose;
   send.ts_ms = base::Clock::Real().WallMs();
   send.message_id = base::StrCat(account.channel == mesh::bus::v1::CHANNEL_WHATSAPP ? "wamid.FAKE" : "m_FAKE",
                                  id_prefix_, "-", next_id_.fetch_add(1));
@@ -149,9 +150,9 @@ http::Response App::OnValidSend(Send send, const account::Account& account, cons
     return Text(500, "the send could not be recorded\n");
   }
   accepted_total_.Increment();
-  feedback_->Tell(send, account);
+  if (!send.lost) feedback_->Tell(send, account);
   http::Response response = Json(AcceptedAnswer(send));
-  response.hang_up = fault.kind == Faults::Kind::kAcceptThenDrop;
+  response.hang_up = fault.kind == Faults::Kind::kAcceptThenDrop || send.lost;
   return response;
 }
 

@@ -45,6 +45,8 @@ absl::Status Faults::Apply(std::string_view text) {
       status = ReadNumber(name, value, 0, 1'000'000, &knobs.rate_limit);
     } else if (name == "accept_then_drop") {
       status = ReadNumber(name, value, 0, kCountMax, &knobs.accept_then_drop);
+    } else if (name == "accept_then_lose") {
+      status = ReadNumber(name, value, 0, kCountMax, &knobs.accept_then_lose);
     } else if (name == "fail_next" && value.is_object()) {
       knobs.fail_next = 1;
       for (const auto& [part, setting] : value.fields()) {
@@ -64,7 +66,8 @@ absl::Status Faults::Apply(std::string_view text) {
     } else {
       status = absl::InvalidArgumentError(base::StrCat(name,
                                                        " is not a knob; there are delay_ms, fail_next {n, http_status, "
-                                                       "code, with_error_object}, rate_limit, accept_then_drop"));
+                                                       "code, with_error_object}, rate_limit, accept_then_drop, "
+                                                       "accept_then_lose"));
     }
     if (!status.ok()) return status;
   }
@@ -86,6 +89,7 @@ std::string Faults::ToJson() const {
   json.EndObject();
   json.Field("rate_limit", knobs_.rate_limit);
   json.Field("accept_then_drop", knobs_.accept_then_drop);
+  json.Field("accept_then_lose", knobs_.accept_then_lose);
   json.EndObject();
   return std::move(json).Take();
 }
@@ -112,6 +116,9 @@ Faults::Fault Faults::Next(const std::string& account) {
   if (knobs_.accept_then_drop > 0) {
     --knobs_.accept_then_drop;
     fault.kind = Kind::kAcceptThenDrop;
+  } else if (knobs_.accept_then_lose > 0) {
+    --knobs_.accept_then_lose;
+    fault.kind = Kind::kAcceptThenLose;
   }
   return fault;
 }

@@ -14,7 +14,7 @@ namespace fake_channel_api {
 
 // What the next send meets besides a working API. Set by flags and by POST /control:
 //   {"delay_ms":200, "fail_next":{"n":3,"http_status":500,"code":131000,"with_error_object":false}, "rate_limit":5,
-//    "accept_then_drop":1}
+//    "accept_then_drop":1, "accept_then_lose":1}
 // Threading: safe from any thread.
 class Faults {
  public:
@@ -25,7 +25,7 @@ class Faults {
   absl::Status Apply(std::string_view json);
   std::string ToJson() const;  // the knobs as they are now; counts go down as they are used up
 
-  enum class Kind { kNone, kFail, kRateLimit, kAcceptThenDrop };
+  enum class Kind { kNone, kFail, kRateLimit, kAcceptThenDrop, kAcceptThenLose };
   struct Fault {
     Kind kind = Kind::kNone;
     std::int32_t http_status = 0;   // kFail
@@ -45,6 +45,7 @@ class Faults {
     bool fail_with_error_object = true;
     std::int64_t rate_limit = 0;
     std::int64_t accept_then_drop = 0;
+    std::int64_t accept_then_lose = 0;
   };
 
   // Sends of one account in the second that began at `began`.

@@ -18,9 +18,11 @@ struct Send {
   std::string reply_id = {};     // biz_opaque_callback_data, message.metadata
   std::string in_reply_to = {};  // WhatsApp's context.message_id
   std::string traceparent = {};
+  bool lost = false;  // nobody is ever told that it was shown
 };
 
-// {"ts_ms","channel","account","user","message_id","text","reply_id","in_reply_to","traceparent"}, no newline.
+// {"ts_ms","channel","account","user","message_id","text","reply_id","in_reply_to","traceparent"}, no newline; with
+// "lost":true where it is.
 std::string ToJsonLine(const Send& send);
 
 }  // namespace fake_channel_api

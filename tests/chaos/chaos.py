@@ -153,6 +153,7 @@ def run(options, mesh):
     monkey.wait((options.reconcile_ms + options.lease_ms + options.post_timeout_ms) / 1000 + 2)
     lag = wait_for_lag(broker)
     found = evidence.collect(run_dir, broker, mesh.redis_port, monkey.faults, lag)
+    found.reconcile_s = options.reconcile_ms / 1000
     found.stills, found.real_engine = list(stills.spans), monkey.real_cycles > 0
     looks.look()
     if options.engine_share:
@@ -212,6 +213,7 @@ def report(options, found, looks, run_dir):
         say(f"  {kind:<11} {line}")
     say(f"  replies of several parts: {verdict.parted}")
     say(f"  {looks.summary()}")
+    say(f"  statuses lost for good: {sum(send.lost for send in found.sends)}")
     if verdict.poisons:
         say(f"  poison: {len(verdict.poisons)}, told at most {max(verdict.poisons):.1f} s after the acknowledgement (goal "
             f"{poison.GOAL_S:.0f}), others harmed {verdict.count('harmed')}")

@@ -7,6 +7,7 @@ import dataclasses
 import math
 import re
 
+import doubts
 import history
 import parts
 import poison
@@ -14,7 +15,7 @@ import wire
 
 ANSWER_PREFIX = "echo: "
 # Violations that have no place of their own in the result.
-OTHER_KINDS = ("stale", "early", "history", "foreign", "unfinished", "disturbed", "poison", "harmed")
+OTHER_KINDS = ("stale", "early", "history", "foreign", "unfinished", "disturbed", "poison", "harmed", "doubt")
 # Bytes on their way when another sender takes over arrive a moment later; a process that wakes from a long freeze is later.
 LATE_WRITE_MAX_S = 1.0
 # An answer takes less than this in a mesh that is well, retries of a refused webhook included.
@@ -56,6 +57,7 @@ class Send:
     parts: list = dataclasses.field(default_factory=list)  # Send
     mistakes: list = dataclasses.field(default_factory=list)  # (kind of violation, why)
     complete: bool = True
+    lost: bool = False  # nobody will ever tell that it was shown
 
     @property
     def ended(self):
@@ -86,6 +88,7 @@ class Evidence:
     faults: list = dataclasses.field(default_factory=list)
     stills: list = dataclasses.field(default_factory=list)  # (from, to) in which the machine itself stood still
     history: dict = None  # user -> [history.StoredTurn]; None: not read
+    reconcile_s: float = 0.0  # of the senders
     real_engine: bool = False  # some answers are a real model's: known by ids and by the log, not by their words
     lag: dict = dataclasses.field(default_factory=dict)  # "group topic/partition" -> records not committed at the end
 
@@ -156,7 +159,7 @@ class _Index:
                 self.said.setdefault((user, self.words(record.text)), []).append(self.message_of_turn[turn_id])
                 texts.setdefault(user, set()).add(record.text)
         self.answers, self.notices, self.strangers = {}, {}, []
-        for send in parts.assembled(evidence.sends, texts):
+        for send in parts.assembled(doubts.settled(evidence.sends, evidence.reconcile_s), texts):
             is_notice = send.text == notice_text
             message = self._noticed(send) if is_notice else self._answered(send)
             if message is None or message.user != send.user or send.in_reply_to not in ("", message.message_id):
@@ -235,7 +238,7 @@ def _outcomes(evidence, index):
         turn = index.turn_of.get(key)
         given_up = bool(answers and dead and notices) and not answers[0].complete  # after a part of it
         if not given_up:
-            yield from (Violation(kind, key, why) for answer in answers for kind, why in answer.mistakes)
+            yield from (Violation(kind, key, why) for send in index.seen(key) for kind, why in send.mistakes)
             yield from (Violation("lost", key, f"the end of the answer is missing after {len(answer.parts)} parts")
                         for answer in answers if not answer.complete)
         for extra in index.seen(key)[2 if given_up else 1:]:

@@ -332,6 +332,34 @@ class CheckerTest(unittest.TestCase):
         self.evidence.faults.append(checker.Fault(2, "broker", "kafka-1", posted_at + 9, posted_at + 12))
         self.expect_good()  # that may be the cause
 
+    def lose(self, message_id, again_s=None):
+        """Nobody is told that the answer was shown; it is sent again so much later."""
+        self.evidence.reconcile_s = 8.0
+        send = next(s for s in self.evidence.sends if s.in_reply_to == message_id)
+        send.lost = True
+        if again_s is not None:
+            self.run_.show(send.user, send.text, message_id, send.t + again_s)
+            self.evidence.sends[-1].reply_id = send.reply_id
+
+    def test_what_nobody_told_is_sent_again_once(self):
+        self.lose("m0.4", 9.0)
+        self.expect_good()
+        self.run_.show("u0", "echo: text of m0.4", "m0.4")
+        self.expect("duplicate", "m0.4")
+
+    def test_what_nobody_told_and_was_not_sent_again_is_found(self):
+        self.lose("m0.4")
+        self.expect("doubt", "m0.4")
+
+    def test_what_nobody_told_is_not_sent_again_before_its_time(self):
+        self.lose("m0.4", 7.0)
+        self.expect("duplicate", "m0.4")
+
+    def test_what_nobody_told_is_no_excuse_for_others(self):
+        self.lose("m0.4", 9.0)
+        self.run_.show("u1", "echo: text of m1.4", "m1.4")
+        self.expect("duplicate", "m1.4")
+
     def test_uncommitted_records_are_unfinished(self):
         self.evidence.lag = {"mesh.worker mesh.turns/3": 2, "mesh.worker mesh.turns/4": 0}
         self.expect("unfinished")

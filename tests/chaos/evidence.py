@@ -42,7 +42,8 @@ def sends(path):
     found = []
     for number, line in enumerate(path.read_text().split("\n")[:-1]):
         row = json.loads(line)
-        found.append(Send(number, row["ts_ms"] / 1000, row["user"], row["text"], row["reply_id"], row["in_reply_to"]))
+        found.append(Send(number, row["ts_ms"] / 1000, row["user"], row["text"], row["reply_id"], row["in_reply_to"],
+                          lost=row.get("lost", False)))
     return found
 
 

@@ -6,10 +6,10 @@ REFUSALS = ({"n": 3, "http_status": 500, "code": 131000, "with_error_object": Fa
 
 
 def drop(nemesis):
-    count = nemesis.rng.randint(1, 3)
-    nemesis.mesh.graph_control({"accept_then_drop": count})
+    count, lost = nemesis.rng.randint(1, 3), nemesis.draw("drops", (False, True))
+    nemesis.mesh.graph_control({"accept_then_lose" if lost else "accept_then_drop": count})
     nemesis.wait(1.0)
-    return f"{count} sends shown but not answered"
+    return f"{count} sends shown but not answered" + (", their statuses lost for good" if lost else "")
 
 
 def graph(nemesis):

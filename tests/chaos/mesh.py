@@ -31,6 +31,7 @@ READY_S = 60
 NOTICE_TEXT = "sorry, this could not be answered"
 TURN_DEADLINE_S = 10  # shorter than the longest pause, so that a worker that wakes finds its turns' time used up
 ECHO_STEP_MS, ECHO_STEPS_MAX = 30, 40  # about 0.4 s an answer, a long one 1.2 s, so that a fault meets turns that run
+HISTORY_BYTES_MAX = 2 << 20  # long answers and all: what Redis lets go is to be known from the count of turns alone
 # Below the ports that the kernel gives to outgoing connections: one of those may not take the port of a process that is down.
 PORT_RANGE = (20000, 31000)
 PORT_BLOCK = 100  # a mesh of three brokers with every way proxied takes about half of it
@@ -165,7 +166,8 @@ class Mesh:
         name = f"{role}-{number}"
         common = [f"--admin-port={self.admin_port[name]}"]
         if role == "session":
-            return self.make(name, role, [*common, f"--grpc-port={self.port[name]}", f"--redis-port={self.redis_link[number]}"])
+            return self.make(name, role, [*common, f"--grpc-port={self.port[name]}", f"--redis-port={self.redis_link[number]}",
+                                          f"--history-bytes-max={HISTORY_BYTES_MAX}"])
         common += [f"--accounts={self.run_dir / 'accounts.yaml'}", f"--kafka-brokers={self.bootstrap(number)}",
                    f"--kafka-replication-factor={len(self.brokers)}"]
         if role == "gateway":

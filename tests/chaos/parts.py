@@ -35,8 +35,8 @@ class _Reply:
         return self.shown == len(self.whole)
 
     def as_send(self):
-        return dataclasses.replace(self.parts[0], text=self.text, parts=self.parts, mistakes=self.mistakes,
-                                   complete=self.complete)
+        mistakes = self.mistakes + [mistake for part in self.parts for mistake in part.mistakes]
+        return dataclasses.replace(self.parts[0], text=self.text, parts=self.parts, mistakes=mistakes, complete=self.complete)
 
 
 def assembled(sends, said):

@@ -60,6 +60,19 @@ class PartsTest(unittest.TestCase):
             self.evidence.sends[-1].line = self.parts[number].line + 1
             self.expect("duplicate")
 
+    def test_part_that_nobody_told_is_shown_again_once(self):
+        for number in range(3):
+            self.setUp()
+            for send in self.evidence.sends:
+                send.line *= 2
+            self.parts[number].lost = True
+            self.run_.show("u1", self.parts[number].text, self.parts[number].in_reply_to)
+            self.evidence.sends[-1].line = self.parts[number].line + 1
+            self.evidence.sends[-1].reply_id = self.parts[number].reply_id
+            self.expect_good()
+            self.evidence.sends.pop()
+            self.expect("doubt")
+
     def test_whole_reply_again(self):
         for part in list(self.parts):
             self.run_.show("u1", part.text, part.in_reply_to)

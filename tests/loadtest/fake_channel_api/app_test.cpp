@@ -143,6 +143,13 @@ TEST_F(AppTest, AcceptThenDropIsSeenByTheUserAndUnknownToTheSender) {
   EXPECT_NE(Ask("GET", "/sends").response.body.find("\"shown\""), std::string::npos);
 }
 
+TEST_F(AppTest, WhatIsLostIsSeenByTheUserAndSaysSo) {
+  StartApp();
+  ASSERT_EQ(Ask("POST", "/control", R"({"accept_then_lose":1})").response.status, 200);
+  EXPECT_FALSE(Post(CHANNEL_WHATSAPP, "100", "token_w-value", "16505551234", "shown").ok);
+  EXPECT_NE(Ask("GET", "/sends").response.body.find("\"lost\":true"), std::string::npos);
+}
+
 TEST_F(AppTest, DelayHoldsTheAnswerNotTheSend) {
   options_.delay_ms = 300;
   StartApp();

@@ -26,7 +26,7 @@ TEST_F(FaultsTest, NothingHappensUnasked) {
   EXPECT_EQ(Next(), Faults::Kind::kNone);
   EXPECT_EQ(faults_.ToJson(),
             R"({"delay_ms":0,"fail_next":{"n":0,"http_status":500,"code":131000,"with_error_object":true},)"
-            R"("rate_limit":0,"accept_then_drop":0})");
+            R"("rate_limit":0,"accept_then_drop":0,"accept_then_lose":0})");
 }
 
 TEST_F(FaultsTest, FailuresAreCountedDown) {
@@ -53,9 +53,10 @@ TEST_F(FaultsTest, RateIsPerAccountAndSecond) {
 }
 
 TEST_F(FaultsTest, KnobsCombineFailureBeforeDrop) {
-  ASSERT_TRUE(faults_.Apply(R"({"fail_next":{"n":1},"accept_then_drop":1})").ok());
+  ASSERT_TRUE(faults_.Apply(R"({"fail_next":{"n":1},"accept_then_drop":1,"accept_then_lose":1})").ok());
   EXPECT_EQ(Next(), Faults::Kind::kFail);
   EXPECT_EQ(Next(), Faults::Kind::kAcceptThenDrop);
+  EXPECT_EQ(Next(), Faults::Kind::kAcceptThenLose);
   EXPECT_EQ(Next(), Faults::Kind::kNone);
 }
 
