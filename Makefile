@@ -123,6 +123,11 @@ overload: binaries kafka ## goodput of a mesh at 1, 3 and 10 times what its engi
 	@python3 scripts/bench/overload.py --bin-dir=$(BUILD)/bin --run-dir=$(RUN_DIR)/overload \
 	  --kafka-libs=$(RUN_DIR)/kafka/libs $(OVERLOAD_FLAGS)
 
+.PHONY: outage
+outage: binaries kafka ## recovery from 60 s without a broker beside the drain time (3 min; docs/reliability.md)
+	@python3 scripts/bench/outage.py --bin-dir=$(BUILD)/bin --run-dir=$(RUN_DIR)/outage \
+	  --kafka-libs=$(RUN_DIR)/kafka/libs $(OUTAGE_FLAGS)
+
 .PHONY: docs
 docs: build ## write docs/CONFIGURATION.md anew from the option tables
 	@$(BUILD)/bin/config_doc >docs/CONFIGURATION.md

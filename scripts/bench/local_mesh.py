@@ -109,19 +109,27 @@ class Users:
 
     def say(self, user, text):
         self.messages += 1
-        message = {"from": user, "id": f"wamid.{self.name}{self.messages}", "timestamp": str(int(time.time())), "type": "text",
-                   "text": {"body": text}}
+        status = self.post(user, text, f"wamid.{self.name}{self.messages}")
+        if status != 200:
+            raise SystemExit(f"the gateway answered {status} to message {self.messages}")
+
+    def post(self, user, text, message_id):
+        """The gateway's status; OSError or HTTPException where it gives none, after which the connection is a new one."""
+        message = {"from": user, "id": message_id, "timestamp": str(int(time.time())), "type": "text", "text": {"body": text}}
         value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": accounts.ACCOUNTS["whatsapp"]},
                  "contacts": [{"profile": {"name": "Bench"}, "wa_id": user}], "messages": [message]}
         body = json.dumps({"object": "whatsapp_business_account",
                            "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]}).encode()
         signature = "sha256=" + hmac.new(self.secret, body, hashlib.sha256).hexdigest()
-        self.connection.request("POST", "/webhooks/whatsapp", body,
-                                {"X-Hub-Signature-256": signature, "Content-Type": "application/json"})
-        answer = self.connection.getresponse()
-        answer.read()
-        if answer.status != 200:
-            raise SystemExit(f"the gateway answered {answer.status} to message {self.messages}")
+        try:
+            self.connection.request("POST", "/webhooks/whatsapp", body,
+                                    {"X-Hub-Signature-256": signature, "Content-Type": "application/json"})
+            answer = self.connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException):
+            self.connection.close()
+            raise
+        return answer.status
 
     def new_replies(self):
         """What users saw since the last call: lines of the sends file, parsed."""

@@ -8,6 +8,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts/bench"))
 sys.dont_write_bytecode = True
+import outage  # noqa: E402
 import overload  # noqa: E402
 import peers  # noqa: E402
 import reach  # noqa: E402
@@ -34,6 +35,23 @@ class Report(unittest.TestCase):
 
     def test_where_names_cores_commit_and_date(self):
         self.assertRegex(report.where(), r"^\d+ cores of .*; commit \w+\+?, \d{4}-\d\d-\d\d\.$")
+
+
+class Outage(unittest.TestCase):
+    FIGURES = {"rate": 8.0, "messages": 240, "none": 0, "several": 0, "drain_s": 30.0, "first_ack_s": 0.2, "last_ack_s": 1.0,
+               "first_reply_s": 2.0, "recovery_s": 45.0}
+
+    def test_rate_leaves_out_both_ends(self):
+        steady = [number / 4 for number in range(100)]
+        self.assertAlmostEqual(outage.rate_of(steady), 4.0)
+        self.assertAlmostEqual(outage.rate_of([-50.0] + steady[1:-1] + [500.0]), 4.0)
+
+    def test_recovery_of_half_as_much_again_is_the_most(self):
+        lines, good = outage.report(self.FIGURES)
+        self.assertTrue(good)
+        self.assertIn("recovery 45.0 s, drain time 30.0 s, ratio 1.50", lines[-1])
+        for worse in ({"recovery_s": 45.2}, {"none": 1}, {"several": 1}):
+            self.assertFalse(outage.report({**self.FIGURES, **worse})[1], worse)
 
 
 class Overload(unittest.TestCase):
