@@ -71,6 +71,7 @@ absl::Status App::Init(const Options& options, telemetry::Registry& registry) {
   auto server = http::Server::Create(ServerOptionsOf(options), kService, registry);
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
+  log_watch_ = std::make_unique<LogWatch>(&base::Clock::Real());
   topic_check_ = std::make_unique<TopicCheck>(
       [bus = options.bus] { return bus::EnsureTopics(bus, base::Clock::Real().Now() + kTopicCheckPatience).status(); },
       kTopicRetryInitial, kTopicRetryMax);
@@ -86,6 +87,7 @@ void App::AddChannel(mesh::bus::v1::Channel channel, const Options& options) {
                                   .producer = producer_.get(),
                                   .topics = RecordTopics(options.bus),
                                   .may_produce = [check = topic_check_.get()] { return check->status(); },
+                                  .log_watch = log_watch_.get(),
                                   .metrics = &metrics_->For(channel),
                                   .clock = &base::Clock::Real()}));
   WebhookHandler* const handler = handlers_.back().get();
@@ -119,21 +121,19 @@ void App::AddPages() {
                 .path = "/healthz",
                 .route = "healthz",
                 .handler = Page([this] { return alive() ? Text(200, "alive") : Text(503, "an io thread is stuck"); })});
-  server_->Add(
-      {.method = "GET", .path = "/readyz", .route = "readyz", .handler = Page([this] {
-                                                                const absl::Status status = ready();
-                                                                return status.ok()
-                                                                           ? Text(200, "ready")
-                                                                           : Text(503, std::string(status.message()));
-                                                              })});
+  server_->Add({.method = "GET", .path = "/readyz", .route = "readyz", .handler = Page([this] {
+                                                                         const app::Readiness readiness = ready();
+                                                                         return Text(readiness.takes_work() ? 200 : 503,
+                                                                                     readiness.ToText());
+                                                                       })});
 }
 
 absl::Status App::Start() { return server_->Start(); }
 
-absl::Status App::ready() const {
-  if (draining_) return absl::UnavailableError("draining");
+app::Readiness App::ready() const {
+  if (draining_) return app::Readiness::NotReady("draining");
   if (absl::Status status = topic_check_->status(); !status.ok()) return status;
-  return producer_->broker_status();
+  return log_watch_->Judge(producer_->broker_status());
 }
 
 void App::Drain(base::MonotonicTime deadline) {

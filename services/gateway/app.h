@@ -9,11 +9,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "libs/account/account_book.h"
+#include "libs/app/readiness.h"
 #include "libs/base/clock.h"
 #include "libs/bus/producer.h"
 #include "libs/http/server.h"
 #include "libs/telemetry/metrics.h"
 #include "services/gateway/config.h"
+#include "services/gateway/log_watch.h"
 #include "services/gateway/metrics.h"
 #include "services/gateway/topic_check.h"
 #include "services/gateway/webhook_handler.h"
@@ -37,7 +39,7 @@ class App {
   std::uint16_t port() const { return server_->port(); }
 
   bool alive() const { return server_->alive(); }
-  absl::Status ready() const;
+  app::Readiness ready() const;
 
   // Takes no more webhooks, answers those in hand, flushes the producer.
   void Drain(base::MonotonicTime deadline);
@@ -51,6 +53,7 @@ class App {
   std::unique_ptr<Metrics> metrics_;
   std::shared_ptr<account::AccountFile> accounts_;  // shared with the registry's refresh, which outlives this
   std::unique_ptr<TopicCheck> topic_check_;
+  std::unique_ptr<LogWatch> log_watch_;
   std::vector<mesh::bus::v1::Channel> channels_;
   std::vector<std::unique_ptr<WebhookHandler>> handlers_;
   std::unique_ptr<bus::Producer> producer_;  // before the handlers in time of death: its callbacks count in them

@@ -172,6 +172,7 @@ void WebhookHandler::Produce(std::vector<bus::OutgoingRecord> records, const Acc
   auto tally = std::make_shared<DeliveryTally>(count, [this, started, count, trace = acceptance.trace,
                                                        respond = std::move(respond)](const absl::Status& status) {
     environment_.metrics->ObserveAck(base::ToSeconds(environment_.clock->Now() - started));
+    environment_.log_watch->NoteWebhook(status);
     if (!status.ok()) {
       telemetry::Log(telemetry::LogLevel::kWarning, "webhook_not_persisted", trace,
                      {{"channel", identity::ChannelName(environment_.codec->channel())},

@@ -14,6 +14,7 @@
 #include "libs/channel/codec.h"
 #include "libs/http/server.h"
 #include "services/gateway/event_records.h"
+#include "services/gateway/log_watch.h"
 #include "services/gateway/metrics.h"
 #include "services/gateway/signing_keys.h"
 
@@ -38,6 +39,7 @@ class WebhookHandler {
     RecordTopics topics;
     // Not OK: records must not be written yet (topics not checked); answered 503.
     std::function<absl::Status()> may_produce;
+    LogWatch* log_watch = nullptr;
     const ChannelMetrics* metrics = nullptr;
     const base::Clock* clock = nullptr;
   };

@@ -58,6 +58,7 @@ class WebhookHandlerTest : public ::testing::Test {
         .producer = &producer_,
         .topics = RecordTopics(bus::BusOptions{}),
         .may_produce = [this] { return topics_ready_ ? absl::OkStatus() : absl::UnavailableError("no"); },
+        .log_watch = &log_watch_,
         .metrics = &metrics_.For(CHANNEL_WHATSAPP),
         .clock = &base::Clock::Real()});
     auto server = http::Server::Create({}, "gateway", registry_);
@@ -129,6 +130,7 @@ class WebhookHandlerTest : public ::testing::Test {
   Metrics metrics_;
   std::atomic<std::shared_ptr<const account::AccountBook>> book_;
   std::atomic<bool> topics_ready_{true};
+  LogWatch log_watch_{&base::Clock::Real()};
   std::unique_ptr<WebhookHandler> handler_;
   fakes::FakeProducer producer_;
   std::unique_ptr<http::Server> server_;
