@@ -152,15 +152,18 @@ class _Index:
                 self.dead.setdefault(self.message_of_turn[letter.turn_id].message_id, []).append(letter)
         # Turn ids as field 1 of a message: field 2 of a PolicyDrop is the turn that is answered in its place.
         self.dropped = {found for record in evidence.audit for found in re.findall(rb"(?s)(?=\x0a\x20(.{32}))", record)}
+        self.parrots = set()  # messages to which a real model said what it had read of notices
         self.said, texts = {}, {}  # (user, text) -> messages of the turns whose first record it is
         for turn_id, record in self.first_records(evidence).items():
             if turn_id in self.message_of_turn:
                 user = self.message_of_turn[turn_id].user
                 self.said.setdefault((user, self.words(record.text)), []).append(self.message_of_turn[turn_id])
                 texts.setdefault(user, set()).add(record.text)
+                if record.kind == "answer" and record.text == notice_text:
+                    self.parrots.add(self.message_of_turn[turn_id].message_id)
         self.answers, self.notices, self.strangers = {}, {}, []
         for send in parts.assembled(doubts.settled(evidence.sends, evidence.reconcile_s), texts):
-            is_notice = send.text == notice_text
+            is_notice = send.text == notice_text and not self._parroted(send)
             message = self._noticed(send) if is_notice else self._answered(send)
             if message is None or message.user != send.user or send.in_reply_to not in ("", message.message_id):
                 self.strangers.append(send)
@@ -173,9 +176,10 @@ class _Index:
     def _answered(self, send):
         """The last of the messages that the answer names. Those before it are of the same user, and had no answer yet. An answer
         that was under way at its deadline ends with what there is: it is known by the log."""
+        logged = self._logged(send) if self.real_engine else None
+        if logged is not None:
+            return logged
         lines = lines_of(send.text)
-        if self.real_engine and not lines:
-            return self._logged(send)
         messages = [self.message_of_text.get(line) for line in lines]
         if lines and messages[-1] is None:
             cut = self._logged(send)
@@ -189,8 +193,12 @@ class _Index:
         """What the send's own ids name; where it has none, the user's first message of which the log has these words and of which
         they were not seen yet."""
         said = self.said.get((send.user, self.words(send.text)), [])
-        unseen = [message for message in said if message.message_id not in self.answers]
+        unseen = [message for message in said if not self.seen(message.message_id)]
         return self.by_id.get(send.in_reply_to) or self.message_of_reply.get(send.reply_id) or next(iter(unseen or said), None)
+
+    def _parroted(self, send):
+        message = self._logged(send) if self.parrots else None
+        return message is not None and message.message_id in self.parrots
 
     def texts_of(self, user):
         return (text for text, message in self.message_of_text.items() if message.user == user)

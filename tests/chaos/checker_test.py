@@ -228,6 +228,22 @@ class CheckerTest(unittest.TestCase):
         self.real_words("m2.3", "**Hello**\n\n- you").text = "*Hello*\n\u2022 you"
         self.expect_good()
 
+    def test_a_real_model_may_say_what_others_say(self):
+        self.evidence.real_engine = True
+        self.real_words("m0.4", NOTICE, reply_to="m0.4")
+        self.real_words("m1.4", NOTICE)
+        self.real_words("m2.4", "echo: text of m2.1", reply_to="m2.4")
+        self.expect_good()
+        self.run_.give_up("m3.2", partition=1)
+        self.run_.die("m3.2")
+        first, _ = self.real_words("m3.3", NOTICE), self.real_words("m3.4", NOTICE)
+        self.run_.show("u3", NOTICE, "")  # before both, and a notice
+        self.evidence.sends[-1].reply_id, self.evidence.sends[-1].line = "", first.line - 0.5
+        self.evidence.replies.sort(key=lambda record: record.turn_id)
+        for offset, record in enumerate(self.evidence.replies):
+            record.offset = offset
+        self.expect_good()
+
     def test_words_of_a_real_model_that_the_log_does_not_have_are_found(self):
         self.evidence.real_engine = True
         self.real_words("m0.4", "I am fine.", reply_to="m0.4").text = "Who are you?"
