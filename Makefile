@@ -154,7 +154,7 @@ chaos: binaries kafka $(CHAOS_LIBS)/.complete $(if $(ENGINE_SHARE),model) ## bre
 
 # One cycle of each kind is what chaos.py does by default.
 .PHONY: chaos-short
-chaos-short: binaries kafka $(CHAOS_LIBS)/.complete ## every kind of fault once, seed 1 (about 4 minutes)
+chaos-short: binaries kafka $(CHAOS_LIBS)/.complete ## every kind of fault once, seed 1 (4 to 5 minutes)
 	@$(CHAOS) --seed=1 --outage-s=20 $(CHAOS_FLAGS)
 
 SOURCES = $(shell git ls-files '*.cpp' '*.cu' '*.cuh' '*.h')
