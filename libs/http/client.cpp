@@ -12,7 +12,7 @@
 #include "libs/http/internal/exchange.h"
 #include "libs/http/internal/host_pool.h"
 #include "libs/http/internal/io_thread.h"
-#include "libs/http/internal/url.h"
+#include "libs/http/url.h"
 
 namespace http {
 namespace {
@@ -45,13 +45,13 @@ class PooledClient final : public Client {
 
   void Send(ClientRequest request, std::function<void(ClientResult)> on_done) override {
     absl::Status refused = internal::CheckRequest(request);
-    absl::StatusOr<internal::Url> url = internal::ParseUrl(request.url);
+    absl::StatusOr<Url> url = ParseUrl(request.url);
     if (refused.ok()) refused = url.status();
     if (refused.ok() && metrics_->outstanding >= options_.requests_queued_max) {
       refused =
           absl::UnavailableError("too many requests wait for their answers; raise requests_queued_max or send less");
     }
-    internal::Url to = refused.ok() ? *std::move(url) : internal::Url{};
+    Url to = refused.ok() ? *std::move(url) : Url{};
     ClientThread& thread = *threads_[std::hash<std::string>{}(to.PoolKey()) % threads_.size()];
     auto exchange =
         std::make_shared<internal::Exchange>(std::move(request), std::move(to), std::move(on_done), metrics_);
@@ -62,7 +62,7 @@ class PooledClient final : public Client {
   }
 
  private:
-  internal::HostPool& PoolFor(ClientThread& thread, const internal::Url& url) {
+  internal::HostPool& PoolFor(ClientThread& thread, const Url& url) {
     const std::string key = url.PoolKey();
     const auto found = thread.pools.find(key);
     if (found != thread.pools.end()) return *found->second;

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "libs/base/clock.h"
+#include "libs/http/ip_address.h"
 #include "libs/http/message.h"
 #include "libs/telemetry/metrics.h"
 
@@ -22,6 +23,10 @@ struct ClientOptions {
   base::Duration connect_timeout = std::chrono::seconds(5);  // resolve, connect and TLS together
   base::Duration keep_alive_idle_timeout = std::chrono::seconds(30);
   std::string ca_file = {};  // PEM; empty: the system's
+  // Asked on the io thread for each address of a host, numeric hosts too; only those it accepts are connected to, as
+  // they were resolved: a name that resolves to something else a moment later gains nothing. Empty: all. Must not
+  // block.
+  std::function<bool(const IpAddress&)> may_connect = nullptr;
 };
 
 struct ClientRequest {
@@ -30,6 +35,7 @@ struct ClientRequest {
   HeaderList headers =
       {};  // Host, Content-Length, Transfer-Encoding and Connection are the client's own: InvalidArgument
   std::string body = {};
+  std::int64_t response_bytes_max = -1;  // of this body; negative: the client's
   base::MonotonicTime deadline = {};  // of everything: waiting for a connection, connecting, sending, the whole answer
   // Asked on the io thread right before the first byte is written; false gives up with Aborted (certainly not sent).
   // For lease checks. Must not block. Asked again when a stale connection is replaced.
@@ -44,7 +50,7 @@ struct ClientFailure {
   // Unavailable: cannot connect, the connection broke, the answer is no HTTP, too many requests wait, shutting down.
   // DeadlineExceeded. Aborted: may_send said no. InvalidArgument: the request cannot be sent as it is.
   // OutOfRange: the answer is larger than response_bytes_max. FailedPrecondition: the peer's certificate is not
-  // accepted.
+  // accepted. PermissionDenied: may_connect accepts none of the host's addresses.
   absl::Status status = absl::OkStatus();
   // kNotSent: resolve, connect or TLS failed, or the request's first write failed without a byte accepted.
   SendCertainty certainty = SendCertainty::kNotSent;

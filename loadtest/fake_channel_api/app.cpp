@@ -80,9 +80,14 @@ void App::AddRoutes() {
   server_->Add({"POST", "/v*", "messages", 0, [this](const http::Request& request, http::Responder respond) {
                   OnSend(request, std::move(respond));
                 }});
-  server_->Add({"GET", "/v*", "account", 0, [this](const http::Request& request, const http::Responder& respond) {
-                  respond(OnGetAccount(request));
+  server_->Add({"GET", "/v*", "object", 0, [this](const http::Request& request, const http::Responder& respond) {
+                  respond(OnGetObject(request));
                 }});
+  for (const char* path : {"/lookaside/*", "/cdn/*"}) {
+    server_->Add({"GET", path, "file", 0, [this](const http::Request& request, http::Responder respond) {
+                    OnFile(request, std::move(respond));
+                  }});
+  }
   server_->Add({"GET", "/sends", "sends", 0, [this](const http::Request& request, const http::Responder& respond) {
                   respond(OnGetSends(request));
                 }});
@@ -122,11 +127,14 @@ void App::OnSend(const http::Request& request, http::Responder respond) {
   send.account = account.account_id;
   send.traceparent = std::string(request.Header("traceparent"));
   const Faults::Fault fault = faults_.Next(account.account_id);
-  http::Response response = OnValidSend(std::move(send), account, fault);
-  if (fault.delay_ms == 0) return respond(std::move(response));
+  AnswerLater(OnValidSend(std::move(send), account, fault), fault.delay_ms, std::move(respond));
+}
+
+void App::AnswerLater(http::Response response, std::int64_t delay_ms, http::Responder respond) {
+  if (delay_ms == 0) return respond(std::move(response));
   // A copyable holder: std::function wants one, and the timer may be dropped at the end.
   auto held = std::make_shared<http::Response>(std::move(response));
-  loop_->PostAfter(std::chrono::milliseconds(fault.delay_ms),
+  loop_->PostAfter(std::chrono::milliseconds(delay_ms),
                    [respond = std::move(respond), held] { respond(std::move(*held)); });
 }
 
@@ -154,6 +162,17 @@ http::Response App::OnValidSend(Send send, const account::Account& account, cons
   http::Response response = Json(AcceptedAnswer(send));
   response.hang_up = fault.kind == Faults::Kind::kAcceptThenDrop || send.lost;
   return response;
+}
+
+void App::OnFile(const http::Request& request, http::Responder respond) {
+  std::int64_t delay_ms = 0;
+  http::Response response = media_.File(request, *accounts_->current(), &delay_ms);
+  AnswerLater(std::move(response), delay_ms, std::move(respond));
+}
+
+http::Response App::OnGetObject(const http::Request& request) {
+  const std::string_view id = std::string_view(request.path).substr(request.path.rfind('/') + 1);
+  return Media::IsMediaId(id) ? media_.Describe(request, *accounts_->current()) : OnGetAccount(request);
 }
 
 // What an account tells about itself and its webhooks: enough for `meshctl account check`. A WhatsApp number stands for

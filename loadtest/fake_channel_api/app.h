@@ -12,6 +12,7 @@
 #include "libs/telemetry/metrics.h"
 #include "loadtest/fake_channel_api/faults.h"
 #include "loadtest/fake_channel_api/feedback.h"
+#include "loadtest/fake_channel_api/media.h"
 #include "loadtest/fake_channel_api/options.h"
 #include "loadtest/fake_channel_api/send_log.h"
 
@@ -33,9 +34,10 @@ class App {
 
   void AddRoutes();
   void OnSend(const http::Request& request, http::Responder respond);
-  // Counts and answers, `delay_ms` later.
-  void Answer(http::Response response, std::int64_t delay_ms, const http::Responder& respond);
+  void AnswerLater(http::Response response, std::int64_t delay_ms, http::Responder respond);
+  void OnFile(const http::Request& request, http::Responder respond);
   http::Response OnValidSend(Send send, const account::Account& account, const Faults::Fault& fault);
+  http::Response OnGetObject(const http::Request& request);
   http::Response OnGetAccount(const http::Request& request) const;
   http::Response OnGetSends(const http::Request& request) const;
   http::Response OnControl(const http::Request& request);
@@ -44,6 +46,7 @@ class App {
   const std::string id_prefix_;  // random a process, so that message ids never repeat
   std::atomic<std::uint64_t> next_id_{1};
   Faults faults_;
+  Media media_;
   const telemetry::Counter accepted_total_;
   const telemetry::Counter refused_total_;
   std::unique_ptr<SendLog> sends_;

@@ -1,5 +1,6 @@
 #include "loadtest/fake_channel_api/target.h"
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -36,7 +37,26 @@ GraphError UnknownObject(std::string_view id) {
               "' does not exist, cannot be loaded due to missing permissions, or does not support this operation.")};
 }
 
+bool IsTokenOf(std::string_view token, const account::Account& account) {
+  // Reveal: what Meta's side knows
+  return !token.empty() && !account.access_token.empty() &&
+         crypto::ConstantTimeEquals(token, account.access_token.Reveal());
+}
+
 }  // namespace
+
+bool HasToken(const http::Request& request, const account::AccountBook& accounts) {
+  const std::string_view token = BearerToken(request);
+  return std::ranges::any_of(accounts.accounts(),
+                             [token](const account::Account& account) { return IsTokenOf(token, account); });
+}
+
+GraphError NoToken(std::string_view token) {
+  return {.http_status = 401,
+          .code = 190,
+          .message = token.empty() ? "An access token is required to request this resource."
+                                   : "Invalid OAuth access token - Cannot parse access token"};
+}
 
 std::variant<const account::Account*, GraphError> FindTarget(const http::Request& request, std::string_view edge,
                                                              const account::AccountBook& accounts) {
@@ -46,17 +66,11 @@ std::variant<const account::Account*, GraphError> FindTarget(const http::Request
   const account::Account* by_token = nullptr;
   const account::Account* target = nullptr;
   for (const account::Account& account : accounts.accounts()) {
-    if (token.empty() || account.access_token.empty()) continue;
-    if (!crypto::ConstantTimeEquals(token, account.access_token.Reveal())) continue;  // Reveal: what Meta's side knows
+    if (!IsTokenOf(token, account)) continue;
     if (by_token == nullptr) by_token = &account;
     if (account.account_id == *id && target == nullptr) target = &account;
   }
-  if (by_token == nullptr) {
-    return GraphError{.http_status = 401,
-                      .code = 190,
-                      .message = token.empty() ? "An access token is required to request this resource."
-                                               : "Invalid OAuth access token - Cannot parse access token"};
-  }
+  if (by_token == nullptr) return NoToken(token);
   if (*id == "me" && by_token->channel != mesh::bus::v1::CHANNEL_WHATSAPP) target = by_token;
   if (target == nullptr) return UnknownObject(*id);
   return target;

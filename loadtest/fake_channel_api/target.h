@@ -16,4 +16,8 @@ namespace fake_channel_api {
 std::variant<const account::Account*, GraphError> FindTarget(const http::Request& request, std::string_view edge,
                                                              const account::AccountBook& accounts);
 
+// Whether a request has the token of any account, and what it is told when not.
+bool HasToken(const http::Request& request, const account::AccountBook& accounts);
+GraphError NoToken(std::string_view token = "");
+
 }  // namespace fake_channel_api

@@ -88,7 +88,8 @@ class Mesh:
                                              f"--status-webhooks={self.url('gateway')}"],
                         self.run_dir / "logs/fake_channel_api.log")
         session = self.service("session", f"--grpc-port={self.port['session']}", f"--redis-port={self.port['redis']}")
-        worker = self.service("worker", *common, *bus, *session_target, *self.engine_flags(), *self.options.worker_flag)
+        worker = self.service("worker", *common, *bus, *session_target, *self.engine_flags(),
+                              f"--media-store={self.run_dir / 'media'}", *self.options.worker_flag)
         sender = self.service("sender", *common, *bus, *session_target)
         exporter = self.service("exporter", *bus, f"--redis-port={self.port['redis']}")
         gateway = self.service("gateway", f"--port={self.port['gateway']}", *common, *bus)

@@ -65,6 +65,7 @@ absl::Status App::Start() {
   solo_queue_ = std::make_unique<SoloQueue>(loop_.get());
   child_engine_ = std::make_unique<ChildEngine>(ChildOptions{.arguments = options_.arguments});
   reply_log_ = std::make_unique<KafkaReplyLog>(options_.bus);
+  if (absl::Status status = StartMedia(); !status.ok()) return status;
   const TurnContext context{.loop = loop_.get(),
                             .producer = producer_.get(),
                             .session = session_.get(),
@@ -73,6 +74,8 @@ absl::Status App::Start() {
                             .solo_queue = solo_queue_.get(),
                             .solo_engine = child_engine_.get(),
                             .reply_log = reply_log_.get(),
+                            .media = media_.get(),
+                            .media_wait = std::chrono::milliseconds(options_.media_wait_ms),
                             .accounts = accounts_.get(),
                             .metrics = &metrics_,
                             .clock = &base::Clock::Real(),
@@ -108,6 +111,17 @@ absl::Status App::CheckModelFile() const {
   return absl::DataLossError(absl::StrCat(options_.engine.model_path,
                                           " is not the file that --model-sha256 names: its SHA-256 is ", found,
                                           ". Fetch it again (make model), or correct the option"));
+}
+
+absl::Status App::StartMedia() {
+  if (options_.media_store.folder.empty()) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<media::FolderStore>> store = media::FolderStore::Open(MediaStoreOptionsOf(options_));
+  if (!store.ok()) return store.status();
+  absl::StatusOr<std::unique_ptr<media::Fetcher>> fetcher =
+      media::Fetcher::Create(options_.media, *std::move(store), kService, runner_.metrics());
+  if (!fetcher.ok()) return fetcher.status();
+  media_ = *std::move(fetcher);
+  return absl::OkStatus();
 }
 
 void App::JoinGroupWhenPossible() {
@@ -171,6 +185,7 @@ void App::Drain() {
   runner_.WaitsFor("the engine and its children");
   std::lock_guard lock(parts_mutex_);
   started_ = false;
+  media_.reset();
   child_engine_.reset();  // their last callbacks post to the loop, which is still there
   reply_log_.reset();
   engine_.reset();

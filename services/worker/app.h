@@ -12,6 +12,7 @@
 #include "libs/bus/consumer.h"
 #include "libs/bus/producer.h"
 #include "libs/engine/engine.h"
+#include "libs/media/fetcher.h"
 #include "libs/session/client.h"
 #include "services/worker/attempt_journal.h"
 #include "services/worker/child_engine.h"
@@ -43,6 +44,7 @@ class App {
  private:
   absl::Status CheckAccounts() const;
   absl::Status CheckModelFile() const;
+  absl::Status StartMedia();
   void JoinGroupWhenPossible();
   void RegisterGauges();
 
@@ -60,6 +62,7 @@ class App {
   std::unique_ptr<SoloQueue> solo_queue_;
   std::unique_ptr<ChildEngine> child_engine_;
   std::unique_ptr<KafkaReplyLog> reply_log_;
+  std::unique_ptr<media::Fetcher> media_;  // unset without --media-store
   std::unique_ptr<TurnIntake> intake_;
   std::unique_ptr<bus::Consumer> consumer_;  // written by the joiner thread before joined_ is set
   std::atomic<bool> joined_{false};

@@ -99,6 +99,37 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
              .max = 100000});
 }
 
+void RegisterMediaOptions(config::OptionTable& table, Options* options) {
+  table.Add(
+      "media-store", &options->media_store.folder,
+      {.doc =
+           "Folder where the files that users send are kept, by tenant and SHA-256; made when it is missing. Workers "
+           "may share it. Empty: nothing is fetched, and the model is told what kind of file came.",
+       .unit = "folder"});
+  table.Add("media-store-bytes-max", &options->media_store.bytes_max,
+            {.doc = "All files in it together; beyond that the oldest go.",
+             .unit = "bytes",
+             .min = 1 << 20,
+             .max = static_cast<double>(std::int64_t{1} << 40)});
+  table.Add("media-keep-hours", &options->media_keep_hours,
+            {.doc = "Files go this long after they came.", .unit = "hours", .min = 1, .max = 24 * 365});
+  table.Add("media-bytes-max", &options->media.bytes_max,
+            {.doc = "Of one file, within what its channel allows. media-fetches-max times as much memory may be taken, "
+                    "and twice that for files that do not say their size.",
+             .unit = "bytes",
+             .min = 1024,
+             .max = 100 << 20});
+  table.Add("media-fetches-max", &options->media.fetches_max,
+            {.doc = "Files fetched at once; 256 more may wait.", .unit = "files", .min = 1, .max = 256});
+  table.Add(
+      "media-wait-ms", &options->media_wait_ms,
+      {.doc = "How long a turn waits for its files, and half of its account's turn_deadline_s at most; then it is "
+              "answered without them, and the model is told so.",
+       .unit = "ms",
+       .min = 0,
+       .max = 60000});
+}
+
 }  // namespace
 
 void RegisterOptions(config::OptionTable& table, Options* options) {
@@ -117,11 +148,12 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
               "restart then moves no partition. Empty: dynamic membership."});
   table.Add(
       "session-timeout-ms", &options->session_timeout_ms,
-      {.doc = "How long the group waits for a sign of life before it gives the partitions of a member to others: a "
-              "process that is killed has its turns answered by another this much later. Shorter moves partitions at "
-              "each pause of network or machine, and below the broker's own broker.session.timeout.ms plus 4 s whenever "
-              "the group's coordinator dies. The broker must allow it (group.min.session.timeout.ms, 6000 by default); "
-              "groups of KIP-848 follow the broker's own setting.",
+      {.doc =
+           "How long the group waits for a sign of life before it gives the partitions of a member to others: a "
+           "process that is killed has its turns answered by another this much later. Shorter moves partitions at "
+           "each pause of network or machine, and below the broker's own broker.session.timeout.ms plus 4 s whenever "
+           "the group's coordinator dies. The broker must allow it (group.min.session.timeout.ms, 6000 by default); "
+           "groups of KIP-848 follow the broker's own setting.",
        .unit = "ms",
        .min = 1000,
        .max = 300000});
@@ -130,6 +162,7 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
              .unit = "records",
              .min = 64,
              .max = 18000});
+  RegisterMediaOptions(table, options);
   table.AddExample("worker --model=SmolLM2-135M-Instruct.Q4_1.gguf --threads=2", "answers with a real model");
   table.AddExample("worker --model=llama-2-7b-chat.Q4_K_M.gguf --device=cuda", "answers on a card");
   table.AddExample("worker --engine=echo", "answers with the input, for load and fault tests");
@@ -141,6 +174,12 @@ engine::EngineOptions EngineOptionsOf(const Options& options) {
   engine.echo_step_time = std::chrono::milliseconds(options.echo_step_ms);
   engine.echo_steps_max = options.echo_steps_max;
   return engine;
+}
+
+media::FolderStoreOptions MediaStoreOptionsOf(const Options& options) {
+  media::FolderStoreOptions store = options.media_store;
+  store.keep = std::chrono::hours(options.media_keep_hours);
+  return store;
 }
 
 }  // namespace worker

@@ -8,6 +8,8 @@
 #include "libs/bus/options.h"
 #include "libs/config/option_table.h"
 #include "libs/engine/make_engine.h"
+#include "libs/media/fetcher.h"
+#include "libs/media/folder_store.h"
 
 namespace worker {
 
@@ -26,10 +28,15 @@ struct Options {
   std::string static_member_id;
   std::int32_t session_timeout_ms = 10000;
   std::int32_t window_records_max = 4096;
+  media::FetcherOptions media;
+  media::FolderStoreOptions media_store{.folder = "media"};
+  std::int32_t media_keep_hours = 24;
+  std::int32_t media_wait_ms = 10000;
   std::vector<std::string> arguments;  // as given to main, for the sacrificial child; no option
 };
 
 void RegisterOptions(config::OptionTable& table, Options* options);
 engine::EngineOptions EngineOptionsOf(const Options& options);
+media::FolderStoreOptions MediaStoreOptionsOf(const Options& options);
 
 }  // namespace worker

@@ -86,6 +86,7 @@ void TurnRun::Abandon() {
 void TurnRun::Stop() {
   if (generating_) context_.engine->Cancel(sequence_);
   if (alone_) context_.solo_engine->Stop();
+  if (media_ != nullptr) context_.loop->Post([media = media_] { media->GoOn(); });
 }
 
 void TurnRun::Drop(DropOrder order) {
@@ -219,7 +220,7 @@ void TurnRun::OnBegunNoted(bool durable) {
   if (LeavesNoRoomForAnswer(*account_, turn_, *context_.engine)) {
     return GiveUp(bus::DeadLetterReason::kPromptTooLong, "the message leaves no room for an answer in the context");
   }
-  place_ != nullptr ? GenerateAlone() : Generate();
+  LoadMedia();
 }
 
 void TurnRun::AnswerWith(const std::string& text) {
@@ -395,7 +396,9 @@ void TurnRun::Finish(std::string_view outcome, bool completed) {
 }
 
 engine::GenerationRequest TurnRun::BuildRequest() const {
-  engine::GenerationRequest request = BuildGenerationRequest(*account_, turn_, loaded_);
+  Turn said = turn_;
+  if (media_sentences_) said.set_text(WithMedia(turn_, *media_sentences_));
+  engine::GenerationRequest request = BuildGenerationRequest(*account_, said, loaded_);
   request.tokens_max = AnswerTokensMax(*account_, *context_.engine);
   request.deadline = Deadline();
   return request;

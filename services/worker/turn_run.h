@@ -18,6 +18,7 @@
 #include "libs/bus/producer.h"
 #include "libs/engine/engine.h"
 #include "libs/identity/identity.h"
+#include "libs/media/fetcher.h"
 #include "libs/session/client.h"
 #include "libs/telemetry/trace.h"
 #include "proto/bus/v1/bus.pb.h"
@@ -30,6 +31,7 @@
 #include "services/worker/solo_engine.h"
 #include "services/worker/solo_queue.h"
 #include "services/worker/turn_lanes.h"
+#include "services/worker/turn_media.h"
 
 namespace worker {
 
@@ -43,6 +45,8 @@ struct TurnContext {
   SoloQueue* solo_queue = nullptr;    // of the suspects, for solo_engine
   SoloEngine* solo_engine = nullptr;  // used by who holds the queue's place
   ReplyLog* reply_log = nullptr;
+  media::Fetcher* media = nullptr;  // nullptr: attachments are not fetched
+  base::Duration media_wait = std::chrono::seconds(10);
   const account::AccountFile* accounts = nullptr;
   const Metrics* metrics = nullptr;
   const base::Clock* clock = nullptr;
@@ -63,7 +67,7 @@ struct DropOrder {
 
 // One turn from the log to its reply in the log, steps 4 to 7 of design.md's "Life of a turn":
 //
-//   decode -> context (session) -> begun (journal) -> generate (engine) -> reply (log) -> project (session) -> done
+//   decode -> context (session) -> begun (journal) -> media -> generate (engine) -> reply (log) -> project -> done
 //                          |                             \-> given up (journal) -> notice (log) -> dead letter (log) ->
 //                          |                                 project -> done
 //                          \-> dropped: supersede (log) -> audit (log) -> project -> done
@@ -104,7 +108,8 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   // The partition is gone: stop the sequence if one runs and end without writing anything more.
   void Abandon();
 
-  bool submitted() const { return attempts_ > 0; }  // has reached an engine, or never will this one; loop thread
+  // Has reached an engine, never will this one, or waits for its media, however long, before it does. Loop thread.
+  bool submitted() const { return attempts_ > 0 || media_ != nullptr; }
 
   TurnRun(const TurnContext& context, std::shared_ptr<TurnTask> task, std::function<void(bool completed)> on_done);
 
@@ -118,6 +123,10 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   void AwaitPlace();
   void NoteBegun();
   void OnBegunNoted(bool durable);
+  // turn_run_media.cpp: what came along with the text.
+  void LoadMedia();
+  void OnMedia(std::string sentences);
+
   void AnswerWith(const std::string& text);
   void TellBusy();
   void Generate();
@@ -167,6 +176,8 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   std::shared_ptr<const account::AccountBook> book_;  // keeps account_ alive across a reload
   const account::Account* account_ = nullptr;
   mesh::session::v1::LoadContextResponse loaded_;
+  std::shared_ptr<TurnMedia> media_;            // while it is waited for
+  std::optional<std::string> media_sentences_;  // what the model is told of it
   // When the context was there: the turn deadline counts from then, less what the turn waited for a full engine, so
   // that waiting for session never uses it up.
   base::MonotonicTime answering_since_{};

@@ -1,11 +1,14 @@
 #include "libs/channel/whatsapp/message_content.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "libs/channel/internal/event_list.h"
 #include "libs/channel/internal/field.h"
 #include "libs/channel/internal/readable.h"
+#include "libs/crypto/base64.h"
+#include "libs/crypto/digest.h"
 
 namespace channel::whatsapp {
 namespace {
@@ -34,6 +37,8 @@ void DecodeMedia(const json::Value& content, std::string_view type, Event& event
   attachment.set_id(IdOf(content.Find("id")));
   attachment.set_url(TextOf(content.Find("url"), kUrlBytesMax));
   attachment.set_mime_type(TextOf(content.Find("mime_type"), kTypeBytesMax));
+  const std::optional<std::string> sha256 = crypto::Base64Decode(TextOf(content.Find("sha256"), kTypeBytesMax));
+  if (sha256 && sha256->size() == crypto::Sha256Digest{}.size()) attachment.set_sha256(*sha256);
 }
 
 void DecodeLocation(const json::Value& content, std::string_view type, Event& event) {

@@ -25,6 +25,19 @@ constexpr std::size_t kAddressesMax = 8;  // of one name; a longer list is cut
 
 base::MonotonicTime Now() { return std::chrono::steady_clock::now(); }
 
+IpAddress ToIpAddress(const boost::asio::ip::address& address) {
+  IpAddress out;
+  out.is_v4 = address.is_v4();
+  if (out.is_v4) {
+    const auto bytes = address.to_v4().to_bytes();
+    std::copy(bytes.begin(), bytes.end(), out.bytes.begin());
+  } else {
+    const auto bytes = address.to_v6().to_bytes();
+    std::copy(bytes.begin(), bytes.end(), out.bytes.begin());
+  }
+  return out;
+}
+
 }  // namespace
 
 ClientConnection::ClientConnection(boost::asio::io_context& context, boost::asio::ssl::context& tls,
@@ -44,7 +57,7 @@ void ClientConnection::Resolve() {
   boost::system::error_code not_numeric;
   const auto address = boost::asio::ip::make_address(host_.host, not_numeric);
   if (!not_numeric) {
-    endpoints_.emplace_back(address, host_.port);
+    AddEndpoint({address, host_.port});
     return ConnectNext({});
   }
   resolver_.async_resolve(host_.host, std::to_string(host_.port), boost::asio::ip::tcp::resolver::numeric_service,
@@ -56,15 +69,26 @@ void ClientConnection::Resolve() {
                                   base::StrCat("cannot resolve ", self->host_.host, ": ", error.message())));
                             }
                             for (const auto& result : results) {
-                              if (self->endpoints_.size() < kAddressesMax)
-                                self->endpoints_.push_back(result.endpoint());
+                              if (self->endpoints_.size() < kAddressesMax) self->AddEndpoint(result.endpoint());
                             }
                             std::reverse(self->endpoints_.begin(), self->endpoints_.end());
                             self->ConnectNext({});
                           });
 }
 
+void ClientConnection::AddEndpoint(const boost::asio::ip::tcp::endpoint& endpoint) {
+  if (options_.may_connect == nullptr || options_.may_connect(ToIpAddress(endpoint.address()))) {
+    endpoints_.push_back(endpoint);
+  } else {
+    address_refused_ = true;
+  }
+}
+
 void ClientConnection::ConnectNext(const boost::system::error_code& last_error) {
+  if (endpoints_.empty() && address_refused_ && !last_error) {
+    return FailAndClose(
+        absl::PermissionDeniedError(base::StrCat("no address of ", host_.host, " may be connected to")));
+  }
   if (endpoints_.empty()) {
     return FailAndClose(absl::UnavailableError(
         base::StrCat("cannot connect to ", host_.host, ":", host_.port, ": ", last_error.message())));
@@ -143,7 +167,9 @@ bool ClientConnection::IsStale() {
 
 void ClientConnection::BeginWrite() {
   // All that takes time comes before the check: what it says can be out of date by the time of the write.
-  parser_ = std::make_unique<ResponseParser>(options_.response_bytes_max, exchange_->is_head());
+  response_bytes_max_ =
+      exchange_->response_bytes_max() >= 0 ? exchange_->response_bytes_max() : options_.response_bytes_max;
+  parser_ = std::make_unique<ResponseParser>(response_bytes_max_, exchange_->is_head());
   written_ = 0;
   ArmTimer(exchange_->deadline());
   const base::MonotonicTime checked_at = Now();
@@ -254,7 +280,7 @@ void ClientConnection::Parse() {
       return Complete();
     case BodyState::kTooLarge:
       return FailAndClose(absl::OutOfRangeError(
-          base::StrCat("the answer of ", host_.host, " is larger than ", options_.response_bytes_max, " bytes")));
+          base::StrCat("the answer of ", host_.host, " is larger than ", response_bytes_max_, " bytes")));
     case BodyState::kMalformed:
       return FailAndClose(absl::UnavailableError(base::StrCat("the answer of ", host_.host, " is no HTTP response")));
   }

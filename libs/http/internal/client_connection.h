@@ -46,6 +46,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
  private:
   // Opening
   void Resolve();
+  void AddEndpoint(const boost::asio::ip::tcp::endpoint& endpoint);
   void ConnectNext(const boost::system::error_code& last_error);
   void Handshake();
   bool SetUpTls(std::string* error);
@@ -86,6 +87,8 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   Owner* owner_;  // nullptr once closed
 
   std::vector<boost::asio::ip::tcp::endpoint> endpoints_;  // not tried yet, the next one last
+  bool address_refused_ = false;                           // by may_connect, one at least
+  std::int64_t response_bytes_max_ = 0;                    // of the answer being read
   base::MonotonicTime connect_deadline_;
   base::MonotonicTime idle_deadline_;
   std::optional<base::MonotonicTime> timer_armed_for_;

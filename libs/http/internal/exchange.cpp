@@ -60,6 +60,7 @@ Exchange::Exchange(ClientRequest request, Url url, std::function<void(ClientResu
     : url_(std::move(url)),
       wire_(ToWire(request, url_)),
       is_head_(request.method == "HEAD"),
+      response_bytes_max_(request.response_bytes_max),
       started_(std::chrono::steady_clock::now()),
       deadline_(request.deadline),
       may_send_(std::move(request.may_send)),

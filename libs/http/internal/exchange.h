@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "libs/base/clock.h"
 #include "libs/http/client.h"
-#include "libs/http/internal/url.h"
+#include "libs/http/url.h"
 #include "libs/telemetry/metrics.h"
 
 namespace http::internal {
@@ -44,6 +44,8 @@ class Exchange {
   const Url& url() const { return url_; }
   const std::string& wire() const { return wire_; }  // the request's bytes
   bool is_head() const { return is_head_; }
+  // Negative: as the client's options say.
+  std::int64_t response_bytes_max() const { return response_bytes_max_; }
   base::MonotonicTime deadline() const { return deadline_; }
   bool MaySend() const { return may_send_ == nullptr || may_send_(); }
 
@@ -65,6 +67,7 @@ class Exchange {
   const Url url_;
   const std::string wire_;
   const bool is_head_;
+  const std::int64_t response_bytes_max_;
   const base::MonotonicTime started_;
   const base::MonotonicTime deadline_;
   const std::function<bool()> may_send_;

@@ -124,7 +124,8 @@ void Mesh::DefineServices(const MeshOptions& options) {
          {absl::StrCat("--port=", graph_port_), accounts, "--sends-file=" + dir_.File("sends.jsonl"),
           absl::StrCat("--status-webhooks=http://127.0.0.1:", gateway_port_)});
   Define("session", harness::FreePort(), {absl::StrCat("--grpc-port=", session_port_), redis});
-  std::vector<std::string> worker = {accounts, brokers, target, "--engine=" + options.engine};
+  std::vector<std::string> worker = {accounts, brokers, target, "--engine=" + options.engine,
+                                     "--media-store=" + MediaFolder()};
   if (options.engine == "llm") worker.push_back("--model=" + ModelPath());
   worker.insert(worker.end(), options.worker_flags.begin(), options.worker_flags.end());
   Define("worker", harness::FreePort(), std::move(worker));

@@ -82,6 +82,7 @@ class Mesh {
   };
   CommandResult Meshctl(std::vector<std::string> arguments);
 
+  std::string MediaFolder() const { return dir_.File("media"); }  // of the worker
   harness::KafkaBroker& kafka() { return *kafka_; }
   harness::RedisServer& redis() { return *redis_; }
   session::Client& session() { return *session_; }

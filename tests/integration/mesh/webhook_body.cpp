@@ -35,6 +35,23 @@ std::string TextMessageBody(std::string_view channel, std::string_view account, 
                       R"(,"message":{"mid":")", View(message_id), R"(","text":")", View(text), R"("}}]}]})");
 }
 
+std::string WhatsAppImageBody(std::string_view account, std::string_view user, std::string_view message_id,
+                              std::string_view media_id, std::string_view sha256) {
+  return WhatsAppEnvelope(account, absl::StrCat(R"("messages":[{"from":")", View(user), R"(","id":")", View(message_id),
+                                                R"(","timestamp":")", kSeconds,
+                                                R"(","type":"image","image":{"mime_type":"image/png","sha256":")",
+                                                View(sha256), R"(","id":")", View(media_id), R"("}}])"));
+}
+
+std::string ImageUrlBody(std::string_view channel, std::string_view account, std::string_view user,
+                         std::string_view message_id, std::string_view url) {
+  return absl::StrCat(R"({"object":")", channel == "messenger" ? "page" : "instagram", R"(","entry":[{"id":")",
+                      View(account), R"(","time":)", kMilliseconds, R"(,"messaging":[{"sender":{"id":")", View(user),
+                      R"("},"recipient":{"id":")", View(account), R"("},"timestamp":)", kMilliseconds,
+                      R"(,"message":{"mid":")", View(message_id),
+                      R"(","attachments":[{"type":"image","payload":{"url":")", View(url), R"("}}]}}]}]})");
+}
+
 std::string DeliveredStatusBody(std::string_view account, std::string_view user, std::string_view message_id) {
   return WhatsAppEnvelope(
       account, absl::StrCat(R"("statuses":[{"id":")", View(message_id), R"(","status":"delivered","timestamp":")",

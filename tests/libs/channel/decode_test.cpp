@@ -41,6 +41,20 @@ TEST(WhatsAppDecodeTest, OriginalIsKeptWhereTheTextDoesNotSayAll) {
   }
 }
 
+TEST(WhatsAppDecodeTest, ADigestIsKeptOnlyWhereItIsOne) {
+  const auto digest_of = [](std::string_view text) {
+    const std::vector<Event> events = Decode(
+        CHANNEL_WHATSAPP,
+        base::StrCat(R"({"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages","value":{)",
+                     R"("metadata":{"phone_number_id":"1"},"messages":[{"from":"2","id":"m","type":"image","image":{)",
+                     R"("id":"3","sha256":")", text, R"("}}]}}]}]})"));
+    return events.at(0).attachments.at(0).sha256();
+  };
+  EXPECT_EQ(digest_of("QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU="), "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345");
+  for (const char* other : {"", "x", "QUJD", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU"})
+    EXPECT_EQ(digest_of(other), "");
+}
+
 TEST(WhatsAppDecodeTest, StatusesHaveStateReplyIdAndReason) {
   const Event with_id = Only(CHANNEL_WHATSAPP, "whatsapp/status_with_reply_id");
   EXPECT_EQ(with_id.state, DELIVERY_STATE_SENT);

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "libs/http/internal/url.h"
+#include "libs/http/url.h"
 #include "tests/libs/http/scripted_server.h"
 #include "tests/libs/http/server_fixture.h"
 
@@ -346,19 +346,52 @@ TEST_F(ClientTest, RequestsThatCannotBeSentAsTheyAreAreInvalid) {
   }
 }
 
+// However the address is written; and the name is judged by what it resolves to.
+TEST_F(ClientTest, OnlyAcceptedAddressesAreConnectedTo) {
+  ScriptedServer server([](int, Peer& peer) {
+    peer.ReadRequest();
+    peer.Send(kOk);
+  });
+  std::atomic<bool> accept_loopback = false;
+  MakeClient({.may_connect = [&](const IpAddress& address) {
+    return accept_loopback && address.is_v4 && address.bytes[0] == 127;
+  }});
+  const std::string port = std::to_string(server.port());
+  for (const char* host : {"127.0.0.1", "localhost", "2130706433", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]"}) {
+    ExpectFailure(client_->SendAndWait(RequestTo(std::string("http://") + host + ":" + port + "/")),
+                  absl::StatusCode::kPermissionDenied, SendCertainty::kNotSent);
+  }
+  EXPECT_EQ(server.connections(), 0);
+  accept_loopback = true;
+  EXPECT_EQ(client_->SendAndWait(RequestTo("http://localhost:" + port + "/")).response.body, "ok");
+}
+
+TEST_F(ClientTest, ARequestMayWantASmallerAnswerThanTheClient) {
+  ScriptedServer server([](int, Peer& peer) {
+    peer.ReadRequest();
+    peer.Send("HTTP/1.1 200 OK\r\n\r\n0123456789");
+    peer.WaitUntilClosed();
+  });
+  MakeClient();
+  ClientRequest request = RequestTo(server.Url("/"));
+  request.response_bytes_max = 9;
+  ExpectFailure(client_->SendAndWait(request), absl::StatusCode::kOutOfRange, SendCertainty::kMaybeSent);
+}
+
 TEST(UrlTest, PartsAreSplitAndDefaulted) {
-  const auto plain = internal::ParseUrl("HTTP://Example.com?q#f");
+  const auto plain = ParseUrl("HTTP://Example.com?q#f");
   ASSERT_TRUE(plain.ok());
   EXPECT_EQ(plain->host, "example.com");
   EXPECT_EQ(plain->port, 80);
   EXPECT_EQ(plain->target, "/?q");
   EXPECT_EQ(plain->authority, "example.com");
-  const auto ipv6 = internal::ParseUrl("https://[::1]:8443/a");
+  const auto ipv6 = ParseUrl("https://[::1]:8443/a");
   ASSERT_TRUE(ipv6.ok());
   EXPECT_TRUE(ipv6->is_tls);
   EXPECT_EQ(ipv6->host, "::1");
   EXPECT_EQ(ipv6->port, 8443);
   EXPECT_EQ(ipv6->authority, "[::1]:8443");
+  EXPECT_EQ(ipv6->Text(), "https://[::1]:8443/a");
 }
 
 TEST(ClientOptionsTest, BadOptionsAreNamed) {

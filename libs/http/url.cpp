@@ -1,4 +1,4 @@
-#include "libs/http/internal/url.h"
+#include "libs/http/url.h"
 
 #include <algorithm>
 #include <charconv>
@@ -7,8 +7,12 @@
 #include "libs/base/str_cat.h"
 #include "libs/http/internal/ascii.h"
 
-namespace http::internal {
+namespace http {
 namespace {
+
+using internal::IsAlphanumeric;
+using internal::StartsWithIgnoreCase;
+using internal::ToLower;
 
 constexpr std::size_t kUrlBytesMax = 16 * 1024;
 
@@ -20,6 +24,8 @@ absl::Status Bad(std::string_view what) { return absl::InvalidArgumentError(base
 }  // namespace
 
 std::string Url::PoolKey() const { return base::StrCat(is_tls ? "https" : "http", " ", host, " ", port); }
+
+std::string Url::Text() const { return base::StrCat(is_tls ? "https://" : "http://", authority, target); }
 
 absl::StatusOr<Url> ParseUrl(std::string_view text) {
   if (text.size() > kUrlBytesMax) return Bad("longer than 16 KiB");
@@ -72,4 +78,4 @@ absl::StatusOr<Url> ParseUrl(std::string_view text) {
   return url;
 }
 
-}  // namespace http::internal
+}  // namespace http

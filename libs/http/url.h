@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace http::internal {
+namespace http {
 
 struct Url {
   bool is_tls = false;
@@ -14,6 +14,8 @@ struct Url {
   std::uint16_t port = 0;
   std::string authority;  // for the Host field: with brackets, without a default port
   std::string target;     // path and query, at least "/"
+
+  std::string Text() const;  // the whole URL again
 
   // What connections are pooled by.
   std::string PoolKey() const;
@@ -23,4 +25,4 @@ struct Url {
 // port, characters that a request line cannot carry.
 absl::StatusOr<Url> ParseUrl(std::string_view text);
 
-}  // namespace http::internal
+}  // namespace http

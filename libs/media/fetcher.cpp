@@ -1,0 +1,186 @@
+#include "libs/media/fetcher.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "libs/base/bounded_queue.h"
+#include "libs/base/str_cat.h"
+#include "libs/http/client.h"
+#include "libs/identity/identity.h"
+#include "libs/media/internal/address_class.h"
+#include "libs/media/internal/one_fetch.h"
+#include "libs/telemetry/log.h"
+
+namespace media {
+namespace {
+
+using internal::Route;
+
+constexpr base::Duration kExpireInterval = std::chrono::minutes(10);
+constexpr mesh::bus::v1::Channel kChannels[] = {mesh::bus::v1::CHANNEL_WHATSAPP, mesh::bus::v1::CHANNEL_MESSENGER,
+                                                mesh::bus::v1::CHANNEL_INSTAGRAM};
+
+struct FetcherMetrics {
+  FetcherMetrics(std::string_view service, telemetry::Registry& metrics)
+      : seconds(metrics.AddHistogram(base::StrCat(service, "_media_fetch_seconds"),
+                                     "From asking for an attachment to its result, waiting for a place included.",
+                                     telemetry::LatencyBuckets())),
+        bytes(metrics.AddCounter(base::StrCat(service, "_media_bytes_total"), "Bytes of attachments stored.")),
+        waiting(metrics.AddGauge(base::StrCat(service, "_media_fetches_waiting"),
+                                 "Attachments that wait for a place in the pool.")) {
+    for (const mesh::bus::v1::Channel channel : kChannels) {
+      for (const Result result : kResults) {
+        fetches.emplace(
+            std::pair(channel, result),
+            metrics.AddCounter(
+                base::StrCat(service, "_media_fetches_total"), "Attachments by how their fetching ended.",
+                {{"channel", std::string(identity::ChannelName(channel))}, {"result", std::string(ToString(result))}}));
+      }
+    }
+  }
+
+  std::map<std::pair<mesh::bus::v1::Channel, Result>, telemetry::Counter> fetches;
+  telemetry::Histogram seconds;
+  telemetry::Counter bytes;
+  telemetry::Gauge waiting;
+};
+
+// What a thread of the pool waits for: an answer, or that everything stops.
+class Waiter {
+ public:
+  void Stop() {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    changed_.notify_all();
+  }
+
+  bool Wait(base::Duration duration) {
+    std::unique_lock lock(mutex_);
+    return !changed_.wait_for(lock, duration, [&] { return stopped_; });
+  }
+
+  http::ClientResult Send(http::Client& client, http::ClientRequest request) {
+    auto slot = std::make_shared<std::optional<http::ClientResult>>();
+    client.Send(std::move(request), [this, slot](http::ClientResult result) {
+      const std::lock_guard lock(mutex_);
+      *slot = std::move(result);
+      changed_.notify_all();
+    });
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return slot->has_value() || stopped_; });
+    if (slot->has_value()) return *std::move(*slot);
+    return {.failure = {.status = absl::UnavailableError("the media fetcher is stopping")}};
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopped_ = false;  // protected by mutex_, as are the slots
+};
+
+class PooledFetcher final : public Fetcher {
+ public:
+  PooledFetcher(const FetcherOptions& options, std::unique_ptr<Store> store, std::unique_ptr<http::Client> graph,
+                std::unique_ptr<http::Client> open, std::string_view service, telemetry::Registry& metrics)
+      : options_(options),
+        metrics_(service, metrics),
+        store_(std::move(store)),
+        graph_client_(std::move(graph)),
+        public_client_(std::move(open)),
+        tools_{.send =
+                   [this](Route route, http::ClientRequest request) {
+                     return waiter_.Send(route == Route::kGraph ? *graph_client_ : *public_client_, std::move(request));
+                   },
+               .wait = [this](base::Duration duration) { return waiter_.Wait(duration); },
+               .store = store_.get(),
+               .options = &options_},
+        queue_(static_cast<std::size_t>(options.queue_max)) {
+    for (std::int32_t i = 0; i < options.fetches_max; ++i) threads_.emplace_back([this] { Work(); });
+    threads_.emplace_back([this] {
+      while (waiter_.Wait(kExpireInterval)) store_->Expire();
+    });
+  }
+
+  ~PooledFetcher() override {
+    queue_.Close();
+    waiter_.Stop();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  void Fetch(FetchRequest request, std::function<void(Fetched)> on_done) override {
+    Job job{.request = std::move(request), .on_done = std::move(on_done), .asked_at = base::Clock::Real().Now()};
+    if (queue_.TryPush(std::move(job))) return metrics_.waiting.Add(1);
+    End(job, {.result = Result::kBusy, .detail = "too many attachments wait; raise --media-fetches-max"});
+  }
+
+ private:
+  struct Job {
+    FetchRequest request;
+    std::function<void(Fetched)> on_done;
+    base::MonotonicTime asked_at;
+  };
+
+  void Work() {
+    while (true) {
+      std::optional<Job> job = queue_.Pop(base::MonotonicTime::max());
+      if (!job) return;
+      metrics_.waiting.Add(-1);
+      if (job->request.deadline <= base::Clock::Real().Now()) {
+        End(*job, {.result = Result::kLate, .detail = "waited for a place; raise --media-fetches-max"});
+      } else {
+        End(*job, internal::OneFetch(tools_, job->request).Run());
+      }
+    }
+  }
+
+  void End(const Job& job, Fetched fetched) {
+    const account::Account& account = *job.request.account;
+    const auto counter = metrics_.fetches.find({account.channel, fetched.result});
+    if (counter != metrics_.fetches.end()) counter->second.Increment();
+    metrics_.seconds.Observe(base::ToSeconds(base::Clock::Real().Now() - job.asked_at));
+    metrics_.bytes.Increment(static_cast<double>(fetched.bytes));
+    if (fetched.result != Result::kStored) {
+      telemetry::LogWarning("media_not_loaded", {{"channel", identity::ChannelName(account.channel)},
+                                                 {"type", job.request.attachment.type()},
+                                                 {"result", ToString(fetched.result)},
+                                                 {"detail", fetched.detail}});
+    }
+    job.on_done(std::move(fetched));
+  }
+
+  const FetcherOptions options_;
+  const FetcherMetrics metrics_;
+  const std::unique_ptr<Store> store_;
+  Waiter waiter_;  // outlives the clients, whose last answers reach it
+  const std::unique_ptr<http::Client> graph_client_;
+  const std::unique_ptr<http::Client> public_client_;
+  const internal::FetchTools tools_;
+  base::BoundedQueue<Job> queue_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Fetcher>> Fetcher::Create(const FetcherOptions& options, std::unique_ptr<Store> store,
+                                                         std::string_view service, telemetry::Registry& metrics) {
+  http::ClientOptions client;
+  client.connections_per_host_max = options.fetches_max;
+  client.requests_queued_max = options.fetches_max + 1;
+  client.response_bytes_max = options.bytes_max;
+  client.ca_file = options.ca_file;
+  absl::StatusOr<std::unique_ptr<http::Client>> graph = http::Client::Create(client, service, metrics);
+  if (!graph.ok()) return graph.status();
+  client.may_connect = internal::IsPublic;
+  absl::StatusOr<std::unique_ptr<http::Client>> open = http::Client::Create(client, service, metrics);
+  if (!open.ok()) return open.status();
+  return std::make_unique<PooledFetcher>(options, std::move(store), *std::move(graph), *std::move(open), service,
+                                         metrics);
+}
+
+}  // namespace media

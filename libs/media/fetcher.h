@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "libs/account/account_book.h"
+#include "libs/base/clock.h"
+#include "libs/media/result.h"
+#include "libs/media/store.h"
+#include "libs/telemetry/metrics.h"
+#include "proto/bus/v1/bus.pb.h"
+
+namespace media {
+
+struct FetcherOptions {
+  std::int32_t fetches_max = 4;          // at once; each holds one file in memory
+  std::int32_t queue_max = 256;          // waiting; more are kBusy at once
+  std::int64_t bytes_max = 25 << 20;     // of a file, within what its channel allows
+  std::int64_t pixels_max = 25'000'000;  // of an image, by its header
+  std::string ca_file = {};              // PEM; empty: the system's
+};
+
+struct FetchRequest {
+  std::shared_ptr<const account::AccountBook> book = {};  // keeps `account` alive
+  const account::Account* account = nullptr;
+  mesh::bus::v1::Attachment attachment = {};  // of a kind that has a file
+  base::MonotonicTime deadline = {};          // of everything, waiting in the queue included
+};
+
+// Brings attachments into the store, by a fixed pool of threads. What a webhook names is fetched from the channel's
+// media hosts alone, over https, from public addresses, checked again at each of at most three redirects; the answer
+// is never decompressed; a file is kept only when size, type and digest are what they should be. WhatsApp's URLs live
+// five minutes: the media id is asked for one, and once more when it has expired. Nothing that the other side sends
+// costs more than fetches_max files in memory (twice that while one of unknown length grows) and the time until the
+// deadline.
+//
+// Development accounts may also fetch from their own graph_base_url, whatever its address, over http.
+//
+// Threading: Fetch from any thread, never blocks; the callback runs once, on a thread of the pool or, when the queue is
+//            full, on the caller's.
+// Lifetime:  the destructor stops what runs and calls back what waits with kUnavailable.
+// Metrics:   <service>_media_fetches_total{channel,result}, _media_fetch_seconds, _media_bytes_total,
+//            _media_fetches_waiting.
+class Fetcher {
+ public:
+  // FailedPrecondition when ca_file cannot be used.
+  static absl::StatusOr<std::unique_ptr<Fetcher>> Create(const FetcherOptions& options, std::unique_ptr<Store> store,
+                                                         std::string_view service, telemetry::Registry& metrics);
+  virtual ~Fetcher() = default;
+  virtual void Fetch(FetchRequest request, std::function<void(Fetched)> on_done) = 0;
+};
+
+}  // namespace media

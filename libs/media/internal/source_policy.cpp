@@ -1,0 +1,62 @@
+#include "libs/media/internal/source_policy.h"
+
+#include <algorithm>
+#include <span>
+
+#include "absl/status/statusor.h"
+#include "libs/base/str_cat.h"
+
+namespace media::internal {
+namespace {
+
+constexpr std::uint16_t kHttpsPort = 443;
+
+// Meta's media hosts (channels.md 3.5); a leading dot: every name below it.
+constexpr std::string_view kWhatsAppHosts[] = {".fbsbx.com", ".fbcdn.net", ".whatsapp.net"};
+constexpr std::string_view kMessengerHosts[] = {".fbsbx.com", ".fbcdn.net"};
+constexpr std::string_view kInstagramHosts[] = {".fbsbx.com", ".fbcdn.net", ".cdninstagram.com"};
+
+std::span<const std::string_view> HostsOf(mesh::bus::v1::Channel channel) {
+  switch (channel) {
+    case mesh::bus::v1::CHANNEL_WHATSAPP:
+      return kWhatsAppHosts;
+    case mesh::bus::v1::CHANNEL_MESSENGER:
+      return kMessengerHosts;
+    case mesh::bus::v1::CHANNEL_INSTAGRAM:
+      return kInstagramHosts;
+    default:
+      return {};
+  }
+}
+
+bool IsMediaHost(std::string_view host, mesh::bus::v1::Channel channel) {
+  return std::ranges::any_of(HostsOf(channel), [host](std::string_view suffix) {
+    return host.size() > suffix.size() && host.ends_with(suffix);
+  });
+}
+
+}  // namespace
+
+Route RouteOf(const http::Url& url, const account::Account& account) {
+  if (account.development) {
+    const absl::StatusOr<http::Url> graph = http::ParseUrl(account.graph_base_url);
+    if (graph.ok() && SameOrigin(url, *graph)) return Route::kGraph;
+  }
+  const bool is_public = url.is_tls && url.port == kHttpsPort && IsMediaHost(url.host, account.channel);
+  return is_public ? Route::kPublic : Route::kRefused;
+}
+
+bool SameOrigin(const http::Url& a, const http::Url& b) {
+  return a.is_tls == b.is_tls && a.host == b.host && a.port == b.port;
+}
+
+std::optional<http::Url> RedirectTarget(const http::Url& from, std::string_view location) {
+  const bool is_path = location.starts_with('/') && !location.starts_with("//") && !location.starts_with("/\\");
+  absl::StatusOr<http::Url> target =
+      is_path ? http::ParseUrl(base::StrCat(from.is_tls ? "https://" : "http://", from.authority, location))
+              : http::ParseUrl(location);
+  if (!target.ok()) return std::nullopt;
+  return *std::move(target);
+}
+
+}  // namespace media::internal

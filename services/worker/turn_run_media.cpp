@@ -1,0 +1,35 @@
+// What came along with a turn's text: waited for, within bounds, before the engine sees the turn.
+#include <algorithm>
+#include <utility>
+
+#include "services/worker/turn_run.h"
+
+namespace worker {
+namespace {
+
+// A turn that has outlived so many tries goes without its media: it may be what ended their workers.
+constexpr std::uint32_t kTriesWithMediaMax = 2;
+
+}  // namespace
+
+void TurnRun::LoadMedia() {
+  if (context_.media == nullptr || media_sentences_ || !TurnMedia::Has(turn_)) {
+    return place_ != nullptr ? GenerateAlone() : Generate();
+  }
+  // Half of what is left of the turn's time at most: a sentence in place of a picture is better than no answer.
+  const base::Duration wait = std::clamp(context_.media_wait, base::Duration::zero(),
+                                         std::max((Deadline() - context_.clock->Now()) / 2, base::Duration::zero()));
+  media::Fetcher* const fetcher = known_.tries() < kTriesWithMediaMax ? context_.media : nullptr;
+  media_ =
+      TurnMedia::Start(context_.loop, fetcher, book_, account_, turn_, wait,
+                       [self = shared_from_this()](std::string sentences) { self->OnMedia(std::move(sentences)); });
+}
+
+void TurnRun::OnMedia(std::string sentences) {
+  media_.reset();
+  media_sentences_ = std::move(sentences);
+  if (EndIfAbandoned()) return;
+  place_ != nullptr ? GenerateAlone() : Generate();
+}
+
+}  // namespace worker

@@ -1,0 +1,133 @@
+// The pool with its real HTTP client against servers that misbehave on the wire. What is fetched from where, and kept
+// or not: one_fetch_test.cpp.
+#include "libs/media/fetcher.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <future>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "libs/base/str_cat.h"
+#include "tests/libs/http/scripted_server.h"
+#include "tests/libs/media/memory_store.h"
+
+namespace media {
+namespace {
+
+using http::test::Peer;
+using http::test::ScriptedServer;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+
+class FetcherTest : public testing::Test {
+ protected:
+  void Make(const FetcherOptions& options = {}) {
+    auto fetcher = Fetcher::Create(options, std::make_unique<MemoryStore>(&files_), "test", metrics_);
+    ASSERT_TRUE(fetcher.ok()) << fetcher.status();
+    fetcher_ = *std::move(fetcher);
+  }
+
+  // A development account, whose Graph API is `server`, got an image of which it knows the URL.
+  std::future<Fetched> Fetch(const ScriptedServer& server, base::Duration patience = minutes(1)) {
+    account::Account account;
+    account.tenant = "test";
+    account.channel = mesh::bus::v1::CHANNEL_MESSENGER;
+    account.development = true;
+    account.graph_base_url = server.Url("");
+    auto book = std::make_shared<const account::AccountBook>(std::vector{account});
+    FetchRequest request{.book = book, .account = &book->accounts().front()};
+    request.attachment.set_type("image");
+    request.attachment.set_url(server.Url("/image"));
+    request.deadline = base::Clock::Real().Now() + patience;
+    auto promise = std::make_shared<std::promise<Fetched>>();
+    fetcher_->Fetch(std::move(request), [promise](Fetched fetched) { promise->set_value(std::move(fetched)); });
+    return promise->get_future();
+  }
+
+  double Count(std::string_view result) const {
+    const std::string series = base::StrCat("test_media_fetches_total{channel=\"messenger\",result=\"", result, "\"} ");
+    const std::string text = metrics_.ToPrometheusText();
+    const std::size_t at = text.find(series);
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + series.size()));
+  }
+
+  telemetry::Registry metrics_;
+  std::map<std::pair<std::string, crypto::Sha256Digest>, std::string> files_;
+  std::unique_ptr<Fetcher> fetcher_;
+};
+
+TEST_F(FetcherTest, AFileIsStoredAndCounted) {
+  const std::string png = TinyPng();
+  std::string asked;
+  ScriptedServer server([&](int, Peer& peer) {
+    asked = peer.ReadRequest();
+    peer.Send(base::StrCat("HTTP/1.1 200 OK\r\nContent-Length: ", png.size(), "\r\n\r\n", png));
+  });
+  Make();
+  const Fetched fetched = Fetch(server).get();
+  ASSERT_EQ(fetched.result, Result::kStored) << fetched.detail;
+  EXPECT_EQ(files_.at({"test", crypto::Sha256(png)}), png);
+  EXPECT_EQ(Count("stored"), 1);
+  EXPECT_NE(asked.find("\r\nAccept-Encoding: identity\r\n"), std::string::npos) << asked;
+}
+
+// Of a body without end no more is taken than a file may have, whether it says its size or not.
+TEST_F(FetcherTest, AnEndlessBodyIsCutOff) {
+  for (const char* framing : {"Connection: close\r\n", "Transfer-Encoding: chunked\r\n"}) {
+    const bool is_chunked = std::string(framing).starts_with("T");
+    ScriptedServer server([&](int, Peer& peer) {
+      peer.ReadRequest();
+      peer.Send(base::StrCat("HTTP/1.1 200 OK\r\n", framing, "\r\n"));
+      const std::string piece(4096, 'x');
+      for (int i = 0; i < 100'000; ++i) peer.Send(is_chunked ? base::StrCat("1000\r\n", piece, "\r\n") : piece);
+    });
+    Make({.bytes_max = 100'000});
+    EXPECT_EQ(Fetch(server).get().result, Result::kTooLarge) << framing;
+    fetcher_.reset();
+  }
+  EXPECT_EQ(Count("too_large"), 2);
+}
+
+TEST_F(FetcherTest, AnAnnouncedSizeThatIsTooLargeIsNotWaitedFor) {
+  ScriptedServer server([](int, Peer& peer) {
+    peer.ReadRequest();
+    peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n");
+    peer.WaitUntilClosed();
+  });
+  Make();
+  EXPECT_EQ(Fetch(server).get().result, Result::kTooLarge);
+}
+
+TEST_F(FetcherTest, ABodyThatDripsIsCutOffByTheDeadline) {
+  ScriptedServer server([](int, Peer& peer) {
+    peer.ReadRequest();
+    peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+    for (int i = 0; i < 20; ++i) {
+      peer.Send("x");
+      std::this_thread::sleep_for(milliseconds(50));
+    }
+    peer.WaitUntilClosed();
+  });
+  Make();
+  EXPECT_EQ(Fetch(server, milliseconds(200)).get().result, Result::kLate);
+}
+
+TEST_F(FetcherTest, AFullQueueAnswersAtOnceAndTheEndAnswersAll) {
+  ScriptedServer server([](int, Peer& peer) { peer.WaitUntilClosed(); });
+  Make({.fetches_max = 1, .queue_max = 1});
+  std::future<Fetched> running = Fetch(server);
+  while (server.connections() == 0) std::this_thread::sleep_for(milliseconds(1));
+  std::future<Fetched> waiting = Fetch(server);
+  EXPECT_EQ(Fetch(server).get().result, Result::kBusy);
+  fetcher_.reset();
+  EXPECT_EQ(running.get().result, Result::kUnavailable);
+  EXPECT_EQ(waiting.get().result, Result::kUnavailable);
+}
+
+}  // namespace
+}  // namespace media

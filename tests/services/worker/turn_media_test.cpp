@@ -1,0 +1,168 @@
+// What comes along with a turn's text: fetched before the engine sees the turn, and told to the model in words.
+#include "services/worker/turn_media.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/services/worker/turn_run_fixture.h"
+
+namespace worker {
+namespace {
+
+using media::Fetched;
+using media::Kind;
+using media::Result;
+
+// Answers by the attachment's id; without a script it keeps the callback, as a host that never answers would.
+class ScriptedFetcher final : public media::Fetcher {
+ public:
+  std::map<std::string, Fetched> results;
+  std::vector<media::FetchRequest> requests;
+
+  void Fetch(media::FetchRequest request, std::function<void(Fetched)> on_done) override {
+    requests.push_back(request);
+    const auto found = results.find(request.attachment.id());
+    if (found != results.end()) return on_done(found->second);
+    held_.push_back(std::move(on_done));
+  }
+
+ private:
+  std::vector<std::function<void(Fetched)>> held_;
+};
+
+const Fetched kPicture = {.result = Result::kStored, .type = "image/png", .bytes = 70'000};
+
+class TurnMediaTest : public TurnRunTest {
+ protected:
+  TurnMediaTest() : TurnRunTest("turn_media_test") {
+    context_ = Context();
+    context_.media = &fetcher_;
+  }
+
+  void Attach(const std::string& type, const std::string& id) {
+    mesh::bus::v1::Attachment* attachment = turn_.add_attachments();
+    attachment->set_type(type);
+    attachment->set_id(id);
+  }
+  // The user's message as the model read it; the echo engine says it again.
+  std::string Answer() {
+    const auto run = TurnRun::Start(context_, Task(), OnDone());
+    EXPECT_TRUE(WaitForEnd());
+    const std::vector<mesh::bus::v1::Reply> replies = Replies();
+    return replies.size() == 1 ? replies[0].text() : "";
+  }
+  void ExpectAnswered(const std::string& part) {
+    const std::string answer = Answer();
+    EXPECT_NE(answer.find(part), std::string::npos) << answer;
+  }
+
+  ScriptedFetcher fetcher_;
+  TurnContext context_;
+};
+
+TEST_F(TurnMediaTest, AFileThatIsThereIsNamedBehindTheText) {
+  Attach("image", "1");
+  fetcher_.results["1"] = kPicture;
+  ExpectAnswered("hello\n[The user sent an image (image/png, 68 KB); its content is not visible to you]");
+  ASSERT_EQ(fetcher_.requests.size(), 1u);
+  EXPECT_EQ(fetcher_.requests[0].account->account_id, "1");
+  EXPECT_EQ(session_.appended.at(0).turn().user_text(), "hello")
+      << "a rebuilt history must not depend on what was there";
+}
+
+TEST_F(TurnMediaTest, AFileThatCannotBeLoadedIsASentence) {
+  turn_.clear_text();
+  Attach("document", "1");
+  fetcher_.results["1"] = {.result = Result::kTooLarge};
+  ExpectAnswered("[The user sent a document that could not be loaded: it is too large]");
+}
+
+TEST_F(TurnMediaTest, ATurnGoesOnWithoutWhatDoesNotArrive) {
+  Attach("image", "1");
+  Attach("voice", "never");
+  fetcher_.results["1"] = kPicture;
+  context_.media_wait = std::chrono::milliseconds(20);
+  ExpectAnswered(
+      "its content is not visible to you]\n[The user sent a voice or audio message that could not be loaded: it did "
+      "not "
+      "arrive in time]");
+}
+
+TEST_F(TurnMediaTest, WhatHasNoFileIsNotAskedFor) {
+  Attach("location", "1");
+  ExpectAnswered("hello");
+  EXPECT_TRUE(fetcher_.requests.empty());
+}
+
+TEST_F(TurnMediaTest, AnAlbumIsFetchedUpToABound) {
+  for (int i = 0; i < 20; ++i) Attach("image", "1");
+  fetcher_.results["1"] = kPicture;
+  context_.engine = UseEndlessEngine();
+  const auto run = TurnRun::Start(context_, Task(), OnDone());
+  auto* const engine = static_cast<EndlessEngine*>(context_.engine);
+  ASSERT_TRUE(engine->WaitForSubmissions(1));
+  EXPECT_TRUE(engine->LastUserMessage().ends_with("\n[The user sent 12 more files, which were not loaded]"));
+  EXPECT_EQ(fetcher_.requests.size(), 8u);
+  engine->Answer(1);
+  EXPECT_TRUE(WaitForEnd());
+}
+
+TEST_F(TurnMediaTest, ATurnThatIsDroppedWhileItWaitsEndsAtOnce) {
+  Attach("image", "never");
+  const auto run = TurnRun::Start(context_, Task(), OnDone());
+  bool waits = false;
+  while (!waits) loop_.RunSync([&] { waits = !fetcher_.requests.empty(); });
+  loop_.RunSync([&] {
+    EXPECT_TRUE(run->submitted()) << "it takes no room of the engine from others";
+    run->Drop({DropReason::kSuperseded, "the later turn"});
+  });
+  EXPECT_TRUE(WaitForEnd());
+  ExpectDropped(mesh::bus::v1::DROP_POLICY_SUPERSEDED);
+}
+
+TEST_F(TurnMediaTest, ATurnThatIsAbandonedWhileItWaitsEndsAtOnce) {
+  Attach("image", "never");
+  const auto run = TurnRun::Start(context_, Task(), OnDone());
+  bool waits = false;
+  while (!waits) loop_.RunSync([&] { waits = !fetcher_.requests.empty(); });
+  loop_.RunSync([&] { run->Abandon(); });
+  EXPECT_FALSE(WaitForEnd());
+  EXPECT_TRUE(producer_.log().empty());
+}
+
+// What a file did to two workers it shall not do to a third; once may have been an accident.
+TEST_F(TurnMediaTest, ATurnThatOutlivedOneWorkerStillHasItsMedia) {
+  Attach("image", "1");
+  fetcher_.results["1"] = kPicture;
+  note_ = Attempts().Started().note();
+  ExpectAnswered("68 KB");
+}
+
+TEST_F(TurnMediaTest, ATurnThatOutlivedTwoWorkersGoesWithoutIt) {
+  Attach("image", "1");
+  fetcher_.results["1"] = kPicture;
+  note_ = Attempts().Started().StartedAlone().note();
+  ExpectAnswered("could not be loaded");
+  EXPECT_TRUE(fetcher_.requests.empty());
+}
+
+TEST(MediaSentenceTest, NoReasonNamesWhatTheOtherSideSent) {
+  for (const Result result : media::kResults) {
+    const Fetched fetched{.result = result, .type = "image/png", .bytes = 5 << 20, .detail = "secret.example said X"};
+    const std::string sentence = MediaSentence(Kind::kImage, fetched);
+    EXPECT_TRUE(sentence.starts_with("[The user sent an image ")) << sentence;
+    EXPECT_TRUE(sentence.ends_with("]")) << sentence;
+    EXPECT_EQ(sentence.find("secret"), std::string::npos) << sentence;
+  }
+  EXPECT_NE(MediaSentence(Kind::kVideo, Fetched{.result = Result::kStored, .bytes = 5 << 20}).find("(5 MB)"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace worker
