@@ -9,6 +9,7 @@
 #include "libs/bus/topics.h"
 #include "libs/crypto/digest.h"
 #include "libs/engine/make_engine.h"
+#include "libs/media/s3_store.h"
 #include "libs/telemetry/log.h"
 #include "services/worker/device_loss.h"
 #include "services/worker/load_progress.h"
@@ -115,13 +116,23 @@ absl::Status App::CheckModelFile() const {
 
 absl::Status App::StartMedia() {
   if (options_.media_store.folder.empty()) return absl::OkStatus();
-  absl::StatusOr<std::unique_ptr<media::FolderStore>> store = media::FolderStore::Open(MediaStoreOptionsOf(options_));
+  absl::StatusOr<std::unique_ptr<media::Store>> store = OpenMediaStore();
   if (!store.ok()) return store.status();
   absl::StatusOr<std::unique_ptr<media::Fetcher>> fetcher =
       media::Fetcher::Create(options_.media, *std::move(store), kService, runner_.metrics());
   if (!fetcher.ok()) return fetcher.status();
   media_ = *std::move(fetcher);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<media::Store>> App::OpenMediaStore() {
+  const std::string& where = options_.media_store.folder;
+  if (!where.starts_with("http://") && !where.starts_with("https://")) {
+    return media::FolderStore::Open(MediaStoreOptionsOf(options_));
+  }
+  return media::S3Store::Open(
+      {.url = where, .credentials_file = options_.media_store_credentials_file, .bytes_max = options_.media.bytes_max},
+      kService, runner_.metrics());
 }
 
 void App::JoinGroupWhenPossible() {

@@ -45,6 +45,7 @@ class App {
   absl::Status CheckAccounts() const;
   absl::Status CheckModelFile() const;
   absl::Status StartMedia();
+  absl::StatusOr<std::unique_ptr<media::Store>> OpenMediaStore();
   void JoinGroupWhenPossible();
   void RegisterGauges();
 

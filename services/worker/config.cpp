@@ -103,16 +103,19 @@ void RegisterMediaOptions(config::OptionTable& table, Options* options) {
   table.Add(
       "media-store", &options->media_store.folder,
       {.doc =
-           "Folder where the files that users send are kept, by tenant and SHA-256; made when it is missing. Workers "
-           "may share it. Empty: nothing is fetched, and the model is told what kind of file came.",
-       .unit = "folder"});
+           "Where the files that users send are kept, by tenant and SHA-256: a folder, made when it is missing, which "
+           "workers may share; or a bucket of an S3-compatible service, https://host/bucket/prefix?region=name. "
+           "Empty: nothing is fetched, and the model is told what kind of file came.",
+       .unit = "folder or url"});
+  table.Add("media-store-credentials-file", &options->media_store_credentials_file,
+            {.doc = "For a bucket: a file of two lines, access key id and secret access key.", .unit = "file"});
   table.Add("media-store-bytes-max", &options->media_store.bytes_max,
-            {.doc = "All files in it together; beyond that the oldest go.",
+            {.doc = "All files in the folder together; beyond that the oldest go. A bucket has rules of its own.",
              .unit = "bytes",
              .min = 1 << 20,
              .max = static_cast<double>(std::int64_t{1} << 40)});
   table.Add("media-keep-hours", &options->media_keep_hours,
-            {.doc = "Files go this long after they came.", .unit = "hours", .min = 1, .max = 24 * 365});
+            {.doc = "Files in the folder go this long after they came.", .unit = "hours", .min = 1, .max = 24 * 365});
   table.Add("media-bytes-max", &options->media.bytes_max,
             {.doc = "Of one file, within what its channel allows. media-fetches-max times as much memory may be taken, "
                     "and twice that for files that do not say their size.",

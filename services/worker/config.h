@@ -30,6 +30,7 @@ struct Options {
   std::int32_t window_records_max = 4096;
   media::FetcherOptions media;
   media::FolderStoreOptions media_store{.folder = "media"};
+  std::string media_store_credentials_file;
   std::int32_t media_keep_hours = 24;
   std::int32_t media_wait_ms = 10000;
   std::vector<std::string> arguments;  // as given to main, for the sacrificial child; no option
