@@ -93,6 +93,7 @@ absl::Status CheckOptions(const ClientOptions& options) {
         check("requests_queued_max", options.requests_queued_max, 1, 1 << 24),
         check("response_bytes_max", options.response_bytes_max, 0, std::int64_t{1} << 32),
         check("connect_timeout ms", base::ToMs(options.connect_timeout), 1, kTimeoutMsMax),
+        check("stall_timeout ms", base::ToMs(options.stall_timeout), 0, kTimeoutMsMax),
         check("keep_alive_idle_timeout ms", base::ToMs(options.keep_alive_idle_timeout), 1, kTimeoutMsMax)}) {
     if (!status.ok()) return status;
   }

@@ -21,6 +21,8 @@ struct ClientOptions {
   std::int32_t requests_queued_max = 10000;    // accepted and not answered yet; more are Unavailable at once
   std::int64_t response_bytes_max = 4 << 20;   // body; headers have 64 KiB
   base::Duration connect_timeout = std::chrono::seconds(5);  // resolve, connect and TLS together
+  // Since the last byte in either direction of a request that runs; then it is Unavailable. 0: until its deadline.
+  base::Duration stall_timeout = base::Duration::zero();
   base::Duration keep_alive_idle_timeout = std::chrono::seconds(30);
   std::string ca_file = {};  // PEM; empty: the system's
   // Asked on the io thread for each address of a host, numeric hosts too; only those it accepts are connected to, as

@@ -13,7 +13,7 @@
 #include "libs/base/str_cat.h"
 #include "libs/http/client.h"
 #include "libs/identity/identity.h"
-#include "libs/media/internal/address_class.h"
+#include "libs/media/internal/fetch_client.h"
 #include "libs/media/internal/one_fetch.h"
 #include "libs/telemetry/log.h"
 
@@ -169,15 +169,9 @@ class PooledFetcher final : public Fetcher {
 
 absl::StatusOr<std::unique_ptr<Fetcher>> Fetcher::Create(const FetcherOptions& options, std::unique_ptr<Store> store,
                                                          std::string_view service, telemetry::Registry& metrics) {
-  http::ClientOptions client;
-  client.connections_per_host_max = options.fetches_max;
-  client.requests_queued_max = options.fetches_max + 1;
-  client.response_bytes_max = options.bytes_max;
-  client.ca_file = options.ca_file;
-  absl::StatusOr<std::unique_ptr<http::Client>> graph = http::Client::Create(client, service, metrics);
+  auto graph = internal::MakeFetchClient(Route::kGraph, options, service, metrics);
   if (!graph.ok()) return graph.status();
-  client.may_connect = internal::IsPublic;
-  absl::StatusOr<std::unique_ptr<http::Client>> open = http::Client::Create(client, service, metrics);
+  auto open = internal::MakeFetchClient(Route::kPublic, options, service, metrics);
   if (!open.ok()) return open.status();
   return std::make_unique<PooledFetcher>(options, std::move(store), *std::move(graph), *std::move(open), service,
                                          metrics);

@@ -171,7 +171,8 @@ void ClientConnection::BeginWrite() {
       exchange_->response_bytes_max() >= 0 ? exchange_->response_bytes_max() : options_.response_bytes_max;
   parser_ = std::make_unique<ResponseParser>(response_bytes_max_, exchange_->is_head());
   written_ = 0;
-  ArmTimer(exchange_->deadline());
+  moved_at_ = Now();
+  ArmTimer(NextStop());
   const base::MonotonicTime checked_at = Now();
   if (exchange_->deadline() <= checked_at) {
     return FailAndClose(absl::DeadlineExceededError("the deadline passed before the request was sent"));
@@ -227,6 +228,7 @@ void ClientConnection::WriteSome() {
 
 void ClientConnection::OnWritten(const boost::system::error_code& error, std::size_t count) {
   written_ += count;
+  moved_at_ = Now();
   if (!error) {
     ObserveFirstWrite();
     if (written_ < exchange_->wire().size()) WriteSome();
@@ -262,6 +264,7 @@ void ClientConnection::OnRead(const boost::system::error_code& error, std::size_
   if (exchange_ == nullptr || parser_ == nullptr) return Close();  // closed by the peer while idle, or talk out of turn
   if (!error) {
     buffer_.Commit(count);
+    moved_at_ = Now();
     return Parse();
   }
   // Only an orderly end may end a body: a cut TLS stream is no end.
@@ -342,6 +345,11 @@ void ClientConnection::ArmTimer(base::MonotonicTime time) {
   });
 }
 
+base::MonotonicTime ClientConnection::NextStop() const {
+  if (options_.stall_timeout == base::Duration::zero()) return exchange_->deadline();
+  return std::min(exchange_->deadline(), moved_at_ + options_.stall_timeout);
+}
+
 void ClientConnection::OnTimer() {
   const base::MonotonicTime now = Now();
   if (exchange_ == nullptr) {
@@ -351,7 +359,10 @@ void ClientConnection::OnTimer() {
   if (exchange_->deadline() <= now) {
     return FailAndClose(absl::DeadlineExceededError(base::StrCat("no answer of ", host_.host, " before the deadline")));
   }
-  if (connected_) return ArmTimer(exchange_->deadline());
+  if (connected_ && NextStop() <= now) {
+    return FailAndClose(absl::UnavailableError(base::StrCat(host_.host, " has stopped in the middle of an answer")));
+  }
+  if (connected_) return ArmTimer(NextStop());
   if (connect_deadline_ <= now) {
     return FailAndClose(absl::UnavailableError(base::StrCat("cannot connect to ", host_.host, " in time")));
   }

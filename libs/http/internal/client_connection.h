@@ -67,6 +67,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
 
   void ArmTimer(base::MonotonicTime time);
   void OnTimer();
+  base::MonotonicTime NextStop() const;  // of the exchange that runs: its deadline, or a stall before that
 
   template <typename Operation>
   void WithStream(Operation operation) {
@@ -91,6 +92,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   std::int64_t response_bytes_max_ = 0;                    // of the answer being read
   base::MonotonicTime connect_deadline_;
   base::MonotonicTime idle_deadline_;
+  base::MonotonicTime moved_at_;  // the last byte of the exchange that runs, in either direction
   std::optional<base::MonotonicTime> timer_armed_for_;
 
   std::shared_ptr<Exchange> exchange_;  // unset while idle

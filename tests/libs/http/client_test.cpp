@@ -366,6 +366,19 @@ TEST_F(ClientTest, OnlyAcceptedAddressesAreConnectedTo) {
   EXPECT_EQ(client_->SendAndWait(RequestTo("http://localhost:" + port + "/")).response.body, "ok");
 }
 
+TEST_F(ClientTest, APeerThatStopsInTheMiddleIsNotWaitedForUntilTheDeadline) {
+  for (const char* part : {"", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes "}) {
+    ScriptedServer server([part](int, Peer& peer) {
+      peer.ReadRequest();
+      peer.Send(part);
+      peer.WaitUntilClosed();
+    });
+    MakeClient({.stall_timeout = milliseconds(50)});
+    ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"), std::chrono::minutes(10))),
+                  absl::StatusCode::kUnavailable, SendCertainty::kMaybeSent);
+  }
+}
+
 TEST_F(ClientTest, ARequestMayWantASmallerAnswerThanTheClient) {
   ScriptedServer server([](int, Peer& peer) {
     peer.ReadRequest();

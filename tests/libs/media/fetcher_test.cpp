@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "libs/base/str_cat.h"
+#include "libs/media/internal/fetch_client.h"
 #include "tests/libs/http/scripted_server.h"
 #include "tests/libs/media/memory_store.h"
 
@@ -60,6 +61,26 @@ class FetcherTest : public testing::Test {
   std::map<std::pair<std::string, crypto::Sha256Digest>, std::string> files_;
   std::unique_ptr<Fetcher> fetcher_;
 };
+
+// Where a public name may resolve to, at the moment of connecting.
+TEST_F(FetcherTest, TheClientForPublicHostsConnectsToNoPrivateAddress) {
+  ScriptedServer server([](int, Peer& peer) {
+    peer.ReadRequest();
+    peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  });
+  const auto ask = [&](internal::Route route, const std::string& host) {
+    auto client = internal::MakeFetchClient(route, {}, "test", metrics_);
+    EXPECT_TRUE(client.ok());
+    return (*client)->SendAndWait({.method = "GET",
+                                   .url = base::StrCat("http://", host, ":", server.port(), "/"),
+                                   .deadline = base::Clock::Real().Now() + minutes(1)});
+  };
+  for (const char* host : {"localhost", "127.0.0.1", "[::ffff:127.0.0.1]", "10.0.0.1", "169.254.169.254"}) {
+    EXPECT_EQ(ask(internal::Route::kPublic, host).failure.status.code(), absl::StatusCode::kPermissionDenied) << host;
+  }
+  EXPECT_EQ(server.connections(), 0);
+  EXPECT_EQ(ask(internal::Route::kGraph, "localhost").response.body, "ok") << "the operator's own choice";
+}
 
 TEST_F(FetcherTest, AFileIsStoredAndCounted) {
   const std::string png = TinyPng();
