@@ -182,13 +182,11 @@ absl::StatusOr<mesh::session::v1::SetOutcomeResponse> Store::SetOutcome(
   ConversationId conversation = request.conversation();
   const auto replies = rep_->RunFollowing(conversation, deadline, [&](const ConversationId& id, int) {
     const internal::ConversationKeys keys = rep_->Keys(id);
-    std::vector<ScriptCall> calls{
+    // Whatever the outcome, the turn is not finished by it: its words are still to be appended.
+    return std::vector<ScriptCall>{
         {&rep_->scripts.set_outcome,
          {keys.link, keys.meta, keys.turns, keys.early},
          {request.turn_id(), early, std::to_string(kEarlyTtlSeconds), std::to_string(kEarlyOutcomesMax)}}};
-    // Nobody will answer it any more. Any other outcome may come before the text, which is still to be appended.
-    if (request.outcome() == mesh::session::v1::OUTCOME_SUPERSEDED) calls.push_back(rep_->MarkDone(request.turn_id()));
-    return calls;
   });
   if (!replies.ok()) return replies.status();
   return mesh::session::v1::SetOutcomeResponse();

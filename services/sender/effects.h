@@ -82,7 +82,9 @@ class Effects {
   virtual void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                           const telemetry::TraceContext& trace, Written on_done) = 0;
 
-  // Appends to `audit` that a withdrawn turn was sent all the same.
+  // Appends to `audit`.
+  virtual void WriteDrop(const mesh::bus::v1::PolicyDrop& drop, const telemetry::TraceContext& trace,
+                         Written on_done) = 0;
   virtual void WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext& trace,
                                  Written on_done) = 0;
 

@@ -81,6 +81,14 @@ void LiveEffects::WriteReply(const std::string& conversation_key, const mesh::bu
   parts_.producer->Produce(std::move(record), OnLoop(std::move(on_done)));
 }
 
+void LiveEffects::WriteDrop(const mesh::bus::v1::PolicyDrop& drop, const telemetry::TraceContext& trace,
+                            Written on_done) {
+  mesh::bus::v1::AuditRecord audit;
+  *audit.mutable_policy_drop() = drop;
+  bus::ProduceAudit(*parts_.producer, parts_.bus, trace, std::move(audit), drop.conversation().tenant(),
+                    base::ToHex(drop.turn_id()) + "-drop", kService, WallMs(), OnLoop(std::move(on_done)));
+}
+
 void LiveEffects::WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext& trace,
                                     Written on_done) {
   mesh::bus::v1::AuditRecord audit;

@@ -127,8 +127,10 @@ void PartitionSender::OnSupersede(bus::Record record, const mesh::bus::v1::Super
   mesh::bus::v1::Reply named;
   named.set_turn_id(supersede.turn_id());
   *named.mutable_conversation() = supersede.conversation();
+  const bool says_why = supersede.policy() != mesh::bus::v1::DROP_POLICY_UNSPECIFIED;
+  named.set_drop_policy(says_why ? supersede.policy() : mesh::bus::v1::DROP_POLICY_SUPERSEDED);
   const telemetry::TraceContext trace = bus::TraceOf(record.headers);
-  lane->Supersede({std::move(record), std::move(named), trace});
+  lane->Supersede({std::move(record), std::move(named), trace, supersede.by_turn_id()});
 }
 
 void PartitionSender::Refuse(bus::Record record, bus::DeadLetterReason reason, std::string detail, int attempt) {

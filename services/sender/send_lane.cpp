@@ -88,6 +88,7 @@ void SendLane::Resume() {
 void SendLane::Step() {
   if (context_.effects->FindCodec(item().reply.conversation().channel()) == nullptr) {
     // Web and API clients read their answer from the relay; there is nobody to send it to.
+    if (MustAudit()) return WriteDrop();
     context_.metrics->CountDrop("no_channel");
     const bool superseded = items_.front().superseded || items_.front().supersedes;
     ReportOutcome(superseded ? mesh::session::v1::OUTCOME_SUPERSEDED : mesh::session::v1::OUTCOME_SENT);
@@ -119,11 +120,11 @@ void SendLane::Step() {
 
 void SendLane::StepSupersede() {
   if (ledger().TurnSuperseded(key().turn_id)) {
-    // Whatever was planned of it has told its own end.
-    if (!ledger().TurnPlanned(key().turn_id)) return DropSuperseded();
     const PlannedTurn* answer = planned();
-    if (answer == nullptr || !answer->Any(PartState::kSent)) return Done();
-    return WriteSentAfterAll([this] { Done(); });
+    const bool too_late = answer != nullptr && (answer->Any(PartState::kSent) || answer->GivenUp());
+    if (!too_late && MustAudit()) return WriteDrop();
+    // Whatever was planned of it has told its own end.
+    return ledger().TurnPlanned(key().turn_id) ? Done() : DropSuperseded();
   }
   if (stopped_ || !ledger().owned()) {
     Enter(Phase::kIdle);

@@ -73,6 +73,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
     bus::Record record;
     mesh::bus::v1::Reply reply;
     telemetry::TraceContext trace;
+    std::string by_turn_id = {};  // of a withdrawal
   };
 
   // `on_empty` runs when the last item is done; the lane may be let go of in it.
@@ -84,7 +85,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   void PushReturned(Item item);
   // A later user message withdraws the turn: at once every reply of it that waits here, in whatever generation, will be
   // dropped unless a CLAIM stands; those that come later are once this record's own turn in the lane has come and the
-  // ledger has it. `item.reply` holds no more than the turn's id and conversation.
+  // ledger has it. `item.reply` holds no more than the turn's id and conversation, and the policy.
   void Supersede(Item item);
 
   // The ledger told something new about the reply at the head: evidence, or somebody else's record.
@@ -117,7 +118,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
     std::int64_t doubted_claim = 0;
     std::optional<base::MonotonicTime> doubt;  // since; set together with these two
     std::int64_t resend_over = 0;              // the CLAIM whose doubt ended with another try
-    bool audited = false;                      // SentAfterAll is written
+    bool audited = false;                      // what `audit` is to know of it is written
     std::optional<bus::DeadLetterReason> give_up;
     std::string give_up_detail;
     std::int32_t give_up_code = 0;
@@ -132,7 +133,9 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
 
   void Step();
   void StepSupersede();
-  void WriteSentAfterAll(std::function<void()> next);
+  bool MustAudit() const;
+  void WriteDrop();
+  void WriteSentAfterAll();
   void DropDuplicate();
   void DropSuperseded();
   void Plan();

@@ -138,9 +138,8 @@ void SendLane::ParkReply() {
 
 void SendLane::Finish(const PlannedTurn& turn) {
   // A withdrawal that passed it by while it was parked came too late.
-  if (items_.front().returned && Withdrawn() && turn.Any(PartState::kSent) && !std::exchange(head_.audited, true)) {
-    return WriteSentAfterAll([this] { Step(); });
-  }
+  if (items_.front().returned && Withdrawn() && turn.Any(PartState::kSent) && !head_.audited) return WriteSentAfterAll();
+  if (MustAudit()) return WriteDrop();
   if (turn.GivenUp()) return FinishFailed(turn);
   if (turn.Parked()) return FinishParked();
   if (turn.Superseded()) context_.metrics->CountDrop("superseded");
@@ -148,8 +147,29 @@ void SendLane::Finish(const PlannedTurn& turn) {
   Done();
 }
 
-// The worker that withdrew the turn wrote a PolicyDrop, not knowing that an earlier life of it had a reply under way.
-void SendLane::WriteSentAfterAll(std::function<void()> next) {
+bool SendLane::MustAudit() const {
+  return item().reply.drop_policy() != mesh::bus::v1::DROP_POLICY_UNSPECIFIED && !head_.audited;
+}
+
+void SendLane::WriteDrop() {
+  head_.audited = true;
+  mesh::bus::v1::PolicyDrop drop;
+  drop.set_turn_id(key().turn_id);
+  drop.set_by_turn_id(item().by_turn_id);
+  *drop.mutable_conversation() = item().reply.conversation();
+  drop.set_policy(item().reply.drop_policy());
+  drop.set_replies_offset(item().record.offset);
+  WriteDurably({.topic = bus::kAudit,
+                .write =
+                    [this, drop = std::move(drop)](Effects::Written written) {
+                      effects().WriteDrop(drop, item().trace.NewChild(), std::move(written));
+                    },
+                .next = [this] { Step(); },
+                .too_large = [](const absl::Status& status) { CrashAsTooLarge(bus::kAudit, status); }});
+}
+
+void SendLane::WriteSentAfterAll() {
+  head_.audited = true;
   mesh::bus::v1::SentAfterAll sent;
   sent.set_turn_id(key().turn_id);
   *sent.mutable_conversation() = item().reply.conversation();
@@ -158,7 +178,7 @@ void SendLane::WriteSentAfterAll(std::function<void()> next) {
                     [this, sent = std::move(sent)](Effects::Written written) {
                       effects().WriteSentAfterAll(sent, item().trace.NewChild(), std::move(written));
                     },
-                .next = std::move(next),
+                .next = [this] { Step(); },
                 .too_large = [](const absl::Status& status) { CrashAsTooLarge(bus::kAudit, status); }});
 }
 

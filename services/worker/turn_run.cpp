@@ -181,7 +181,7 @@ void TurnRun::OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> r
   // A requeued dead letter was "done" by its notice; its new generation is to be answered all the same.
   if (response->done() && generation_ == 0) return Finish("already_done", /*completed=*/true);
   if (known_.given_up()) return GiveUp(*known_.given_up(), "decided by a worker that died before it was done");
-  if (drop_) return drop_->into_turn_id.empty() ? WriteAudit() : WriteSupersede();
+  if (drop_) return drop_->into_turn_id.empty() ? TellBusy() : WriteSupersede();
   if (known_.poison()) return GiveUp(bus::DeadLetterReason::kPoison, "its workers died, also when it ran alone");
   loaded_ = *std::move(response);
   known_.began() ? AwaitPlace() : NoteBegun();
@@ -229,8 +229,6 @@ void TurnRun::AnswerWith(const std::string& text) {
   WriteReply();
 }
 
-// The record on audit stands by now: a re-run that does answer contradicts it, but nobody is left with a notice of
-// which nothing tells why.
 void TurnRun::Generate() {
   if (EndIfAbandoned()) return;
   if (drop_) return WriteSupersede();

@@ -70,8 +70,8 @@ struct DropOrder {
 //   decode -> context (session) -> begun (journal) -> media -> generate (engine) -> reply (log) -> project -> done
 //                          |                             \-> given up (journal) -> notice (log) -> dead letter (log) ->
 //                          |                                 project -> done
-//                          \-> dropped: supersede (log) -> audit (log) -> project -> done
-//                          \-> shed:    audit (log) -> notice (log) -> project -> done
+//                          \-> dropped: supersede (log) -> project -> done
+//                          \-> shed:    notice (log) -> project -> done
 //
 // A suspect (attempts.h) waits for its place before `begun` and generates in the sacrificial child.
 //
@@ -82,16 +82,15 @@ struct DropOrder {
 //
 // An identity change ends with its link in session. A dropped turn is projected without a reply, so that later turns
 // see the user's words and a retried webhook finds the turn finished; what the sender makes of the supersede, it
-// reports itself. Every step is idempotent, so a crash anywhere repeats the turn and nothing visible happens twice: the
-// first record in `replies` is what was said. Retries: a step whose peer is away (session, broker) repeats with
-// back-off for as long as it takes, because nothing
-//          true can be said without it; a step that the engine refuses for now repeats until the account's turn
-//          deadline. What the broker refuses for good does not: a reply that is too large ends in the dead letter, and
-//          a worker without the right to write ends its process.
+// reports itself, to session and on `audit`. Every step is idempotent, so a crash anywhere repeats the turn and nothing
+// visible happens twice: the first record in `replies` is what was said.
+// Retries:   a step whose peer is away (session, broker) repeats with back-off for as long as it takes, because nothing
+//            true can be said without it; a step that the engine refuses for now repeats until the account's turn
+//            deadline. What the broker refuses for good does not: a reply that is too large ends in the dead letter, and
+//            a worker without the right to write ends its process.
 // Threading: everything runs on the loop thread; callbacks of the peers only post to it.
 // Lifetime:  kept alive by its own callbacks; `on_done(completed)` runs once, on the loop thread, unless the loop is
-// stopped first;
-//            completed: the record need not be read again.
+//            stopped first; completed: the record need not be read again.
 class TurnRun : public std::enable_shared_from_this<TurnRun> {
  public:
   static std::shared_ptr<TurnRun> Start(const TurnContext& context, std::shared_ptr<TurnTask> task,
@@ -135,7 +134,6 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   void OnGenerated(absl::StatusOr<engine::GenerationResult> result);
   void WriteReply();
   void WriteSupersede();
-  void WriteAudit();
   void Project();
   // turn_run_end.cpp: a turn that is given up.
   void GiveUp(bus::DeadLetterReason reason, std::string detail);
@@ -151,7 +149,6 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   void OnLinked(absl::StatusOr<mesh::session::v1::LinkIdentityResponse> response);
   void OnWritten(absl::StatusOr<bus::RecordPosition> position);
   void OnSupersedeWritten(absl::StatusOr<bus::RecordPosition> position);
-  void OnAuditWritten(absl::StatusOr<bus::RecordPosition> position);
   void OnDeadLetterWritten(absl::StatusOr<bus::RecordPosition> position);
   void OnProjected(absl::StatusOr<mesh::session::v1::AppendTurnResponse> response);
   engine::GenerationRequest BuildRequest() const;

@@ -1,8 +1,6 @@
 // How a turn ends that is not answered by itself: another one stands for it, or its user is told that there is no time.
 #include <utility>
 
-#include "libs/base/hex.h"
-#include "libs/bus/audit.h"
 #include "libs/bus/topics.h"
 #include "services/worker/turn_run.h"
 
@@ -42,6 +40,7 @@ void TurnRun::WriteSupersede() {
   supersede->set_turn_id(turn_.turn_id());
   supersede->set_by_turn_id(drop_->into_turn_id);
   *supersede->mutable_conversation() = turn_.conversation();
+  supersede->set_policy(ToProto(drop_->reason));
   context_.producer->Produce(ToReplies(value), OnLoop(&TurnRun::OnSupersedeWritten));
 }
 
@@ -49,34 +48,13 @@ void TurnRun::OnSupersedeWritten(absl::StatusOr<bus::RecordPosition> position) {
   if (!position.ok()) return WriteAgain(&TurnRun::WriteSupersede, bus::kReplies, position.status());
   retries_in_a_row_ = 0;
   reply_offset_ = position->offset;
-  WriteAudit();
-}
-
-void TurnRun::WriteAudit() {
-  if (EndIfAbandoned()) return;
-  mesh::bus::v1::AuditRecord audit;
-  mesh::bus::v1::PolicyDrop& drop = *audit.mutable_policy_drop();
-  drop.set_turn_id(turn_.turn_id());
-  drop.set_by_turn_id(drop_->into_turn_id);
-  *drop.mutable_conversation() = turn_.conversation();
-  drop.set_policy(ToProto(drop_->reason));
-  drop.set_replies_offset(reply_offset_);
-  drop.set_turns_offset(task_->record.offset);
-  bus::ProduceAudit(*context_.producer, context_.bus, trace_, std::move(audit), turn_.conversation().tenant(),
-                    base::ToHex(turn_.turn_id()) + "-drop", "worker", context_.clock->WallMs(),
-                    OnLoop(&TurnRun::OnAuditWritten));
-}
-
-void TurnRun::OnAuditWritten(absl::StatusOr<bus::RecordPosition> position) {
-  if (!position.ok()) return WriteAgain(&TurnRun::WriteAudit, bus::kAudit, position.status());
-  retries_in_a_row_ = 0;
-  if (drop_->into_turn_id.empty()) return TellBusy();
   Project();
 }
 
 void TurnRun::TellBusy() {
   reply_.set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
   reply_.set_text(account_->busy_text);
+  reply_.set_drop_policy(ToProto(drop_->reason));
   WriteReply();
 }
 

@@ -74,7 +74,6 @@ void TurnRun::OnEarlierReply(absl::StatusOr<std::optional<FirstReply>> first) {
   reply_ = record.reply();  // of a withdrawal nothing
   if (record.has_supersede()) {
     drop_ = DropOrder{.reason = DropReason::kSuperseded, .into_turn_id = record.supersede().by_turn_id()};
-    return WriteAudit();
   }
   Project();
 }

@@ -196,7 +196,6 @@ def report(options, found, looks, run_dir):
                 say(f"    {line}")
     stood_still_s = sum(to - begin for begin, to in found.stills)
     summary = {"seed": options.seed, "commit": commit(), "result": result, "violations": rows,
-               "known": [vars(violation) for violation in verdict.known],
                "kinds": kinds_of(found, verdict), "late_writes_s": verdict.late_writes, "poison_s": verdict.poisons,
                "window": looks.summary(), "window_counts": looks.counts(),
                "stood_still_s": round(stood_still_s, 1),
@@ -207,8 +206,6 @@ def report(options, found, looks, run_dir):
         others = len(verdict.violations) - TRACES_MAX
         say(f"\n{len(verdict.violations)} violations" + (f" ({others} more in {run_dir}/report.json)" if others > 0 else "") +
             f"; seed {options.seed}, commit {summary['commit']}, {others_of(verdict)}; logs in {run_dir}/logs")
-    if verdict.known:
-        say(f"known findings (tests/chaos/README.md): {len(verdict.known)}")
     for kind, line in summary["kinds"].items():
         say(f"  {kind:<11} {line}")
     say(f"  replies of several parts: {verdict.parted}")

@@ -108,7 +108,6 @@ class Verdict:
     recoveries: list  # (seconds, message that was open longest or None) of each cycle
     unacknowledged_seen: int  # never acknowledged and answered all the same: allowed, and told
     late_writes: list  # seconds from a TAKEOVER to what still left under an older claim
-    known: list  # Violation; findings that README.md lists with their cause: told, not counted
     poisons: list  # seconds from the acknowledgement of each poison until its user was told and its dead letter stood
     parted: int  # replies that were shown in several parts
 
@@ -150,8 +149,11 @@ class _Index:
         for letter in evidence.dead_letters:
             if letter.turn_id in self.message_of_turn:
                 self.dead.setdefault(self.message_of_turn[letter.turn_id].message_id, []).append(letter)
-        # Turn ids as field 1 of a message: field 2 of a PolicyDrop is the turn that is answered in its place.
-        self.dropped = {found for record in evidence.audit for found in re.findall(rb"(?s)(?=\x0a\x20(.{32}))", record)}
+        # An AuditRecord begins with its body: field 1 is a PolicyDrop, 2 a SentAfterAll. Turn ids as field 1 of those:
+        # field 2 of a PolicyDrop is the turn that is answered in its place.
+        self.dropped, self.sent_after_all = (
+            {found for record in evidence.audit if record[:1] == body
+             for found in re.findall(rb"(?s)(?=\x0a\x20(.{32}))", record)} for body in (b"\x0a", b"\x12"))
         self.parrots = set()  # messages to which a real model said what it had read of notices
         self.said, texts = {}, {}  # (user, text) -> messages of the turns whose first record it is
         for turn_id, record in self.first_records(evidence).items():
@@ -226,11 +228,6 @@ class _Index:
         sends = self.answers.get(message_id, []) + self.notices.get(message_id, [])
         return sorted(sends, key=lambda send: send.line)
 
-    def withdrawn(self, evidence):
-        """Ids of messages of whose turn a Supersede is the first record."""
-        return {self.message_of_turn[turn_id].message_id for turn_id, record in self.first_records(evidence).items()
-                if record.kind == "supersede" and turn_id in self.message_of_turn}
-
     def settled_at(self, message_id):
         """When the message had its outcome; None while it has none."""
         times = [send.ended for send in self.seen(message_id)] + [letter.t for letter in self.dead.get(message_id, [])]
@@ -255,6 +252,8 @@ def _outcomes(evidence, index):
                             f"{extra.text[:40]!r} (reply ids {first.reply_id[:12]}, {extra.reply_id[:12]})")
         if answers and dead and not notices:
             yield Violation("duplicate", key, f"answered, and a dead letter ({dead[0].reason}) all the same")
+        if answers and turn and bytes.fromhex(turn.turn_id) in index.dropped - index.sent_after_all:
+            yield Violation("duplicate", key, "answered, and dropped by what `audit` says")
         if answers or not message.acked_at:
             continue
         if turn is None:
@@ -416,12 +415,6 @@ def _disturbed(evidence):
                                     f"rolling restart of cycle {fault.cycle}")
 
 
-def _known(violation, withdrawn):
-    """Worker killed, or its partition moved, between Supersede and audit: session has the turn as finished by then (the sender
-    reports it withdrawn), so nobody writes the audit record and the user's words any more."""
-    return violation.message_id in withdrawn and (violation.kind == "lost" or violation.why.endswith("Redis does not have it"))
-
-
 def judge(evidence, notice_text, turn_deadline_s):
     index = _Index(evidence, notice_text)
     violations = [*_outcomes(evidence, index), *_order(evidence, index), *_not_first(evidence, index),
@@ -436,11 +429,8 @@ def judge(evidence, notice_text, turn_deadline_s):
     for place, records in sorted(evidence.lag.items()):
         if records:
             violations.append(Violation("unfinished", "", f"{place}: {records} records are not committed at the end"))
-    withdrawn = index.withdrawn(evidence)
-    known = [violation for violation in violations if _known(violation, withdrawn)]
-    violations = [violation for violation in violations if violation not in known]
     acked = [message for message in evidence.messages if message.acked_at]
     strays = sum(1 for message in evidence.messages if not message.acked_at and index.seen(message.message_id))
     return Verdict(violations, len(acked), _in_doubt(evidence), list(_recovery(evidence, index)), strays,
-                   sorted(seconds for seconds, _ in late_writes), known, poison.seconds(evidence, index.dead, index.notices),
+                   sorted(seconds for seconds, _ in late_writes), poison.seconds(evidence, index.dead, index.notices),
                    sum(len(send.parts) > 1 for sends in index.answers.values() for send in sends))

@@ -143,6 +143,7 @@ class CheckerTest(unittest.TestCase):
         self.expect_good()
 
     def test_turn_that_audit_names_as_the_one_to_be_answered_is_lost_without_its_answer(self):
+        self.run_.hide("m0.3")
         self.run_.hide("m0.4")
         self.evidence.audit.append(b"\x0a\x46\x0a\x20" + bytes.fromhex(turn_id("m0.3")) +
                                    b"\x12\x20" + bytes.fromhex(turn_id("m0.4")))
@@ -287,11 +288,19 @@ class CheckerTest(unittest.TestCase):
         self.evidence.dead_letters[0].t = self.run_.t + DEADLINE_S - 5
         self.expect("early", "m0.4")
 
-    def test_withdrawn_without_a_word_on_audit_is_a_known_finding(self):
+    def test_withdrawn_without_a_word_on_audit_is_lost(self):
         self.run_.hide("m0.3")
         next(r for r in self.evidence.replies if r.turn_id == turn_id("m0.3")).kind = "supersede"
-        verdict = self.expect_good()
-        self.assertEqual([(v.kind, v.message_id) for v in verdict.known], [("lost", "m0.3")])
+        self.expect("lost", "m0.3")
+
+    def test_answered_and_dropped_by_what_audit_says(self):
+        self.evidence.audit.append(b"\x0a\x22\x0a\x20" + bytes.fromhex(turn_id("m0.4")))
+        self.expect("duplicate", "m0.4")
+
+    def test_answered_after_all(self):
+        self.evidence.audit.append(b"\x0a\x22\x0a\x20" + bytes.fromhex(turn_id("m0.4")))
+        self.evidence.audit.append(b"\x12\x22\x0a\x20" + bytes.fromhex(turn_id("m0.4")))
+        self.expect_good()
 
     def poisoned(self, reason="poison"):
         """The last message of u0 is poison and ended as it must, or for another reason."""

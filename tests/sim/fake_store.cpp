@@ -75,7 +75,6 @@ void FakeStore::AppendTurn(const std::string& turn_id, const std::string& text, 
 void FakeStore::SetOutcome(const std::string& turn_id, Outcome outcome, const std::string& text,
                            std::int64_t replies_offset, std::uint32_t generation) {
   State& state = Write(turn_id);
-  if (outcome == mesh::session::v1::OUTCOME_SUPERSEDED) state.done = true;
   if (state.turn.has_value() && state.turn->generation > generation) return;
   if (!state.turn.has_value() || state.turn->generation < generation) {
     const bool appended = state.turn.has_value() && state.turn->appended;

@@ -138,10 +138,16 @@ class Checker {
     if (ending.parked && !came_back) {
       Add("left_parked", name);
     }
-    // `audit`: a withdrawal's record says dropped; where the user saw something all the same, the sender's says so.
-    const bool audited = world_.sent_after_all.contains(ending.turn->number);
-    if (audited && !ending.answered() && !ending.noticed()) Add("audit_says_sent", name);
-    if (!audited && ending.withdrawn() && ending.answered() && !ending.parked) Add("audit_says_dropped", name);
+    // `audit`: what was withdrawn before it was said is dropped; a parked reply may be sent later all the same.
+    const bool shown = ending.answered() || ending.noticed();
+    const bool sent_after_all = world_.sent_after_all.contains(ending.turn->number);
+    const bool dropped = world_.dropped.contains(ending.turn->number) && !sent_after_all;
+    if (sent_after_all && !shown) Add("audit_says_sent", name);
+    if (dropped && shown && !ending.parked) Add("audit_says_dropped", name);
+    if (dropped && !ending.withdrawn()) Add("audit_says_dropped", name);
+    if (!dropped && !shown && ending.withdrawn() && !ending.parked && !ending.given_up_by_sender) {
+      Add("dropped_without_audit", name);
+    }
     if (ending.withdrawn_before_said()) {
       if (ending.answered()) Add("withdrawn_but_answered", name);
       if (ending.noticed()) Add("withdrawn_but_noticed", name);

@@ -157,6 +157,16 @@ void SenderProcess::WriteReply(const std::string& conversation_key, const mesh::
       std::move(on_done));
 }
 
+void SenderProcess::WriteDrop(const mesh::bus::v1::PolicyDrop& drop, const telemetry::TraceContext&, Written on_done) {
+  Produce(
+      [this, turn = world_->FindTurn(drop.turn_id())->number]() -> std::int64_t {
+        world_->Trace([&] { return name() + " says that t" + std::to_string(turn) + " was dropped"; });
+        world_->dropped.insert(turn);
+        return 0;
+      },
+      std::move(on_done));
+}
+
 void SenderProcess::WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext&,
                                       Written on_done) {
   Produce(

@@ -63,6 +63,7 @@ class World {
   // --- what happened ---
   std::vector<TurnFact> turns;
   std::vector<DeadLetterFact> dead_letters;
+  std::set<int> dropped;         // turns, on `audit`
   std::set<int> sent_after_all;  // turns, on `audit`
   std::set<int> requeued;        // turns, by the operator
 

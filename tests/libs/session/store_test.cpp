@@ -194,11 +194,14 @@ TEST_F(StoreTest, TurnIsDoneOnceAppendedAndKnowsItselfNotAsItsOwnContext) {
   EXPECT_FALSE(Done(TurnIdOf("another")));
 }
 
-TEST_F(StoreTest, SupersededTurnIsDoneAndASentOneNotYet) {
-  Set(OutcomeOf(ana_, TurnIdOf("superseded"), v1::OUTCOME_SUPERSEDED));
-  Set(OutcomeOf(ana_, TurnIdOf("sent"), v1::OUTCOME_SENT));
-  EXPECT_TRUE(Done(TurnIdOf("superseded")));
-  EXPECT_FALSE(Done(TurnIdOf("sent"))) << "its text is still to be appended";
+// Chaos, FAULTS=broker: a worker died between a withdrawal and its projection, and the turn counted as finished.
+TEST_F(StoreTest, NoOutcomeMakesATurnDoneItsWordsAreStillToBeAppended) {
+  for (const v1::Outcome outcome : {v1::OUTCOME_SENT, v1::OUTCOME_SUPERSEDED, v1::OUTCOME_FAILED}) {
+    const std::string turn_id = TurnIdOf(std::to_string(outcome));
+    Set(OutcomeOf(ana_, turn_id, outcome));
+    EXPECT_FALSE(Done(turn_id)) << outcome;
+    EXPECT_FALSE(Load(ana_, turn_id).done()) << outcome;
+  }
 }
 
 TEST_F(StoreTest, OutcomesMoveForwardOnlyInWhateverOrderTheyArrive) {
@@ -436,8 +439,8 @@ TEST_F(StoreTest, ScriptsAreLoadedAgainAfterTheServerForgotThem) {
 TEST_F(StoreTest, IsDoneAnswersAThousandIdsInTheirOrder) {
   v1::IsDoneRequest request;
   for (int i = 0; i < 1000; ++i) {
-    request.add_turn_ids(TurnIdOf("many " + std::to_string(i)));
-    if (i % 3 == 0) Set(OutcomeOf(ana_, request.turn_ids(i), v1::OUTCOME_SUPERSEDED));
+    request.add_turn_ids(TurnAt(i + 1, i + 1).turn_id());
+    if (i % 3 == 0) Append(ana_, TurnAt(i + 1, i + 1));
   }
   const auto response = store_->IsDone(request, Soon());
   ASSERT_TRUE(response.ok()) << response.status();
@@ -448,9 +451,9 @@ TEST_F(StoreTest, IsDoneAnswersAThousandIdsInTheirOrder) {
 TEST_F(StoreTest, DoneShardIsSearchedByWholeEntries) {
   options_.done_shards = 1;
   MakeStore();
-  const std::string second = TurnIdOf("second");
-  Set(OutcomeOf(ana_, TurnIdOf("first"), v1::OUTCOME_SUPERSEDED));
-  Set(OutcomeOf(ana_, second, v1::OUTCOME_SUPERSEDED));
+  const std::string second = TurnAt(2, 2).turn_id();
+  Append(ana_, TurnAt(1, 1));
+  Append(ana_, TurnAt(2, 2));
   const auto keys = Redis({"KEYS", "mesh:d:{0}:*"});
   ASSERT_EQ(keys.elements.size(), 1u);
   const std::string packed = Redis({"GET", keys.elements[0].text}).text;
@@ -463,8 +466,8 @@ TEST_F(StoreTest, DoneShardIsSearchedByWholeEntries) {
 TEST_F(StoreTest, DoneTurnIsKnownForEightDaysWhicheverStringHoldsIt) {
   options_.done_shards = 1;
   MakeStore();
-  const std::string turn_id = TurnIdOf("first");
-  Set(OutcomeOf(ana_, turn_id, v1::OUTCOME_SUPERSEDED));
+  const std::string turn_id = TurnAt(1, 1).turn_id();
+  Append(ana_, TurnAt(1, 1));
   std::string key = Redis({"KEYS", "mesh:d:{0}:*"}).elements[0].text;
   EXPECT_GT(Redis({"TTL", key}).integer, 8 * 24 * 3600);
   EXPECT_LT(Redis({"TTL", key}).integer, 9 * 24 * 3600);
@@ -473,7 +476,7 @@ TEST_F(StoreTest, DoneTurnIsKnownForEightDaysWhicheverStringHoldsIt) {
     if (next != key) Redis({"RENAME", key, next});
     key = next;
     EXPECT_TRUE(Done(turn_id)) << next;
-    Set(OutcomeOf(ana_, turn_id, v1::OUTCOME_SUPERSEDED));
+    Append(ana_, TurnAt(1, 1));
     EXPECT_EQ(Redis({"KEYS", "mesh:d:{0}:*"}).elements.size(), 1u);
   }
 }

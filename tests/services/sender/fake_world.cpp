@@ -148,6 +148,12 @@ void Process::WriteReply(const std::string& conversation_key, const mesh::bus::v
       std::move(on_done));
 }
 
+void Process::WriteDrop(const mesh::bus::v1::PolicyDrop& drop, const telemetry::TraceContext&, Written on_done) {
+  Write(
+      world_->refuse(bus::kAudit, drop.ByteSizeLong()), [this, drop] { world_->dropped.push_back(drop); },
+      std::move(on_done));
+}
+
 void Process::WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext&,
                                 Written on_done) {
   Write(

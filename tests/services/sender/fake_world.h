@@ -51,6 +51,7 @@ class Process final : public Effects {
                   std::function<void(absl::StatusOr<std::vector<bus::Record>>)> on_done) override;
   void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                   const telemetry::TraceContext& trace, Written on_done) override;
+  void WriteDrop(const mesh::bus::v1::PolicyDrop& drop, const telemetry::TraceContext& trace, Written on_done) override;
   void WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext& trace,
                          Written on_done) override;
   void ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext& trace,
@@ -162,6 +163,7 @@ class World {
   std::vector<bus::Record> replies;
   std::vector<bus::Record> parked;  // index = offset
   std::vector<Dead> dead_letters;
+  std::vector<mesh::bus::v1::PolicyDrop> dropped;
   std::vector<mesh::bus::v1::SentAfterAll> sent_after_all;
   std::vector<Shown> shown;
   std::vector<mesh::session::v1::SetOutcomeRequest> reported;

@@ -222,12 +222,11 @@ TEST_F(SendLaneTest, SupersedeComesTooLateOnceAClaimStands) {
   world_.Withdraw("ann", "t1");
   ASSERT_TRUE(RunToEnd());
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("one"));
-  ASSERT_EQ(world_.sent_after_all.size(), 1u) << "`audit` must not end with the worker's word that it was dropped";
-  EXPECT_EQ(world_.sent_after_all[0].turn_id(), World::TurnId("t1"));
+  EXPECT_TRUE(world_.dropped.empty()) << "`audit` must not say that it was dropped";
 }
 
-// A worker's earlier life had its reply sent; the re-run is withdrawn, and a sender that knows only the ledger says so.
-TEST_F(SendLaneTest, ASuccessorTellsAuditOfAReplyThatAnEarlierLifeHadSent) {
+// A worker's earlier life had its reply sent; the re-run is withdrawn, and a sender knows it from the ledger alone.
+TEST_F(SendLaneTest, ASuccessorDoesNotCallDroppedWhatAnEarlierLifeHadSent) {
   Process& first = world_.StartOwner();
   world_.Say("ann", "t1", "one");
   world_.Say("ann", "t2", "two");
@@ -237,9 +236,35 @@ TEST_F(SendLaneTest, ASuccessorTellsAuditOfAReplyThatAnEarlierLifeHadSent) {
   world_.Withdraw("ann", "t1");
   world_.Withdraw("ann", "t3");  // never said
   ASSERT_TRUE(RunToEnd());
-  ASSERT_EQ(world_.sent_after_all.size(), 1u);
-  EXPECT_EQ(world_.sent_after_all[0].turn_id(), World::TurnId("t1"));
-  EXPECT_EQ(world_.sent_after_all[0].conversation().user(), "ann");
+  ASSERT_EQ(world_.dropped.size(), 1u);
+  EXPECT_EQ(world_.dropped[0].turn_id(), World::TurnId("t3"));
+  EXPECT_EQ(world_.dropped[0].by_turn_id(), World::TurnId("t3+"));
+  EXPECT_EQ(world_.dropped[0].conversation().user(), "ann");
+  EXPECT_EQ(world_.dropped[0].policy(), mesh::bus::v1::DROP_POLICY_SUPERSEDED);
+  EXPECT_EQ(world_.dropped[0].replies_offset(), 3);
+}
+
+// The worker that shed the turn may die and answer it in its next life: only the notice that was said counts.
+TEST_F(SendLaneTest, ANoticeThatStandsForAPolicyIsToldToAuditAndALaterOneIsNot) {
+  world_.StartOwner();
+  const auto shed = [&](const std::string& turn) {
+    mesh::bus::v1::ReplyRecord record;
+    record.mutable_reply()->set_turn_id(World::TurnId(turn));
+    *record.mutable_reply()->mutable_conversation() = world_.Conversation("ann");
+    record.mutable_reply()->set_text("too many");
+    record.mutable_reply()->set_kind(REPLY_KIND_NOTICE);
+    record.mutable_reply()->set_drop_policy(mesh::bus::v1::DROP_POLICY_SHED);
+    world_.AppendRaw(identity::KeyOf(world_.Conversation("ann")).value(), record.SerializeAsString());
+  };
+  shed("t1");
+  world_.Say("ann", "t1", "one");
+  world_.Say("ann", "t2", "two");
+  shed("t2");
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("too many", "two"));
+  ASSERT_EQ(world_.dropped.size(), 1u);
+  EXPECT_EQ(world_.dropped[0].turn_id(), World::TurnId("t1"));
+  EXPECT_EQ(world_.dropped[0].policy(), mesh::bus::v1::DROP_POLICY_SHED);
 }
 
 TEST_F(SendLaneTest, SupersedeBeforeTheReplyMakesEveryLaterRecordOfTheTurnADuplicate) {

@@ -13,7 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "proto/bus/v1/audit.pb.h"
 #include "tests/fakes/fake_consumer.h"
 #include "tests/fakes/fake_producer.h"
 #include "tests/services/worker/scripted_peers.h"
@@ -99,12 +98,12 @@ class TurnIntakeTest : public testing::Test {
     }
     return "?";
   }
-  int Audited(mesh::bus::v1::DropPolicy policy) const {
+  int Dropped(mesh::bus::v1::DropPolicy policy) const {
     int count = 0;
     for (const bus::OutgoingRecord& record : producer_.log()) {
-      mesh::bus::v1::AuditRecord audit;
-      count +=
-          record.topic == "mesh.audit" && audit.ParseFromString(record.value) && audit.policy_drop().policy() == policy;
+      mesh::bus::v1::ReplyRecord value;
+      if (record.topic != "mesh.replies" || !value.ParseFromString(record.value)) continue;
+      count += value.supersede().policy() == policy || value.reply().drop_policy() == policy;
     }
     return count;
   }
@@ -166,7 +165,7 @@ TEST_F(TurnIntakeTest, InterruptStopsTheRunningTurnDropsTheWaitingAndRunsTheNewe
   ASSERT_TRUE(engine_.WaitForSubmissions(2));
   EXPECT_EQ(engine_.LastUserMessage(), "b");
   EXPECT_EQ(Superseded("anna"), (Pairs{{"a", "b"}}));
-  EXPECT_EQ(Audited(mesh::bus::v1::DROP_POLICY_SUPERSEDED), 1);
+  EXPECT_EQ(Dropped(mesh::bus::v1::DROP_POLICY_SUPERSEDED), 1);
   EXPECT_TRUE(WaitDone({0}));
 }
 
@@ -217,7 +216,7 @@ TEST_F(TurnIntakeTest, CollectAnswersMessagesInQuickSuccessionOnce) {
   ASSERT_TRUE(engine_.WaitForSubmissions(1));
   EXPECT_EQ(engine_.LastUserMessage(), "c");  // session, scripted here, brings the words of a and b
   EXPECT_EQ(Superseded("anna"), (Pairs{{"a", "c"}, {"b", "c"}}));
-  EXPECT_EQ(Audited(mesh::bus::v1::DROP_POLICY_MERGED), 2);
+  EXPECT_EQ(Dropped(mesh::bus::v1::DROP_POLICY_MERGED), 2);
   EXPECT_TRUE(WaitDone({0, 1}));
   EXPECT_FALSE(engine_.WaitForSubmissions(2, seconds(0)));
 }
@@ -246,7 +245,7 @@ TEST_F(TurnIntakeTest, AFloodOfOneUserNeverPausesThePartitionForOthers) {
   Say("quiet", "hello");
   ASSERT_TRUE(engine_.WaitForSubmissions(2));
   EXPECT_EQ(engine_.LastUserMessage(), "hello");
-  EXPECT_GE(Audited(mesh::bus::v1::DROP_POLICY_OVERFLOW), kFlood - 2 * static_cast<int>(kLaneWaitingMax));
+  EXPECT_GE(Dropped(mesh::bus::v1::DROP_POLICY_OVERFLOW), kFlood - 2 * static_cast<int>(kLaneWaitingMax));
 }
 
 TEST_F(TurnIntakeTest, AFullWindowPausesThePartitionAndResumesIt) {
@@ -272,7 +271,7 @@ TEST_F(TurnIntakeTest, ATurnThatWaitsForAFullEngineInVainIsShed) {
   Say("ben", "b");
   EXPECT_TRUE(WaitDone({1}));
   EXPECT_EQ(ToldBusy(), (std::vector<std::string>{"ben"}));
-  EXPECT_EQ(Audited(mesh::bus::v1::DROP_POLICY_SHED), 1);
+  EXPECT_EQ(Dropped(mesh::bus::v1::DROP_POLICY_SHED), 1);
   EXPECT_FALSE(engine_.WaitForSubmissions(2, seconds(0)));
   EXPECT_EQ(metrics_.turns.at("shed").Value(), 1);
   engine_.Answer(1);
@@ -288,7 +287,7 @@ TEST_F(TurnIntakeTest, OneUsersFloodIsShedWithOneNotice) {
   EXPECT_TRUE(WaitDone({1, 2, 3}));
   EXPECT_EQ(ToldBusy().size(), 1u);
   EXPECT_EQ(Superseded("ben"), (Pairs{{"b", "d"}, {"c", "d"}}));
-  EXPECT_EQ(Audited(mesh::bus::v1::DROP_POLICY_SHED), 3);
+  EXPECT_EQ(Dropped(mesh::bus::v1::DROP_POLICY_SHED), 3);
   EXPECT_EQ(session_.appended.size(), 3u);
 }
 

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "libs/engine/make_engine.h"
-#include "proto/bus/v1/audit.pb.h"
 #include "services/worker/queued_turn.h"
 #include "services/worker/turn_run.h"
 #include "tests/fakes/fake_clock.h"
@@ -122,10 +121,10 @@ class TurnRunTest : public testing::Test {
     return "";
   }
 
-  // What the log says of a turn that was dropped: its supersede, then its record on audit, and nothing else.
+  // What the log says of a turn that was dropped: its supersede, and nothing else.
   void ExpectDropped(mesh::bus::v1::DropPolicy policy) const {
     const std::vector<bus::OutgoingRecord> log = producer_.log();
-    ASSERT_EQ(log.size(), 2u);
+    ASSERT_EQ(log.size(), 1u);
     EXPECT_EQ(log[0].topic, "mesh.replies");
     EXPECT_EQ(log[0].key, identity::KeyOf(turn_.conversation()).value());
     mesh::bus::v1::ReplyRecord value;
@@ -133,14 +132,7 @@ class TurnRunTest : public testing::Test {
     EXPECT_EQ(value.supersede().turn_id(), turn_.turn_id());
     EXPECT_EQ(value.supersede().by_turn_id(), "the later turn");
     EXPECT_EQ(value.supersede().conversation().user(), turn_.conversation().user());
-    EXPECT_EQ(log[1].topic, "mesh.audit");
-    EXPECT_EQ(log[1].key, "test");
-    mesh::bus::v1::AuditRecord audit;
-    ASSERT_TRUE(audit.ParseFromString(log[1].value));
-    EXPECT_EQ(audit.policy_drop().turn_id(), turn_.turn_id());
-    EXPECT_EQ(audit.policy_drop().by_turn_id(), "the later turn");
-    EXPECT_EQ(audit.policy_drop().policy(), policy);
-    EXPECT_EQ(audit.policy_drop().replies_offset(), 0);
+    EXPECT_EQ(value.supersede().policy(), policy);
     ASSERT_EQ(session_.appended.size(), 1u);
     EXPECT_EQ(session_.appended[0].turn().user_text(), "hello") << "later turns see the user's words";
     EXPECT_EQ(session_.appended[0].turn().reply_text(), "");
