@@ -178,9 +178,10 @@ void TurnRun::OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> r
   if (!response.ok()) return RetryLater(&TurnRun::LoadContext, "session", response.status());
   *context_.session_fails = false;
   retries_in_a_row_ = 0;
+  // Also when it is "done": by a slow worker of an earlier life, whose answer came behind the notice.
+  if (known_.given_up()) return GiveUp(*known_.given_up(), "decided by a worker that died before it was done");
   // A requeued dead letter was "done" by its notice; its new generation is to be answered all the same.
   if (response->done() && generation_ == 0) return Finish("already_done", /*completed=*/true);
-  if (known_.given_up()) return GiveUp(*known_.given_up(), "decided by a worker that died before it was done");
   if (drop_) return drop_->into_turn_id.empty() ? TellBusy() : WriteSupersede();
   if (known_.poison()) return GiveUp(bus::DeadLetterReason::kPoison, "its workers died, also when it ran alone");
   loaded_ = *std::move(response);

@@ -54,8 +54,8 @@ void TurnRunModel::LoadContext() {
         if (self->EndIfAbandoned()) return;
         if (!answered) return self->RetryLater(&TurnRunModel::LoadContext);
         self->retries_in_a_row_ = 0;
-        if (*done) return self->Finish(/*completed=*/true);
         if (self->known_.given_up()) return self->GiveUp(*self->known_.given_up());
+        if (*done) return self->Finish(/*completed=*/true);
         if (self->known_.poison()) return self->GiveUp(bus::DeadLetterReason::kPoison);
         self->alone_ = self->known_.began();
         self->NoteBegun();

@@ -177,6 +177,15 @@ TEST_F(TurnSuspectTest, WhatWasGivenUpIsNotAnsweredByTheNextWorker) {
   EXPECT_FALSE(engine_.WaitForSubmissions(1, seconds(0)));
 }
 
+// Simulation, seed 313838: the notice stood, a frozen worker woke and projected an answer that came too late, and the
+// next owner took the turn for finished: no dead letter stood beside the notice.
+TEST_F(TurnSuspectTest, WhatWasGivenUpIsADeadLetterAlsoWhereALateAnswerMadeItDone) {
+  session_.context.set_done(true);
+  reply_log_.first = SaidBefore(mesh::bus::v1::REPLY_KIND_NOTICE, "Sorry.");
+  EXPECT_TRUE(Run(Attempts().Started().GivenUp(bus::DeadLetterReason::kDeadline)));
+  EXPECT_EQ(Written(), (Log{"notice", "dead-letter:deadline"}));
+}
+
 TEST_F(TurnSuspectTest, TheDecisionIsInTheJournalBeforeAnythingIsWrittenOfIt) {
   producer_.Hold(true);
   solo_engine_.outcomes = {{.kind = SoloOutcome::Kind::kAnswered, .how = {}, .result = absl::DataLossError("NaN")}};
