@@ -64,7 +64,7 @@ TEST(SimTest, SchedulesMeetWhatTheyAreFor) {
                            "PARKED",
                            "RETURNED",
                            "is requeued",
-                           "sent after all"}) {
+                           "was dropped"}) {
     EXPECT_NE(text.find(word), std::string::npos) << "no schedule of 500 has: " << word;
   }
 }
