@@ -18,6 +18,7 @@ inline constexpr std::array kPoints = {
     PointSpec{"worker_engine_step", "worker", "a sequence takes part in its first step, and with it all of its batch"},
     PointSpec{"worker_generated", "worker", "the engine has answered, nothing is written yet"},
     PointSpec{"worker_reply_written", "worker", "the reply is in the log, the history does not have it yet"},
+    PointSpec{"worker_supersede_written", "worker", "a withdrawal is in the log, the history does not have the words yet"},
     PointSpec{"worker_notice_written", "worker", "the notice of a turn given up is in the log, its dead letter is not"},
     PointSpec{"worker_dead_letter_written", "worker", "notice and dead letter are in the log, the history has neither"},
     PointSpec{"worker_turn_done", "worker", "the turn is finished but not marked done, so not committed"},

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "libs/bus/topics.h"
+#include "libs/fault/fault.h"
 #include "services/worker/turn_run.h"
 
 namespace worker {
@@ -48,6 +49,7 @@ void TurnRun::OnSupersedeWritten(absl::StatusOr<bus::RecordPosition> position) {
   if (!position.ok()) return WriteAgain(&TurnRun::WriteSupersede, bus::kReplies, position.status());
   retries_in_a_row_ = 0;
   reply_offset_ = position->offset;
+  fault::Here("worker_supersede_written");
   Project();
 }
 
