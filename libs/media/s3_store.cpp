@@ -18,6 +18,7 @@ absl::Status BadUrl(std::string_view what) {
 }
 
 absl::StatusOr<internal::AwsCredentials> ReadCredentials(const std::string& path) {
+  if (path.empty()) return absl::InvalidArgumentError("media store: a bucket wants --media-store-credentials-file");
   const absl::StatusOr<crypto::Secret> file = crypto::Secret::FromFile(path);
   if (!file.ok()) return file.status();
   const std::string_view text = file->Reveal();  // Reveal: to part its two lines

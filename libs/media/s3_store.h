@@ -13,8 +13,8 @@
 namespace media {
 
 struct S3StoreOptions {
-  std::string url;  // http(s)://host[:port]/bucket[/prefix][?region=...]; the region is us-east-1 by default
-  std::string credentials_file;        // two lines: access key id, secret access key
+  std::string url = {};  // http(s)://host[:port]/bucket[/prefix][?region=...]; the region is us-east-1 by default
+  std::string credentials_file = {};   // two lines: access key id, secret access key
   std::int64_t bytes_max = 100 << 20;  // of one file that is read back
   std::string ca_file = {};            // PEM; empty: the system's
 };

@@ -127,6 +127,9 @@ TEST_F(S3StoreTest, AUrlOrCredentialsThatCannotBeUsedAreSaidAtTheStart) {
     std::ofstream(credentials_, std::ios::trunc) << content;
     EXPECT_EQ(OpenAt("/bucket").status().code(), absl::StatusCode::kInvalidArgument) << content;
   }
+  EXPECT_NE(std::string(S3Store::Open({.url = "https://host/bucket"}, "test", metrics_).status().message())
+                .find("--media-store-credentials-file"),
+            std::string::npos);
   std::filesystem::remove(credentials_);
   EXPECT_EQ(OpenAt("/bucket").status().code(), absl::StatusCode::kNotFound);
 }
