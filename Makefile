@@ -52,12 +52,12 @@ run: binaries kafka model ## build and start the whole mesh on this machine; Ctr
 	@python3 scripts/mesh/up.py --run-dir=$(RUN_DIR) --bin-dir=$(BUILD)/bin $(if $(filter 1,$(CUDA)),--device=cuda) $(RUN_FLAGS)
 
 .PHONY: test
-test: build kafka model ## unit and integration tests (a broker and a Redis of their own), then chaos-short
+test: build kafka model foreign-clients ## unit and integration tests (a broker and a Redis of their own), then chaos-short
 	@ctest --test-dir $(BUILD) --output-on-failure -j$(JOBS)
 	@$(MAKE) --no-print-directory chaos-short
 
 .PHONY: test-unit
-test-unit: build model ## unit tests only
+test-unit: build model foreign-clients ## unit tests only
 	@ctest --test-dir $(BUILD) --output-on-failure -j$(JOBS) -LE integration
 
 # Unit tests whose whole code is ours or header-only: gRPC, librdkafka and Protobuf are not instrumented, and ThreadSanitizer
@@ -136,6 +136,14 @@ docs: build ## write docs/CONFIGURATION.md anew from the option tables
 sim: deps $(BUILD)/build.ninja ## random schedules of the state machines under virtual time: SCHEDULES=N SEED=S (tests/sim)
 	@cmake --build $(BUILD) -j$(JOBS) --target sim
 	@$(BUILD)/tests/sim --schedules=$(or $(SCHEDULES),100000) --seed=$(or $(SEED),1)
+
+# Clients of Meta's APIs that others wrote, pinned by hash; tests/CMakeLists.txt looks for them in .run.
+FOREIGN_LIBS := .run/foreign-python
+.PHONY: foreign-clients
+foreign-clients: $(FOREIGN_LIBS)/.complete ## bring the public SDKs that tests/foreign compares us with into .run/foreign-python
+$(FOREIGN_LIBS)/.complete: tests/foreign/requirements.txt | deps
+	@python3 -m pip install --quiet --upgrade --require-hashes --no-deps --target $(FOREIGN_LIBS) -r $<
+	@touch $@
 
 # The fault harness's Kafka client, pinned by hash; not the one that the services link.
 CHAOS_LIBS := $(RUN_DIR)/chaos-python
