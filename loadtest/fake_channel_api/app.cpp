@@ -14,6 +14,7 @@
 #include "loadtest/fake_channel_api/graph_error.h"
 #include "loadtest/fake_channel_api/send_rules.h"
 #include "loadtest/fake_channel_api/target.h"
+#include "loadtest/fake_channel_api/upload.h"
 
 namespace fake_channel_api {
 namespace {
@@ -78,6 +79,8 @@ void App::Drain() {
 
 void App::AddRoutes() {
   server_->Add({"POST", "/v*", "messages", 0, [this](const http::Request& request, http::Responder respond) {
+                  const std::string_view edge = std::string_view(request.path).substr(request.path.rfind('/') + 1);
+                  if (edge == kMediaEdge || edge == kMessageAttachmentsEdge) return respond(OnUpload(request, edge));
                   OnSend(request, std::move(respond));
                 }});
   server_->Add({"GET", "/v*", "object", 0, [this](const http::Request& request, const http::Responder& respond) {
@@ -128,6 +131,15 @@ void App::OnSend(const http::Request& request, http::Responder respond) {
   send.traceparent = std::string(request.Header("traceparent"));
   const Faults::Fault fault = faults_.Next(account.account_id);
   AnswerLater(OnValidSend(std::move(send), account, fault), fault.delay_ms, std::move(respond));
+}
+
+http::Response App::OnUpload(const http::Request& request, std::string_view edge) {
+  const std::shared_ptr<const account::AccountBook> accounts = accounts_->current();
+  const std::variant<const account::Account*, GraphError> target = FindTarget(request, edge, *accounts);
+  if (const GraphError* error = std::get_if<GraphError>(&target)) {
+    return ToResponse(*error, mesh::bus::v1::CHANNEL_UNSPECIFIED);
+  }
+  return AnswerUpload(request, *std::get<const account::Account*>(target), edge, next_id_.fetch_add(1));
 }
 
 void App::AnswerLater(http::Response response, std::int64_t delay_ms, http::Responder respond) {

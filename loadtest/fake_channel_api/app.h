@@ -34,6 +34,7 @@ class App {
 
   void AddRoutes();
   void OnSend(const http::Request& request, http::Responder respond);
+  http::Response OnUpload(const http::Request& request, std::string_view edge);
   void AnswerLater(http::Response response, std::int64_t delay_ms, http::Responder respond);
   void OnFile(const http::Request& request, http::Responder respond);
   http::Response OnValidSend(Send send, const account::Account& account, const Faults::Fault& fault);

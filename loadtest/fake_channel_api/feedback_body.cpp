@@ -3,10 +3,31 @@
 #include <string_view>
 #include <utility>
 
+#include "libs/base/str_cat.h"
 #include "libs/json/writer.h"
 
 namespace fake_channel_api {
 namespace {
+
+void WriteParty(std::string_view key, std::string_view id, json::Writer& json) {
+  json.Key(key);
+  json.BeginObject();
+  json.Field("id", id);
+  json.EndObject();
+}
+
+bool HasNumber(std::string_view user) { return user.find_first_not_of("+0123456789") == std::string_view::npos; }
+
+// Who the user is, as of April 2026: each has a business-scoped id, and some have no number.
+void WriteContacts(std::string_view user, json::Writer& json) {
+  json.Key("contacts");
+  json.BeginArray();
+  json.BeginObject();
+  if (HasNumber(user)) json.Field("wa_id", user);
+  json.Field("user_id", HasNumber(user) ? base::StrCat("US.", user) : std::string(user));
+  json.EndObject();
+  json.EndArray();
+}
 
 std::string WhatsAppStatus(const Send& send, std::string_view status) {
   json::Writer json;
@@ -28,13 +49,14 @@ std::string WhatsAppStatus(const Send& send, std::string_view status) {
   json.Field("display_phone_number", send.account);
   json.Field("phone_number_id", send.account);
   json.EndObject();
+  WriteContacts(send.user, json);
   json.Key("statuses");
   json.BeginArray();
   json.BeginObject();
   json.Field("id", send.message_id);
   json.Field("status", status);
   json.Field("timestamp", std::to_string(send.ts_ms / 1000));
-  json.Field("recipient_id", send.user);
+  json.Field(HasNumber(send.user) ? "recipient_id" : "recipient_user_id", send.user);
   if (!send.reply_id.empty()) json.Field("biz_opaque_callback_data", send.reply_id);
   json.EndObject();
   json.EndArray();
@@ -45,13 +67,6 @@ std::string WhatsAppStatus(const Send& send, std::string_view status) {
   json.EndArray();
   json.EndObject();
   return std::move(json).Take();
-}
-
-void WriteParty(std::string_view key, std::string_view id, json::Writer& json) {
-  json.Key(key);
-  json.BeginObject();
-  json.Field("id", id);
-  json.EndObject();
 }
 
 // Opens {"object","entry":[{"id","time","messaging":[{"sender","recipient","timestamp" and leaves it open.

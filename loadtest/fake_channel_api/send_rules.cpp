@@ -18,6 +18,11 @@ constexpr std::size_t kMessengerCharactersMax = 2000;
 constexpr std::size_t kInstagramBytesMax = 1000;
 constexpr std::size_t kCallbackDataMax = 512;
 constexpr std::size_t kMetadataMax = 1000;
+constexpr std::size_t kButtonsMax = 3;
+constexpr std::size_t kButtonTitleMax = 20;
+constexpr std::size_t kRowsMax = 10;
+constexpr std::size_t kRowTitleMax = 24;
+constexpr std::size_t kInteractiveBodyMax = 1024;
 
 std::string String(const json::Value& value) { return std::string(value.AsString().value_or("")); }
 
@@ -40,6 +45,45 @@ Checked CheckWhatsAppText(const json::Value& root, Send send) {
   return send;
 }
 
+GraphError InvalidValue(std::string details) {
+  return {.http_status = 400,
+          .code = 131009,
+          .message = "(#131009) Parameter value is not valid",
+          .details = std::move(details)};
+}
+
+bool HasLength(const json::Value& text, std::size_t max) {
+  return text.AsString() && !text.AsString()->empty() && unicode::CodePointCount(*text.AsString()) <= max;
+}
+
+// Reply buttons and lists; what else is interactive is not looked into.
+Checked CheckInteractive(const json::Value& interactive, Send send) {
+  const std::string type = String(interactive.Find("type"));
+  if (type != "button" && type != "list") return send;
+  if (!HasLength(interactive.Find("body").Find("text"), kInteractiveBodyMax)) return InvalidValue("body text length");
+  const json::Value action = interactive.Find("action");
+  if (type == "button") {
+    const json::Value buttons = action.Find("buttons");
+    if (buttons.size() < 1 || buttons.size() > kButtonsMax) return InvalidValue("number of buttons");
+    for (const json::Value button : buttons.items()) {
+      const json::Value reply = button.Find("reply");
+      if (String(reply.Find("id")).empty() || !HasLength(reply.Find("title"), kButtonTitleMax))
+        return InvalidValue("button title length");
+    }
+    return send;
+  }
+  std::size_t rows = 0;
+  for (const json::Value section : action.Find("sections").items()) {
+    rows += section.Find("rows").size();
+    for (const json::Value row : section.Find("rows").items()) {
+      if (String(row.Find("id")).empty() || !HasLength(row.Find("title"), kRowTitleMax))
+        return InvalidValue("row title length");
+    }
+  }
+  if (rows < 1 || rows > kRowsMax) return InvalidValue("number of rows");
+  return send;
+}
+
 Checked CheckWhatsApp(const json::Value& root) {
   if (String(root.Find("messaging_product")) != "whatsapp") {
     return InvalidParameter("The parameter messaging_product is required.");
@@ -52,12 +96,7 @@ Checked CheckWhatsApp(const json::Value& root) {
   const std::string to = String(root.Find("to"));
   send.user = !to.empty() ? to : String(root.Find("recipient"));  // `to` wins when both are there
   if (send.user.empty()) return InvalidParameter("The parameter to is required.");
-  if (!to.empty() && !IsPhoneNumber(to)) {
-    return GraphError{.http_status = 400,
-                      .code = 131009,
-                      .message = "(#131009) Parameter value is not valid",
-                      .details = "to is not a phone number"};
-  }
+  if (!to.empty() && !IsPhoneNumber(to)) return InvalidValue("to is not a phone number");
   if (const json::Value recipient_type = root.Find("recipient_type");
       recipient_type.exists() && String(recipient_type) != "individual") {
     return InvalidParameter("Param recipient_type must be one of {individual}.");
@@ -81,6 +120,7 @@ Checked CheckWhatsApp(const json::Value& root) {
   if (!root.Find(type).is_object() && !root.Find(type).is_array()) {
     return InvalidParameter(base::StrCat("The parameter ", type, " is required."));
   }
+  if (type == "interactive") return CheckInteractive(root.Find(type), std::move(send));
   return send;
 }
 

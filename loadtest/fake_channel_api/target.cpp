@@ -22,10 +22,12 @@ std::optional<std::string> AccountIdIn(std::string_view path, std::string_view e
   return parts[2];
 }
 
-std::string_view BearerToken(const http::Request& request) {
+// In the header or, as older clients send it, in the query.
+std::string TokenOf(const http::Request& request) {
   static constexpr std::string_view kScheme = "Bearer ";
   const std::string_view header = request.Header("authorization");
-  return header.substr(0, kScheme.size()) == kScheme ? header.substr(kScheme.size()) : std::string_view();
+  if (header.empty()) return request.Query("access_token").value_or("");
+  return header.substr(0, kScheme.size()) == kScheme ? std::string(header.substr(kScheme.size())) : "";
 }
 
 GraphError UnknownObject(std::string_view id) {
@@ -46,9 +48,9 @@ bool IsTokenOf(std::string_view token, const account::Account& account) {
 }  // namespace
 
 bool HasToken(const http::Request& request, const account::AccountBook& accounts) {
-  const std::string_view token = BearerToken(request);
+  const std::string token = TokenOf(request);
   return std::ranges::any_of(accounts.accounts(),
-                             [token](const account::Account& account) { return IsTokenOf(token, account); });
+                             [&token](const account::Account& account) { return IsTokenOf(token, account); });
 }
 
 GraphError NoToken(std::string_view token) {
@@ -62,7 +64,7 @@ std::variant<const account::Account*, GraphError> FindTarget(const http::Request
                                                              const account::AccountBook& accounts) {
   const std::optional<std::string> id = AccountIdIn(request.path, edge);
   if (!id) return UnknownObject(request.path);
-  const std::string_view token = BearerToken(request);
+  const std::string token = TokenOf(request);
   const account::Account* by_token = nullptr;
   const account::Account* target = nullptr;
   for (const account::Account& account : accounts.accounts()) {

@@ -10,9 +10,9 @@
 
 namespace fake_channel_api {
 
-// Which account a request is for: /v{N}/{account id or "me"}/{edge} with its bearer token; `edge` "" is the account
-// itself, /v{N}/{id}. As Meta does, a wrong token is code 190 and an id that the token may not use, or that does not
-// exist, is code 100 subcode 33.
+// Which account a request is for: /v{N}/{account id or "me"}/{edge} with its token, as a bearer or as `access_token` of
+// the query; `edge` "" is the account itself, /v{N}/{id}. As Meta does, a wrong token is code 190 and an id that the
+// token may not use, or that does not exist, is code 100 subcode 33.
 std::variant<const account::Account*, GraphError> FindTarget(const http::Request& request, std::string_view edge,
                                                              const account::AccountBook& accounts);
 

@@ -48,5 +48,5 @@ def contacts_of(item, value):
 
 
 def messaging_items(body):
-    entries = body["entry"] if isinstance(body, dict) else [entry for part in body for entry in part["entry"]]
-    return [{"object": "page", "entry": [{**entry, "messaging": [item]}]} for entry in entries for item in entry["messaging"]]
+    return [{"object": part["object"], "entry": [{**entry, "messaging": [item]}]}
+            for part in (body if isinstance(body, list) else [body]) for entry in part["entry"] for item in entry["messaging"]]

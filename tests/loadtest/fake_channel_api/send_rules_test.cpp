@@ -49,6 +49,30 @@ TEST(SendRulesTest, RecipientMayBeABusinessScopedIdAndToWins) {
   EXPECT_EQ(std::get<Send>(both).user, "16505551234");
 }
 
+TEST(SendRulesTest, ButtonsAndListsHaveLimits) {
+  const auto interactive = [](std::string_view type, std::string_view action) {
+    return CodeOf(
+        base::StrCat(R"({"messaging_product":"whatsapp","to":"16505551234","type":"interactive",)",
+                     R"("interactive":{"type":")", type, R"(","body":{"text":"x"},"action":{)", action, "}}}"),
+        CHANNEL_WHATSAPP);
+  };
+  const auto repeat = [](std::string_view item, int count) {
+    std::string text(item);
+    for (int i = 1; i < count; ++i) text += base::StrCat(",", item);
+    return text;
+  };
+  const std::string button = R"({"type":"reply","reply":{"id":"1","title":"yes"}})";
+  EXPECT_EQ(interactive("button", base::StrCat(R"("buttons":[)", repeat(button, 3), "]")), 0);
+  EXPECT_EQ(interactive("button", base::StrCat(R"("buttons":[)", repeat(button, 4), "]")), 131009);
+  EXPECT_EQ(interactive("button", R"("buttons":[])"), 131009);
+  EXPECT_EQ(interactive("button", R"("buttons":[{"reply":{"id":"1","title":"twenty-one characters"}}])"), 131009);
+  const std::string row = R"({"id":"1","title":"yes"})";
+  EXPECT_EQ(interactive("list", base::StrCat(R"("sections":[{"rows":[)", repeat(row, 10), "]}]")), 0);
+  EXPECT_EQ(interactive("list", base::StrCat(R"("sections":[{"rows":[)", repeat(row, 11), "]}]")), 131009);
+  EXPECT_EQ(interactive("list", R"("sections":[])"), 131009);
+  EXPECT_EQ(interactive("cta_url", R"("name":"cta_url")"), 0);
+}
+
 TEST(SendRulesTest, TextLimitsAreTheChannels) {
   const std::string two_bytes = "\u00e9";
   const auto repeat = [&](std::size_t count) {

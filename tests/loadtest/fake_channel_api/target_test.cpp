@@ -47,6 +47,15 @@ TEST_F(TargetTest, AccountItselfHasNoEdge) {
   EXPECT_EQ(Found("/v25.0/100", "Bearer other", ""), "error 190");
 }
 
+TEST_F(TargetTest, TokenMayStandInTheQuery) {
+  http::Request request;
+  request.path = "/v25.0/me/messages";
+  request.raw_target = "/v25.0/me/messages?access_token=token-m";
+  EXPECT_EQ(std::get<const account::Account*>(FindTarget(request, "messages", accounts_))->account_id, "200");
+  request.headers = {{"authorization", "Bearer other"}};  // the header counts
+  EXPECT_EQ(std::get<GraphError>(FindTarget(request, "messages", accounts_)).code, 190);
+}
+
 TEST_F(TargetTest, WrongTokenIs190) {
   for (const char* header : {"", "token-w", "Bearer ", "Bearer token-x", "bearer token-w", "Bearer token-w "}) {
     const auto target = Find("/v25.0/100/messages", header);

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""The whole mesh with the echo engine, between two SDKs that others wrote: its gateway takes exactly the webhooks whose
+signature they accept, and what its sender posts is what they would have posted in its place."""
+import hashlib
+import hmac
+import http.client
+import json
+import logging
+import os
+import pathlib
+import sys
+import tempfile
+import time
+import types
+import unittest
+import urllib.parse
+
+import golden
+import recorder
+import sdks
+from fbmessenger import elements
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts/mesh"))
+import accounts  # noqa: E402
+import process  # noqa: E402
+import up  # noqa: E402
+
+BIN_DIR = pathlib.Path(os.environ.get("MESH_BIN_DIR", ROOT / "build/bin"))
+REQUEST_S = 60
+USER = "16505551234"
+
+
+class FreePorts(process.Ports):
+    """Never the default ones, which a mesh of another test may be about to take."""
+
+    def choose(self, name, default):
+        self.taken.add(default)
+        return super().choose(name, default)
+
+
+def start_mesh(run_dir, graph_url):
+    (run_dir / "kafka").mkdir()
+    (run_dir / "kafka/libs").symlink_to((ROOT / ".run/kafka/libs").resolve())
+    entries = (accounts.entry(channel, account, graph_url) for channel, account in accounts.ACCOUNTS.items())
+    accounts.write_private(run_dir / "accounts.yaml", "accounts:\n" + "".join(entries))
+    up.Ports = FreePorts
+    mesh = up.Mesh(types.SimpleNamespace(run_dir=run_dir, bin_dir=BIN_DIR, engine="echo", worker_flag=[]))
+    unittest.addModuleCleanup(mesh.stop)
+    mesh.start()
+    return mesh
+
+
+def setUpModule():
+    global graph, mesh
+    folder = tempfile.TemporaryDirectory(prefix="foreign-mesh-")
+    unittest.addModuleCleanup(folder.cleanup)
+    graph = unittest.enterModuleContext(recorder.running())
+    mesh = start_mesh(pathlib.Path(folder.name), graph.url)
+    graph.upstream = mesh.url("fake Graph API")
+
+
+def secret(channel, name):
+    return (mesh.run_dir / f"secrets/{channel}.{name}").read_text().strip()
+
+
+def signature(channel, body):
+    return "sha256=" + hmac.new(secret(channel, "app_secret").encode(), body, hashlib.sha256).hexdigest()
+
+
+def ask_gateway(method, target, body=None, headers=None):
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(mesh.url("gateway")).netloc, timeout=REQUEST_S)
+    try:
+        connection.request(method, target, body, headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def post(channel, body, header):
+    headers = {"Content-Type": "application/json", **({"X-Hub-Signature-256": header} if header is not None else {})}
+    return ask_gateway("POST", f"/webhooks/{channel}", body, headers)[0]
+
+
+def golden_item(channel, name, account_id, account, changes):
+    """A golden webhook, to this mesh's account and sent just now: what is old is not answered."""
+    [(body, _)] = golden.one_item_bodies(channel, name)
+    text = json.dumps(body).replace(account_id, account)
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    return text.encode()
+
+
+class WhatsAppMeshTest(unittest.TestCase):
+    def setUp(self):
+        self.account = accounts.ACCOUNTS["whatsapp"]
+        self.pywa = sdks.whatsapp(graph.url, self.account, secret("whatsapp", "access_token"),
+                                  verify_token=secret("whatsapp", "verify_token"), app_secret=secret("whatsapp", "app_secret"))
+
+    def webhook(self, name):
+        return golden_item("whatsapp", name, "106540352242922", self.account, {"1749416383": str(int(time.time()))})
+
+    def our_send(self, **wanted):
+        [request] = graph.wait_for(lambda request: request.path.endswith("/messages") and
+                                   wanted.items() <= recorder.fields(request).items())
+        self.assertTrue(request.path.endswith(f"/{self.account}/messages"))
+        self.assertEqual(request.headers["Authorization"], "Bearer " + secret("whatsapp", "access_token"))
+        return recorder.fields(request)
+
+    def test_challenge(self):
+        for token in (secret("whatsapp", "verify_token"), "another", ""):
+            wanted, status = self.pywa.webhook_challenge_handler(token, "1158201444")
+            query = urllib.parse.urlencode({"hub.mode": "subscribe", "hub.challenge": "1158201444", "hub.verify_token": token})
+            ours = ask_gateway("GET", f"/webhooks/whatsapp?{query}")
+            self.assertEqual(ours[0], status)
+            if status == 200:
+                self.assertEqual(ours[1].decode(), wanted)
+
+    def test_signature(self):
+        body = self.webhook("status_sent")
+        escaped = body.replace(b"whatsapp_business_account", rb"whatsapp\u005fbusiness_account")
+        good = signature("whatsapp", body)
+        for sent, header in ((body, good), (escaped, signature("whatsapp", escaped)), (escaped, good), (body + b" ", good),
+                             (body, good[:-1] + ("0" if good[-1] != "0" else "1")), (body, "sha256="), (body, ""),
+                             (body, signature("messenger", body)), (body, None)):
+            with self.subTest(header=header, bytes=len(sent)):
+                accepted = self.pywa.webhook_update_validator(sent, header) is None
+                self.assertEqual(post("whatsapp", sent, header) == 200, accepted)
+
+    def test_answer_is_what_pywa_would_send(self):
+        body = self.webhook("text_escaped_unicode")
+        header = signature("whatsapp", body)
+        self.assertIsNone(self.pywa.webhook_update_validator(body, header))
+        message = sdks.read_whatsapp(self.pywa, body).update
+        self.assertEqual(post("whatsapp", body, header), 200)
+        ours = self.our_send(type="text", to=USER)
+        self.assertIn(message.text, ours["text"]["body"])
+        with self.subTest("as pywa sends it"):
+            self.pywa.send_message(ours["to"], ours["text"]["body"], reply_to_message_id=message.id,
+                                   tracker=ours["biz_opaque_callback_data"])
+            theirs = recorder.fields(graph.wait_for(lambda request: "PyWa" in request.headers.get("User-Agent", ""))[0])
+            theirs["text"].pop("preview_url")  # Meta's default
+            self.assertEqual(ours, theirs)
+        with self.subTest("as pywa reads it"):
+            self.assertEqual(self.read_as_echo(ours).text, ours["text"]["body"])
+
+    def read_as_echo(self, send):
+        """Meta shows a send to other apps as an echo: the same content in another envelope."""
+        echo = {"from": "15550783881", "to": send["to"], "id": "wamid.ECHO", "timestamp": str(int(time.time())),
+                "type": send["type"], send["type"]: send[send["type"]]}
+        value = {"messaging_product": "whatsapp", "metadata": {"display_phone_number": "", "phone_number_id": self.account},
+                 "contacts": [{"wa_id": send["to"], "user_id": golden.BSUID}], "message_echoes": [echo]}
+        return sdks.read_whatsapp(self.pywa, json.dumps({"object": "whatsapp_business_account", "entry": [
+            {"id": "1", "changes": [{"field": "smb_message_echoes", "value": value}]}]}).encode()).update
+
+
+class SendApiMeshTest(unittest.TestCase):
+    def check(self, channel, webhook):
+        item = sdks.MessengerReader().find(json.loads(webhook))
+        self.assertEqual(post(channel, webhook, signature(channel, webhook)), 200)
+        [request] = graph.wait_for(lambda request: request.path.endswith("/messages") and b'"text"' in request.body and
+                                   recorder.fields(request)["recipient"] == {"id": item.user})
+        ours = recorder.fields(request)
+        self.assertIn(item.item["message"]["text"], ours["message"]["text"])
+        self.assertEqual(request.headers["Authorization"], "Bearer " + secret(channel, "access_token"))
+        client = sdks.messenger(graph.url, secret(channel, "access_token"))
+        answer = client.send(elements.Text(ours["message"]["text"]).to_dict(), item.user, ours.get("messaging_type", "RESPONSE"))
+        self.assertIn("message_id", answer)
+        theirs = recorder.fields(graph.wait_for(lambda request: "requests" in request.headers.get("User-Agent", "") and
+                                                recorder.fields(request)["recipient"] == {"id": item.user})[0])
+        theirs.pop("notification_type")  # Meta's default
+        return ours, theirs
+
+    def test_messenger(self):
+        now_ms = str(int(time.time() * 1000))
+        webhook = golden_item("messenger", "text", "682498302938465", accounts.ACCOUNTS["messenger"],
+                              {"1502905976377": now_ms, "1502905976963": now_ms})
+        ours, theirs = self.check("messenger", webhook)
+        self.assertTrue(ours["message"].pop("metadata"))  # which fbmessenger has no field for
+        self.assertEqual(ours, theirs)
+
+    def test_instagram(self):
+        now_ms = str(int(time.time() * 1000))
+        webhook = golden_item("instagram", "text", "17841405822304914", accounts.ACCOUNTS["instagram"],
+                              {"1502905976963": now_ms, "1569262486134": now_ms})
+        ours, theirs = self.check("instagram", webhook)
+        theirs.pop("messaging_type")  # of Messenger alone
+        self.assertEqual(ours, theirs)
+
+
+if __name__ == "__main__":
+    logging.disable()
+    unittest.main()
