@@ -141,8 +141,8 @@ sim: deps $(BUILD)/build.ninja ## random schedules of the state machines under v
 FOREIGN_LIBS := .run/foreign-python
 .PHONY: foreign-clients
 foreign-clients: $(FOREIGN_LIBS)/.complete ## bring the public SDKs that tests/foreign compares us with into .run/foreign-python
-$(FOREIGN_LIBS)/.complete: tests/foreign/requirements.txt | deps
-	@python3 -m pip install --quiet --upgrade --require-hashes --no-deps --target $(FOREIGN_LIBS) -r $<
+$(FOREIGN_LIBS)/.complete: tests/foreign/requirements.txt tests/chaos/requirements.txt | deps
+	@python3 -m pip install --quiet --upgrade --require-hashes --no-deps --target $(FOREIGN_LIBS) $(^:%=-r %)
 	@touch $@
 
 # The fault harness's Kafka client, pinned by hash; not the one that the services link.

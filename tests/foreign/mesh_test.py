@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The whole mesh with the echo engine, between two SDKs that others wrote: its gateway takes exactly the webhooks whose
 signature they accept, and what its sender posts is what they would have posted in its place."""
+import base64
 import hashlib
 import hmac
 import http.client
@@ -8,6 +9,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import sys
 import tempfile
 import time
@@ -16,8 +18,10 @@ import unittest
 import urllib.parse
 
 import golden
+import recorded
 import recorder
 import sdks
+import webhooks_test
 from fbmessenger import elements
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -134,7 +138,7 @@ class WhatsAppMeshTest(unittest.TestCase):
         self.assertIsNone(self.pywa.webhook_update_validator(body, header))
         message = sdks.read_whatsapp(self.pywa, body).update
         self.assertEqual(post("whatsapp", body, header), 200)
-        ours = self.our_send(type="text", to=USER)
+        ours = self.our_send(type="text", to=USER, context={"message_id": message.id})
         self.assertIn(message.text, ours["text"]["body"])
         with self.subTest("as pywa sends it"):
             self.pywa.send_message(ours["to"], ours["text"]["body"], reply_to_message_id=message.id,
@@ -144,6 +148,51 @@ class WhatsAppMeshTest(unittest.TestCase):
             self.assertEqual(ours, theirs)
         with self.subTest("as pywa reads it"):
             self.assertEqual(self.read_as_echo(ours).text, ours["text"]["body"])
+
+    def test_topics_hold_what_pywa_reads(self):
+        """The fields that `meshctl decode` does not print: of every golden webhook that pywa reads."""
+        read = [sdks.read_whatsapp(self.pywa, body) for body in self.post_all()]
+        broker = f"127.0.0.1:{mesh.port['kafka']}"
+        turns, statuses = recorded.turns(broker), recorded.statuses(broker)
+        compared = 0
+        for handler, update in ((one.handler, one.update) for one in read):
+            if str(update.metadata.phone_number_id) != self.account:
+                continue  # nobody's here
+            with self.subTest(handler, id=update.id):
+                if handler == "MessageStatus" and update.status.name != "UNKNOWN":
+                    state = {"played": "read"}.get(update.status.name.lower(), update.status.name.lower())
+                    error_code = update.error.code if update.error else 0
+                    found = {status for status in statuses if status.message_id == update.id}
+                    self.assertIn(recorded.Status(update.id, state, update.tracker or "", error_code), found)
+                    compared += 1
+                elif handler in ("Message", "CallbackButton", "CallbackSelection", "FlowCompletion"):
+                    self.compare_turn(update, turns[str(update.id)])
+                    compared += 1
+        self.assertGreaterEqual(compared, 40)
+
+    def post_all(self):
+        """Posts the golden webhooks as those of another user, with the digests that real ones have."""
+        digest = base64.b64encode(hashlib.sha256(b"a file").digest()).decode()
+        posted = []
+        for name in golden.names("whatsapp"):
+            for body, _ in golden.one_item_bodies("whatsapp", name) if name not in webhooks_test.PYWA_REFUSES else ():
+                text = json.dumps(body).replace("106540352242922", self.account).replace("wamid.", "wamid.T.")
+                text = re.sub('"sha256": "[^"]*"', f'"sha256": "{digest}"', text.replace(USER, "16505550000"))
+                self.assertEqual(post("whatsapp", text.encode(), signature("whatsapp", text.encode())), 200, name)
+                posted.append(text.encode())
+        return posted
+
+    def compare_turn(self, update, turn):
+        if update.type.name != "UNKNOWN":
+            self.assertEqual(turn.type, update.type.value)
+        reaction = getattr(update, "reaction", None)
+        replied_to = reaction.message_id if reaction else update.reply_to_message and update.reply_to_message.message_id
+        self.assertEqual(turn.reply_to, replied_to or "")
+        if hasattr(update, "data"):  # of a button or a row
+            self.assertIn(update.data.encode(), turn.original)
+        media = getattr(update, "media", None)
+        if media:
+            self.assertEqual(turn.files, [(turn.type, str(media.id), media.mime_type, base64.b64decode(media.sha256))])
 
     def read_as_echo(self, send):
         """Meta shows a send to other apps as an echo: the same content in another envelope."""
