@@ -35,10 +35,12 @@ constexpr GraphErrorRule kRules[] = {
     One(131056, kRetry, kUser),
     // The number's quality is at stake: more attempts make it worse, so the account is held until an operator looks.
     One(131048, kPark, kAccount),
+    One(131064, kPark, kAccount),  // its messaging limit was lowered, of answers too
     // Permissions, and the 24-hour window of Messenger and Instagram (10 with its subcodes).
     One(3, kFail, kReply),
     One(10, kFail, kReply),
     {200, 299, kFail, kReply},
+    One(131005, kFail, kReply),
     // Wrong parameter, recipient or template.
     One(33, kFail, kReply),
     One(100, kFail, kReply),

@@ -86,10 +86,10 @@ TEST(DecodeAnswerTest, ErrorCodesDecide) {
        {1, 2, 4, 17, 32, 613, 1200, 80007, 130429, 131000, 131016, 131053, 131056, 131057, 133016, 135000}) {
     EXPECT_EQ(verdict(code), SendVerdict::kRetry) << code;
   }
-  for (const int code : {0, 190, 458, 467, 368, 131031, 131037, 131042, 131045, 131048, 133010}) {
+  for (const int code : {0, 190, 458, 467, 368, 131031, 131037, 131042, 131045, 131048, 131064, 133010}) {
     EXPECT_EQ(verdict(code), SendVerdict::kPark) << code;
   }
-  for (const int code : {3,      10,     33,     100,    200,    299,    551,    130472, 130497, 131008, 131009,
+  for (const int code : {3,      10,     33,     100,    200,    299,    551,    130472, 130497, 131005, 131008, 131009,
                          131021, 131026, 131030, 131047, 131049, 131050, 131051, 131052, 131062, 132000, 132015}) {
     EXPECT_EQ(verdict(code), SendVerdict::kFail) << code;
   }
