@@ -26,6 +26,8 @@ std::string_view NameOf(Mistake mistake) {
       return "supersede_ignored";
     case Mistake::kDedupOff:
       return "dedup_off";
+    case Mistake::kDropUnaudited:
+      return "drop_unaudited";
   }
   return "?";
 }

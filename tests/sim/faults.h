@@ -39,12 +39,13 @@ enum class Mistake {
   kLanesOff,              // a worker runs the turns of one conversation side by side
   kSupersedeIgnored,      // a sender passes over supersede records
   kDedupOff,              // each run of a turn counts as a new one, for the store and for the ledger
+  kDropUnaudited,         // what was dropped is not told to audit
 };
 inline constexpr Mistake kAllMistakes[] = {Mistake::kSkipReadBack,     Mistake::kIgnoreTakeover,
                                            Mistake::kIgnoreLease,      Mistake::kForgetSent,
                                            Mistake::kEvidenceDropped,  Mistake::kCommitPastUnfinished,
                                            Mistake::kDoneBeforeReply,  Mistake::kLanesOff,
-                                           Mistake::kSupersedeIgnored, Mistake::kDedupOff};
+                                           Mistake::kSupersedeIgnored, Mistake::kDedupOff, Mistake::kDropUnaudited};
 std::string_view NameOf(Mistake mistake);
 
 }  // namespace sim

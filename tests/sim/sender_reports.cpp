@@ -160,6 +160,7 @@ void SenderProcess::WriteReply(const std::string& conversation_key, const mesh::
 void SenderProcess::WriteDrop(const mesh::bus::v1::PolicyDrop& drop, const telemetry::TraceContext&, Written on_done) {
   Produce(
       [this, turn = world_->FindTurn(drop.turn_id())->number]() -> std::int64_t {
+        if (world_->mistake == Mistake::kDropUnaudited) return 0;
         world_->Trace([&] { return name() + " says that t" + std::to_string(turn) + " was dropped"; });
         world_->dropped.insert(turn);
         return 0;
