@@ -47,7 +47,9 @@ def assembled(sends, said):
     for send in sorted(sends, key=lambda send: send.line):
         piece = squeezed(send.text)
         texts = long_texts.get(send.user, {})
-        text = None if send.text in texts else next((text for text, whole in texts.items() if piece in whole), None)
+        # What was said whole is no part, though the beginning of a short answer may begin a long one too.
+        whole_reply = send.text in said.get(send.user, ())
+        text = None if whole_reply else next((text for text, whole in texts.items() if piece in whole), None)
         if text is None:
             found.append(send)
             last[send.user] = None

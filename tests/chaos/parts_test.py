@@ -6,7 +6,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import checker  # noqa: E402
-from clean_run import NOTICE, Run  # noqa: E402
+from clean_run import NOTICE, Run, turn_id  # noqa: E402
 
 
 class PartsTest(unittest.TestCase):
@@ -34,6 +34,12 @@ class PartsTest(unittest.TestCase):
     def test_channels_whose_parts_name_nothing(self):
         for part in self.parts:
             part.reply_id = part.in_reply_to = ""
+        self.expect_good()
+
+    def test_short_answer_that_its_deadline_cut_to_the_beginning_of_a_long_one(self):
+        cut = next(s for s in self.evidence.sends if s.in_reply_to == "m1.4")
+        cut.text = self.run_.stored("m1.4").reply_text = "echo: word0"
+        next(r for r in self.evidence.replies if r.turn_id == turn_id("m1.4")).text = cut.text
         self.expect_good()
 
     def test_parts_in_another_order(self):
