@@ -5,16 +5,27 @@
 
 namespace worker {
 
-void SoloQueue::Enter(std::int64_t written_ms, std::function<void(Place)> on_place) {
-  state_->waiting.emplace(written_ms, std::move(on_place));
+void SoloQueue::Enter(std::int64_t written_ms, bool clearable, std::function<void(Place)> on_place) {
+  state_->waiting.emplace(written_ms, Waiting{clearable, std::move(on_place)});
   state_->loop->Post([state = state_] { GiveNext(state); });
+}
+
+void SoloQueue::ClearOthers() {
+  for (auto waiting = state_->waiting.begin(); waiting != state_->waiting.end();) {
+    const auto next = std::next(waiting);
+    if (waiting->second.clearable) {
+      state_->loop->Post([on_place = std::move(waiting->second.on_place)] { on_place(nullptr); });
+      state_->waiting.erase(waiting);
+    }
+    waiting = next;
+  }
 }
 
 void SoloQueue::GiveNext(const std::shared_ptr<State>& state) {
   if (state->taken || state->waiting.empty()) return;
   state->taken = true;
   const auto newest = std::prev(state->waiting.end());
-  const std::function<void(Place)> on_place = std::move(newest->second);
+  const std::function<void(Place)> on_place = std::move(newest->second.on_place);
   state->waiting.erase(newest);
   on_place(Place(state.get(), [state](void*) {
     state->loop->Post([state] {

@@ -11,9 +11,10 @@
 namespace worker {
 
 // One place, for the suspect that runs alone; the others wait for it, the newest first: most of what kills does so at
-// its first step, so that the youngest of those that died together did it, and is known soon.
+// its first step, so that the youngest of those that died together did it, and is known soon. Then those against whom
+// nothing speaks but that death need not wait any more: with 31 of them that would be minutes.
 //
-// Threading: Enter and waiting_count on the loop thread; a place may be let go on any thread.
+// Threading: all but letting a place go, which may be on any thread, on the loop thread.
 // Lifetime:  the loop outlives the places.
 class SoloQueue {
  public:
@@ -21,15 +22,23 @@ class SoloQueue {
 
   explicit SoloQueue(app::EventLoop* loop) : state_(std::make_shared<State>(State{.loop = loop})) {}
 
-  // `on_place` gets the place, on the loop thread, after this has returned. `written_ms`: when the record was.
-  void Enter(std::int64_t written_ms, std::function<void(Place)> on_place);
+  // `on_place` gets the place, or null when it is cleared, on the loop thread, after this has returned.
+  // `written_ms`: when the record was. `clearable`: a worker died while it ran with others, and that is all.
+  void Enter(std::int64_t written_ms, bool clearable, std::function<void(Place)> on_place);
+
+  // The death of a worker has an author. If there was another one too, the next death makes the same turns suspects.
+  void ClearOthers();
 
   std::size_t waiting_count() const { return state_->waiting.size(); }
 
  private:
+  struct Waiting {
+    bool clearable = false;
+    std::function<void(Place)> on_place;
+  };
   struct State {
     app::EventLoop* loop = nullptr;
-    std::multimap<std::int64_t, std::function<void(Place)>> waiting{};  // by the time of the record
+    std::multimap<std::int64_t, Waiting> waiting{};  // by the time of the record
     bool taken = false;
   };
   static void GiveNext(const std::shared_ptr<State>& state);

@@ -195,10 +195,11 @@ void TurnRun::AwaitPlace() {
                   {"tries", known_.tries()},
                   {"partition", task_->record.partition},
                   {"offset", task_->record.offset}});
-  context_.solo_queue->Enter(task_->record.timestamp_ms, [self = shared_from_this()](SoloQueue::Place place) {
-    self->place_ = std::move(place);
-    self->NoteBegun();
-  });
+  context_.solo_queue->Enter(task_->record.timestamp_ms, /*clearable=*/known_ == Attempts().Started(),
+                             [self = shared_from_this()](SoloQueue::Place place) {
+                               self->place_ = std::move(place);
+                               self->NoteBegun();
+                             });
 }
 
 void TurnRun::NoteBegun() {
@@ -262,6 +263,7 @@ void TurnRun::OnAlone(SoloOutcome outcome) {
   telemetry::Log(telemetry::LogLevel::kWarning, "child_died", trace_,
                  {{"turn", base::ToHex(turn_.turn_id())}, {"how", outcome.how}, {"deaths", known_.child_deaths()}});
   if (known_.poison()) {
+    context_.solo_queue->ClearOthers();
     return GiveUp(bus::DeadLetterReason::kPoison,
                   absl::StrCat("it killed the process in which it ran alone ", known_.child_deaths(),
                                " times, the last time by ", outcome.how));

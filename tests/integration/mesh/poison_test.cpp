@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <iostream>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ namespace {
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-constexpr int kMates = 8;
+constexpr int kMates = 31;  // a full batch with it
 constexpr std::int32_t kDeadLetterPartitions = 3;
 constexpr char kPoison[] = "tell me of the philtre";
 constexpr char kNotice[] = "Sorry, that did not work.";
@@ -52,11 +53,11 @@ std::vector<mesh::bus::v1::DeadLetter> DeadLetters(Mesh& mesh) {
 // they were in one batch with it; the worker dies once and not in a loop.
 TEST(PoisonTest, AMessageThatKillsItsWorkerHarmsNobodyElse) {
   Mesh& mesh = PoisonedMesh();
-  const auto mate = [](int i) { return absl::StrCat("49180000010", i); };
+  const auto mate = [](int i) { return absl::StrCat("4918000010", i < 10 ? "0" : "", i); };
   const std::string poisoner = "491800000200";
   for (int i = 0; i < kMates; ++i) {
     ASSERT_EQ(mesh.PostText("whatsapp", mate(i), absl::StrCat("wamid.mate.", i),
-                            absl::StrCat("mate ", i, ", which takes seconds to answer ", std::string(80, '.'))),
+                            absl::StrCat("mate ", i, ", which takes seconds to answer ", std::string(160, '.'))),
               200);
   }
   ASSERT_TRUE(harness::WaitUntil([&] { return mesh.Metric("worker", "worker_sequences_running") >= kMates; }))
@@ -79,9 +80,12 @@ TEST(PoisonTest, AMessageThatKillsItsWorkerHarmsNobodyElse) {
       << mesh.LogEnds();
   EXPECT_LE(steady_clock::now() - posted, seconds(60));
   ASSERT_EQ(deaths, 1) << "later it dies in the child alone";
-  for (int i = 0; i < kMates; ++i) {  // one after the other, each some seconds in the child
+  const double told_s = std::chrono::duration<double>(steady_clock::now() - posted).count();
+  for (int i = 0; i < kMates; ++i) {
     EXPECT_EQ(mesh.WaitForScreen(mate(i), 1, seconds(90)).size(), 1u) << i << mesh.LogEnds();
   }
+  std::cout << "the poisoner was told after " << told_s << " s, the last mate was answered after "
+            << std::chrono::duration<double>(steady_clock::now() - posted).count() << " s\n";
   EXPECT_EQ(mesh.Screen(poisoner).at(0).text, kNotice);
 
   ASSERT_TRUE(harness::WaitUntil([&] { return !DeadLetters(mesh).empty(); }));

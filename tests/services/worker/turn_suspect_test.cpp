@@ -156,6 +156,32 @@ TEST_F(TurnSuspectTest, SuspectsRunOneAtATime) {
   EXPECT_EQ(runs(), 2);
 }
 
+// The poison of a batch is known: its mates go back to the others, but for one that has killed a child itself.
+TEST_F(TurnSuspectTest, MatesOfAPoisonAreClearedOnceItIsKnown) {
+  solo_engine_.hold = true;
+  std::promise<bool> poison_done;
+  std::promise<bool> mate_done;
+  std::promise<bool> doubtful_done;
+  const auto poison = Start(Attempts().Started().ChildDied().ChildDied(), poison_done);
+  int runs = 0;
+  while (runs == 0) loop_.RunSync([&] { runs = solo_engine_.runs; });
+  const auto mate = Start(Attempts().Started(), mate_done);
+  const auto doubtful = Start(Attempts().Started().ChildDied(), doubtful_done);
+  std::size_t waiting = 0;
+  while (waiting < 2) loop_.RunSync([&] { waiting = solo_queue_.waiting_count(); });
+  loop_.RunSync([&] {
+    solo_engine_.hold = false;
+    std::exchange(solo_engine_.held, nullptr)(ScriptedSoloEngine::Died());
+  });
+  EXPECT_TRUE(Await(poison_done));
+  EXPECT_TRUE(Await(doubtful_done));
+  EXPECT_TRUE(engine_.WaitForSubmissions(1)) << "the mate, which this engine never ends";
+  loop_.RunSync([&] { mate->Abandon(); });
+  EXPECT_FALSE(Await(mate_done));
+  EXPECT_EQ(DeadLetterReason(), "poison");
+  EXPECT_EQ(solo_engine_.runs, 2) << "the poison and the doubtful one";
+}
+
 TEST_F(TurnSuspectTest, ASuspectThatIsDroppedStopsTheChild) {
   solo_engine_.hold = true;
   std::promise<bool> done;
