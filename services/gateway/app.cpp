@@ -1,6 +1,8 @@
 #include "services/gateway/app.h"
 
+#include <algorithm>
 #include <chrono>
+#include <thread>
 #include <utility>
 
 #include "libs/base/str_cat.h"
@@ -72,6 +74,7 @@ absl::Status App::Init(const Options& options, telemetry::Registry& registry) {
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
   log_watch_ = std::make_unique<LogWatch>(&base::Clock::Real());
+  lame_duck_ = std::chrono::milliseconds(options.lame_duck_ms);
   topic_check_ = std::make_unique<TopicCheck>(
       [bus = options.bus] { return bus::EnsureTopics(bus, base::Clock::Real().Now() + kTopicCheckPatience).status(); },
       kTopicRetryInitial, kTopicRetryMax);
@@ -138,6 +141,8 @@ app::Readiness App::ready() const {
 
 void App::Drain(base::MonotonicTime deadline) {
   if (draining_.exchange(true)) return;
+  // Whoever is connected while the port closes is reset, also by the kernel before we know of it.
+  std::this_thread::sleep_until(std::min(deadline, base::Clock::Real().Now() + lame_duck_));
   if (server_ != nullptr) server_->Drain(deadline);
   if (topic_check_ != nullptr) topic_check_->Stop();
   if (producer_ == nullptr) return;

@@ -41,7 +41,8 @@ class App {
   bool alive() const { return server_->alive(); }
   app::Readiness ready() const;
 
-  // Takes no more webhooks, answers those in hand, flushes the producer.
+  // Not ready from here on; when that is known (--lame-duck-ms), takes no more webhooks, answers those in hand, flushes
+  // the producer.
   void Drain(base::MonotonicTime deadline);
 
  private:
@@ -58,6 +59,7 @@ class App {
   std::vector<std::unique_ptr<WebhookHandler>> handlers_;
   std::unique_ptr<bus::Producer> producer_;  // before the handlers in time of death: its callbacks count in them
   std::unique_ptr<http::Server> server_;     // before the producer: its requests produce
+  base::Duration lame_duck_{};
   std::atomic<bool> draining_{false};
 };
 

@@ -24,6 +24,7 @@ struct Options {
   std::int32_t connections_per_peer_max = 10000;
   std::int32_t delivery_timeout_ms = 3000;
   std::int32_t linger_ms = 0;
+  std::int32_t lame_duck_ms = 1000;
 };
 
 void RegisterOptions(config::OptionTable& table, Options* options);

@@ -163,5 +163,26 @@ TEST(TopicCheckTest, SaysWhatTheLastCheckSaidAndStopsPromptly) {
   check.Stop();  // does not wait an hour
 }
 
+// Chaos, FAULTS=rolling: what a load balancer sent in the moment between the signal and its next probe was reset.
+TEST_F(AppTest, AfterTheSignalWebhooksAreTakenUntilTheLoadBalancerKnows) {
+  telemetry::Registry registry;
+  Options options = MakeOptions();
+  options.lame_duck_ms = 60'000;
+  const auto app = App::Create(options, registry);
+  ASSERT_TRUE(app.ok() && (*app)->Start().ok());
+  std::thread drain([&] { (*app)->Drain(std::chrono::steady_clock::now() + std::chrono::seconds(4)); });
+  EXPECT_TRUE(WaitFor([&] { return !(*app)->ready().takes_work(); }));
+  const auto client = http::Client::Create({}, "test", registry);
+  const http::ClientResult result = (*client)->SendAndWait(
+      {.method = "GET",
+       .url = base::StrCat("http://127.0.0.1:", (*app)->port(), "/readyz"),
+       .headers = {},
+       .body = {},
+       .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10)});
+  drain.join();
+  EXPECT_EQ(result.response.status, 503);
+  EXPECT_THAT(result.response.body, HasSubstr("draining"));
+}
+
 }  // namespace
 }  // namespace gateway
