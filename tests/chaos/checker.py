@@ -135,7 +135,8 @@ class _Index:
 
     def __init__(self, evidence, notice_text):
         self.real_engine = evidence.real_engine
-        self.words = parts.squeezed if evidence.real_engine else str  # what of a text must be as it stands in the log
+        # What of a text must be as it stands in the log. One that its deadline cut behind a word ends with white space there.
+        self.words = parts.squeezed if evidence.real_engine else str.strip
         self.turn_of, self.message_of_turn, self.message_of_reply = {}, {}, {}
         self.message_of_text = {message.text: message for message in evidence.messages}
         self.by_id = {message.message_id: message for message in evidence.messages}

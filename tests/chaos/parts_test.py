@@ -42,6 +42,11 @@ class PartsTest(unittest.TestCase):
         next(r for r in self.evidence.replies if r.turn_id == turn_id("m1.4")).text = cut.text
         self.expect_good()
 
+    def test_answer_that_its_deadline_cut_behind_a_word(self):
+        record = next(r for r in self.evidence.replies if r.turn_id == turn_id("m1.4"))
+        record.text = self.run_.stored("m1.4").reply_text = record.text + " "
+        self.expect_good()
+
     def test_parts_in_another_order(self):
         self.swap(self.parts[1], self.parts[2])
         self.expect("lost", "duplicate")
