@@ -22,6 +22,7 @@ struct ConsumerOptions {
   std::string static_member_id;     // group.instance.id; empty: dynamic membership
   base::Duration session_timeout = std::chrono::seconds(10);
   base::Duration max_poll_interval = std::chrono::minutes(5);
+  base::Duration leave_time = std::chrono::seconds(5);  // what a member that stops gives the broker to let it go
   // Each commit is a write to the broker's own log. What a crash leaves uncommitted is read again and found to be done.
   base::Duration commit_interval = std::chrono::seconds(1);
   // The broker answers a fetch when it has so many bytes, or after fetch_wait_max. Where a record need not be seen at

@@ -99,7 +99,7 @@ class GroupConsumer final : public Consumer {
   PartitionTable table_;
   GapRepair gap_repair_{&table_, [this](const std::vector<PartitionTable::Gap>& gaps) { return Seek(gaps); }};
   BrokerHealth health_;
-  std::shared_ptr<JoinWatch> join_watch_ = std::make_shared<JoinWatch>();  // lives on with a client left behind
+  std::unique_ptr<JoinWatch> join_watch_ = std::make_unique<JoinWatch>();  // never null
 
   // Poll thread; also Open and Start, before it runs. `committer_` goes before `client_`.
   ClientPtr client_;

@@ -19,7 +19,6 @@ constexpr int kCommittedTimeoutMs = 300;
 constexpr auto kCommittedRetryDelay = std::chrono::milliseconds(200);
 // A last commit may hold up the rebalance of the whole group, so it does not wait for a broker that is away.
 constexpr auto kLastCommitTime = std::chrono::seconds(2);
-constexpr auto kLeaveTime = std::chrono::seconds(5);
 // A client that has left its group ends within moments. One that has not may never end.
 constexpr auto kEndTime = std::chrono::seconds(3);
 
@@ -170,7 +169,7 @@ void GroupConsumer::ChangeAssignment(bool add, const rd_kafka_topic_partition_li
 void GroupConsumer::Leave() {
   leaving_ = true;
   if (client_ == nullptr) return;
-  const base::MonotonicTime deadline = Now() + kLeaveTime;
+  const base::MonotonicTime deadline = Now() + options_.leave_time;
   FinishFirstJoin(deadline);
   if (join_watch_->answered() && !assigned_once_) return;  // see DropClient
   if (pending_ != nullptr) TakeNothing();
@@ -220,7 +219,7 @@ void GroupConsumer::DropClient() {
   // On a thread of its own, for it may never return: librdkafka waits for what only an open consumer would answer.
   std::promise<void> ended;
   const std::future<void> end = ended.get_future();
-  std::thread ender([client = std::move(client_), watch = join_watch_, ended = std::move(ended)]() mutable {
+  std::thread ender([client = std::move(client_), ended = std::move(ended)]() mutable {
     client.reset();
     ended.set_value();
   });
@@ -232,11 +231,12 @@ void GroupConsumer::DropClient() {
   ender.detach();
 }
 
-// A client that cannot be ended goes on with what its threads use. It has no partitions and nothing polls it, and its
-// session ends with the process at the latest.
+// A client that cannot be ended goes on, and so does what its threads call. It has no partitions and nothing polls it,
+// and its session ends with the process at the latest.
 void GroupConsumer::LeaveBehind(std::string_view reason) {
   telemetry::LogWarning("kafka_client_left_behind", {{"group", options_.group}, {"reason", reason}});
-  join_watch_ = std::make_shared<JoinWatch>();
+  static_cast<void>(join_watch_.release());
+  join_watch_ = std::make_unique<JoinWatch>();
 }
 
 void GroupConsumer::Reopen() {

@@ -71,5 +71,22 @@ TEST_F(BusTest, AMemberThatStopsInItsFirstJoinIsGone) {
   }
 }
 
+// Goal: a client that is left behind in its first join still calls what watched it (a use after free once).
+// Method: no time to leave in, and the group answers the join when the member is long gone.
+TEST_F(BusTest, AMemberThatIsLeftBehindInItsFirstJoinHarmsNobody) {
+  ConsumerOptions group = GroupOf("left-behind", topic_);
+  auto other = std::make_unique<Member>(options_, group, FinishAll);
+  other->consumer().Start();
+  ASSERT_TRUE(WaitUntil([&] { return other->assigned_count() == kPartitions; }));
+  group.leave_time = seconds(0);
+  for (int i = 0; i < 4; ++i) {
+    auto member = std::make_unique<Member>(options_, group, FinishAll);
+    member->consumer().Start();
+    std::this_thread::sleep_for(milliseconds(50 + 100 * i));
+    ASSERT_EQ(EndApart(std::move(member)).wait_for(kGoneWithin), std::future_status::ready) << i;
+  }
+  std::this_thread::sleep_for(seconds(4));  // a heartbeat of the other, which lets the group answer
+}
+
 }  // namespace
 }  // namespace bus
