@@ -34,4 +34,23 @@ void RegisterBusOptions(config::OptionTable& table, BusOptions* options) {
        .unit = ""});
 }
 
+void RegisterMemberOptions(config::OptionTable& table, std::string* static_member_id,
+                           std::int32_t* session_timeout_ms) {
+  table.Add(
+      "static-member-id", static_member_id,
+      {.doc = "group.instance.id, for a fleet whose members come back under the same name (a StatefulSet): a short "
+              "restart then moves no partition. Empty: dynamic membership."});
+  table.Add(
+      "session-timeout-ms", session_timeout_ms,
+      {.doc =
+           "How long the group waits for a sign of life before it gives the partitions of a member to others: the "
+           "work of a process that is killed is taken up by another this much later. Shorter moves partitions at "
+           "each pause of network or machine, and below the broker's own broker.session.timeout.ms plus 4 s whenever "
+           "the group's coordinator dies. The broker must allow it (group.min.session.timeout.ms, 6000 by default); "
+           "groups of KIP-848 follow the broker's own setting.",
+       .unit = "ms",
+       .min = 1000,
+       .max = 300000});
+}
+
 }  // namespace bus

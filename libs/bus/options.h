@@ -19,4 +19,7 @@ struct BusOptions {
 
 void RegisterBusOptions(config::OptionTable& table, BusOptions* options);
 
+// --static-member-id and --session-timeout-ms, for the services that are members of a consumer group.
+void RegisterMemberOptions(config::OptionTable& table, std::string* static_member_id, std::int32_t* session_timeout_ms);
+
 }  // namespace bus

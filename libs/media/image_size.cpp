@@ -1,6 +1,8 @@
 #include "libs/media/image_size.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <iterator>
 
 namespace media {
 namespace {
@@ -59,18 +61,26 @@ std::optional<ImageSize> JpegSize(std::string_view bytes) {
   return std::nullopt;
 }
 
-std::optional<ImageSize> AnySize(std::string_view type, std::string_view bytes) {
-  if (type == "image/png") return PngSize(bytes);
-  if (type == "image/jpeg") return JpegSize(bytes);
-  if (type == "image/gif") return GifSize(bytes);
-  if (type == "image/webp") return WebpSize(bytes);
-  return std::nullopt;
+struct Reader {
+  std::string_view type;
+  std::optional<ImageSize> (*read)(std::string_view bytes);
+};
+
+constexpr Reader kReaders[] = {
+    {"image/png", PngSize}, {"image/jpeg", JpegSize}, {"image/gif", GifSize}, {"image/webp", WebpSize}};
+
+const Reader* FindReader(std::string_view type) {
+  const auto* const found = std::ranges::find(kReaders, type, &Reader::type);
+  return found == std::end(kReaders) ? nullptr : found;
 }
 
 }  // namespace
 
+bool TellsImageSize(std::string_view type) { return FindReader(type) != nullptr; }
+
 std::optional<ImageSize> ReadImageSize(std::string_view type, std::string_view bytes) {
-  const std::optional<ImageSize> size = AnySize(type, bytes);
+  const Reader* const reader = FindReader(type);
+  const std::optional<ImageSize> size = reader == nullptr ? std::nullopt : reader->read(bytes);
   return size && size->pixels() > 0 ? size : std::nullopt;
 }
 

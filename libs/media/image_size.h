@@ -20,4 +20,7 @@ struct ImageSize {
 // Cost: JPEG walks from segment to segment, at most kSegmentsMax; the others read fixed places.
 std::optional<ImageSize> ReadImageSize(std::string_view type, std::string_view bytes);
 
+// Whether files of this type have such a header at all.
+bool TellsImageSize(std::string_view type);
+
 }  // namespace media

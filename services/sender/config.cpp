@@ -19,28 +19,13 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
       "group", &options->group,
       {.doc =
            "Consumer group of `replies`; `<group>-statuses` reads `statuses`. The topic prefix is put before both."});
-  table.Add(
-      "static-member-id", &options->static_member_id,
-      {.doc = "group.instance.id, for a fleet whose members come back under the same name (a StatefulSet): a short "
-              "restart then moves no partition. Empty: dynamic membership."});
-  table.Add(
-      "session-timeout-ms", &options->session_timeout_ms,
-      {.doc = "How long the group waits for a sign of life before it gives the partitions of a member to others: a "
-              "process that is killed has its replies sent by another this much later. Shorter moves partitions at "
-              "each pause of network or machine, and below the broker's own broker.session.timeout.ms plus 4 s whenever "
-              "the group's coordinator dies. The broker must allow it (group.min.session.timeout.ms, 6000 by default); "
-              "groups of KIP-848 follow the broker's own setting.",
-       .unit = "ms",
-       .min = 1000,
-       .max = 300000});
-  table.Add(
-      "window-records-max", &options->window_records_max,
-      {.doc =
-           "Replies in hand for each partition. A full window pauses the partition: raise it when one slow "
-           "account holds up others.",
-       .unit = "records",
-       .min = 64,
-       .max = 8192});
+  bus::RegisterMemberOptions(table, &options->static_member_id, &options->session_timeout_ms);
+  table.Add("window-records-max", &options->window_records_max,
+            {.doc = "Replies in hand for each partition. A full window pauses the partition: raise it when one slow "
+                    "account holds up others.",
+             .unit = "records",
+             .min = 64,
+             .max = 8192});
   table.Add("connections-per-host-max", &options->connections_per_host_max,
             {.doc = "Connections to one Graph API host, and so sends in flight.",
              .unit = "connections",

@@ -83,10 +83,8 @@ class Effects {
                           const telemetry::TraceContext& trace, Written on_done) = 0;
 
   // Appends to `audit`.
-  virtual void WriteDrop(const mesh::bus::v1::PolicyDrop& drop, const telemetry::TraceContext& trace,
-                         Written on_done) = 0;
-  virtual void WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext& trace,
-                                 Written on_done) = 0;
+  virtual void WriteAudit(const mesh::bus::v1::AuditRecord& audit, const telemetry::TraceContext& trace,
+                          Written on_done) = 0;
 
   // Tells the session service, with retries of its own for as long as the process lives. `on_answered`: it was taken,
   // or it never will be (refused, or more reports wait than are kept).

@@ -81,20 +81,14 @@ void LiveEffects::WriteReply(const std::string& conversation_key, const mesh::bu
   parts_.producer->Produce(std::move(record), OnLoop(std::move(on_done)));
 }
 
-void LiveEffects::WriteDrop(const mesh::bus::v1::PolicyDrop& drop, const telemetry::TraceContext& trace,
-                            Written on_done) {
-  mesh::bus::v1::AuditRecord audit;
-  *audit.mutable_policy_drop() = drop;
-  bus::ProduceAudit(*parts_.producer, parts_.bus, trace, std::move(audit), drop.conversation().tenant(),
-                    base::ToHex(drop.turn_id()) + "-drop", kService, WallMs(), OnLoop(std::move(on_done)));
-}
-
-void LiveEffects::WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext& trace,
-                                    Written on_done) {
-  mesh::bus::v1::AuditRecord audit;
-  *audit.mutable_sent_after_all() = sent;
-  bus::ProduceAudit(*parts_.producer, parts_.bus, trace, std::move(audit), sent.conversation().tenant(),
-                    base::ToHex(sent.turn_id()) + "-sent", kService, WallMs(), OnLoop(std::move(on_done)));
+void LiveEffects::WriteAudit(const mesh::bus::v1::AuditRecord& audit, const telemetry::TraceContext& trace,
+                             Written on_done) {
+  const bool is_drop = audit.has_policy_drop();
+  const auto& conversation = is_drop ? audit.policy_drop().conversation() : audit.sent_after_all().conversation();
+  const std::string& turn_id = is_drop ? audit.policy_drop().turn_id() : audit.sent_after_all().turn_id();
+  bus::ProduceAudit(*parts_.producer, parts_.bus, trace, audit, conversation.tenant(),
+                    base::ToHex(turn_id) + (is_drop ? "-drop" : "-sent"), kService, WallMs(),
+                    OnLoop(std::move(on_done)));
 }
 
 bus::DeliveryCallback LiveEffects::OnLoop(Written on_done) const {

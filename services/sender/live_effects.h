@@ -50,9 +50,8 @@ class LiveEffects final : public Effects {
                   std::function<void(absl::StatusOr<std::vector<bus::Record>>)> on_done) override;
   void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                   const telemetry::TraceContext& trace, Written on_done) override;
-  void WriteDrop(const mesh::bus::v1::PolicyDrop& drop, const telemetry::TraceContext& trace, Written on_done) override;
-  void WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext& trace,
-                         Written on_done) override;
+  void WriteAudit(const mesh::bus::v1::AuditRecord& audit, const telemetry::TraceContext& trace,
+                  Written on_done) override;
   void ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext& trace,
                      std::function<void()> on_answered) override;
   std::shared_ptr<const account::Account> FindAccount(mesh::bus::v1::Channel channel,

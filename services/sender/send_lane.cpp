@@ -33,17 +33,6 @@ std::string_view RemedyFor(std::int32_t error_code) {
          "taken those in `parked` follow in order";
 }
 
-std::string_view HeaderOf(const http::Response& response, std::string_view lower_case_name) {
-  for (const auto& [name, value] : response.headers) {
-    if (name.size() == lower_case_name.size() &&
-        std::equal(name.begin(), name.end(), lower_case_name.begin(),
-                   [](char a, char b) { return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b; })) {
-      return value;
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 SendLane::SendLane(const LaneContext& context, std::function<void()> on_empty)
@@ -341,7 +330,7 @@ void SendLane::OnAnswer(std::size_t part, std::int64_t claim_offset, const http:
     }
     case channel::SendVerdict::kRetry:
       context_.metrics->CountSend(channel_name(), "retry");
-      return RetryLater(part, claim_offset, response.status, answer.error_code, HeaderOf(response, "retry-after"),
+      return RetryLater(part, claim_offset, response.status, answer.error_code, response.Header("retry-after"),
                         answer.error_title);
     case channel::SendVerdict::kPark:
       context_.metrics->CountSend(channel_name(), "parked");

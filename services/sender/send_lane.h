@@ -136,6 +136,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   bool MustAudit() const;
   void WriteDrop();
   void WriteSentAfterAll();
+  void WriteAudit(mesh::bus::v1::AuditRecord audit);
   void DropDuplicate();
   void DropSuperseded();
   void Plan();

@@ -138,7 +138,8 @@ void SendLane::ParkReply() {
 
 void SendLane::Finish(const PlannedTurn& turn) {
   // A withdrawal that passed it by while it was parked came too late.
-  if (items_.front().returned && Withdrawn() && turn.Any(PartState::kSent) && !head_.audited) return WriteSentAfterAll();
+  if (items_.front().returned && Withdrawn() && turn.Any(PartState::kSent) && !head_.audited)
+    return WriteSentAfterAll();
   if (MustAudit()) return WriteDrop();
   if (turn.GivenUp()) return FinishFailed(turn);
   if (turn.Parked()) return FinishParked();
@@ -152,31 +153,29 @@ bool SendLane::MustAudit() const {
 }
 
 void SendLane::WriteDrop() {
-  head_.audited = true;
-  mesh::bus::v1::PolicyDrop drop;
+  mesh::bus::v1::AuditRecord audit;
+  mesh::bus::v1::PolicyDrop& drop = *audit.mutable_policy_drop();
   drop.set_turn_id(key().turn_id);
   drop.set_by_turn_id(item().by_turn_id);
   *drop.mutable_conversation() = item().reply.conversation();
   drop.set_policy(item().reply.drop_policy());
   drop.set_replies_offset(item().record.offset);
-  WriteDurably({.topic = bus::kAudit,
-                .write =
-                    [this, drop = std::move(drop)](Effects::Written written) {
-                      effects().WriteDrop(drop, item().trace.NewChild(), std::move(written));
-                    },
-                .next = [this] { Step(); },
-                .too_large = [](const absl::Status& status) { CrashAsTooLarge(bus::kAudit, status); }});
+  WriteAudit(std::move(audit));
 }
 
 void SendLane::WriteSentAfterAll() {
+  mesh::bus::v1::AuditRecord audit;
+  audit.mutable_sent_after_all()->set_turn_id(key().turn_id);
+  *audit.mutable_sent_after_all()->mutable_conversation() = item().reply.conversation();
+  WriteAudit(std::move(audit));
+}
+
+void SendLane::WriteAudit(mesh::bus::v1::AuditRecord audit) {
   head_.audited = true;
-  mesh::bus::v1::SentAfterAll sent;
-  sent.set_turn_id(key().turn_id);
-  *sent.mutable_conversation() = item().reply.conversation();
   WriteDurably({.topic = bus::kAudit,
                 .write =
-                    [this, sent = std::move(sent)](Effects::Written written) {
-                      effects().WriteSentAfterAll(sent, item().trace.NewChild(), std::move(written));
+                    [this, audit = std::move(audit)](Effects::Written written) {
+                      effects().WriteAudit(audit, item().trace.NewChild(), std::move(written));
                     },
                 .next = [this] { Step(); },
                 .too_large = [](const absl::Status& status) { CrashAsTooLarge(bus::kAudit, status); }});

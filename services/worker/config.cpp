@@ -145,21 +145,7 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
             {.doc = "gRPC address of the session service.", .unit = "host:port"});
   session::RegisterThrottleOption(table, &options->session_throttle_k);
   table.Add("group", &options->group, {.doc = "Consumer group; the topic prefix is put before it."});
-  table.Add(
-      "static-member-id", &options->static_member_id,
-      {.doc = "group.instance.id, for a fleet whose members come back under the same name (a StatefulSet): a short "
-              "restart then moves no partition. Empty: dynamic membership."});
-  table.Add(
-      "session-timeout-ms", &options->session_timeout_ms,
-      {.doc =
-           "How long the group waits for a sign of life before it gives the partitions of a member to others: a "
-           "process that is killed has its turns answered by another this much later. Shorter moves partitions at "
-           "each pause of network or machine, and below the broker's own broker.session.timeout.ms plus 4 s whenever "
-           "the group's coordinator dies. The broker must allow it (group.min.session.timeout.ms, 6000 by default); "
-           "groups of KIP-848 follow the broker's own setting.",
-       .unit = "ms",
-       .min = 1000,
-       .max = 300000});
+  bus::RegisterMemberOptions(table, &options->static_member_id, &options->session_timeout_ms);
   table.Add("window-records-max", &options->window_records_max,
             {.doc = "Records read ahead of the committed offset, per partition. A full window pauses the partition.",
              .unit = "records",

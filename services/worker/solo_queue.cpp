@@ -11,14 +11,10 @@ void SoloQueue::Enter(std::int64_t written_ms, bool clearable, std::function<voi
 }
 
 void SoloQueue::ClearOthers() {
-  for (auto waiting = state_->waiting.begin(); waiting != state_->waiting.end();) {
-    const auto next = std::next(waiting);
-    if (waiting->second.clearable) {
-      state_->loop->Post([on_place = std::move(waiting->second.on_place)] { on_place(nullptr); });
-      state_->waiting.erase(waiting);
-    }
-    waiting = next;
-  }
+  std::erase_if(state_->waiting, [this](const auto& waiting) {
+    if (waiting.second.clearable) state_->loop->Post([on_place = waiting.second.on_place] { on_place(nullptr); });
+    return waiting.second.clearable;
+  });
 }
 
 void SoloQueue::GiveNext(const std::shared_ptr<State>& state) {

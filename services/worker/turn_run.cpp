@@ -235,19 +235,15 @@ void TurnRun::Generate() {
   if (EndIfAbandoned()) return;
   if (drop_) return WriteSupersede();
   ++attempts_;
+  if (place_ != nullptr) {
+    alone_ = true;
+    return context_.solo_engine->Run(BuildRequest(), OnLoop(&TurnRun::OnAlone));
+  }
   submitted_at_ = context_.clock->Now();
   absl::StatusOr<engine::SequenceId> sequence = context_.engine->Submit(BuildRequest(), OnLoop(&TurnRun::OnGenerated));
   if (!sequence.ok()) return OnGenerated(sequence.status());
   sequence_ = *sequence;
   generating_ = true;
-}
-
-void TurnRun::GenerateAlone() {
-  if (EndIfAbandoned()) return;
-  if (drop_) return WriteSupersede();
-  ++attempts_;
-  alone_ = true;
-  context_.solo_engine->Run(BuildRequest(), OnLoop(&TurnRun::OnAlone));
 }
 
 void TurnRun::OnAlone(SoloOutcome outcome) {
@@ -256,7 +252,7 @@ void TurnRun::OnAlone(SoloOutcome outcome) {
   if (outcome.kind == SoloOutcome::Kind::kNotStarted) {
     --attempts_;  // nothing was tried
     if (DeadlinePassed()) return GiveUp(bus::DeadLetterReason::kDeadline, std::move(outcome.how));
-    return RetryLater(&TurnRun::GenerateAlone, "child", absl::UnavailableError(outcome.how));
+    return RetryLater(&TurnRun::Generate, "child", absl::UnavailableError(outcome.how));
   }
   context_.metrics->child_deaths.Increment();
   known_ = known_.ChildDied();
@@ -285,7 +281,7 @@ void TurnRun::OnGenerated(absl::StatusOr<engine::GenerationResult> result) {
     if (absl::IsDeadlineExceeded(result.status()) || DeadlinePassed()) {
       return GiveUp(bus::DeadLetterReason::kDeadline, std::string(result.status().message()));
     }
-    return RetryLater(place_ != nullptr ? &TurnRun::GenerateAlone : &TurnRun::Generate, "engine", result.status());
+    return RetryLater(&TurnRun::Generate, "engine", result.status());
   }
   retries_in_a_row_ = 0;
   fault::Here("worker_generated");
@@ -397,9 +393,9 @@ void TurnRun::Finish(std::string_view outcome, bool completed) {
 }
 
 engine::GenerationRequest TurnRun::BuildRequest() const {
-  Turn said = turn_;
-  if (media_sentences_) said.set_text(WithMedia(turn_, *media_sentences_));
-  engine::GenerationRequest request = BuildGenerationRequest(*account_, said, loaded_);
+  std::optional<Turn> with_media;
+  if (media_sentences_) with_media.emplace(turn_).set_text(WithMedia(turn_, *media_sentences_));
+  engine::GenerationRequest request = BuildGenerationRequest(*account_, with_media ? *with_media : turn_, loaded_);
   request.tokens_max = AnswerTokensMax(*account_, *context_.engine);
   request.deadline = Deadline();
   return request;

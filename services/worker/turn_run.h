@@ -86,8 +86,8 @@ struct DropOrder {
 // visible happens twice: the first record in `replies` is what was said.
 // Retries:   a step whose peer is away (session, broker) repeats with back-off for as long as it takes, because nothing
 //            true can be said without it; a step that the engine refuses for now repeats until the account's turn
-//            deadline. What the broker refuses for good does not: a reply that is too large ends in the dead letter, and
-//            a worker without the right to write ends its process.
+//            deadline. What the broker refuses for good does not: a reply that is too large ends in the dead letter,
+//            and a worker without the right to write ends its process.
 // Threading: everything runs on the loop thread; callbacks of the peers only post to it.
 // Lifetime:  kept alive by its own callbacks; `on_done(completed)` runs once, on the loop thread, unless the loop is
 //            stopped first; completed: the record need not be read again.
@@ -129,7 +129,6 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   void AnswerWith(const std::string& text);
   void TellBusy();
   void Generate();
-  void GenerateAlone();
   void OnAlone(SoloOutcome outcome);
   void OnGenerated(absl::StatusOr<engine::GenerationResult> result);
   void WriteReply();

@@ -13,9 +13,7 @@ constexpr std::uint32_t kTriesWithMediaMax = 2;
 }  // namespace
 
 void TurnRun::LoadMedia() {
-  if (context_.media == nullptr || media_sentences_ || !TurnMedia::Has(turn_)) {
-    return place_ != nullptr ? GenerateAlone() : Generate();
-  }
+  if (context_.media == nullptr || media_sentences_ || !TurnMedia::Has(turn_)) return Generate();
   // Half of what is left of the turn's time at most: a sentence in place of a picture is better than no answer.
   const base::Duration wait = std::clamp(context_.media_wait, base::Duration::zero(),
                                          std::max((Deadline() - context_.clock->Now()) / 2, base::Duration::zero()));
@@ -28,8 +26,7 @@ void TurnRun::LoadMedia() {
 void TurnRun::OnMedia(std::string sentences) {
   media_.reset();
   media_sentences_ = std::move(sentences);
-  if (EndIfAbandoned()) return;
-  place_ != nullptr ? GenerateAlone() : Generate();
+  Generate();
 }
 
 }  // namespace worker

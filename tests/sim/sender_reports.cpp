@@ -157,23 +157,17 @@ void SenderProcess::WriteReply(const std::string& conversation_key, const mesh::
       std::move(on_done));
 }
 
-void SenderProcess::WriteDrop(const mesh::bus::v1::PolicyDrop& drop, const telemetry::TraceContext&, Written on_done) {
+void SenderProcess::WriteAudit(const mesh::bus::v1::AuditRecord& audit, const telemetry::TraceContext&,
+                               Written on_done) {
+  const bool is_drop = audit.has_policy_drop();
+  const std::string& turn_id = is_drop ? audit.policy_drop().turn_id() : audit.sent_after_all().turn_id();
   Produce(
-      [this, turn = world_->FindTurn(drop.turn_id())->number]() -> std::int64_t {
-        if (world_->mistake == Mistake::kDropUnaudited) return 0;
-        world_->Trace([&] { return name() + " says that t" + std::to_string(turn) + " was dropped"; });
-        world_->dropped.insert(turn);
-        return 0;
-      },
-      std::move(on_done));
-}
-
-void SenderProcess::WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext&,
-                                      Written on_done) {
-  Produce(
-      [this, turn = world_->FindTurn(sent.turn_id())->number]() -> std::int64_t {
-        world_->Trace([&] { return name() + " says that t" + std::to_string(turn) + " was sent after all"; });
-        world_->sent_after_all.insert(turn);
+      [this, is_drop, turn = world_->FindTurn(turn_id)->number]() -> std::int64_t {
+        if (is_drop && world_->mistake == Mistake::kDropUnaudited) return 0;
+        world_->Trace([&] {
+          return name() + " says that t" + std::to_string(turn) + (is_drop ? " was dropped" : " was sent after all");
+        });
+        (is_drop ? world_->dropped : world_->sent_after_all).insert(turn);
         return 0;
       },
       std::move(on_done));

@@ -165,8 +165,7 @@ Fetched OneFetch::Keep(std::string bytes) const {
   if (!TypeFits(kind_, announced_type_, fetched.type)) {
     return Failed(Result::kWrongType, base::StrCat("its bytes are ", fetched.type.empty() ? "unknown" : fetched.type));
   }
-  if (fetched.type == "image/png" || fetched.type == "image/jpeg" || fetched.type == "image/gif" ||
-      fetched.type == "image/webp") {
+  if (TellsImageSize(fetched.type)) {
     const std::optional<ImageSize> size = ReadImageSize(fetched.type, bytes);
     if (!size) return Failed(Result::kWrongType, "an image without a size");
     if (size->pixels() > static_cast<std::uint64_t>(tools_.options->pixels_max)) {

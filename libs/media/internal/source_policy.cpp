@@ -46,9 +46,7 @@ Route RouteOf(const http::Url& url, const account::Account& account) {
   return is_public ? Route::kPublic : Route::kRefused;
 }
 
-bool SameOrigin(const http::Url& a, const http::Url& b) {
-  return a.is_tls == b.is_tls && a.host == b.host && a.port == b.port;
-}
+bool SameOrigin(const http::Url& a, const http::Url& b) { return a.PoolKey() == b.PoolKey(); }
 
 std::optional<http::Url> RedirectTarget(const http::Url& from, std::string_view location) {
   const bool is_path = location.starts_with('/') && !location.starts_with("//") && !location.starts_with("/\\");

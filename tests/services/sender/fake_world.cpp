@@ -148,16 +148,13 @@ void Process::WriteReply(const std::string& conversation_key, const mesh::bus::v
       std::move(on_done));
 }
 
-void Process::WriteDrop(const mesh::bus::v1::PolicyDrop& drop, const telemetry::TraceContext&, Written on_done) {
+void Process::WriteAudit(const mesh::bus::v1::AuditRecord& audit, const telemetry::TraceContext&, Written on_done) {
   Write(
-      world_->refuse(bus::kAudit, drop.ByteSizeLong()), [this, drop] { world_->dropped.push_back(drop); },
-      std::move(on_done));
-}
-
-void Process::WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext&,
-                                Written on_done) {
-  Write(
-      world_->refuse(bus::kAudit, sent.ByteSizeLong()), [this, sent] { world_->sent_after_all.push_back(sent); },
+      world_->refuse(bus::kAudit, audit.ByteSizeLong()),
+      [this, audit] {
+        if (audit.has_policy_drop()) world_->dropped.push_back(audit.policy_drop());
+        if (audit.has_sent_after_all()) world_->sent_after_all.push_back(audit.sent_after_all());
+      },
       std::move(on_done));
 }
 

@@ -51,9 +51,8 @@ class Process final : public Effects {
                   std::function<void(absl::StatusOr<std::vector<bus::Record>>)> on_done) override;
   void WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
                   const telemetry::TraceContext& trace, Written on_done) override;
-  void WriteDrop(const mesh::bus::v1::PolicyDrop& drop, const telemetry::TraceContext& trace, Written on_done) override;
-  void WriteSentAfterAll(const mesh::bus::v1::SentAfterAll& sent, const telemetry::TraceContext& trace,
-                         Written on_done) override;
+  void WriteAudit(const mesh::bus::v1::AuditRecord& audit, const telemetry::TraceContext& trace,
+                  Written on_done) override;
   void ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext& trace,
                      std::function<void()> on_answered) override;
   std::shared_ptr<const account::Account> FindAccount(mesh::bus::v1::Channel channel,
@@ -105,11 +104,11 @@ class World {
   account::Account account;
   bool account_configured = true;
   std::function<GraphBehaviour(int post_number)> graph = [](int) { return GraphBehaviour::kAccept; };
-  bool statuses_flow = true;       // whether the platform's webhooks come
-  bool session_away = false;       // reports wait until it is back
+  bool statuses_flow = true;              // whether the platform's webhooks come
+  bool session_away = false;              // reports wait until it is back
   std::set<std::int64_t> parked_gone;     // offsets that `parked` does not hold any more
   std::set<std::int64_t> parked_skipped;  // offsets that the next read passes over, once each
-  double append_failure_rate = 0;  // reports Unavailable; half of these records are in the log all the same
+  double append_failure_rate = 0;         // reports Unavailable; half of these records are in the log all the same
   // Not OK: the broker refuses a record of this many bytes for this topic (without prefix), for good.
   std::function<absl::Status(std::string_view topic, std::size_t bytes)> refuse = [](std::string_view, std::size_t) {
     return absl::OkStatus();
