@@ -18,8 +18,10 @@ ANSWER_PREFIX = "echo: "
 OTHER_KINDS = ("stale", "early", "history", "foreign", "unfinished", "disturbed", "poison", "harmed", "doubt")
 # Bytes on their way when another sender takes over arrive a moment later; a process that wakes from a long freeze is later.
 LATE_WRITE_MAX_S = 1.0
-# An answer takes less than this in a mesh that is well, retries of a refused webhook included.
+# An answer takes less than this in a mesh that is well, retries of a refused webhook included; where the account gathers
+# messages (collect), a pause of the user is waited for before, and begins anew with each message.
 LATE_S = 3.0
+GATHERING_S = 1.5
 
 
 @dataclasses.dataclass
@@ -357,6 +359,10 @@ def _length_without(begin, end, spans):
     return length + max(0.0, end - at)
 
 
+def _late_s(message):
+    return LATE_S + (GATHERING_S if message.mode == "collect" else 0)
+
+
 def _recovery(evidence, index):
     """Per cycle: from its end to the outcome of the last message that was acknowledged before and was still open. Time in
     which a later fault was in force, or the machine stood still, does not count.
@@ -368,7 +374,7 @@ def _recovery(evidence, index):
     for fault in evidence.faults:
         if fault.heals_itself:
             begin = fault.began
-            concerned = [(at, message) for at, message in settled if at - message.posted_at > LATE_S and
+            concerned = [(at, message) for at, message in settled if at - message.posted_at > _late_s(message) and
                          at >= begin and message.posted_at <= fault.healed - LATE_S]
         else:
             begin = fault.healed

@@ -407,6 +407,14 @@ class CheckerTest(unittest.TestCase):
             next(s for s in self.evidence.sends if s.in_reply_to == message.message_id).t = seen_at
         self.assertEqual([round(s, 3) for s, _ in self.expect_good().recoveries], [6.5])
 
+    def test_recovery_knows_that_messages_are_gathered_first(self):
+        self.evidence.faults = [checker.Fault(1, "broker", "kafka-1", 1003.0, 1019.0, heals_itself=True)]
+        message = next(m for m in self.evidence.messages if m.posted_at == 1006.0)
+        next(s for s in self.evidence.sends if s.in_reply_to == message.message_id).t = 1010.0
+        self.assertEqual([round(s, 3) for s, _ in self.expect_good().recoveries], [7.0])
+        message.mode = "collect"
+        self.assertEqual([round(s, 3) for s, _ in self.expect_good().recoveries], [0.0])
+
     def test_recovery_leaves_out_when_the_machine_stood_still(self):
         self.evidence.faults = [checker.Fault(1, "kill", "worker-0", 1019.5, 1020.2)]
         self.evidence.sends[-1].t = 1030.2
