@@ -24,7 +24,8 @@ inline constexpr std::string_view kAudit = "audit";
 std::string TopicName(const BusOptions& options, std::string_view topic);
 
 // Creates what is missing and checks what is there: partition counts of the conversation topics must be equal, cleanup
-// policy and max.message.bytes as stated, and min.insync.replicas at least 2 where a topic has three copies or more.
+// policy, max.message.bytes and message.timestamp.type as stated, and min.insync.replicas at least 2 where a topic has
+// three copies or more.
 // Each service calls it at start; a difference is a FailedPrecondition that names topic, setting, found and wanted.
 // Unavailable when no broker answers before the deadline.
 // On success returns the number of partitions of the conversation topics.

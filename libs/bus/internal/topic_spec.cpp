@@ -19,6 +19,9 @@ std::vector<TopicSetting> Settings(std::string cleanup_policy, std::int64_t rete
       {.name = "cleanup.policy", .wanted = std::move(cleanup_policy)},
       {.name = "retention.ms", .wanted = std::to_string(retention_days * kDayMs), .rule = TopicSetting::Rule::kAtLeast},
       {.name = "max.message.bytes", .wanted = std::to_string(kRecordBytesMax), .rule = TopicSetting::Rule::kAtLeast},
+      // By the broker's clock: records stamped by a producer whose clock is days behind would be retention's at once, and
+      // those of one that is an hour ahead are refused (message.timestamp.after.max.ms).
+      {.name = "message.timestamp.type", .wanted = "LogAppendTime"},
       // Retention removes whole segments, so a segment that is open for the default week would hold records for two.
       {.name = "segment.ms", .wanted = std::to_string(kDayMs), .checked = false},
   };

@@ -1,11 +1,15 @@
 // Topics are created once, by whoever starts first, and differences are named.
 #include <gtest/gtest.h>
 
+#include <librdkafka/rdkafka.h>
+
 #include <chrono>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "libs/base/clock.h"
+#include "libs/bus/internal/client_config.h"
 #include "libs/bus/internal/topic_admin.h"
 #include "tests/integration/bus/bus_fixture.h"
 #include "tests/integration/harness/wait.h"
@@ -40,8 +44,36 @@ TEST_F(BusTest, CreatedTopicsHaveTheStatedSettings) {
   EXPECT_EQ(settings->at(ledger).at("cleanup.policy"), "compact,delete");
   EXPECT_EQ(settings->at(ledger).at("retention.ms"), std::to_string(8LL * 24 * 3600 * 1000));
   EXPECT_EQ(settings->at(ledger).at("max.message.bytes"), std::to_string(4 << 20));
+  EXPECT_EQ(settings->at(ledger).at("message.timestamp.type"), "LogAppendTime");
   EXPECT_EQ(settings->at(parked).at("cleanup.policy"), "delete");
   EXPECT_EQ(settings->at(parked).at("retention.ms"), std::to_string(30LL * 24 * 3600 * 1000));
+}
+
+// Goal: a service whose clock is wrong can write, and retention does not take at once what it wrote.
+TEST_F(BusTest, RecordsHaveTheBrokersTimeWhateverTheirProducersClock) {
+  BusOptions fresh = options_;
+  fresh.topic_prefix += "clock.";
+  ASSERT_TRUE(EnsureTopics(fresh, In(seconds(30))).ok());
+  auto config = internal::ClientConfig::Make(fresh, "test");
+  ASSERT_TRUE(config.ok()) << config.status();
+  auto client = std::move(*config).NewClient(RD_KAFKA_PRODUCER, nullptr);
+  ASSERT_TRUE(client.ok()) << client.status();
+  const std::int64_t now_ms = base::Clock::Real().WallMs();
+  const std::string topic = TopicName(fresh, kTurns);
+  for (const std::chrono::hours off : {std::chrono::hours(2), std::chrono::hours(-9 * 24)}) {
+    const std::int64_t stamp = now_ms + std::chrono::milliseconds(off).count();
+    ASSERT_EQ(rd_kafka_producev(client->get(), RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(0),
+                                RD_KAFKA_V_KEY("k", 1), RD_KAFKA_V_TIMESTAMP(stamp), RD_KAFKA_V_END),
+              RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+  ASSERT_EQ(rd_kafka_flush(client->get(), 20'000), RD_KAFKA_RESP_ERR_NO_ERROR);
+
+  Member reader(fresh, GroupOf("clock", topic), FinishAll);
+  reader.consumer().Start();
+  ASSERT_TRUE(harness::WaitUntil([&] { return reader.record_count() == 2; }));
+  for (const Record& record : reader.records()) {
+    EXPECT_NEAR(static_cast<double>(record.timestamp_ms), static_cast<double>(now_ms), 60'000);
+  }
 }
 
 TEST_F(BusTest, AllServicesMayCreateTopicsAtOnce) {
@@ -63,7 +95,9 @@ TEST_F(BusTest, ExistingPartitionCountWinsOverTheOption) {
   BusOptions fresh = options_;
   fresh.topic_prefix += "grown.";
   CreateTopic(fresh, kReplies, /*partitions=*/6,
-              {{.name = "max.message.bytes", .wanted = "4194304"}, {.name = "retention.ms", .wanted = "-1"}});
+              {{.name = "max.message.bytes", .wanted = "4194304"},
+               {.name = "retention.ms", .wanted = "-1"},
+               {.name = "message.timestamp.type", .wanted = "LogAppendTime"}});
   const absl::StatusOr<std::int32_t> partitions = EnsureTopics(fresh, In(seconds(30)));
   ASSERT_TRUE(partitions.ok()) << partitions.status();
   EXPECT_EQ(*partitions, 6);
@@ -75,7 +109,8 @@ TEST_F(BusTest, ADifferenceNamesTopicSettingFoundAndWanted) {
     BusOptions fresh = options_;
     fresh.topic_prefix += suffix;
     std::vector<internal::TopicSetting> settings = {{.name = "max.message.bytes", .wanted = "4194304"},
-                                                    {.name = "retention.ms", .wanted = "2592000000"}};
+                                                    {.name = "retention.ms", .wanted = "2592000000"},
+                                                    {.name = "message.timestamp.type", .wanted = "LogAppendTime"}};
     std::erase_if(settings, [&](const internal::TopicSetting& setting) { return setting.name == name; });
     settings.push_back({.name = name, .wanted = found});
     CreateTopic(fresh, topic, kPartitions, settings);
@@ -88,6 +123,7 @@ TEST_F(BusTest, ADifferenceNamesTopicSettingFoundAndWanted) {
   };
   expect_refused("policy.", kTurns, "cleanup.policy", "compact", "delete");
   expect_refused("size.", kReplies, "max.message.bytes", "1048588", "at least 4194304");
+  expect_refused("time.", kParked, "message.timestamp.type", "CreateTime", "LogAppendTime");
   expect_refused("retention.", kDeadLetter, "retention.ms", "86400000", "at least 2592000000");
 }
 
