@@ -8,8 +8,7 @@
 namespace kernels {
 
 // y[m][n] = sum_k x[m][k] w[n][k] with weights rounded to BF16, inputs and sums in F32: for files whose weights are
-// F32, F16 or BF16. Widened to F32 by a shift, because on a Sapphire Rapids the products of BF16 pairs (AVX512-BF16)
-// reach 90 GFLOPS a core and multiply-adds of F32 180.
+// F32, F16 or BF16. Widened to F32 by a shift; why not AVX512-BF16: docs/decisions/0005.
 //   w : [PanelsFor(n)][columns / 2][16][2]   two columns of 16 rows are a vector; the last panel is filled up with
 //   zeros
 // An element meets k in ascending order, whatever `rows` is and whichever rows stand beside it.
