@@ -5,6 +5,7 @@ Usage: make chaos CYCLES=N SEED=S [FAULTS=kill,pause,...]
 The last line is the result; exit code 1 when anything is wrong, 2 when the run itself could not be done. See README.md.
 """
 import argparse
+import collections
 import json
 import pathlib
 import signal
@@ -20,6 +21,7 @@ import generator
 import mesh as mesh_module
 import nemesis
 import poison
+import process_faults
 import story
 import windows
 from process import StartError
@@ -127,7 +129,7 @@ def run(options, mesh):
     mesh.start()
     say(f"mesh is up after {time.monotonic() - started:.1f} s; seed {options.seed}, commit {commit()}")
     ports = [mesh.port[f"gateway-{number}"] for number in range(options.instances)]
-    meta = generator.Generator(ports, mesh.secrets(), run_dir / "generator.jsonl", options.seed, options.rate,
+    meta = generator.Generator(ports, mesh.app_secrets(), run_dir / "generator.jsonl", options.seed, options.rate,
                                options.real_rate, options.conversations)
     stills = Stills()
     looks = windows.Windows([mesh.admin_port[f"sender-{number}"] for number in range(options.instances)])
@@ -174,11 +176,14 @@ def others_of(verdict):
 
 
 def kinds_of(found, verdict):
-    """A line for each kind of fault: how often, and its slowest recovery."""
-    rows = {}
+    """A line for each kind of fault: how often, its slowest recovery, and how many of its cycles broke nothing."""
+    rows, idle = {}, collections.Counter()
     for fault, (seconds, _) in zip(found.faults, verdict.recoveries):
         rows.setdefault(fault.kind, []).append(seconds)
-    return {kind: f"{len(seconds)} cycles, recovery at most {max(seconds):.1f} s" for kind, seconds in sorted(rows.items())}
+        idle[fault.kind] += process_faults.NEVER_PASSED in fault.target
+    return {kind: f"{len(seconds)} cycles, recovery at most {max(seconds):.1f} s" +
+            (f"; {idle[kind]} of them {process_faults.NEVER_PASSED}" if idle[kind] else "")
+            for kind, seconds in sorted(rows.items())}
 
 
 def report(options, found, looks, run_dir):

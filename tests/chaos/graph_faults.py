@@ -2,7 +2,11 @@
 
 REFUSALS = ({"n": 3, "http_status": 500, "code": 131000, "with_error_object": False},
             {"n": 5, "http_status": 429, "code": 130429, "with_error_object": True},
-            {"n": 3, "http_status": 503, "code": 131016, "with_error_object": True})
+            {"n": 3, "http_status": 503, "code": 131016, "with_error_object": True},
+            {"n": 2, "http_status": 400, "code": 131056, "with_error_object": True})  # too much to one user
+TOKEN_DEAD = {"n": 1, "http_status": 401, "code": 190, "with_error_object": True}
+TOKEN_DEAD_S = (1.0, 4.0)
+TOKEN_RELOAD_S = 1.5  # in which the services have seen that a file of accounts.yaml changed
 
 
 def drop(nemesis):
@@ -24,4 +28,21 @@ def graph(nemesis):
     return f"{refusal['n']} answers of {refusal['http_status']}, error object {refusal['with_error_object']}"
 
 
-FAULTS = {"drop": drop, "graph": graph}
+def token(nemesis):
+    """An account's token dies: its replies wait in `parked` until the operator has put a new one. In every second cycle the
+    senders are killed meanwhile, so that others bring back what they had parked."""
+    seconds, kills = nemesis.draw("token_dead_s", TOKEN_DEAD_S), nemesis.draw("token_kills", (False, True))
+    mesh = nemesis.mesh
+    mesh.graph_control({"fail_next": TOKEN_DEAD})
+    nemesis.wait(seconds)
+    senders = [f"sender-{number}" for number in range(mesh.options.instances)] if kills else []
+    for name in senders:
+        mesh.kill(name)
+    if senders:
+        nemesis.restart(senders)
+    mesh.new_tokens()
+    nemesis.wait(TOKEN_RELOAD_S)
+    return f"dead for {seconds:.0f} s" + (", senders killed" if kills else "")
+
+
+FAULTS = {"drop": drop, "graph": graph, "token": token}

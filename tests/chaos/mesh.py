@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import random
+import secrets
 import shutil
 import signal
 import socket
@@ -139,11 +140,10 @@ class Mesh:
         (self.run_dir / "kafka/libs").symlink_to(self.options.kafka_libs.resolve())
         path = accounts.ensure(self.run_dir, "")  # its secrets
         settings = f"    answer_tokens_max: {ECHO_STEPS_MAX}\n    notice_text: {NOTICE_TEXT}\n    busy_text: {NOTICE_TEXT}\n" \
-                   "    user_sends_per_second_max: 1000\n    user_burst_max: 1000\n    sends_per_second_max: 2000\n" \
                    f"    turn_deadline_s: {TURN_DEADLINE_S}\n    history_tokens_max: 64\n"
         path.write_text(users.accounts_file(f"http://127.0.0.1:{self.graph_link}", settings))
 
-    def secrets(self):
+    def app_secrets(self):
         """App secret of each channel."""
         return {channel: (self.run_dir / f"secrets/{channel}.app_secret").read_text().strip().encode()
                 for channel in accounts.ACCOUNTS}
@@ -242,6 +242,11 @@ class Mesh:
         for path in self.disk_of(name).iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
+    def forget_newest(self, share):
+        """Redis has on disk what it had some time ago: this share of its append-only file's end is gone. REQUIRES: it is down"""
+        for path in self.disk_of("redis").glob("appendonlydir/*.incr.aof"):
+            os.truncate(path, int(path.stat().st_size * (1 - share)))
+
     def start_again(self, name, environment=None):
         process = self.process[name]
         process.environment = {**os.environ, **self.environment(name), **(environment or {})}
@@ -266,6 +271,13 @@ class Mesh:
     def services(self):
         """Names of all processes that are ours to restart."""
         return [name for name in self.process if name.rsplit("-", 1)[0] in ROLES]
+
+    def new_tokens(self):
+        """Each channel's accounts have another access token; the services read it within a second."""
+        for path in (self.run_dir / "secrets").glob("*.access_token"):
+            fresh = path.with_suffix(".fresh")
+            accounts.write_private(fresh, secrets.token_hex(24) + "\n")
+            fresh.rename(path)
 
     def graph_control(self, knobs):
         request = urllib.request.Request(f"http://127.0.0.1:{self.graph_port}/control", data=json.dumps(knobs).encode(),

@@ -10,6 +10,7 @@ GATEWAY_PAUSE_S = 6.0
 KILLED_ROLES = ("worker", "sender", "session", "gateway")
 TERMINATED_ROLES = ("gateway", "worker", "sender", "session")
 POINT_WAIT_S = 20.0
+NEVER_PASSED = "never passed"  # the point was not reached in time: nothing was broken
 CLOCK_STEPS_S = (3600, -3600, 7 * 86400, -7 * 86400)
 CLOCK_S = 5.0
 POISON_LEAD_S = 1.0  # so that those who are in the batch with it were written to within the cycle
@@ -65,7 +66,7 @@ def zombie(nemesis):
     nemesis.wait(ZOMBIE_S if hit else 0)
     mesh.signal(target, signal.SIGCONT)
     disarm(nemesis, target, hit)
-    return f"{target} frozen" + (f" at {name}, pass {nth}" if name else "") + ("" if hit else " (never passed)")
+    return f"{target} frozen" + (f" at {name}, pass {nth}" if name else "") + ("" if hit else f" ({NEVER_PASSED})")
 
 
 def clock(nemesis):
@@ -113,7 +114,7 @@ def point(nemesis):
         nemesis.wait(pause_s(nemesis, role))
         mesh.signal(target, signal.SIGCONT)
     disarm(nemesis, target, hit)
-    return f"{target} {action} at {name}, pass {nth}" + ("" if hit else " (never passed)")
+    return f"{target} {action} at {name}, pass {nth}" + ("" if hit else f" ({NEVER_PASSED})")
 
 
 def poison(nemesis):

@@ -31,14 +31,16 @@ def redis_pause(nemesis):
 
 
 def redis_loss(nemesis):
-    """All that Redis held is gone, and comes back out of the log while the mesh works."""
+    """What Redis held is gone, all of it or the newest part, and comes back out of the log while the mesh works."""
+    lost = nemesis.draw("redis_lost", (1.0, 0.3))
     nemesis.mesh.kill("redis")
-    nemesis.mesh.empty("redis")
+    nemesis.mesh.empty("redis") if lost == 1 else nemesis.mesh.forget_newest(lost)
     nemesis.wait(nemesis.rng.uniform(0, 2))
     nemesis.restart(["redis"])
     nemesis.wait_all_ready()
     runs = rebuild(nemesis)
-    return "redis emptied" + (f", rebuilt with {runs} runs" if runs else ", NOT rebuilt")
+    what = "redis emptied" if lost == 1 else f"redis lost the newest {100 * lost:.0f} %"
+    return what + (f", rebuilt with {runs} runs" if runs else ", NOT rebuilt")
 
 
 def rebuild(nemesis):

@@ -24,6 +24,8 @@ ACCOUNTS = (Account("whatsapp", accounts.ACCOUNTS["whatsapp"], "followup", 0.4),
             Account("whatsapp", "100000000000005", "interrupt", 0.15))
 PART_LIMITS = {"whatsapp": 4096, "messenger": 2000, "instagram": 1000}  # longest text of one send; longer answers are split
 DEBOUNCE_MS = 600  # of collect
+NO_LIMITS = "    user_sends_per_second_max: 1000\n    user_burst_max: 1000\n    sends_per_second_max: 2000\n"
+PAIR_LIMITS = "    user_sends_per_second_max: 2\n    user_burst_max: 3\n    sends_per_second_max: 2000\n"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,11 +69,12 @@ def webhook_body(user, message_id, text):
 
 
 def accounts_file(graph_url, settings):
-    """settings: lines for every account."""
+    """settings: lines for every account. Where messages are gathered, answers of several parts meet the limit of one user too."""
     text = "accounts:\n"
     for account in ACCOUNTS:
         lines = accounts.entry(account.channel, account.account_id, graph_url).split("    answer_tokens_max")[0]
-        text += lines + settings + f"    queue_mode: {account.mode}\n"
+        limits = PAIR_LIMITS if account.mode == "collect" else NO_LIMITS
+        text += lines + settings + limits + f"    queue_mode: {account.mode}\n"
         if account.mode == "collect":
             text += f"    debounce_ms: {DEBOUNCE_MS}\n"
     return text
