@@ -69,6 +69,14 @@ class GrpcClient final : public Client {
                     Callback<v1::LinkIdentityResponse> on_done) override {
     Start("LinkIdentity", &Async::LinkIdentity, request, options, std::move(on_done));
   }
+  void SetControl(const v1::SetControlRequest& request, const CallOptions& options,
+                  Callback<v1::SetControlResponse> on_done) override {
+    Start("SetControl", &Async::SetControl, request, options, std::move(on_done));
+  }
+  void Unsend(const v1::UnsendRequest& request, const CallOptions& options,
+              Callback<v1::UnsendResponse> on_done) override {
+    Start("Unsend", &Async::Unsend, request, options, std::move(on_done));
+  }
 
   absl::StatusOr<v1::IsDoneResponse> IsDone(const v1::IsDoneRequest& request, const CallOptions& options) override {
     return Wait<v1::IsDoneResponse>("IsDone", &v1::SessionService::StubInterface::IsDone, request, options);

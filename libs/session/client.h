@@ -46,6 +46,10 @@ class Client {
                           Callback<mesh::session::v1::SetOutcomeResponse> on_done) = 0;
   virtual void LinkIdentity(const mesh::session::v1::LinkIdentityRequest& request, const CallOptions& options,
                             Callback<mesh::session::v1::LinkIdentityResponse> on_done) = 0;
+  virtual void SetControl(const mesh::session::v1::SetControlRequest& request, const CallOptions& options,
+                          Callback<mesh::session::v1::SetControlResponse> on_done) = 0;
+  virtual void Unsend(const mesh::session::v1::UnsendRequest& request, const CallOptions& options,
+                      Callback<mesh::session::v1::UnsendResponse> on_done) = 0;
 
   // Blocking, for tools.
   virtual absl::StatusOr<mesh::session::v1::IsDoneResponse> IsDone(const mesh::session::v1::IsDoneRequest& request,

@@ -16,9 +16,21 @@ namespace {
 
 namespace v1 = mesh::session::v1;
 
-enum MethodIndex { kLoadContext, kAppendTurn, kSetOutcome, kIsDone, kForget, kGetSession, kLinkIdentity, kMethods };
-constexpr std::array<std::string_view, kMethods> kMethodNames{"LoadContext", "AppendTurn", "SetOutcome",  "IsDone",
-                                                              "Forget",      "GetSession", "LinkIdentity"};
+enum MethodIndex {
+  kLoadContext,
+  kAppendTurn,
+  kSetOutcome,
+  kIsDone,
+  kForget,
+  kGetSession,
+  kLinkIdentity,
+  kSetControl,
+  kUnsend,
+  kMethods
+};
+constexpr std::array<std::string_view, kMethods> kMethodNames{"LoadContext",  "AppendTurn", "SetOutcome",
+                                                              "IsDone",       "Forget",     "GetSession",
+                                                              "LinkIdentity", "SetControl", "Unsend"};
 
 }  // namespace
 
@@ -98,6 +110,14 @@ struct GrpcService::Rep final : v1::SessionService::CallbackService {
   grpc::ServerUnaryReactor* LinkIdentity(grpc::CallbackServerContext* context, const v1::LinkIdentityRequest* request,
                                          v1::LinkIdentityResponse* response) override {
     return Serve<&Store::LinkIdentity>(context, request, response, kLinkIdentity);
+  }
+  grpc::ServerUnaryReactor* SetControl(grpc::CallbackServerContext* context, const v1::SetControlRequest* request,
+                                       v1::SetControlResponse* response) override {
+    return Serve<&Store::SetControl>(context, request, response, kSetControl);
+  }
+  grpc::ServerUnaryReactor* Unsend(grpc::CallbackServerContext* context, const v1::UnsendRequest* request,
+                                   v1::UnsendResponse* response) override {
+    return Serve<&Store::Unsend>(context, request, response, kUnsend);
   }
 
   Store* const store;

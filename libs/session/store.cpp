@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 namespace session {
 namespace {
 
+using mesh::bus::v1::ControlAction;
 using mesh::bus::v1::ConversationId;
 using mesh::session::v1::HistoryTurn;
 using redis::Reply;
@@ -28,8 +30,11 @@ constexpr std::int64_t kDaySeconds = 24 * 3600;
 constexpr std::int64_t kEarlyTtlSeconds = 9 * kDaySeconds;
 constexpr std::int64_t kLinkTtlSeconds = 9 * kDaySeconds;
 constexpr std::int64_t kMarkerTtlSecondsMin = 9 * kDaySeconds;
+constexpr std::int64_t kUnsentTtlSeconds = 9 * kDaySeconds;
 // Outcomes without a turn, per conversation; each may hold a reply's text.
 constexpr int kEarlyOutcomesMax = 32;
+// Messages known as unsent, per conversation: far more than a person takes back within the days of the log.
+constexpr int kUnsentMax = 1000;
 // Identity changes in a row that a call follows.
 constexpr int kHopsMax = 8;
 // Orders of a moved conversation's turns lie this much below those of the conversation it became: more than any offset.
@@ -55,6 +60,14 @@ absl::StatusOr<std::vector<HistoryTurn>> DecodeNewestFirst(const std::vector<Rep
   std::reverse(turns.begin(), turns.end());
   return turns;
 }
+
+// Handoff and consent are apart: each is what the latest action of its kind says.
+std::string_view KindOf(ControlAction action) {
+  const bool is_handoff =
+      action == mesh::bus::v1::CONTROL_ACTION_PAUSE || action == mesh::bus::v1::CONTROL_ACTION_RESUME;
+  return is_handoff ? "handoff" : "consent";
+}
+std::string Stored(ControlAction action) { return std::to_string(static_cast<int>(action)); }
 
 bool NeverSeen(mesh::session::v1::Outcome outcome) {
   return outcome == mesh::session::v1::OUTCOME_FAILED || outcome == mesh::session::v1::OUTCOME_SUPERSEDED;
@@ -130,13 +143,13 @@ absl::StatusOr<mesh::session::v1::LoadContextResponse> Store::LoadContext(
   const auto replies = rep_->RunFollowing(conversation, deadline, [&](const ConversationId& id, int) {
     const internal::ConversationKeys keys = rep_->Keys(id);
     return std::vector<ScriptCall>{{&rep_->scripts.load_context,
-                                    {keys.link, keys.order, keys.turns},
+                                    {keys.link, keys.order, keys.turns, keys.control, keys.unsent},
                                     {request.turn_id(), std::to_string(request.history_tokens_max())}},
                                    rep_->AskDone(request.turn_id())};
   });
   if (!replies.ok()) return replies.status();
   const Reply& loaded = replies->front();
-  if (loaded.elements.size() != 3) return Unexpected("load_context");
+  if (loaded.elements.size() != 7) return Unexpected("load_context");
   absl::StatusOr<std::vector<HistoryTurn>> turns = DecodeNewestFirst(loaded.elements[2].elements);
   if (!turns.ok()) return turns.status();
 
@@ -150,6 +163,10 @@ absl::StatusOr<mesh::session::v1::LoadContextResponse> Store::LoadContext(
     *response.add_history() = std::move(turn);
   }
   *response.mutable_canonical() = std::move(conversation);
+  response.set_paused(loaded.elements[3].text == Stored(mesh::bus::v1::CONTROL_ACTION_PAUSE));
+  response.set_opted_out(loaded.elements[4].text == Stored(mesh::bus::v1::CONTROL_ACTION_OPT_OUT));
+  response.set_last_turn_at_ms(std::strtoll(loaded.elements[5].text.c_str(), nullptr, 10));
+  response.set_unsent(loaded.elements[6].integer == 1);
   return response;
 }
 
@@ -163,7 +180,7 @@ absl::StatusOr<mesh::session::v1::AppendTurnResponse> Store::AppendTurn(
     // History first: a turn must not be known as finished before its text is stored.
     return std::vector<ScriptCall>{
         {&rep_->scripts.append_turn,
-         {keys.link, keys.meta, keys.order, keys.turns, keys.early},
+         {keys.link, keys.meta, keys.order, keys.turns, keys.early, keys.control, keys.unsent},
          {turn.turn_id(), std::to_string(turn.turns_offset() - hops * kMoveShift), record,
           std::to_string(rep_->options.history_turns_max), std::to_string(rep_->options.history_bytes_max),
           rep_->TtlSeconds(), rep_->MarkerTtlSeconds()}},
@@ -185,7 +202,7 @@ absl::StatusOr<mesh::session::v1::SetOutcomeResponse> Store::SetOutcome(
     // Whatever the outcome, the turn is not finished by it: its words are still to be appended.
     return std::vector<ScriptCall>{
         {&rep_->scripts.set_outcome,
-         {keys.link, keys.meta, keys.turns, keys.early},
+         {keys.link, keys.meta, keys.turns, keys.early, keys.unsent},
          {request.turn_id(), early, std::to_string(kEarlyTtlSeconds), std::to_string(kEarlyOutcomesMax)}}};
   });
   if (!replies.ok()) return replies.status();
@@ -213,8 +230,8 @@ absl::StatusOr<mesh::session::v1::ForgetResponse> Store::Forget(const mesh::sess
     const std::string order =
         request.turns_offset() == 0 ? "" : std::to_string(request.turns_offset() - hops * kMoveShift);
     const ScriptCall call{&rep_->scripts.forget,
-                          {keys.link, keys.meta, keys.order, keys.turns, keys.early},
-                          {order, rep_->MarkerTtlSeconds()}};
+                          {keys.link, keys.meta, keys.order, keys.turns, keys.early, keys.control},
+                          {order, rep_->MarkerTtlSeconds(), Stored(mesh::bus::v1::CONTROL_ACTION_RESUME)}};
     const absl::StatusOr<std::vector<Reply>> replies = rep_->Run({&call, 1}, deadline);
     if (!replies.ok()) return replies.status();
     if (replies->front().elements.size() != 2) return Unexpected("forget");
@@ -233,15 +250,62 @@ absl::StatusOr<mesh::session::v1::GetSessionResponse> Store::GetSession(
   const auto replies = rep_->RunFollowing(conversation, deadline, [&](const ConversationId& id, int) {
     const internal::ConversationKeys keys = rep_->Keys(id);
     return std::vector<ScriptCall>{
-        {&rep_->scripts.get_session, {keys.link, keys.order, keys.turns}, {std::to_string(turns_max)}}};
+        {&rep_->scripts.get_session, {keys.link, keys.order, keys.turns, keys.control}, {std::to_string(turns_max)}}};
   });
   if (!replies.ok()) return replies.status();
-  if (replies->front().elements.size() != 2) return Unexpected("get_session");
-  absl::StatusOr<std::vector<HistoryTurn>> turns = DecodeNewestFirst(replies->front().elements[1].elements);
+  const std::vector<Reply>& found = replies->front().elements;
+  if (found.size() != 4) return Unexpected("get_session");
+  absl::StatusOr<std::vector<HistoryTurn>> turns = DecodeNewestFirst(found[1].elements);
   if (!turns.ok()) return turns.status();
   mesh::session::v1::GetSessionResponse response;
   for (HistoryTurn& turn : *turns) *response.add_turns() = std::move(turn);
   *response.mutable_canonical() = std::move(conversation);
+  response.set_paused(found[2].text == Stored(mesh::bus::v1::CONTROL_ACTION_PAUSE));
+  response.set_opted_out(found[3].text == Stored(mesh::bus::v1::CONTROL_ACTION_OPT_OUT));
+  return response;
+}
+
+absl::StatusOr<mesh::session::v1::SetControlResponse> Store::SetControl(
+    const mesh::session::v1::SetControlRequest& request, base::MonotonicTime deadline) {
+  mesh::session::v1::SetControlResponse response;
+  if (!request.turn_id().empty()) {
+    const ScriptCall asked = rep_->AskDone(request.turn_id());
+    const absl::StatusOr<std::vector<Reply>> done = rep_->Run({&asked, 1}, deadline);
+    if (!done.ok()) return done.status();
+    if (done->front().integer == 1) return response;
+  }
+  ConversationId conversation = request.conversation();
+  const auto replies = rep_->RunFollowing(conversation, deadline, [&](const ConversationId& id, int hops) {
+    const internal::ConversationKeys keys = rep_->Keys(id);
+    return std::vector<ScriptCall>{
+        {&rep_->scripts.set_control,
+         {keys.link, keys.control},
+         {std::string(KindOf(request.action())), Stored(request.action()),
+          std::to_string(request.turns_offset() - hops * kMoveShift), rep_->MarkerTtlSeconds()}}};
+  });
+  if (!replies.ok()) return replies.status();
+  if (replies->front().elements.size() != 2) return Unexpected("set_control");
+  response.set_applied(replies->front().elements[1].integer == 1);
+  if (request.turn_id().empty()) return response;
+  const ScriptCall mark = rep_->MarkDone(request.turn_id());
+  if (const auto marked = rep_->Run({&mark, 1}, deadline); !marked.ok()) return marked.status();
+  return response;
+}
+
+absl::StatusOr<mesh::session::v1::UnsendResponse> Store::Unsend(const mesh::session::v1::UnsendRequest& request,
+                                                                base::MonotonicTime deadline) {
+  ConversationId conversation = request.conversation();
+  const auto replies = rep_->RunFollowing(conversation, deadline, [&](const ConversationId& id, int) {
+    const internal::ConversationKeys keys = rep_->Keys(id);
+    return std::vector<ScriptCall>{
+        {&rep_->scripts.unsend,
+         {keys.link, keys.meta, keys.turns, keys.early, keys.unsent},
+         {request.turn_id(), std::to_string(kUnsentTtlSeconds), std::to_string(kUnsentMax)}}};
+  });
+  if (!replies.ok()) return replies.status();
+  if (replies->front().elements.size() != 2) return Unexpected("unsend");
+  mesh::session::v1::UnsendResponse response;
+  response.set_deleted(replies->front().elements[1].integer == 1);
   return response;
 }
 
@@ -263,35 +327,45 @@ absl::StatusOr<mesh::session::v1::LinkIdentityResponse> Store::LinkIdentity(
   if (linked = rep_->Run({links.data() + 1, 1}, deadline); !linked.ok()) return linked.status();
   response.set_applied(true);
 
-  const ScriptCall copy{&rep_->scripts.export_conversation, {from.meta, from.order, from.turns, from.early}, {}};
+  const ScriptCall copy{&rep_->scripts.export_conversation,
+                        {from.meta, from.order, from.turns, from.early, from.control, from.unsent},
+                        {}};
   const absl::StatusOr<std::vector<Reply>> copied = rep_->Run({&copy, 1}, deadline);
   if (!copied.ok()) return copied.status();
   const std::vector<Reply>& parts = copied->front().elements;
-  if (parts.size() != 4 || parts[2].elements.size() % 3 != 0) return Unexpected("export_conversation");
+  if (parts.size() != 6 || parts[2].elements.size() % 3 != 0 || parts[4].elements.size() != 4) {
+    return Unexpected("export_conversation");
+  }
 
-  ScriptCall paste{&rep_->scripts.import_conversation, {to.meta, to.order, to.turns, to.early}, {}};
-  paste.arguments = {parts[0].text.empty() ? "" : ShiftedOrder(parts[0].text),
+  ScriptCall paste{
+      &rep_->scripts.import_conversation, {to.meta, to.order, to.turns, to.early, to.control, to.unsent}, {}};
+  const auto shifted = [](const std::string& order) { return order.empty() ? "" : ShiftedOrder(order); };
+  paste.arguments = {shifted(parts[0].text),
                      parts[1].text,
                      std::to_string(rep_->options.history_turns_max),
                      std::to_string(rep_->options.history_bytes_max),
                      rep_->TtlSeconds(),
                      rep_->MarkerTtlSeconds(),
-                     std::to_string(kEarlyTtlSeconds),
-                     std::to_string(parts[2].elements.size() / 3)};
+                     std::to_string(kEarlyTtlSeconds)};
+  for (std::size_t i = 0; i < 4; i += 2) {
+    paste.arguments.push_back(parts[4].elements[i].text);
+    paste.arguments.push_back(shifted(parts[4].elements[i + 1].text));
+  }
+  paste.arguments.push_back(std::to_string(parts[2].elements.size() / 3));
   for (std::size_t i = 0; i < parts[2].elements.size(); i += 3) {
     paste.arguments.push_back(parts[2].elements[i].text);
     paste.arguments.push_back(ShiftedOrder(parts[2].elements[i + 1].text));
     paste.arguments.push_back(parts[2].elements[i + 2].text);
   }
+  paste.arguments.push_back(std::to_string(parts[5].elements.size() / 2));
+  for (const Reply& unsent : parts[5].elements) paste.arguments.push_back(unsent.text);
   for (const Reply& early : parts[3].elements) paste.arguments.push_back(early.text);
   const absl::StatusOr<std::vector<Reply>> pasted = rep_->Run({&paste, 1}, deadline);
   if (!pasted.ok()) return pasted.status();
   response.set_turns_moved(pasted->front().integer);
 
-  if (const auto deleted = rep_->pool->Run({"DEL", from.meta, from.order, from.turns, from.early}, deadline);
-      !deleted.ok()) {
-    return deleted.status();
-  }
+  const redis::Command leave_nothing{"DEL", from.meta, from.order, from.turns, from.early, from.control, from.unsent};
+  if (const auto deleted = rep_->pool->Run(leave_nothing, deadline); !deleted.ok()) return deleted.status();
   return response;
 }
 

@@ -28,10 +28,14 @@ absl::Status ValidateStoreOptions(const StoreOptions& options);
 //   - outcomes only move forward (session.proto, Outcome) and wait for their turn when they come first;
 //   - history is the newest `history_turns_max` turns that fit into `history_bytes_max`, by `turns` offset; what fell
 //   off
-//     or was forgotten stays away when it is replayed.
+//     or was forgotten stays away when it is replayed;
+//   - of the control actions of a kind, handoff or consent, that with the highest `turns` offset stands; a deletion ends
+//     a handoff that stands before it, never an opt-out;
+//   - of a message that was unsent no text is stored, whether its turn was projected before or is later.
 // Keys: internal/keys.h. Records: internal/turn_record.h. Memory per turn, measured: README.md.
 //
-// Threading: safe from any thread; each call blocks for one round trip to Redis (LinkIdentity: five), at most until its
+// Threading: safe from any thread; each call blocks for one round trip to Redis (LinkIdentity: five; SetControl: up
+// to three), at most until its
 // deadline. Errors:    Unavailable, DeadlineExceeded, ResourceExhausted: try again. Internal, DataLoss: do not.
 // REQUIRES:  requests have passed Validate (validate.h).
 class Store {
@@ -54,8 +58,14 @@ class Store {
   absl::StatusOr<mesh::session::v1::GetSessionResponse> GetSession(const mesh::session::v1::GetSessionRequest& request,
                                                                    base::MonotonicTime deadline);
 
-  // Moves history: link first, then copy, then delete, so that a crash in between is mended by the retry. Turns of the
-  // old conversation are ordered before all turns of the new one, whose offsets come from another partition.
+  absl::StatusOr<mesh::session::v1::SetControlResponse> SetControl(const mesh::session::v1::SetControlRequest& request,
+                                                                   base::MonotonicTime deadline);
+  absl::StatusOr<mesh::session::v1::UnsendResponse> Unsend(const mesh::session::v1::UnsendRequest& request,
+                                                           base::MonotonicTime deadline);
+
+  // Moves history, control and unsent messages: link first, then copy, then delete, so that a crash in between is
+  // mended by the retry. Turns of the old conversation are ordered before all turns of the new one, whose offsets come
+  // from another partition.
   absl::StatusOr<mesh::session::v1::LinkIdentityResponse> LinkIdentity(
       const mesh::session::v1::LinkIdentityRequest& request, base::MonotonicTime deadline);
 

@@ -122,4 +122,20 @@ absl::Status Validate(const mesh::session::v1::LinkIdentityRequest& request) {
   return absl::OkStatus();
 }
 
+absl::Status Validate(const mesh::session::v1::SetControlRequest& request) {
+  if (request.action() == mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED ||
+      !mesh::bus::v1::ControlAction_IsValid(request.action())) {
+    return absl::InvalidArgumentError(
+        base::StrCat("action is ", static_cast<int>(request.action()), ", which is not a control action"));
+  }
+  return FirstError(Conversation("conversation", request.has_conversation(), request.conversation()),
+                    request.turn_id().empty() ? absl::OkStatus() : TurnId("turn_id", request.turn_id()),
+                    Range("turns_offset", request.turns_offset(), kTurnsOffsetMax));
+}
+
+absl::Status Validate(const mesh::session::v1::UnsendRequest& request) {
+  return FirstError(Conversation("conversation", request.has_conversation(), request.conversation()),
+                    TurnId("turn_id", request.turn_id()));
+}
+
 }  // namespace session

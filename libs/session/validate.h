@@ -26,5 +26,7 @@ absl::Status Validate(const mesh::session::v1::IsDoneRequest& request);
 absl::Status Validate(const mesh::session::v1::ForgetRequest& request);
 absl::Status Validate(const mesh::session::v1::GetSessionRequest& request);
 absl::Status Validate(const mesh::session::v1::LinkIdentityRequest& request);
+absl::Status Validate(const mesh::session::v1::SetControlRequest& request);
+absl::Status Validate(const mesh::session::v1::UnsendRequest& request);
 
 }  // namespace session

@@ -19,7 +19,7 @@ ConversationKeys KeysOf(std::string_view prefix, const mesh::bus::v1::Conversati
   const crypto::Sha256Digest digest = crypto::Sha256(identity::KeyOf(conversation).value());
   const std::string stem =
       base::StrCat(prefix, ":s:{", base::ToHex(crypto::AsBytes(digest).substr(0, kConversationHashBytes)), "}:");
-  return {stem + "l", stem + "m", stem + "o", stem + "t", stem + "e"};
+  return {stem + "l", stem + "m", stem + "o", stem + "t", stem + "e", stem + "c", stem + "u"};
 }
 
 std::vector<std::string> DoneShardKeys(std::string_view prefix, std::string_view turn_id, std::int32_t shards) {

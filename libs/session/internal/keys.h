@@ -16,6 +16,8 @@ namespace session::internal {
 //   <prefix>:s:{H}:o   zset    turn id -> order
 //   <prefix>:s:{H}:t   hash    turn id -> record (turn_record.h)
 //   <prefix>:s:{H}:e   hash    turn id -> outcome that came before its turn
+//   <prefix>:s:{H}:c   hash    `handoff` and `consent`: the ControlAction that stands; `..._at`: its order
+//   <prefix>:s:{H}:u   zset    turn id of an unsent message -> when that was learned, in milliseconds
 // H is the hex of the first 16 bytes of SHA-256 over the length-prefixed parts, tenant first: ids from users can
 // neither collide across tenants nor break out of the key (GHSA-hwr4-mq23-wcv5 is what joining with a separator leads
 // to).
@@ -25,6 +27,8 @@ struct ConversationKeys {
   std::string order;
   std::string turns;
   std::string early;
+  std::string control;
+  std::string unsent;
 };
 ConversationKeys KeysOf(std::string_view prefix, const mesh::bus::v1::ConversationId& conversation);
 

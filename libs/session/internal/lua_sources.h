@@ -13,6 +13,8 @@ extern const std::string_view load_context;
 extern const std::string_view get_session;
 extern const std::string_view forget;
 extern const std::string_view link;
+extern const std::string_view set_control;
+extern const std::string_view unsend;
 extern const std::string_view export_conversation;
 extern const std::string_view import_conversation;
 extern const std::string_view done;

@@ -12,6 +12,8 @@ Scripts::Scripts()
       get_session("get_session", base::StrCat(lua::record, lua::get_session)),
       forget("forget", base::StrCat(lua::record, lua::forget)),
       link("link", lua::link),
+      set_control("set_control", base::StrCat(lua::record, lua::set_control)),
+      unsend("unsend", base::StrCat(lua::record, lua::unsend)),
       export_conversation("export_conversation", lua::export_conversation),
       import_conversation("import_conversation", base::StrCat(lua::record, lua::import_conversation)),
       mark_done("mark_done", base::StrCat(lua::done, lua::mark_done)),

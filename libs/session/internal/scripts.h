@@ -14,6 +14,8 @@ struct Scripts {
   redis::Script get_session;
   redis::Script forget;
   redis::Script link;
+  redis::Script set_control;
+  redis::Script unsend;
   redis::Script export_conversation;
   redis::Script import_conversation;
   redis::Script mark_done;

@@ -1,4 +1,5 @@
--- KEYS: link, meta, order, turns, early.  ARGV: turn id, order, record, turns_max, bytes_max, history_ttl_s, marker_ttl_s
+-- KEYS: link, meta, order, turns, early, control, unsent.
+-- ARGV: turn id, order, record, turns_max, bytes_max, history_ttl_s, marker_ttl_s
 -- Returns {'moved', conversation} or {'ok', applied}.
 local to = moved_to(KEYS[1])
 if to then return {'moved', to} end
@@ -43,9 +44,11 @@ if early_value then
   if early.generation <= turn.generation then redis.call('HDEL', KEYS[5], turn_id) end
 end
 
+if is_unsent(KEYS[7], turn_id) then remove_texts(turn) end
 store_turn(KEYS[2], KEYS[3], KEYS[4], turn_id, order, pack_record(turn), stored_value)
 trim(KEYS[2], KEYS[3], KEYS[4], tonumber(ARGV[4]), tonumber(ARGV[5]))
 redis.call('EXPIRE', KEYS[2], ARGV[7])
 redis.call('EXPIRE', KEYS[3], ARGV[6])
 redis.call('EXPIRE', KEYS[4], ARGV[6])
+redis.call('EXPIRE', KEYS[6], ARGV[7])
 return {'ok', applied}

@@ -1,5 +1,5 @@
--- KEYS: link, order, turns.  ARGV: turns_max
--- Returns {'moved', conversation} or {'ok', {turn id, record, ...}}, newest first.
+-- KEYS: link, order, turns, control.  ARGV: turns_max
+-- Returns {'moved', conversation} or {'ok', {turn id, record, ...} newest first, handoff or empty, consent or empty}.
 local to = moved_to(KEYS[1])
 if to then return {'moved', to} end
 
@@ -8,4 +8,5 @@ for _, turn_id in ipairs(redis.call('ZREVRANGE', KEYS[2], 0, tonumber(ARGV[1]) -
   found[#found + 1] = turn_id
   found[#found + 1] = redis.call('HGET', KEYS[3], turn_id)
 end
-return {'ok', found}
+local control = redis.call('HMGET', KEYS[4], 'handoff', 'consent')
+return {'ok', found, control[1] or '', control[2] or ''}

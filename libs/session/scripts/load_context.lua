@@ -1,5 +1,6 @@
--- KEYS: link, order, turns.  ARGV: id of the turn that asks, tokens_max
--- Returns {'moved', conversation} or {'ok', turn is in the history, {turn id, record, ...}}, newest first.
+-- KEYS: link, order, turns, control, unsent.  ARGV: id of the turn that asks, tokens_max
+-- Returns {'moved', conversation} or {'ok', turn is in the history, {turn id, record, ...} newest first, handoff or empty,
+-- consent or empty, accepted_at_ms of the turn before or '0', the asking turn is unsent}.
 local to = moved_to(KEYS[1])
 if to then return {'moved', to} end
 
@@ -33,12 +34,22 @@ local function cut_turn(r, tokens)
   return r
 end
 
+-- When the turn before the one that asks was accepted, '0' when none is stored.
+local function accepted_before(turn_id)
+  local own = redis.call('ZSCORE', KEYS[2], turn_id)
+  local before =
+    redis.call('ZREVRANGEBYSCORE', KEYS[2], own and '(' .. own or '+inf', '-inf', 'LIMIT', 0, 1)[1]
+  if not before then return '0' end
+  local _, _, _, _, _, accepted_at_ms = struct.unpack(RECORD, redis.call('HGET', KEYS[3], before))
+  return string.format('%.0f', accepted_at_ms)
+end
+
 local found = {}
 local tokens_max = tonumber(ARGV[2])
 local tokens_left = tokens_max
 for _, turn_id in ipairs(redis.call('ZREVRANGE', KEYS[2], 0, -1)) do
-  if turn_id ~= ARGV[1] then
-    local value = redis.call('HGET', KEYS[3], turn_id)
+  local value = redis.call('HGET', KEYS[3], turn_id)
+  if turn_id ~= ARGV[1] and #value > RECORD_BYTES then  -- nothing is left of a turn that was unsent
     local _, outcome, _, _, _, _, user_tokens, reply_tokens = struct.unpack(RECORD, value)
     if outcome == FAILED or outcome == SUPERSEDED then reply_tokens = 0 end
     -- No budget holds this one whole, and all that is older would be hidden behind it for as long as it is the newest.
@@ -57,4 +68,6 @@ for _, turn_id in ipairs(redis.call('ZREVRANGE', KEYS[2], 0, -1)) do
     found[#found + 1] = value
   end
 end
-return {'ok', redis.call('HEXISTS', KEYS[3], ARGV[1]), found}
+local control = redis.call('HMGET', KEYS[4], 'handoff', 'consent')
+return {'ok', redis.call('HEXISTS', KEYS[3], ARGV[1]), found, control[1] or '', control[2] or '',
+  accepted_before(ARGV[1]), is_unsent(KEYS[5], ARGV[1]) and 1 or 0}

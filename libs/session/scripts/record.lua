@@ -97,3 +97,21 @@ local function trim(meta_key, order_key, turns_key, turns_max, bytes_max)
   end
 end
 
+-- The user took the message back: whoever projects it, whenever, no text of its turn is kept.
+local function is_unsent(unsent_key, turn_id)
+  return redis.call('ZSCORE', unsent_key, turn_id) and true or false
+end
+
+local function remove_texts(turn)
+  turn.user_text, turn.user_tokens = '', 0
+  turn.reply_text, turn.reply_tokens = '', 0
+end
+
+-- Of several actions of one kind ('handoff', 'consent') that with the highest order stands. Whether it is this one.
+local function keep_later_action(control_key, kind, action, order)
+  local known = redis.call('HGET', control_key, kind .. '_at')
+  if known and tonumber(known) > order then return false end
+  redis.call('HSET', control_key, kind, action, kind .. '_at', string.format('%.0f', order))
+  return true
+end
+

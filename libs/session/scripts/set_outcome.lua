@@ -1,4 +1,4 @@
--- KEYS: link, meta, turns, early.
+-- KEYS: link, meta, turns, early, unsent.
 -- ARGV: turn id, early outcome (packed, arrival time zero), early_ttl_s, early_max
 -- Returns {'moved', conversation} or {'ok'}.
 local to = moved_to(KEYS[1])
@@ -6,6 +6,7 @@ if to then return {'moved', to} end
 
 local turn_id = ARGV[1]
 local new = unpack_early(ARGV[2])
+if is_unsent(KEYS[5], turn_id) then new.reply_text, new.reply_tokens = '', 0 end
 local stored_value = redis.call('HGET', KEYS[3], turn_id)
 if stored_value then
   local stored = unpack_record(stored_value)

@@ -29,8 +29,8 @@ std::string HashTag(const std::string& key) {
 
 TEST(KeysTest, AllKeysOfAConversationShareOneHashTagAndDiffer) {
   const ConversationKeys keys = KeysOf("mesh", Id("t", "a", "u"));
-  const std::set<std::string> all{keys.link, keys.meta, keys.order, keys.turns, keys.early};
-  EXPECT_EQ(all.size(), 5u);
+  const std::set<std::string> all{keys.link, keys.meta, keys.order, keys.turns, keys.early, keys.control, keys.unsent};
+  EXPECT_EQ(all.size(), 7u);
   for (const std::string& key : all) {
     EXPECT_EQ(HashTag(key), HashTag(keys.link));
     EXPECT_TRUE(key.starts_with("mesh:s:{")) << "an ACL of ~mesh:* must cover it";

@@ -126,6 +126,22 @@ TEST(ValidateTest, IdentityNeverCrossesTenantChannelOrAccount) {
   EXPECT_TRUE(Refused<R>(good, "changed_at_ms", [](R& r) { r.set_changed_at_ms(-1); }));
 }
 
+TEST(ValidateTest, ControlAndUnsendHoldTheirLimits) {
+  v1::SetControlRequest control;
+  *control.mutable_conversation() = GoodConversation();
+  control.set_action(mesh::bus::v1::CONTROL_ACTION_PAUSE);
+  using R = v1::SetControlRequest;
+  EXPECT_TRUE(Refused<R>(control, "action", [](R& r) { r.clear_action(); }));
+  EXPECT_TRUE(Refused<R>(control, "action", [](R& r) { r.set_action(static_cast<mesh::bus::v1::ControlAction>(77)); }));
+  EXPECT_TRUE(Refused<R>(control, "turns_offset", [](R& r) { r.set_turns_offset(-1); }));
+  EXPECT_TRUE(Refused<R>(control, "turn_id", [](R& r) { r.set_turn_id("short"); }));
+  EXPECT_TRUE(Refused<R>(control, "conversation", [](R& r) { r.clear_conversation(); }));
+  v1::UnsendRequest unsend;
+  *unsend.mutable_conversation() = GoodConversation();
+  unsend.set_turn_id(std::string(32, 'x'));
+  EXPECT_TRUE(Refused<v1::UnsendRequest>(unsend, "turn_id", [](auto& r) { r.clear_turn_id(); }));
+}
+
 TEST(StoreOptionsTest, DoneShardsMustBeAPowerOfTwo) {
   StoreOptions options;
   EXPECT_TRUE(ValidateStoreOptions(options).ok());

@@ -145,6 +145,15 @@ TEST_F(ServiceTest, EveryMethodAnswers) {
   link.set_changed_at_ms(1);
   EXPECT_EQ(Call(&session::Client::LinkIdentity, link)->turns_moved(), 1);
 
+  v1::SetControlRequest control;
+  *control.mutable_conversation() = ana;
+  control.set_action(mesh::bus::v1::CONTROL_ACTION_PAUSE);
+  EXPECT_TRUE(Call(&session::Client::SetControl, control)->applied());
+  v1::UnsendRequest unsend;
+  *unsend.mutable_conversation() = ana;
+  unsend.set_turn_id(TurnIdOf("hasty"));
+  EXPECT_FALSE(Call(&session::Client::Unsend, unsend)->deleted());
+
   v1::IsDoneRequest is_done;
   is_done.add_turn_ids(TurnIdOf("first"));
   is_done.add_turn_ids(TurnIdOf("second"));

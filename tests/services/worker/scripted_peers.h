@@ -48,6 +48,10 @@ class ScriptedSession final : public session::Client {
   std::vector<mesh::session::v1::AppendTurnRequest> appended;
   std::deque<absl::Status> link_failures;
   std::vector<mesh::session::v1::LinkIdentityRequest> linked;  // failed ones too
+  std::deque<absl::Status> control_failures;
+  std::vector<mesh::session::v1::SetControlRequest> controls;  // failed ones too
+  std::deque<absl::Status> unsend_failures;
+  std::vector<mesh::session::v1::UnsendRequest> unsent;  // failed ones too
 
   void LoadContext(const mesh::session::v1::LoadContextRequest& request, const CallOptions&,
                    Callback<mesh::session::v1::LoadContextResponse> on_done) override {
@@ -75,6 +79,22 @@ class ScriptedSession final : public session::Client {
     if (link_failures.empty()) return on_done(mesh::session::v1::LinkIdentityResponse());
     on_done(std::exchange(link_failures.front(), absl::OkStatus()));
     link_failures.pop_front();
+  }
+  void SetControl(const mesh::session::v1::SetControlRequest& request, const CallOptions&,
+                  Callback<mesh::session::v1::SetControlResponse> on_done) override {
+    controls.push_back(request);
+    mesh::session::v1::SetControlResponse applied;
+    applied.set_applied(true);
+    if (control_failures.empty()) return on_done(applied);
+    on_done(std::exchange(control_failures.front(), absl::OkStatus()));
+    control_failures.pop_front();
+  }
+  void Unsend(const mesh::session::v1::UnsendRequest& request, const CallOptions&,
+              Callback<mesh::session::v1::UnsendResponse> on_done) override {
+    unsent.push_back(request);
+    if (unsend_failures.empty()) return on_done(mesh::session::v1::UnsendResponse());
+    on_done(std::exchange(unsend_failures.front(), absl::OkStatus()));
+    unsend_failures.pop_front();
   }
   absl::StatusOr<mesh::session::v1::IsDoneResponse> IsDone(const mesh::session::v1::IsDoneRequest&,
                                                            const CallOptions&) override {
