@@ -24,6 +24,7 @@ struct Account {
 
   std::string graph_base_url = "https://graph.facebook.com";
   std::string graph_version = "v25.0";
+  std::string app_id;  // of our Meta app, by which thread-control events name the thread's owner; empty: not told
 
   std::string system_prompt;
 

@@ -36,6 +36,13 @@ struct Event {
   std::string original;  // the item's JSON, at most 64 KiB, when `text` does not carry all of it
   std::string error;     // kError: the reason
 
+  // What the item changes beyond itself; a standby item may, too.
+  mesh::bus::v1::ControlAction control = mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED;
+  // pass_thread_control, take_thread_control: the app that has the thread now; empty where the event does not tell.
+  // `control` is what the event means to an account whose own app id is not known.
+  std::string thread_owner_app_id;
+  std::string unsent_message_id;  // the message that the user took back
+
   // kStatus and kEcho
   mesh::bus::v1::DeliveryState state = mesh::bus::v1::DELIVERY_STATE_UNSPECIFIED;
   std::string reply_id_hex;

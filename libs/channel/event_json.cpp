@@ -17,6 +17,21 @@ void WriteAttachment(const mesh::bus::v1::Attachment& attachment, json::Writer& 
   json.EndObject();
 }
 
+std::string_view ControlName(mesh::bus::v1::ControlAction action) {
+  switch (action) {
+    case mesh::bus::v1::CONTROL_ACTION_PAUSE:
+      return "pause";
+    case mesh::bus::v1::CONTROL_ACTION_RESUME:
+      return "resume";
+    case mesh::bus::v1::CONTROL_ACTION_OPT_OUT:
+      return "opt_out";
+    case mesh::bus::v1::CONTROL_ACTION_OPT_IN:
+      return "opt_in";
+    default:
+      return "unknown";
+  }
+}
+
 void WriteEvent(const Event& event, json::Writer& json) {
   json.BeginObject();
   json.Field("kind", ToString(event.kind));
@@ -29,6 +44,9 @@ void WriteEvent(const Event& event, json::Writer& json) {
   json.BeginArray();
   for (const mesh::bus::v1::Attachment& attachment : event.attachments) WriteAttachment(attachment, json);
   json.EndArray();
+  if (event.control != mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED) json.Field("control", ControlName(event.control));
+  if (!event.thread_owner_app_id.empty()) json.Field("thread_owner_app_id", event.thread_owner_app_id);
+  if (!event.unsent_message_id.empty()) json.Field("unsent_message_id", event.unsent_message_id);
   json.EndObject();
 }
 

@@ -13,8 +13,9 @@ std::string_view ToString(EventKind kind);  // "message", "postback", ...
 
 // What `meshctl decode` prints for one file, as one line of JSON without a newline; the golden tests compare it:
 //   {"file","status":"ok|rejected","reason","events":[{"kind","message_id","account","user","timestamp_ms","text",
-//    "attachments":[{"type","id","url","mime_type"}]}]}
-// `reason` is "" when the body was decoded.
+//    "attachments":[{"type","id","url","mime_type"}],"control","thread_owner_app_id","unsent_message_id"}]}
+// `reason` is "" when the body was decoded. The last three stand only where the item says so; `control` is pause,
+// resume, opt_out or opt_in.
 std::string DecodeLine(std::string_view file, const absl::StatusOr<std::vector<Event>>& decoded);
 
 }  // namespace channel

@@ -38,11 +38,28 @@ mesh::bus::v1::TurnKind TurnKindOf(const Event& event) {
     default:
       break;
   }
+  if (!event.unsent_message_id.empty()) return mesh::bus::v1::TURN_KIND_UNSEND;
+  if (event.control != mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED) return mesh::bus::v1::TURN_KIND_CONTROL;
   // WhatsApp tells in two ways that a user's number or id has changed (channels.md 2.1): a message of type `system`,
   // and a change of field `user_id_update`.
   const bool is_identity = event.kind == EventKind::kEvent && event.channel == mesh::bus::v1::CHANNEL_WHATSAPP &&
                            (event.type == "system" || event.type == "user_id_update");
   return is_identity ? mesh::bus::v1::TURN_KIND_IDENTITY_CHANGE : mesh::bus::v1::TURN_KIND_EVENT;
+}
+
+// Whoever has the thread answers: where the account names its app, the event's word for the owner decides.
+mesh::bus::v1::ControlAction ControlOf(const Event& event, const account::Account& account) {
+  if (event.thread_owner_app_id.empty() || account.app_id.empty()) return event.control;
+  return event.thread_owner_app_id == account.app_id ? mesh::bus::v1::CONTROL_ACTION_RESUME
+                                                     : mesh::bus::v1::CONTROL_ACTION_PAUSE;
+}
+
+// An unsend says which message it is about, and nothing of what stood in it.
+void FillUnsend(const Event& event, mesh::bus::v1::Turn& turn) {
+  turn.set_target_turn_id(identity::MakeTurnId(turn.conversation(), event.unsent_message_id).value());
+  turn.clear_text();
+  turn.clear_attachments();
+  turn.clear_original();
 }
 
 bus::OutgoingRecord TurnRecord(const Event& event, const account::Account& account, const RecordTopics& topics,
@@ -63,6 +80,8 @@ bus::OutgoingRecord TurnRecord(const Event& event, const account::Account& accou
   turn.set_sent_at_ms(event.timestamp_ms);
   turn.set_accepted_at_ms(acceptance.wall_ms);
   turn.set_original(event.original);
+  turn.set_control(ControlOf(event, account));
+  if (turn.kind() == mesh::bus::v1::TURN_KIND_UNSEND) FillUnsend(event, turn);
   return {.topic = topics.turns,
           .partition = -1,
           .key = identity::KeyOf(turn.conversation()).value(),

@@ -31,8 +31,9 @@ struct Ignored {
 };
 
 // The one record of an event: what changes a conversation goes to `turns` as mesh.bus.v1.Turn, delivery statuses and
-// echoes to `statuses` as mesh.bus.v1.DeliveryStatus, both keyed by the conversation. Standby items and whatever has no
-// meaning for an answer become TURN_KIND_EVENT: kept, never answered. Pure.
+// echoes to `statuses` as mesh.bus.v1.DeliveryStatus, both keyed by the conversation. What says who answers becomes
+// TURN_KIND_CONTROL, what takes a message back TURN_KIND_UNSEND, also of an item in standby; all other standby items
+// and whatever has no meaning for an answer TURN_KIND_EVENT: kept, never answered. Pure.
 //
 // Size: a record stays below 512 KiB, for the codec bounds every field and attachments beyond 32 are left out (they are
 // in `original`); the broker takes 1 MiB.

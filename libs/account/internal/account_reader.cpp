@@ -42,6 +42,7 @@ void ReadGraph(FieldReader& fields, Account& account) {
   if (account.graph_base_url.ends_with('/')) fields.Mistake("graph_base_url", "must not end with /");
   fields.Text("graph_version", &account.graph_version, {.required = true});
   if (!IsGraphVersion(account.graph_version)) fields.Mistake("graph_version", "must look like v25.0");
+  fields.Text("app_id", &account.app_id, {.bytes_max = 64, .characters = kNameCharacters});
 }
 
 void ReadSecrets(FieldReader& fields, Account& account, std::vector<std::string>& files) {

@@ -12,6 +12,9 @@ namespace {
 
 using mesh::bus::v1::Attachment;
 
+constexpr std::string_view kPassThread = "pass_thread_control";
+constexpr std::string_view kTakeThread = "take_thread_control";
+
 // Keys of an item that say who and when; the one besides them says what.
 bool IsEnvelopeKey(std::string_view key) {
   return key == "sender" || key == "recipient" || key == "timestamp" || key == "priority";
@@ -19,9 +22,9 @@ bool IsEnvelopeKey(std::string_view key) {
 
 // The channel's word for the item: the first key of known meaning, else the first that is no part of the envelope.
 std::string ItemType(const json::Value& item) {
-  static constexpr std::string_view kKnown[] = {"message",  "postback",           "read",  "delivery",
-                                                "reaction", "message_edit",       "optin", "account_linking",
-                                                "referral", "pass_thread_control"};
+  static constexpr std::string_view kKnown[] = {"message",  "postback",     "read",     "delivery",
+                                                "reaction", "message_edit", "optin",    "account_linking",
+                                                "referral", kPassThread,    kTakeThread};
   for (const std::string_view key : kKnown) {
     if (item.Find(key).exists()) return std::string(key);
   }
@@ -114,6 +117,7 @@ void DecodeMessage(const json::Value& item, const json::Value& message, const Me
   const bool has_attachments = DecodeAttachments(message.Find("attachments"), event);
   event.type = MessageType(message, event);
   event.reply_to_message_id = is_deleted ? mid : IdOf(message.Find("reply_to").Find("mid"));
+  if (is_deleted && !is_echo) event.unsent_message_id = mid;
 
   if (is_echo) {
     event.kind = EventKind::kEcho;
@@ -166,6 +170,14 @@ void DecodeReceipt(const json::Value& item, const json::Value& receipt, mesh::bu
   if (!named) AddItem(std::move(event), entry, events);
 }
 
+// The thread changed hands. Who got it the event names by an app id, sometimes; else its place tells: a thread is
+// passed to the app that hears of it, unless that stands by, and taken from the app that hears of it.
+void ReadThreadControl(const json::Value& content, const MessagingEntry& entry, Event& event) {
+  const bool is_ours = event.type == kPassThread && !entry.is_standby;
+  event.control = is_ours ? mesh::bus::v1::CONTROL_ACTION_RESUME : mesh::bus::v1::CONTROL_ACTION_PAUSE;
+  event.thread_owner_app_id = IdOf(content.Find("new_owner_app_id"));
+}
+
 // Everything that is kept and never answered. A `mid` inside names the message that it is about.
 void DecodeOther(const json::Value& item, std::string type, const MessagingEntry& entry, EventList& events) {
   const json::Value content = item.Find(type);
@@ -176,6 +188,9 @@ void DecodeOther(const json::Value& item, std::string type, const MessagingEntry
   if (type == "reaction") event.text = TextOf(content.Find("emoji"), kTypeBytesMax);
   if (type == "message_edit") event.text = TextOf(content.Find("text"), kOriginalBytesMax);
   event.type = std::move(type);
+  if ((event.type == kPassThread || event.type == kTakeThread) && content.is_object()) {
+    ReadThreadControl(content, entry, event);
+  }
   KeepOriginal(item, event);
   AddItem(std::move(event), entry, events);
 }

@@ -63,6 +63,13 @@ void DecodeMessages(const json::Value& change, const json::Value& value, const V
   }
 }
 
+// The user wants no messages any more, or wants them again. The only category known is `marketing_messages`.
+mesh::bus::v1::ControlAction PreferenceOf(const json::Value& item) {
+  const std::string value = TextOf(item.Find("value"), kTypeBytesMax);
+  if (value == "stop") return mesh::bus::v1::CONTROL_ACTION_OPT_OUT;
+  return value == "resume" ? mesh::bus::v1::CONTROL_ACTION_OPT_IN : mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED;
+}
+
 // Any other field: one event an element where the value holds a list under the field's own name (`calls`,
 // `user_preferences`, `user_id_update`), else one event for the change.
 void DecodeOtherField(const json::Value& change, const json::Value& value, std::string_view field,
@@ -75,6 +82,7 @@ void DecodeOtherField(const json::Value& change, const json::Value& value, std::
   DecodeList(list, context, "items_not_a_list", events, [&](const json::Value& item) {
     Event event = MakeEvent(item, field, context);
     if (event.user.empty()) event.user = ResolveSender(item, context.contacts);
+    if (field == "user_preferences") event.control = PreferenceOf(item);
     return event;
   });
 }

@@ -70,6 +70,7 @@ Event DecodeEcho(const json::Value& message, const ValueContext& context) {
   if (event.user.empty()) event.user = SingleContact(context.contacts);
   DecodeContent(message, event.type, event);
   event.kind = EventKind::kEcho;
+  event.unsent_message_id.clear();  // what the business took back is no user's message
   event.state = mesh::bus::v1::DELIVERY_STATE_ECHO;
   RequireParties(event);
   return event;

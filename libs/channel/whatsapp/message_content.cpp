@@ -91,10 +91,14 @@ void DecodeReaction(const json::Value& content, std::string_view, Event& event) 
   event.reply_to_message_id = IdOf(content.Find("message_id"));
 }
 
-void DecodeEditOrRevoke(const json::Value& content, std::string_view, Event& event) {
+void DecodeEditOrRevoke(const json::Value& content, std::string_view type, Event& event) {
   event.reply_to_message_id = IdOf(content.Find("original_message_id"));
   if (event.reply_to_message_id.empty()) event.reply_to_message_id = IdOf(content.Find("message_id"));
-  event.text = LongText(content.Find("message").Find("text").Find("body"));
+  if (type == "revoke") {
+    event.unsent_message_id = event.reply_to_message_id;
+  } else {
+    event.text = LongText(content.Find("message").Find("text").Find("body"));
+  }
 }
 
 // The user's id or number changed. The event stands on the old key, where the conversation is.

@@ -101,7 +101,8 @@ TEST_F(AccountBookTest, ListsEveryMistakeWithItsLine) {
                  "    answer_tokens_max: [1]\n"
                  "    notice_text: \"\"\n"
                  "    queue_mode: steer\n"
-                 "    debounce_ms: 0\n"),
+                 "    debounce_ms: 0\n"
+                 "    app_id: an app\n"),
       AllOf(HasSubstr(Line(2) + "tenant: may only hold"), HasSubstr(Line(3) + "channel: \"telegram\" must be whatsapp"),
             HasSubstr(Line(4) + "account_id: must not be empty"),
             HasSubstr(Line(5) + "unknown key temprature; did you mean temperature?"),
@@ -113,7 +114,8 @@ TEST_F(AccountBookTest, ListsEveryMistakeWithItsLine) {
             HasSubstr(Line(11) + "answer_tokens_max: must be one value"),
             HasSubstr(Line(12) + "notice_text: must not be empty"),
             HasSubstr(Line(13) + "queue_mode: \"steer\" must be followup | interrupt | collect"),
-            HasSubstr(Line(14) + "debounce_ms: \"0\" must be a whole number, 1 to 60000")));
+            HasSubstr(Line(14) + "debounce_ms: \"0\" must be a whole number, 1 to 60000"),
+            HasSubstr(Line(15) + "app_id: may only hold")));
 }
 
 TEST_F(AccountBookTest, MetaChannelsNeedTheirSecretsOthersDoNot) {

@@ -115,6 +115,16 @@ TEST(MessengerDecodeTest, EventsAboutAMessageDoNotTakeItsId) {
   }
 }
 
+TEST(MessengerDecodeTest, WhatTheBusinessTookBackIsNoUnsendOfTheUser) {
+  const Event event =
+      Decode(CHANNEL_MESSENGER,
+             R"({"object":"page","entry":[{"id":"1","messaging":[{"sender":{"id":"1"},"recipient":{"id":"2"},)"
+             R"("message":{"mid":"m","is_echo":true,"is_deleted":true}}]}]})")
+          .front();
+  EXPECT_EQ(event.kind, EventKind::kEcho);
+  EXPECT_EQ(event.unsent_message_id, "");
+}
+
 TEST(MessengerDecodeTest, TypesAreThePlatformsWords) {
   EXPECT_EQ(Only(CHANNEL_MESSENGER, "messenger/text").type, "text");
   EXPECT_EQ(Only(CHANNEL_MESSENGER, "messenger/quick_reply").type, "quick_reply");

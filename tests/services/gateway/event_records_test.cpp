@@ -127,6 +127,49 @@ TEST_F(EventRecordsTest, AChangedUserIdIsAnIdentityChangeOnWhatsAppAlone) {
   EXPECT_EQ(TurnOf(event).kind(), mesh::bus::v1::TURN_KIND_EVENT);
 }
 
+TEST_F(EventRecordsTest, AnUnsendNamesItsTurnAndNothingOfItsContent) {
+  for (const EventKind kind : {EventKind::kEvent, EventKind::kStandby}) {
+    Event event = MakeEvent(kind);
+    event.type = "revoke";
+    event.message_id = "wamid.2";
+    event.unsent_message_id = "wamid.1";
+    event.original = R"({"text":"hello"})";
+    event.attachments.emplace_back().set_type("image");
+    const Turn turn = TurnOf(event);
+    EXPECT_EQ(turn.kind(), mesh::bus::v1::TURN_KIND_UNSEND);
+    EXPECT_EQ(turn.target_turn_id(), TurnOf(MakeEvent(EventKind::kMessage)).turn_id());
+    EXPECT_NE(turn.turn_id(), turn.target_turn_id());
+    EXPECT_EQ(Record(event).value.find("hello"), std::string::npos);
+    EXPECT_EQ(turn.attachments_size(), 0);
+  }
+}
+
+TEST_F(EventRecordsTest, WhatSaysWhoAnswersIsAControlRecord) {
+  Event event = MakeEvent(EventKind::kEvent);
+  event.type = "user_preferences";
+  event.control = mesh::bus::v1::CONTROL_ACTION_OPT_OUT;
+  EXPECT_EQ(TurnOf(event).kind(), mesh::bus::v1::TURN_KIND_CONTROL);
+  EXPECT_EQ(TurnOf(event).control(), mesh::bus::v1::CONTROL_ACTION_OPT_OUT);
+  EXPECT_EQ(TurnOf(MakeEvent(EventKind::kMessage)).control(), mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED);
+}
+
+// Threads are handed over between apps, and an account may tell which app is its own.
+TEST_F(EventRecordsTest, TheAccountsAppIdDecidesWhoHasAThreadWhereTheEventNamesTheOwner) {
+  Event event = MakeEvent(EventKind::kStandby);
+  event.type = "pass_thread_control";
+  event.control = mesh::bus::v1::CONTROL_ACTION_PAUSE;
+  event.thread_owner_app_id = "77";
+  EXPECT_EQ(TurnOf(event).kind(), mesh::bus::v1::TURN_KIND_CONTROL);
+  EXPECT_EQ(TurnOf(event).control(), mesh::bus::v1::CONTROL_ACTION_PAUSE) << "the account names no app";
+  account_.app_id = "77";
+  EXPECT_EQ(TurnOf(event).control(), mesh::bus::v1::CONTROL_ACTION_RESUME);
+  event.control = mesh::bus::v1::CONTROL_ACTION_RESUME;
+  event.thread_owner_app_id = "78";
+  EXPECT_EQ(TurnOf(event).control(), mesh::bus::v1::CONTROL_ACTION_PAUSE);
+  event.thread_owner_app_id.clear();
+  EXPECT_EQ(TurnOf(event).control(), mesh::bus::v1::CONTROL_ACTION_RESUME) << "the event names no owner";
+}
+
 TEST_F(EventRecordsTest, AStatusGoesToStatusesUnderTheSameKey) {
   Event event = MakeEvent(EventKind::kStatus);
   event.state = mesh::bus::v1::DELIVERY_STATE_FAILED;
