@@ -16,7 +16,7 @@ struct Metrics {
 
   // How a turn ended; the label's whole vocabulary.
   static constexpr std::string_view kOutcomes[] = {"answered", "already_done", "event", "dead_letter", "superseded",
-                                                   "merged",   "overflow",     "shed",  "abandoned"};
+                                                   "merged",   "overflow",     "shed",  "unsent",      "abandoned"};
   // Who a step waits for when it retries.
   static constexpr std::string_view kPeers[] = {"session", "broker", "engine", "child"};
 

@@ -74,6 +74,8 @@ std::string_view ToString(DropReason reason) {
       return "overflow";
     case DropReason::kShed:
       return "shed";
+    case DropReason::kUnsent:
+      return "unsent";
   }
   return "unknown";
 }

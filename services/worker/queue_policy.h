@@ -19,7 +19,7 @@ inline constexpr std::size_t kLaneWaitingMax = 64;
 inline constexpr int kDebouncesMax = 10;
 
 // Why a turn is not answered; the policy named on `audit` and in the outcome label of the metric.
-enum class DropReason { kSuperseded, kMerged, kOverflow, kShed };
+enum class DropReason { kSuperseded, kMerged, kOverflow, kShed, kUnsent };
 std::string_view ToString(DropReason reason);
 
 // One conversation as its queue stands. Pointers into the tasks of the lane.
@@ -46,11 +46,12 @@ struct Takeover {
 //              takes the place of the others; a group is closed when the debounce has passed after its last turn
 //   all modes  with more than kLaneWaitingMax waiting, the newest takes the place of all before it that wait
 //
-// A turn is only ever dropped for a later turn of its own conversation, so the last user turn is never dropped: it is
-// answered or given up, and it speaks for those it replaced. A second record of a turn that stands before it in the
-// lane (a retried webhook) takes nobody's place and is not counted; nor does, under interrupt, a message that the user
-// sent before the one in question. Whether a turn was answered in an earlier life of the lane is for the caller to find
-// out before it acts: the queue alone cannot know.
+// A turn is only ever dropped for a later turn of its own conversation, so the last user turn is never dropped here: it
+// is answered or given up, and it speaks for those it replaced. (A turn that its user took back leaves the lane by
+// itself, see TurnIntake; then nobody speaks for those it had replaced.) A second record of a turn that stands before
+// it in the lane (a retried webhook) takes nobody's place and is not counted; nor does, under interrupt, a message that
+// the user sent before the one in question. Whether a turn was answered in an earlier life of the lane is for the
+// caller to find out before it acts: the queue alone cannot know.
 //
 // Why a crash between any two steps leaves exactly one answer, although a second life of the lane reads other arrival
 // times and may group the turns differently: a takeover only counts once its Supersede stands in `replies`, and there

@@ -26,6 +26,7 @@ QueuedTurn DescribeTurn(const bus::Record& record, const account::AccountBook& a
     return queued;
   }
   queued.is_event = turn.kind() == mesh::bus::v1::TURN_KIND_EVENT;
+  if (turn.kind() == mesh::bus::v1::TURN_KIND_UNSEND) queued.unsent_turn_id = turn.target_turn_id();
   const account::Account* account = accounts.Find(turn.conversation().channel(), turn.conversation().account());
   if (account == nullptr || account->tenant != turn.conversation().tenant()) return queued;
   queued.is_user_turn =

@@ -21,6 +21,7 @@ struct QueuedTurn {
   bool is_user_turn = false;
   // Kept and never answered: its place in the queue matters to nobody.
   bool is_event = false;
+  std::string unsent_turn_id;   // of an unsend: the turn that it takes back
   std::int64_t sent_at_ms = 0;  // the channel's clock; 0: not known
   base::MonotonicTime read_at{};
   QueueMode mode = QueueMode::kFollowup;

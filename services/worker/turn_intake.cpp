@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <utility>
+#include <vector>
 
 #include "libs/base/check.h"
 #include "libs/bus/headers.h"
@@ -86,6 +87,7 @@ void TurnIntake::Admit(std::shared_ptr<TurnTask> task) {
   }
   const std::string key = task->record.key;
   lanes_.Push(task);
+  if (!task->queued.unsent_turn_id.empty()) DropUnsent(*task);
   Consider(key);
   StartWhatFits();
   // Its user is told at once, and not when its deadline has passed in vain.
@@ -252,8 +254,8 @@ void TurnIntake::OnWhetherFinished(const std::shared_ptr<TurnTask>& into,
   const bool is_shed = shedding_.erase(key) > 0;
   if (lanes_.FindWaiting(key, into->record.offset) == into) {
     if (!response.ok()) {
-      into->queued.is_user_turn = false;  // takes its turn, and its run gives it up
-    } else if (response->done()) {
+      into->queued.is_user_turn = false;                  // takes its turn, and its run gives it up
+    } else if (response->done() || response->unsent()) {  // its run ends by itself
       lanes_.TakeOut(key, into->record.offset);
       RunAside(into, std::nullopt);
     } else {
@@ -295,6 +297,24 @@ void TurnIntake::PassEvent(const std::shared_ptr<TurnTask>& task) {
                        side_runs_.erase(task.get());
                        EndOfRecord(*task, completed);
                      }));
+}
+
+void TurnIntake::DropUnsent(const TurnTask& unsend) {
+  if (!starting_) return;  // the next owner reads both
+  const std::string& key = unsend.record.key;
+  const std::string& turn_id = unsend.queued.unsent_turn_id;
+  const DropOrder order{.reason = DropReason::kUnsent};
+  const TurnTask* const running = lanes_.RunningIn(key);
+  if (running != nullptr && running->queued.turn_id == turn_id) {
+    const auto run = runs_.find(running);
+    if (run != runs_.end() && run->second->may_be_dropped()) run->second->Drop(order);
+  }
+  std::vector<std::int64_t> offsets;  // a retried webhook gives several
+  const LaneView view = lanes_.ViewOf(key);
+  for (const QueuedTurn* waiting : view.waiting) {
+    if (waiting->turn_id == turn_id) offsets.push_back(waiting->offset);
+  }
+  for (const std::int64_t offset : offsets) RunAside(lanes_.TakeOut(key, offset), order);
 }
 
 void TurnIntake::StopStarting() { starting_ = false; }

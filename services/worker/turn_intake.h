@@ -71,6 +71,8 @@ class TurnIntake final : public bus::ConsumerHandler {
   // Runs beside its lane a turn that was taken out of it; without an order it ends as finished already.
   void RunAside(const std::shared_ptr<TurnTask>& task, std::optional<DropOrder> order);
   void PassEvent(const std::shared_ptr<TurnTask>& task);
+  // The turn that `unsend` takes back is dropped, where it waits in the lane or nothing of it has been said yet.
+  void DropUnsent(const TurnTask& unsend);
 
   // Moves the shedder's clock on; whether turns wait because the engine is full.
   bool LookAtQueue();

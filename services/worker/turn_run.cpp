@@ -10,7 +10,6 @@
 #include "libs/base/hex.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
-#include "libs/channel/identity_change.h"
 #include "libs/fault/fault.h"
 #include "libs/session/user_text.h"
 #include "libs/telemetry/log.h"
@@ -25,9 +24,6 @@ using mesh::bus::v1::Turn;
 constexpr std::string_view kService = "worker";
 constexpr base::Duration kRetryInitial = std::chrono::milliseconds(100);
 constexpr base::Duration kRetryMax = std::chrono::seconds(5);
-
-// What session will say again however often it is asked: the request itself, or what is stored, is unusable.
-bool IsPermanent(const absl::Status& status) { return absl::IsInvalidArgument(status) || absl::IsDataLoss(status); }
 
 // The engine's answer to this input, however often it is asked. Internal and unknown errors are not among them: they
 // may be the process's, and another try, or another worker, may do better before the deadline.
@@ -120,7 +116,13 @@ void TurnRun::Decode() {
   if (identity::KeyOf(turn_.conversation()).value() != record.key) {
     return GiveUp(bus::DeadLetterReason::kKeyMismatch, "record key is not the conversation of its value");
   }
+  if (!mesh::bus::v1::ControlAction_IsValid(turn_.control())) {
+    return GiveUp(bus::DeadLetterReason::kUnknownSchema,
+                  absl::StrCat("control ", static_cast<int>(turn_.control()), " is of a newer version"));
+  }
   if (turn_.kind() == mesh::bus::v1::TURN_KIND_IDENTITY_CHANGE) return LinkIdentity();
+  if (turn_.kind() == mesh::bus::v1::TURN_KIND_CONTROL) return ApplyControl();
+  if (turn_.kind() == mesh::bus::v1::TURN_KIND_UNSEND) return Unsend();
   if (turn_.kind() != mesh::bus::v1::TURN_KIND_MESSAGE && turn_.kind() != mesh::bus::v1::TURN_KIND_POSTBACK) {
     return Finish("event", /*completed=*/true);
   }
@@ -135,30 +137,6 @@ void TurnRun::Decode() {
   }
   generation_ = bus::GenerationOf(record.headers);
   LoadContext();
-}
-
-// In its place in the old conversation's lane: what the user said before is projected already.
-void TurnRun::LinkIdentity() {
-  if (EndIfAbandoned()) return;
-  const std::optional<channel::IdentityChange> change = channel::FindIdentityChange(turn_);
-  if (!change) return Finish("event", /*completed=*/true);
-  mesh::session::v1::LinkIdentityRequest request;
-  *request.mutable_old_conversation() = change->old_conversation;
-  *request.mutable_new_conversation() = change->new_conversation;
-  request.set_changed_at_ms(change->changed_at_ms);
-  context_.session->LinkIdentity(request, SessionCall(), OnLoop(&TurnRun::OnLinked));
-}
-
-void TurnRun::OnLinked(absl::StatusOr<mesh::session::v1::LinkIdentityResponse> response) {
-  if (!response.ok() && !IsPermanent(response.status())) {
-    return RetryLater(&TurnRun::LinkIdentity, "session", response.status());
-  }
-  if (!response.ok()) {
-    telemetry::Log(telemetry::LogLevel::kError, "identity_link_refused", trace_,
-                   {{"turn", base::ToHex(turn_.turn_id())}, {"error", response.status().message()}});
-  }
-  *context_.session_fails = false;
-  Finish("event", /*completed=*/true);
 }
 
 void TurnRun::LoadContext() {
@@ -182,9 +160,16 @@ void TurnRun::OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> r
   if (known_.given_up()) return GiveUp(*known_.given_up(), "decided by a worker that died before it was done");
   // A requeued dead letter was "done" by its notice; its new generation is to be answered all the same.
   if (response->done() && generation_ == 0) return Finish("already_done", /*completed=*/true);
-  if (drop_) return drop_->into_turn_id.empty() ? TellBusy() : WriteSupersede();
-  if (known_.poison()) return GiveUp(bus::DeadLetterReason::kPoison, "its workers died, also when it ran alone");
   loaded_ = *std::move(response);
+  if (turn_.control() != mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED) return ApplyControl();
+  Begin();
+}
+
+// From here on loaded_ says who answers, with what this very message changed of that.
+void TurnRun::Begin() {
+  if (loaded_.unsent()) drop_ = DropOrder{.reason = DropReason::kUnsent};
+  if (drop_) return drop_->TellsUser() ? TellBusy() : WriteSupersede();
+  if (known_.poison()) return GiveUp(bus::DeadLetterReason::kPoison, "its workers died, also when it ran alone");
   known_.began() ? AwaitPlace() : NoteBegun();
 }
 
@@ -352,9 +337,9 @@ void TurnRun::Project() {
   *request.mutable_conversation() = turn_.conversation();
   mesh::session::v1::HistoryTurn* turn = request.mutable_turn();
   turn->set_turn_id(turn_.turn_id());
-  turn->set_user_text(UserText(turn_));
+  if (!(drop_ && drop_->reason == DropReason::kUnsent)) turn->set_user_text(UserText(turn_));
   turn->set_reply_text(session::HistoryText(reply_.text()));
-  turn->set_user_tokens(PromptTokens(*context_.engine, turn->user_text()));
+  if (!turn->user_text().empty()) turn->set_user_tokens(PromptTokens(*context_.engine, turn->user_text()));
   if (!reply_.text().empty()) turn->set_reply_tokens(PromptTokens(*context_.engine, reply_.text()));
   turn->set_accepted_at_ms(turn_.accepted_at_ms());
   turn->set_replies_offset(reply_offset_);

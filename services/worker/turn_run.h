@@ -58,12 +58,19 @@ struct TurnContext {
   void (*on_log_refused)(std::string_view topic, const absl::Status& status) = EndRefusedByLog;
 };
 
-// The turn is not answered: a later turn of the conversation is in place of it, or, where none is named (kShed), its
-// user is told with the account's busy_text.
+// The turn is not answered: a later turn of the conversation is in place of it, or its user took it back (kUnsent). Of
+// those that are shed the last names no other turn: its user is told with the account's busy_text.
 struct DropOrder {
   DropReason reason = DropReason::kSuperseded;
   std::string into_turn_id = {};
+
+  bool TellsUser() const { return reason == DropReason::kShed && into_turn_id.empty(); }
 };
+
+// What session will say again however often it is asked: the request itself, or what is stored, is unusable.
+inline bool IsPermanent(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsDataLoss(status);
+}
 
 // One turn from the log to its reply in the log, steps 4 to 7 of design.md's "Life of a turn":
 //
@@ -80,10 +87,11 @@ struct DropOrder {
 // what the user is told: an answer that an earlier life wrote and did not live to project stands, and then there is no
 // dead letter.
 //
-// An identity change ends with its link in session. A dropped turn is projected without a reply, so that later turns
-// see the user's words and a retried webhook finds the turn finished; what the sender makes of the supersede, it
-// reports itself, to session and on `audit`. Every step is idempotent, so a crash anywhere repeats the turn and nothing
-// visible happens twice: the first record in `replies` is what was said.
+// An identity change, a control record and an unsend end with what they say in session; a message that is one of the
+// account's control words tells session between `context` and `begun`. A dropped turn is projected without a reply, so
+// that later turns see the user's words, unless those were taken back, and a retried webhook finds the turn finished;
+// what the sender makes of the supersede, it reports itself, to session and on `audit`. Every step is idempotent, so a
+// crash anywhere repeats the turn and nothing visible happens twice: the first record in `replies` is what was said.
 // Retries:   a step whose peer is away (session, broker) repeats with back-off for as long as it takes, because nothing
 //            true can be said without it; a step that the engine refuses for now repeats until the account's turn
 //            deadline. What the broker refuses for good does not: a reply that is too large ends in the dead letter,
@@ -116,9 +124,13 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   using Step = void (TurnRun::*)();
 
   void Decode();
+  // turn_run_records.cpp: what changes a conversation and is told to session; ApplyControl also of a message.
   void LinkIdentity();
+  void ApplyControl();
+  void Unsend();
   void LoadContext();
   void OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> response);
+  void Begin();
   void AwaitPlace();
   void NoteBegun();
   void OnBegunNoted(bool durable);
@@ -146,6 +158,10 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   bool EndIfAbandoned();
 
   void OnLinked(absl::StatusOr<mesh::session::v1::LinkIdentityResponse> response);
+  void OnControlApplied(absl::StatusOr<mesh::session::v1::SetControlResponse> response);
+  void OnUnsent(absl::StatusOr<mesh::session::v1::UnsendResponse> response);
+  // Whether session has to be told again by `step`; what it refuses for good is logged as `refused`.
+  bool MustTellAgain(Step step, const absl::Status& status, std::string_view refused);
   void OnWritten(absl::StatusOr<bus::RecordPosition> position);
   void OnSupersedeWritten(absl::StatusOr<bus::RecordPosition> position);
   void OnDeadLetterWritten(absl::StatusOr<bus::RecordPosition> position);

@@ -1,4 +1,5 @@
-// How a turn ends that is not answered by itself: another one stands for it, or its user is told that there is no time.
+// How a turn ends that is not answered by itself: another one stands for it, its user took it back, or is told that
+// there is no time.
 #include <utility>
 
 #include "libs/bus/topics.h"
@@ -18,6 +19,8 @@ mesh::bus::v1::DropPolicy ToProto(DropReason reason) {
       return mesh::bus::v1::DROP_POLICY_OVERFLOW;
     case DropReason::kShed:
       return mesh::bus::v1::DROP_POLICY_SHED;
+    case DropReason::kUnsent:
+      return mesh::bus::v1::DROP_POLICY_UNSENT;
   }
   return mesh::bus::v1::DROP_POLICY_UNSPECIFIED;
 }

@@ -14,6 +14,7 @@
 #include "proto/bus/v1/audit.pb.h"
 #include "tests/integration/harness/wait.h"
 #include "tests/integration/mesh/mesh.h"
+#include "tests/integration/mesh/webhook_body.h"
 
 namespace mesh_test {
 namespace {
@@ -104,6 +105,41 @@ TEST(InterruptTest, OnlyTheNewestOfThreeMessagesIsAnsweredAndTheOthersAreOnAudit
   ASSERT_EQ(later.size(), 2u) << mesh.LogEnds();
   EXPECT_NE(later[1].text.find("fourth"), std::string::npos) << later[1].text;
   EXPECT_EQ(AuditOf(mesh, user).size(), 2u);
+}
+
+// The whole path of an unsend: webhook, record, lane, session, audit.
+TEST(UnsendTest, AMessageThatIsTakenBackWhileItIsAnsweredLeavesNothing) {
+  Mesh& mesh = SlowMesh();
+  const std::string user = "491800000002";
+  ASSERT_EQ(mesh.PostText("whatsapp", user, "wamid.u.1", absl::StrCat("an embarrassing word ", std::string(60, '.'))),
+            200);
+  ASSERT_TRUE(harness::WaitUntil([&] { return mesh.Metric("worker", "worker_sequences_running") >= 1; }))
+      << mesh.LogEnds();
+  ASSERT_EQ(mesh.PostSigned("whatsapp", RevokeBody(Mesh::AccountId("whatsapp"), user, "wamid.u.2", "wamid.u.1")), 200);
+  ASSERT_EQ(mesh.PostText("whatsapp", user, "wamid.u.3", "short"), 200);
+  const std::vector<Send> screen = mesh.WaitForScreen(user, 1);
+  ASSERT_EQ(screen.size(), 1u) << mesh.LogEnds();
+  EXPECT_NE(screen[0].text.find("short"), std::string::npos) << screen[0].text;
+  EXPECT_EQ(screen[0].text.find("embarrassing"), std::string::npos) << screen[0].text;
+
+  const auto drops = AuditOf(mesh, user);
+  ASSERT_EQ(drops.size(), 1u);
+  const mesh::bus::v1::PolicyDrop& drop = drops.at(TurnIdOf(user, "wamid.u.1"));
+  EXPECT_EQ(drop.policy(), mesh::bus::v1::DROP_POLICY_UNSENT);
+  EXPECT_EQ(drop.by_turn_id(), "");
+  mesh::session::v1::GetSessionRequest request;
+  *request.mutable_conversation() = ConversationOf(user);
+  const auto stored = mesh.session().GetSession(request, {});
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  EXPECT_EQ(stored->DebugString().find("embarrassing"), std::string::npos);
+
+  // An answered message, too: its words and those of its answer are deleted.
+  ASSERT_EQ(mesh.PostSigned("whatsapp", RevokeBody(Mesh::AccountId("whatsapp"), user, "wamid.u.4", "wamid.u.3")), 200);
+  EXPECT_TRUE(harness::WaitUntil([&] {
+    const auto now = mesh.session().GetSession(request, {});
+    return now.ok() && now->turns_size() == 2 && now->turns(1).user_text().empty() &&
+           now->turns(1).reply_text().empty();
+  }));
 }
 
 }  // namespace

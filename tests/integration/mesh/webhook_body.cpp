@@ -11,9 +11,10 @@ constexpr char kMilliseconds[] = "1790000000000";
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
-std::string WhatsAppEnvelope(std::string_view account, const std::string& fields) {
+std::string WhatsAppEnvelope(std::string_view account, const std::string& fields, std::string_view field = "messages") {
   return absl::StrCat(
-      R"({"object":"whatsapp_business_account","entry":[{"id":"waba-1","changes":[{"field":"messages","value":{)",
+      R"({"object":"whatsapp_business_account","entry":[{"id":"waba-1","changes":[{"field":")", View(field),
+      R"(","value":{)",
       R"("messaging_product":"whatsapp","metadata":{"display_phone_number":"15550001111","phone_number_id":")",
       View(account), R"("},)", fields, "}}]}]}");
 }
@@ -63,6 +64,22 @@ std::string ChangedNumberBody(std::string_view account, std::string_view from, s
       account, absl::StrCat(R"("messages":[{"from":")", View(from), R"(","id":"wamid.change.)", View(from),
                             R"(","timestamp":")", kSeconds, R"(","type":"system","system":{"body":"changed","wa_id":")",
                             View(to), R"(","type":"user_changed_number"}}])"));
+}
+
+std::string RevokeBody(std::string_view account, std::string_view user, std::string_view message_id,
+                       std::string_view revoked_message_id) {
+  return WhatsAppEnvelope(
+      account, absl::StrCat(R"("messages":[{"from":")", View(user), R"(","id":")", View(message_id),
+                            R"(","timestamp":")", kSeconds, R"(","type":"revoke","revoke":{"original_message_id":")",
+                            View(revoked_message_id), R"("}}])"));
+}
+
+std::string PreferenceBody(std::string_view account, std::string_view user, std::string_view value) {
+  return WhatsAppEnvelope(account,
+                          absl::StrCat(R"("user_preferences":[{"wa_id":")", View(user),
+                                       R"(","detail":"User requested it","category":"marketing_messages","value":")",
+                                       View(value), R"(","timestamp":)", kSeconds, "}]"),
+                          "user_preferences");
 }
 
 }  // namespace mesh_test

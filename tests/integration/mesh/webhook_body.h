@@ -23,4 +23,11 @@ std::string DeliveredStatusBody(std::string_view account, std::string_view user,
 // WhatsApp's message of type `system` that a user's number changed.
 std::string ChangedNumberBody(std::string_view account, std::string_view from, std::string_view to);
 
+// WhatsApp: the user took the message back, by a message of its own.
+std::string RevokeBody(std::string_view account, std::string_view user, std::string_view message_id,
+                       std::string_view revoked_message_id);
+
+// WhatsApp: the user wants no marketing messages any more ("stop"), or wants them again ("resume").
+std::string PreferenceBody(std::string_view account, std::string_view user, std::string_view value);
+
 }  // namespace mesh_test

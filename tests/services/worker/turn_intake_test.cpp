@@ -81,6 +81,14 @@ class TurnIntakeTest : public testing::Test {
     return next_offset_++;
   }
 
+  std::int64_t Unsend(const std::string& user, const std::string& text) {
+    mesh::bus::v1::Turn turn = Turn(user, "unsend of " + text);
+    turn.set_kind(mesh::bus::v1::TURN_KIND_UNSEND);
+    turn.set_target_turn_id(Turn(user, text).turn_id());
+    turn.clear_text();
+    return Read(turn);
+  }
+
   // Message ids of dropped turns with the one that took their place, in the order of the log.
   std::vector<std::pair<std::string, std::string>> Superseded(const std::string& user) const {
     std::vector<std::pair<std::string, std::string>> pairs;
@@ -186,6 +194,63 @@ TEST_F(TurnIntakeTest, AReactionInterruptsNothing) {
   const std::int64_t offset = Read(reaction);
   EXPECT_TRUE(WaitDone({offset})) << "it passes beside the running turn";
   EXPECT_TRUE(producer_.log().empty());
+}
+
+TEST_F(TurnIntakeTest, AnUnsendStopsItsRunningTurnAndTheNextOneGoesOn) {
+  StartWith("");
+  Say("anna", "a");
+  ASSERT_TRUE(engine_.WaitForSubmissions(1));
+  Say("anna", "b");
+  Unsend("anna", "a");
+  ASSERT_TRUE(engine_.WaitForSubmissions(2));
+  EXPECT_EQ(engine_.LastUserMessage(), "b");
+  EXPECT_EQ(Superseded("anna"), (Pairs{{"a", "?"}})) << "nobody takes its place";
+  EXPECT_EQ(Dropped(mesh::bus::v1::DROP_POLICY_UNSENT), 1);
+  engine_.Answer(2);
+  EXPECT_TRUE(WaitDone({0, 1, 2}));
+  loop_.RunSync([this] { EXPECT_EQ(session_.unsent.size(), 1u) << "behind what was said before it"; });
+}
+
+TEST_F(TurnIntakeTest, AnUnsendTakesItsTurnAndNoOtherOutOfTheQueue) {
+  StartWith("");
+  Say("anna", "a");
+  ASSERT_TRUE(engine_.WaitForSubmissions(1));
+  Say("anna", "b");
+  Say("anna", "b");  // a retried webhook
+  Say("anna", "c");
+  Say("ben", "b");
+  ASSERT_TRUE(engine_.WaitForSubmissions(2));
+  Unsend("anna", "b");
+  EXPECT_TRUE(WaitDone({1, 2})) << "before its turn has come";
+  engine_.Answer(1);
+  ASSERT_TRUE(engine_.WaitForSubmissions(3));
+  EXPECT_EQ(engine_.LastUserMessage(), "c");
+  EXPECT_EQ(Dropped(mesh::bus::v1::DROP_POLICY_UNSENT), 2);
+  engine_.Answer(3);
+  EXPECT_TRUE(WaitDone({0, 1, 2, 3, 5}));
+}
+
+TEST_F(TurnIntakeTest, AnUnsendOfWhatIsAnsweredOnlyReachesSession) {
+  StartWith("");
+  Say("anna", "a");
+  ASSERT_TRUE(engine_.WaitForSubmissions(1));
+  engine_.Answer(1);
+  EXPECT_TRUE(WaitDone({0}));
+  Unsend("anna", "a");
+  EXPECT_TRUE(WaitDone({0, 1}));
+  EXPECT_EQ(Dropped(mesh::bus::v1::DROP_POLICY_UNSENT), 0);
+}
+
+TEST_F(TurnIntakeTest, AnUnsentMessageTakesNobodysPlace) {
+  StartWith("    queue_mode: interrupt\n");
+  Say("anna", "a");
+  ASSERT_TRUE(engine_.WaitForSubmissions(1));
+  loop_.RunSync([this] { session_.context.set_unsent(true); });  // of "b": its unsend came before it
+  const std::int64_t late = Say("anna", "b");
+  EXPECT_TRUE(WaitDone({late}));
+  engine_.Answer(1);
+  EXPECT_TRUE(WaitDone({0, late}));
+  EXPECT_EQ(Superseded("anna"), (Pairs{{"b", "?"}}));
 }
 
 TEST_F(TurnIntakeTest, ARetriedWebhookOfAnAnsweredTurnInterruptsNothing) {
