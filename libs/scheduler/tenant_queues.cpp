@@ -9,15 +9,16 @@
 namespace scheduler {
 
 void TenantQueues::Push(Sequence* sequence, std::int64_t step) {
+  const std::int64_t least = tenants_.empty() ? 0 : LeastServed();
   std::unique_ptr<Tenant>& tenant = tenants_[sequence->tenant_name];
   if (tenant == nullptr) {
-    std::int64_t least = std::numeric_limits<std::int64_t>::max();
-    for (const auto& [name, other] : tenants_) {
-      if (other != nullptr) least = std::min(least, other->served);
-    }
     tenant = std::make_unique<Tenant>();
     tenant->name = sequence->tenant_name;
-    if (tenants_.size() > 1) tenant->served = least;
+    tenant->served = least;
+    if (const auto kept = gone_.find(tenant->name); kept != gone_.end()) {
+      tenant->served = std::max(least, kept->second);
+      gone_.erase(kept);
+    }
   }
   const bool waited = std::ranges::any_of(tenant->waiting, [](const auto& queue) { return !queue.empty(); });
   if (!waited) tenant->admitted_last = step;
@@ -99,7 +100,28 @@ void TenantQueues::Join(Sequence* branch) {
 
 void TenantQueues::Leave(Sequence& sequence) {
   Tenant* tenant = std::exchange(sequence.tenant, nullptr);
-  if (--tenant->sequences == 0) tenants_.erase(sequence.tenant_name);
+  if (--tenant->sequences > 0) return;
+  const std::int64_t served = tenant->served;
+  tenants_.erase(sequence.tenant_name);
+  KeepCounter(sequence.tenant_name, served);
+}
+
+std::int64_t TenantQueues::LeastServed() const {
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  for (const auto& [name, tenant] : tenants_) least = std::min(least, tenant->served);
+  return least;
+}
+
+// When there are too many, who was served least loses least by being forgotten.
+void TenantQueues::KeepCounter(const std::string& tenant, std::int64_t served) {
+  if (tenants_.empty()) {
+    gone_.clear();
+    return;
+  }
+  gone_[tenant] = served;
+  absl::erase_if(gone_, [least = LeastServed()](const auto& kept) { return kept.second <= least; });
+  if (gone_.size() <= kGoneMax) return;
+  gone_.erase(std::ranges::min_element(gone_, {}, [](const auto& kept) { return kept.second; }));
 }
 
 }  // namespace scheduler

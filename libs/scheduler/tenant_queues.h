@@ -33,16 +33,19 @@ struct Aging {
 // computed weigh 1, generated ones 2, cached ones nothing); of one tenant, who came first.
 //
 //  - A tenant that comes is lifted to the smallest counter of those there, so that nobody saves up a claim by staying
-//    away. A tenant without sequences is forgotten: memory is O(sequences).
+//    away. Nor does it lose what it was served: the counter of a tenant without sequences is kept until the smallest
+//    has reached it, or nobody is left who could have been kept waiting. Memory is O(sequences + kGoneMax).
 //  - Nobody starves. Within a tenant, a sequence of priority p ranks with the highest after p * rank_steps. Across
 //    tenants, whoever was not admitted for overdue_steps goes first, the longest waiting before the others; so with T
 //    tenants waiting, a tenant's next sequence is at most overdue_steps and T admissions away.
 //
 // Ownership: points at sequences that the scheduler owns, and they at its tenants.
 // Threading: confined to the scheduler thread.
-// Cost:      Front O(tenants); Remove and TakeExpired O(waiting).
+// Cost:      Front O(tenants); Remove and TakeExpired O(waiting); Leave of a tenant's last O(tenants + kGoneMax).
 class TenantQueues {
  public:
+  static constexpr std::size_t kGoneMax = 1024;  // counters kept of tenants without sequences, the largest
+
   explicit TenantQueues(const Aging& aging) : aging_(aging) {}
 
   // `step`: how many steps have been run so far.
@@ -62,10 +65,15 @@ class TenantQueues {
 
   std::size_t size() const { return size_; }
   std::size_t tenants() const { return tenants_.size(); }
+  std::size_t gone() const { return gone_.size(); }
 
  private:
+  std::int64_t LeastServed() const;  // REQUIRES: a tenant is there
+  void KeepCounter(const std::string& tenant, std::int64_t served);
+
   const Aging aging_;
   absl::flat_hash_map<std::string, std::unique_ptr<Tenant>> tenants_;
+  absl::flat_hash_map<std::string, std::int64_t> gone_;  // counters of tenants without sequences; at most kGoneMax
   std::uint64_t arrivals_ = 0;
   std::size_t size_ = 0;
 };

@@ -198,6 +198,29 @@ TEST_F(SchedulerPolicyTest, TenantsGetTheSameShareOfTokensWhateverTheyAskFor) {
   EXPECT_LT(ratio, 1.25);
 }
 
+// The same of a tenant that sends its next long request when the last has ended, so that it is gone for a moment.
+TEST_F(SchedulerPolicyTest, TenantWithOneRequestAtATimeGetsNoMoreThanOneThatAlwaysWaits) {
+  options_.sequences_max = 1;
+  options_.aging = {.rank_steps = 100'000, .overdue_steps = 100'000};
+  Make();
+  std::map<std::string, std::int64_t> served;
+  std::map<std::uint64_t, std::string> tenant_of;
+  const auto ask = [&](const Asked& what) { tenant_of[Ask(what).value()] = what.tenant; };
+  const Asked whole{.prompt_tokens = 24, .tokens_max = 30, .tenant = "long"};
+  const Asked brief{.prompt_tokens = 2, .tokens_max = 2, .tenant = "short"};
+  for (const Asked& what : {whole, brief, brief, brief}) ask(what);
+  while (steps_ < 4'000) {
+    const std::size_t ended = answers_.size();
+    const Step step = RunStep();
+    const std::string tenant = tenant_of.at(step.members.front().value());
+    served[tenant] += step.prefill_tokens + 2 * static_cast<std::int64_t>(step.samples.size());
+    if (answers_.size() > ended) ask(tenant == "long" ? whole : brief);
+  }
+  const double ratio = static_cast<double>(served["long"]) / static_cast<double>(served["short"]);
+  EXPECT_GT(ratio, 0.8);
+  EXPECT_LT(ratio, 1.25);
+}
+
 TEST_F(SchedulerPolicyTest, ChunksBesideDecodesKeepToTheirRowsAndShortPromptsPassTheLong) {
   options_.blocks_total = 128;
   Make();

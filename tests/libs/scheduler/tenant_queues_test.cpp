@@ -72,6 +72,63 @@ TEST_F(TenantQueuesTest, WhoStaysAwaySavesUpNothingAndIsForgotten) {
   EXPECT_EQ(Pop(1), 3u);
 }
 
+// Goal: who asks one thing at a time, and so is away between two of them, is not owed more than who always has others
+// waiting.
+TEST_F(TenantQueuesTest, WhoWasServedMuchAndComesBackIsOwedNothingUntilTheOthersCaughtUp) {
+  Sequence* long_one = Push(1, "one at a time");
+  std::uint64_t id = 2;
+  for (; id < 20; ++id) Push(id, "always there");
+  EXPECT_EQ(Pop(100), 1u);
+  EXPECT_EQ(Pop(10), 2u);
+  queues_.Leave(*long_one);
+  Push(id, "one at a time");
+  for (std::uint64_t next = 3; next <= 11; ++next) EXPECT_EQ(Pop(10), next);
+  EXPECT_EQ(Pop(10), 12u) << "equal counters: who came first";
+  EXPECT_EQ(Pop(100), id);
+}
+
+TEST_F(TenantQueuesTest, WhoIsGoneIsRememberedOnlyUntilTheOthersCaughtUpOrAllAreGone) {
+  Sequence* busy = Push(1, "busy");
+  Sequence* ahead = Push(2, "ahead");
+  Sequence* behind = Push(3, "behind");
+  EXPECT_EQ(Pop(10), 1u);
+  EXPECT_EQ(Pop(20), 2u);
+  EXPECT_EQ(Pop(5), 3u);
+  queues_.Leave(*behind);
+  EXPECT_EQ(queues_.gone(), 0u) << "it may come back with the least";
+  queues_.Leave(*ahead);
+  EXPECT_EQ(queues_.gone(), 1u);
+  TenantQueues::Charge(*busy, 10);
+  Sequence* passer_by = Push(4, "passer-by");
+  EXPECT_TRUE(queues_.Remove(passer_by));
+  queues_.Leave(*passer_by);
+  EXPECT_EQ(queues_.gone(), 0u) << "caught up";
+  Sequence* once = Push(5, "once");
+  EXPECT_EQ(Pop(1000), 5u);
+  queues_.Leave(*once);
+  EXPECT_EQ(queues_.gone(), 1u);
+  queues_.Leave(*busy);
+  EXPECT_EQ(queues_.tenants(), 0u);
+  EXPECT_EQ(queues_.gone(), 0u) << "nobody was kept waiting";
+}
+
+TEST_F(TenantQueuesTest, OfTheGoneThoseThatWereServedMostAreRemembered) {
+  Push(1, "always there");
+  Push(2, "always there");
+  EXPECT_EQ(Pop(1), 1u);
+  const std::size_t gone_max = TenantQueues::kGoneMax;
+  for (std::size_t i = 0; i < gone_max + 10; ++i) {
+    Sequence* sequence = Push(100 + i, "tenant" + std::to_string(i));
+    TenantQueues::Charge(*sequence, static_cast<std::int64_t>(10 + i));
+    EXPECT_TRUE(queues_.Remove(sequence));
+    queues_.Leave(*sequence);
+  }
+  EXPECT_EQ(queues_.gone(), gone_max);
+  Push(50, "tenant" + std::to_string(gone_max + 9));
+  Push(51, "tenant0");
+  EXPECT_EQ(PopAll(1), (std::vector<std::uint64_t>{2, 51, 50}));
+}
+
 TEST_F(TenantQueuesTest, PriorityGoesFirstAndWaitingRaisesIt) {
   Push(1, "a", /*priority=*/2);
   Push(2, "b", /*priority=*/1);
