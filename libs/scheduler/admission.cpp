@@ -46,6 +46,8 @@ void Scheduler::Admit() {
     if (sequence->ticket == 0) {
       waiting_.Pop(sequence, steps_);
       sequence->ticket = next_ticket_++;
+      sequence->charged = sequence->tokens_known();
+      sequence->read = sequence->computed;
       TenantQueues::Charge(*sequence, sequence->tokens_pending());
     } else {
       std::erase(preempted_, sequence);

@@ -79,6 +79,8 @@ void Scheduler::PlanRows(Sequence& sequence, std::int32_t rows) {
   batch.row_begin.push_back(batch.rows());
   batch.block_begin.push_back(static_cast<std::int32_t>(batch.block_ids.size()));
   step_.members.push_back(sequence.id);
+  Refund(sequence, sequence.computed);  // found in the cache since it was admitted
+  sequence.read = std::max(sequence.read, positions_end);
   if (!std::exchange(sequence.started, true)) {
     sequence.cached = sequence.computed;
     prefix_tokens_total_ += sequence.cached;
@@ -92,6 +94,12 @@ void Scheduler::PlanRows(Sequence& sequence, std::int32_t rows) {
     step_.samples.push_back(SequenceId(sequence.id.value() + static_cast<std::uint64_t>(branch)));
   }
   if (sequence.branches > 1) forking_.push_back(&sequence);
+}
+
+// Of what was charged at admission, so that who is admitted next sees it: the prompt's tokens before `position` that no
+// step read.
+void Scheduler::Refund(Sequence& sequence, std::int32_t position) {
+  TenantQueues::Charge(sequence, -std::max(0, std::min(position, sequence.charged) - sequence.read));
 }
 
 void Scheduler::CompleteStep() {

@@ -104,6 +104,7 @@ bool Scheduler::Discard(SequenceId id) {
     const bool was_waiting = std::erase(preempted_, sequence) > 0 || waiting_.Remove(sequence);
     CHECK(was_waiting);
   }
+  Refund(*sequence, sequence->charged);
   waiting_.Leave(*sequence);
   sequences_.erase(entry);
   return true;

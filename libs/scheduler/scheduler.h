@@ -142,6 +142,9 @@ class Scheduler {
   SchedulerCounts counts() const;
   const SchedulerOptions& options() const { return options_; }
 
+  // Weighted tokens that a tenant with sequences was charged for; see TenantQueues.
+  std::int64_t ServedForTest(const std::string& tenant) const { return waiting_.ServedForTest(tenant); }
+
   // Aborts when a block is lost, shared wrongly or held by a sequence that does not run.
   void CheckInvariantsForTest() const;
 
@@ -169,6 +172,7 @@ class Scheduler {
   void PlanDecodes();
   void PlanChunks();
   void PlanRows(Sequence& sequence, std::int32_t rows);
+  static void Refund(Sequence& sequence, std::int32_t position);
   void Fork(Sequence& parent);
 
   // preemption.cpp

@@ -65,6 +65,8 @@ struct Sequence {
         computed_before(parent.computed_before),
         settled(parent.settled),
         cached(parent.cached),
+        charged(parent.charged),
+        read(parent.read),
         started(true) {}
 
   std::int32_t tokens_known() const { return static_cast<std::int32_t>(tokens.size()); }
@@ -102,6 +104,8 @@ struct Sequence {
   std::int32_t computed_before = 0;    // `computed` when the step before the last was built
   std::int32_t settled = 0;            // positions [0, settled): by a step that has ended
   std::int32_t cached = 0;             // of the prompt, found in the prefix cache when it first started
+  std::int32_t charged = 0;            // the prompt's tokens, once it was admitted
+  std::int32_t read = 0;               // positions [0, read) were in a step, or found in the cache
   std::vector<std::uint32_t> swapped;  // host slots of its blocks from swapped_first on, while it is preempted
   std::int32_t swapped_first = 0;
   std::int32_t swapped_computed = 0;  // `computed` when they were swapped out

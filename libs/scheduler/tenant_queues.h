@@ -66,6 +66,7 @@ class TenantQueues {
   std::size_t size() const { return size_; }
   std::size_t tenants() const { return tenants_.size(); }
   std::size_t gone() const { return gone_.size(); }
+  std::int64_t ServedForTest(const std::string& tenant) const { return tenants_.at(tenant)->served; }
 
  private:
   std::int64_t LeastServed() const;  // REQUIRES: a tenant is there

@@ -34,12 +34,17 @@ class SchedulerPolicyTest : public testing::Test {
     std::int32_t prompt_tokens = 1, tokens_max = 1;
     std::int32_t priority = 0, branches = 1;
     std::string tenant = "t";
+    std::vector<std::int32_t> prompt{};  // empty: random
   };
+  std::vector<std::int32_t> RandomPrompt(std::int32_t tokens) {
+    std::vector<std::int32_t> prompt(static_cast<std::size_t>(tokens));
+    for (auto& token : prompt) token = static_cast<std::int32_t>(rng_() % KvMachine::kVocabulary);
+    return prompt;
+  }
   SequenceId Ask(const Asked& asked) {
     const SequenceId id(next_id_);
     next_id_ += static_cast<std::uint64_t>(asked.branches);
-    std::vector<std::int32_t> prompt(static_cast<std::size_t>(asked.prompt_tokens));
-    for (auto& token : prompt) token = static_cast<std::int32_t>(rng_() % KvMachine::kVocabulary);
+    std::vector<std::int32_t> prompt = asked.prompt.empty() ? RandomPrompt(asked.prompt_tokens) : asked.prompt;
     machine_->Add(id, asked.tenant, prompt, rng_());
     for (int i = 0; i < asked.branches; ++i) left_[id.value() + static_cast<std::uint64_t>(i)] = asked.tokens_max;
     EXPECT_TRUE(scheduler_
@@ -219,6 +224,43 @@ TEST_F(SchedulerPolicyTest, TenantWithOneRequestAtATimeGetsNoMoreThanOneThatAlwa
   const double ratio = static_cast<double>(served["long"]) / static_cast<double>(served["short"]);
   EXPECT_GT(ratio, 0.8);
   EXPECT_LT(ratio, 1.25);
+}
+
+// What a tenant pays for is what steps read for it: not what its neighbour has computed by then, not what was given up
+// unread, and not the same rows twice because others took its blocks.
+TEST_F(SchedulerPolicyTest, TenantIsChargedForThePromptTokensThatStepsReadForIt) {
+  options_.blocks_total = 64;
+  options_.prefix_cache = kvcache::SipKey{};
+  Make();
+  const std::vector<std::int32_t> prompt = RandomPrompt(40);
+  for (int i = 0; i < 2; ++i) Ask({.tokens_max = 20, .prompt = prompt});
+  std::int64_t charge = 0;
+  const auto run = [&] {
+    const Step step = RunStep();
+    charge += step.prefill_tokens + 2 * static_cast<std::int64_t>(step.samples.size());
+  };
+  while (scheduler_->counts().prefix_tokens_total == 0) run();
+  run();
+  EXPECT_LT(charge, 80);
+  EXPECT_EQ(scheduler_->ServedForTest("t"), charge);
+
+  options_.prefix_cache = std::nullopt;
+  options_.sequences_max = 1;
+  options_.step_tokens_max = 4;
+  Make();
+  const SequenceId given_up = Ask({.prompt_tokens = 40});
+  const SequenceId next = Ask({.prompt_tokens = 40, .priority = 2});
+  RunStep();
+  scheduler_->Remove(given_up);
+  EXPECT_EQ(scheduler_->ServedForTest("t"), 4);
+
+  RunStep();
+  const SequenceId high = Ask({.prompt_tokens = 2});
+  Ask({.priority = 2});  // so that the tenant stays to the end
+  while (!answers_.contains(next.value()) && steps_ < 100) RunStep();
+  EXPECT_TRUE(answers_.contains(high.value()));
+  EXPECT_EQ(scheduler_->counts().preemptions_total, 1);
+  EXPECT_EQ(scheduler_->ServedForTest("t"), 4 + (2 + 2) + (40 + 2));
 }
 
 TEST_F(SchedulerPolicyTest, ChunksBesideDecodesKeepToTheirRowsAndShortPromptsPassTheLong) {
