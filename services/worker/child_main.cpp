@@ -11,9 +11,9 @@
 #include <future>
 #include <memory>
 #include <string_view>
-#include <thread>
 
 #include "libs/base/usable_memory.h"
+#include "libs/engine/usable_cores.h"
 #include "libs/fault/fault.h"
 #include "libs/telemetry/log.h"
 #include "services/worker/child_wire.h"
@@ -41,26 +41,6 @@ void LimitWhatATurnCanDo() {
   }
 }
 
-engine::EngineOptions SmallEngine(const Options& options) {
-  engine::EngineOptions engine = EngineOptionsOf(options);
-  if (engine.device != "cpu") {
-    engine.device = "cpu";
-    engine.device_ordinal = 0;
-    engine.tensor_parallel = 1;
-    engine.weights = "file";
-    engine.kv = "auto";
-    engine.kv_blocks = 0;
-    engine.step_tokens_max = 0;
-  }
-  engine.sequences_max = 1;
-  engine.queue_max = 1;
-  engine.prefix_cache = false;
-  engine.swap_blocks = 0;
-  // The worker goes on answering beside it.
-  if (engine.threads == 0) engine.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2);
-  return engine;
-}
-
 absl::StatusOr<engine::GenerationResult> Answer(engine::Engine& engine, engine::GenerationRequest request) {
   std::promise<absl::StatusOr<engine::GenerationResult>> done;
   auto result = done.get_future();
@@ -77,13 +57,33 @@ absl::StatusOr<engine::GenerationResult> Answer(engine::Engine& engine, engine::
 
 }  // namespace
 
+engine::EngineOptions ChildEngineOptions(const Options& options, int usable_cores) {
+  engine::EngineOptions engine = EngineOptionsOf(options);
+  if (engine.device != "cpu") {
+    engine.device = "cpu";
+    engine.device_ordinal = 0;
+    engine.tensor_parallel = 1;
+    engine.weights = "file";
+    engine.kv = "auto";
+    engine.kv_blocks = 0;
+    engine.step_tokens_max = 0;
+  }
+  engine.sequences_max = 1;
+  engine.queue_max = 1;
+  engine.prefix_cache = false;
+  engine.swap_blocks = 0;
+  if (engine.threads == 0) engine.threads = std::clamp(usable_cores / 2, 1, 256);
+  return engine;
+}
+
 int RunChild(const Options& options) {
   LimitWhatATurnCanDo();
   if (absl::Status status = fault::ArmFromEnvironment(); !status.ok()) {
     telemetry::LogError("child_start_failed", {{"error", status.ToString()}});
     return 1;
   }
-  absl::StatusOr<std::unique_ptr<engine::Engine>> engine = engine::MakeEngine(SmallEngine(options));
+  absl::StatusOr<std::unique_ptr<engine::Engine>> engine =
+      engine::MakeEngine(ChildEngineOptions(options, engine::UsableCores()));
   if (!engine.ok()) {
     telemetry::LogError("child_start_failed", {{"error", engine.status().ToString()}});
     return 1;

@@ -15,4 +15,8 @@ inline constexpr int kExitChildStalled = 75;  // EX_TEMPFAIL of sysexits.h
 // does.
 int RunChild(const Options& options);
 
+// The child's engine in a worker of `options` that may keep so many cores busy: half of them, unless the options say
+// how many threads, for the worker goes on answering beside it.
+engine::EngineOptions ChildEngineOptions(const Options& options, int usable_cores);
+
 }  // namespace worker

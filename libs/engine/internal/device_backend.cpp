@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
-#include "libs/engine/internal/usable_cores.h"
+#include "libs/engine/usable_cores.h"
 #include "libs/model/gpu/llama_gpu_model.h"
 #include "libs/model/gpu/tensor_parallel.h"
 

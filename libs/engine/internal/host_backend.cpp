@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "libs/engine/internal/usable_cores.h"
+#include "libs/engine/usable_cores.h"
 
 namespace engine {
 namespace {

@@ -1,4 +1,4 @@
-#include "libs/engine/internal/usable_cores.h"
+#include "libs/engine/usable_cores.h"
 
 #include <gtest/gtest.h>
 

@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "services/worker/child_main.h"
+
 namespace worker {
 namespace {
 
@@ -106,6 +108,17 @@ TEST(ChildEngineTest, StopEndsTheTurnThatRuns) {
   engine.Stop();
   ASSERT_EQ(outcome.wait_for(seconds(5)), std::future_status::ready);
   EXPECT_EQ(outcome.get().result->finish_reason, engine::FinishReason::kCancelled);
+}
+
+// The worker goes on answering beside it, and a container's quota is less than the machine.
+TEST(ChildEngineTest, TakesHalfOfTheCoresThatTheWorkerMayUseOrAsManyThreadsAsTheOptionsSay) {
+  Options options;
+  EXPECT_EQ(ChildEngineOptions(options, /*usable_cores=*/8).threads, 4);
+  EXPECT_EQ(ChildEngineOptions(options, 3).threads, 1);
+  EXPECT_EQ(ChildEngineOptions(options, 1).threads, 1);
+  EXPECT_EQ(ChildEngineOptions(options, 2000).threads, 256) << "the engine takes no more";
+  options.engine.threads = 3;
+  EXPECT_EQ(ChildEngineOptions(options, 8).threads, 3);
 }
 
 TEST(ChildEngineTest, AProgramThatIsNoneOrEndsAtOnceBlamesNoTurn) {

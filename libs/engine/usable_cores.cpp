@@ -1,4 +1,4 @@
-#include "libs/engine/internal/usable_cores.h"
+#include "libs/engine/usable_cores.h"
 
 #if defined(__linux__)
 #include <sched.h>
