@@ -170,6 +170,7 @@ void DecoderModel::ForwardStep(const kvcache::StepBatch& batch) {
   Embed(batch);
   const kvcache::StepBatch* left = &batch;
   for (std::int32_t layer = 0; layer < config_.layers; ++layer) {
+    if (on_layer_) on_layer_();
     QueriesKeysAndValues(batch, layer);
     if (layer + 1 == config_.layers) left = &KeepSampledRows(batch);
     Attention(*left, layer);

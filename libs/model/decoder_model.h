@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -82,6 +84,9 @@ class DecoderModel {
   // Of the matrices that products read: packed, or as in the file.
   std::int64_t weight_bytes() const { return weight_bytes_; }
 
+  // Called before each layer of a step, whose time grows with the model and the rows; unset: nobody asks.
+  void set_on_layer(std::function<void()> on_layer) { on_layer_ = std::move(on_layer); }
+
   // Records when each thread works on which kernel, from the next step on; nullptr: no more.
   void set_trace(LaunchTrace* trace) { threads_.set_trace(trace); }
 
@@ -125,6 +130,7 @@ class DecoderModel {
   std::vector<LayerProducts> layers_;  // [layers]
   ProductMatrix output_;
   std::int64_t weight_bytes_ = 0;
+  std::function<void()> on_layer_;
 
   AttentionStep attention_;
 

@@ -78,6 +78,7 @@ BatchEngine::BatchEngine(const EngineOptions& options, std::unique_ptr<Generator
       scheduler_(std::move(scheduler)),
       pace_(options.step_tokens_max) {
   totals_.blocks_total = options.kv_blocks;
+  generator_->set_on_progress([this] { Tick(); });
   PublishAndDeliver();
   thread_ = std::thread([this] { Run(); });
 }
@@ -161,10 +162,7 @@ EngineStats BatchEngine::stats() const {
   return published_.stats;
 }
 
-bool BatchEngine::alive() const {
-  const base::MonotonicTime last_tick{base::Duration(last_tick_ns_.load())};
-  return Now() - last_tick <= kAliveWithin;
-}
+bool BatchEngine::alive() const { return Now() - last_tick() <= kAliveWithin; }
 
 void BatchEngine::Tick() { last_tick_ns_.store(Now().time_since_epoch().count()); }
 

@@ -49,6 +49,7 @@ class BatchEngine final : public Engine {
   std::string device_name() const override { return generator_->device_name(); }
   EngineStats stats() const override;
   bool alive() const override;
+  base::MonotonicTime last_tick() const { return base::MonotonicTime{base::Duration(last_tick_ns_.load())}; }
 
  private:
   struct Request {

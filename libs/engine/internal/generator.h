@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -57,6 +58,9 @@ class Generator {
   virtual absl::Status StartStep(const kvcache::StepBatch& batch, std::span<Generation* const> samples) = 0;
   // Waits for the oldest step in flight; afterwards PickToken(i) of its samples. An error fails every sequence of it.
   virtual absl::Status EndStep() = 0;
+  // Told often by the two above while they work, so that a long step is not taken for one that stands still. Set once,
+  // before the first step. A generator whose steps are short need not tell.
+  virtual void set_on_progress(std::function<void()> /*on_progress*/) {}
   // How many steps may be started before the first is ended. 1: a step's tokens are known before the next is built.
   virtual std::size_t steps_in_flight_max() const { return 1; }
   // After an error of the two above: nothing will run any more in this process.

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libs/engine/internal/step_backend.h"
@@ -24,6 +26,7 @@ class HostBackend final : public StepBackend {
   absl::Status StartStep(const kvcache::StepBatch& batch, std::span<TokenChoice* const> samples) override;
   absl::Status EndStep() override { return absl::OkStatus(); }
   absl::StatusOr<std::int32_t> Pick(std::int32_t sample, TokenChoice& choice) override;
+  void set_on_progress(std::function<void()> on_progress) override { model_->set_on_layer(std::move(on_progress)); }
   std::size_t steps_in_flight_max() const override { return 1; }
   bool device_lost() const override { return false; }
   std::int32_t kv_blocks() const override { return 0; }

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -25,6 +27,9 @@ class LlmGenerator final : public Generator {
   absl::StatusOr<Prepared> Prepare(const GenerationRequest& request) const override;
   absl::Status StartStep(const kvcache::StepBatch& batch, std::span<Generation* const> samples) override;
   absl::Status EndStep() override { return backend_->EndStep(); }
+  void set_on_progress(std::function<void()> on_progress) override {
+    backend_->set_on_progress(std::move(on_progress));
+  }
   std::size_t steps_in_flight_max() const override { return backend_->steps_in_flight_max(); }
   bool device_lost() const override { return backend_->device_lost(); }
   std::int32_t CountTokens(std::string_view text) const override;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,6 +36,7 @@ class StepBackend {
   // The token of sample `sample` of the step ended last. DataLoss: its logits are not finite.
   virtual absl::StatusOr<std::int32_t> Pick(std::int32_t sample, TokenChoice& choice) = 0;
 
+  virtual void set_on_progress(std::function<void()> /*on_progress*/) {}  // as Generator's
   virtual std::size_t steps_in_flight_max() const = 0;
   virtual bool device_lost() const = 0;
   virtual std::int32_t kv_blocks() const = 0;

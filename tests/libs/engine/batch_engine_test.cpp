@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <random>
 #include <string>
+#include <thread>
 
 #include "tests/libs/engine/result_collector.h"
 #include "tests/libs/engine/scripted_model.h"
@@ -152,6 +155,24 @@ TEST_P(BatchEngineTest, LostDeviceIsToldBeforeAnySequenceHearsOfIt) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(results_.Wait(i).status().code(), absl::StatusCode::kInternal);
   EXPECT_GE(told, 1);
   EXPECT_EQ(results_before, 0u);
+}
+
+// A step of a large model on few cores takes longer than the engine may stand still.
+TEST_P(BatchEngineTest, StepThatMakesProgressKeepsTheEngineAlive) {
+  const BatchEngine* running = nullptr;
+  std::atomic<int> steps{0}, ticks{0};
+  auto engine = Make({.while_running = [&](const std::function<void()>& tell_progress) {
+    ++steps;
+    const base::MonotonicTime before = running->last_tick();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    tell_progress();
+    ticks += running->last_tick() > before ? 1 : 0;
+  }});
+  running = static_cast<const BatchEngine*>(engine.get());
+  ASSERT_TRUE(engine->Submit(Ask("abcdefghi", 3), results_.For(1)).ok());
+  ASSERT_TRUE(results_.Wait(1).ok());
+  EXPECT_GT(steps, 0);
+  EXPECT_EQ(ticks, steps.load());
 }
 
 TEST_P(BatchEngineTest, StoppedWithStepsInFlightCancelsEverySequence) {

@@ -29,6 +29,7 @@ class ScriptedModel final : public Generator {
     // Fails step n where it says so: while being started (0) or ended (1).
     std::function<absl::Status(std::uint64_t step, int when)> fault{};
     bool lost_after_fault = false;
+    std::function<void(const std::function<void()>& tell_progress)> while_running{};  // in the middle of each step
   };
 
   explicit ScriptedModel(Options options)
@@ -76,12 +77,14 @@ class ScriptedModel final : public Generator {
     const kvcache::StepBatch batch = std::move(flights_.front());
     flights_.pop_front();
     Compute(batch);
+    if (options_.while_running) options_.while_running(on_progress_);
     if (options_.fault) {
       if (absl::Status status = options_.fault(steps_, 1); !status.ok()) return Failed(std::move(status));
     }
     return absl::OkStatus();
   }
 
+  void set_on_progress(std::function<void()> on_progress) override { on_progress_ = std::move(on_progress); }
   std::size_t steps_in_flight_max() const override { return options_.steps_in_flight; }
   bool device_lost() const override { return lost_; }
   std::int32_t CountTokens(std::string_view text) const override { return static_cast<std::int32_t>(text.size()); }
@@ -161,6 +164,7 @@ class ScriptedModel final : public Generator {
   std::vector<std::int32_t> cache_;  // [blocks_total + swap_blocks][block_size] the token at each position
   std::deque<kvcache::StepBatch> flights_;
   std::vector<std::int32_t> picks_;  // of the step ended last
+  std::function<void()> on_progress_;
   std::uint64_t steps_ = 0;
   bool lost_ = false;
 };

@@ -257,6 +257,15 @@ TEST(DecoderModelTest, LongContextHasTheSameBitsAloneOnManyThreadsAndInABatch) {
   }
 }
 
+TEST(DecoderModelTest, TellsOfEachLayerOfAStep) {
+  const auto model = Load(ParseTiny({.layers = 5}), SmallOptions());
+  ASSERT_NE(model, nullptr);
+  int layers = 0;
+  model->set_on_layer([&layers] { ++layers; });
+  LastLogits(*model, {1, 2, 3});
+  EXPECT_EQ(layers, 5);
+}
+
 TEST(DecoderModelTest, BatchBeyondTheOptionsIsABug) {
   DecoderOptions options = SmallOptions();
   options.threads = 1;  // a death test forks
