@@ -328,10 +328,13 @@ BranchResult& BatchEngine::ResultOf(const Running& running) {
 }
 
 void BatchEngine::Finish(std::uint64_t id, FinishReason reason) {
+  Finish(id, reason, sequences_.at(id).generation->TakeText());
+}
+
+void BatchEngine::Finish(std::uint64_t id, FinishReason reason, std::string text) {
   scheduler_->Remove(SchedulerId(id));
-  const Running& running = sequences_.at(id);
-  BranchResult& result = ResultOf(running);
-  result.text = running.generation->TakeText();
+  BranchResult& result = ResultOf(sequences_.at(id));
+  result.text = std::move(text);
   result.finish_reason = reason;
   EndBranch(id);
 }
@@ -363,10 +366,11 @@ void BatchEngine::EndAtDeadline(std::uint64_t request) {
   for (std::uint64_t id = request; id < request + branches; ++id) {
     const auto branch = sequences_.find(id);
     if (branch == sequences_.end()) continue;
-    if (branch->second.generation->text().empty()) {
+    std::string text = branch->second.generation->TakeText();  // with what was held back as the start of a stop text
+    if (text.empty()) {
       Fail(id, absl::DeadlineExceededError("the deadline passed before the first word"));
     } else {
-      Finish(id, FinishReason::kDeadline);
+      Finish(id, FinishReason::kDeadline, std::move(text));
     }
   }
 }

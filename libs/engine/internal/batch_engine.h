@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -98,6 +99,7 @@ class BatchEngine final : public Engine {
   void PickTokens(const std::vector<scheduler::SequenceId>& samples);
   void FailMembers(const std::vector<scheduler::SequenceId>& members, const absl::Status& status);
   void Finish(std::uint64_t id, FinishReason reason);
+  void Finish(std::uint64_t id, FinishReason reason, std::string text);
   void Fail(std::uint64_t id, absl::Status status);
   void FailRequest(std::uint64_t request, const absl::Status& status);
   void Cancel(std::uint64_t request);

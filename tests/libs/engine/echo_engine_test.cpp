@@ -213,6 +213,23 @@ TEST_F(EchoEngineTest, AnAnswerOverItsDeadlineEndsWithWhatItHas) {
   EXPECT_EQ(whole->text, "echo: " + text);
 }
 
+// What is held back as the beginning of a stop text was said, too.
+TEST_F(EchoEngineTest, AnAnswerOverItsDeadlineThatIsAllHeldBackEndsWithWhatItHas) {
+  EngineOptions options = EchoOptions();
+  options.echo_step_time = milliseconds(10);
+  auto engine = Make(options);
+  const std::string text(240, 'x');  // 62 steps
+  GenerationRequest late = Ask(text);
+  late.stop = {"echo: " + text + "y"};
+  late.deadline = base::Clock::Real().Now() + milliseconds(300);
+  ASSERT_TRUE(engine->Submit(late, results_.For(1)).ok());
+  const auto cut = results_.Wait(1);
+  ASSERT_TRUE(cut.ok()) << cut.status();
+  EXPECT_EQ(cut->finish_reason, FinishReason::kDeadline);
+  EXPECT_TRUE(("echo: " + text).starts_with(cut->text)) << cut->text;
+  EXPECT_LT(cut->text.size(), text.size());
+}
+
 TEST_F(EchoEngineTest, ADeadlineThatPassesBeforeTheFirstWordIsAFailure) {
   EngineOptions options = EchoOptions();
   options.echo_step_time = milliseconds(50);
