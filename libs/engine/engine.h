@@ -55,7 +55,7 @@ struct GenerationRequest {
   // with nothing said yet the request fails with DeadlineExceeded.
   base::MonotonicTime deadline{};
   TokenCallback on_token;           // unset: nobody watches the answer grow; of several branches, the first
-  bool ignore_end_of_turn = false;  // for measurements: the answer always has tokens_max tokens
+  bool ignore_end_of_turn = false;  // for measurements: tokens_max tokens, unless one of `stop` is said
 };
 
 enum class FinishReason { kEndOfTurn, kStopString, kLength, kDeadline, kCancelled };

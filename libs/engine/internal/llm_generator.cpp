@@ -52,8 +52,10 @@ absl::Status WithPath(const absl::Status& status, const std::string& path) {
                       absl::StrCat("model file ", path, ": ", Shown(reason)));
 }
 
-std::vector<std::string> WithStops(std::vector<std::string> stops, const std::vector<std::string>& more) {
-  stops.insert(stops.end(), more.begin(), more.end());
+// The request's own, and what ends a turn where the model has no token for it.
+std::vector<std::string> StopsOf(const GenerationRequest& request, const std::vector<std::string>& turn_ends) {
+  std::vector<std::string> stops = request.stop;
+  if (!request.ignore_end_of_turn) stops.insert(stops.end(), turn_ends.begin(), turn_ends.end());
   return stops;
 }
 
@@ -67,7 +69,7 @@ class LlmGenerator::LlmGeneration final : public Generation {
       : owner_(owner),
         choice_(owner.backend_->NewChoice(sampling, prompt)),
         detokenizer_(owner.codec_->tokenizer()),
-        stops_(WithStops(request.stop, owner.codec_->answer_stops())),
+        stops_(StopsOf(request, owner.codec_->answer_stops())),
         at_space_(owner.codec_->answers_start_with_space()),
         ignore_end_of_turn_(request.ignore_end_of_turn) {}
 

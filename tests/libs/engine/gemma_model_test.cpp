@@ -48,6 +48,15 @@ TEST_F(GemmaModelTest, NamesTheCapitalOfFrance) {
   EXPECT_EQ(result.prompt_tokens, 13);  // bos, once, and the transcript
 }
 
+// The same question as above, whose answer a next turn of the transcript ends early.
+TEST_F(GemmaModelTest, MeasurementGetsAllItsTokensThoughTheTranscriptGoesOn) {
+  GenerationRequest request = Ask("What is the capital of France?", 32);
+  request.ignore_end_of_turn = true;
+  const GenerationResult result = Answer(request);
+  EXPECT_EQ(result.completion_tokens, 32);
+  EXPECT_EQ(result.finish_reason, FinishReason::kLength);
+}
+
 TEST_F(GemmaModelTest, KnowsWhatWasSaidBefore) {
   GenerationRequest request = Ask("What is my name?", 24);
   request.messages = {{Role::kSystem, "A friendly conversation."},
