@@ -28,7 +28,7 @@ struct EngineOptions {
   // Rows of one step, [sequences_max, 65536]; more: faster prefill, longer ITL. 0: 512, and on a card 2,048, where more
   // rows cost little until its arithmetic is busy; at least sequences_max.
   std::int32_t step_tokens_max = 0;
-  std::int32_t context_tokens_max = 0;  // prompt and answer of a sequence; 0: as much as model and pool allow
+  std::int32_t context_tokens_max = 0;  // prompt and answer of a sequence, at least 2; 0: as model and pool allow
   // Keeps what sequences computed, until its blocks are wanted, for later ones of the same tenant that begin alike.
   bool prefix_cache = true;
   // KV blocks that fit beside the pool, for sequences that are preempted; 0: they are computed again. -1: on the CPU

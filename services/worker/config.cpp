@@ -44,7 +44,7 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
        .min = 0,
        .max = 65536});
   table.Add("context-tokens-max", &engine.context_tokens_max,
-            {.doc = "Prompt and answer of one turn together; 0: as much as model and pool allow.",
+            {.doc = "Prompt and answer of one turn together, at least 2; 0: as much as model and pool allow.",
              .unit = "tokens",
              .min = 0,
              .max = 1 << 20});

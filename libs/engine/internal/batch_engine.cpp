@@ -55,10 +55,11 @@ absl::StatusOr<std::unique_ptr<Engine>> BatchEngine::Create(const EngineOptions&
 
   const std::int64_t pool_tokens = std::int64_t{options.kv_blocks} * options.block_size;
   const auto context = static_cast<std::int32_t>(std::min<std::int64_t>(pool_tokens, generator->context_tokens_max()));
-  if (options.context_tokens_max < 0 || options.context_tokens_max > context) {
-    return absl::InvalidArgumentError(absl::StrCat("context_tokens_max is ", options.context_tokens_max,
-                                                   ", the model takes ", generator->context_tokens_max(),
-                                                   " tokens and the KV pool holds ", pool_tokens, " (kv_blocks)"));
+  // One token would be the prompt's, with no room for an answer.
+  if (options.context_tokens_max < 0 || options.context_tokens_max == 1 || options.context_tokens_max > context) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "context_tokens_max is ", options.context_tokens_max, ", must be 0 or at least 2, the model takes ",
+        generator->context_tokens_max(), " tokens and the KV pool holds ", pool_tokens, " (kv_blocks)"));
   }
   if (context < 2) return absl::InvalidArgumentError("the KV pool holds fewer than 2 tokens; raise kv_blocks");
   return std::unique_ptr<Engine>(

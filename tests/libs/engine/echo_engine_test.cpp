@@ -360,6 +360,8 @@ TEST(MakeEngineTest, OptionsOutOfBoundsAreNamed) {
   EXPECT_NE(message_with([](EngineOptions& o) { o.sequences_max = -1; }).find("sequences_max"), std::string::npos);
   EXPECT_NE(message_with([](EngineOptions& o) { o.queue_max = -1; }).find("queue_max"), std::string::npos);
   EXPECT_NE(message_with([](EngineOptions& o) { o.step_tokens_max = 3; }).find("step_tokens_max"), std::string::npos);
+  EXPECT_NE(message_with([](EngineOptions& o) { o.context_tokens_max = 1; }).find("context"), std::string::npos)
+      << "every prompt would be refused";
   EXPECT_NE(message_with([](EngineOptions& o) { o.context_tokens_max = 1025; }).find("context"), std::string::npos);
   EXPECT_NE(message_with([](EngineOptions& o) { o.echo_step_time = milliseconds(-1); }).find("echo_step_time"),
             std::string::npos);

@@ -1,7 +1,9 @@
 #include "libs/engine/tools/bench/options.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <initializer_list>
 #include <string_view>
 
 #include "libs/base/str_cat.h"
@@ -61,9 +63,9 @@ bool Numbers(std::string_view text, std::int32_t max, std::vector<std::int32_t>*
   }
 }
 
-bool OneOf(std::string_view value, std::string_view a, std::string_view b, std::string* out) {
+bool OneOf(std::string_view value, std::initializer_list<std::string_view> known, std::string* out) {
   *out = value;
-  return value == a || value == b;
+  return std::ranges::find(known, value) != known.end();
 }
 
 bool PartNamed(std::string_view name, Part* part) {
@@ -121,8 +123,8 @@ bool Take(std::string_view argument, Options& options) {
   if (name == "--rounds") return Number(value, 1000, &options.rounds);
   if (name == "--context") return Numbers(value, kTokensMax, &options.contexts);
   if (name == "--batch") return Numbers(value, 1024, &options.batches);
-  if (name == "--kv") return value == "auto" || OneOf(value, "f16", "q8", &options.kv);
-  return name == "--activations" && OneOf(value, "int8", "f32", &options.activations);
+  if (name == "--kv") return OneOf(value, {"auto", "f16", "q8"}, &options.kv);
+  return name == "--activations" && OneOf(value, {"int8", "f32"}, &options.activations);
 }
 
 }  // namespace

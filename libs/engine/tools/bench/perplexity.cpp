@@ -50,6 +50,10 @@ kvcache::StepBatch Rows(std::span<const std::int32_t> chunk, std::int32_t begin,
 absl::StatusOr<Perplexity> MeasurePerplexity(model::DecoderModel& model, const model::DecoderOptions& options,
                                              const tokenizer::Tokenizer& tokenizer, const std::string& text,
                                              std::int32_t context) {
+  if (context < kPerplexityContextMin) {
+    return absl::InvalidArgumentError(absl::StrCat("a chunk of ", context, " tokens has none to score; at least ",
+                                                   kPerplexityContextMin, " (--context)"));
+  }
   const bool starts_with_bos = tokenizer.add_bos() && tokenizer.bos().has_value();
   std::vector<std::int32_t> tokens;
   if (starts_with_bos) tokens.push_back(*tokenizer.bos());
