@@ -174,7 +174,7 @@ def table(results):
         ours, theirs = results.values(OURS, figure), results.values(peer, figure)
         if ours and theirs:
             ratio = statistics.median(ours) / statistics.median(theirs)
-            lines.append(f"| {figure} | {spread(ours)} | {peer}: {spread(theirs)} | {ratio:.2f} |")
+            lines.append(f"| {figure} | {spread(ours)} | {peer}: {spread(theirs)} | {ratio:.3f} |")
     lines += ["", "All peers, medians of total tokens/s (decode at B=1, prefill of 512):", ""]
     for name in results.peers():
         medians = [(figure, statistics.median(results.values(name, figure))) for figure in results.figures()

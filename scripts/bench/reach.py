@@ -131,7 +131,7 @@ FIGURES = [
      lambda r: f"{r['perplexity'][0]['perplexity']:.3f}",
      "inputs of products rounded to 8 bits; 18.299 with exact ones (`--activations=f32`), llama.cpp on this file 18.391"),
     ("four branches of 64 tokens after one prefill of 256, against one", "1.8x time", "1.3x", "forks",
-     lambda r: "{ratio:.2f}x ({one_ms:.0f} and {branches_ms:.0f} ms)".format(**r["forks"][0]),
+     lambda r: "{ratio:.3f}x ({one_ms:.0f} and {branches_ms:.0f} ms)".format(**r["forks"][0]),
      "a step of four rows against one: weights are read once for both"),
     ("second turn with 1,500 cached tokens, TTFT against the first", "0.1x", "0.05x", "second_turn",
      lambda r: "{ratio:.3f}x ({first_ttft_ms:.0f} and {second_ttft_ms:.1f} ms)".format(**r["second_turn"][0]),
@@ -140,10 +140,10 @@ FIGURES = [
      lambda r: ("{ratio:.3f}x ({first_ttft_ms:.0f} and {second_ttft_ms:.1f} ms); webhook to reply {reply_ratio:.3f}x "
                 "({first_reply_ms:.0f} and {second_reply_ms:.0f} ms)").format(**r["mesh_second_turn"][0]), "the same"),
     ("ITL p99 of 8 chats while a prompt of 4,000 tokens arrives, against without", "3x", "1.5x", "arriving_prompt",
-     lambda r: "{itl_ratio:.2f}x ({itl_p99_quiet_ms:.1f} and {itl_p99_ms:.1f} ms)".format(**r["arriving_prompt"][0]),
+     lambda r: "{itl_ratio:.3f}x ({itl_p99_quiet_ms:.1f} and {itl_p99_ms:.1f} ms)".format(**r["arriving_prompt"][0]),
      "how many prefill rows share a step with the decodes"),
     ("that prompt's TTFT, against alone", "2x", "1.3x", "arriving_prompt",
-     lambda r: "{ttft_ratio:.2f}x ({ttft_alone_ms:.0f} and {ttft_ms:.0f} ms)".format(**r["arriving_prompt"][0]),
+     lambda r: "{ttft_ratio:.3f}x ({ttft_alone_ms:.0f} and {ttft_ms:.0f} ms)".format(**r["arriving_prompt"][0]),
      "the same"),
     ("32 WhatsApp conversations through the whole mesh, against `engine_bench` at B=32", "85 %", "95 %", "mesh_throughput",
      lambda r: "{share:.0f} % ({tokens_per_second:.0f} of {engine_bench:.0f} tokens/s); of a core: {cpu}".format(
@@ -172,7 +172,7 @@ def peer_ratios(options):
         ours = results.values(peers.OURS, figure)
         if ours and results.peers():
             peer = results.best_peer(figure)
-            ratios[figure] = f"{statistics.median(ours) / statistics.median(results.values(peer, figure)):.2f}x {peer}"
+            ratios[figure] = f"{statistics.median(ours) / statistics.median(results.values(peer, figure)):.3f}x {peer}"
     return ratios
 
 

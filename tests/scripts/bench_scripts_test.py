@@ -95,7 +95,7 @@ class PeerResults(unittest.TestCase):
     def test_ratio_is_that_of_medians_against_the_best_peer(self):
         with tempfile.TemporaryDirectory() as folder:
             text = peers.table(self.results(folder))
-            self.assertIn("| total, B=32 | 1000 (900 to 1100) | fast: 550 (400 to 700) | 1.82 |", text)
+            self.assertIn("| total, B=32 | 1000 (900 to 1100) | fast: 550 (400 to 700) | 1.818 |", text)
 
     def test_only_peers_near_the_best_are_measured_again(self):
         with tempfile.TemporaryDirectory() as folder:
