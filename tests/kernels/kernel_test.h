@@ -15,12 +15,8 @@ namespace kernels {
 class KernelTest : public testing::TestWithParam<CpuTarget> {
  protected:
   void SetUp() override {
-    if (CpuKernelsFor(GetParam()) == nullptr) {
-      RecordProperty("skipped", "the machine lacks this instruction set");
-      kernels_ = CpuKernelsFor(CpuTarget::kPortable);
-      return;
-    }
     kernels_ = CpuKernelsFor(GetParam());
+    if (kernels_ == nullptr) GTEST_SKIP() << "the machine lacks this instruction set";
   }
 
   std::vector<float> Random(std::int64_t count, float scale = 1.0F) {

@@ -32,9 +32,9 @@ constexpr std::chrono::microseconds kPoll{200};
 constexpr std::int64_t kBlocks = 96;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kRequestsDefault = 3'000;  // fewer might meet no poison
+constexpr int kRequestsDefault = 1'000;  // fewer might meet no poison
 #else
-constexpr int kRequestsDefault = 15'000;  // a fifth finds the queue full
+constexpr int kRequestsDefault = 12'500;  // a fifth finds the queue full
 #endif
 
 std::uint64_t NumberFrom(const char* variable, std::uint64_t otherwise) {
@@ -231,7 +231,7 @@ class RandomRequestsTest : public testing::TestWithParam<Numbers> {};
 // out as they did alone.
 TEST_P(RandomRequestsTest, EachGetsOneEndAndNeighboursKeepTheirTokens) {
   const std::uint64_t seed = NumberFrom("MESH_RANDOM_SEED", std::random_device{}());
-  const auto requests = static_cast<int>(NumberFrom("MESH_RANDOM_REQUESTS", kRequestsDefault)) / 3;
+  const auto requests = static_cast<int>(NumberFrom("MESH_RANDOM_REQUESTS", kRequestsDefault));
   std::printf("MESH_RANDOM_SEED=%llu\n", static_cast<unsigned long long>(seed));
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   const TemporaryFile file(PoisonedModel());

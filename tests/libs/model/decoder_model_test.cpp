@@ -50,7 +50,7 @@ std::vector<float> LastLogits(DecoderModel& model, const std::vector<std::int32_
 // Goal: with int8 activations every target says what the plain reference kernels say with the same rounding.
 // Method: 20 random prompts, 16 greedy tokens of each. Other last bits of a norm can round an input to the next of its
 // 255 steps, which moves a logit by less than the tolerance; a token may differ only where the reference's two best are
-// that close, and what follows it is another text.
+// that close, and what follows it is another text; most do not.
 TEST(DecoderModelTest, Int8GreedyTokensAreTheReferenceKernelsOnTwentyPrompts) {
   constexpr float kTolerance = 0.06F;
   constexpr std::uint64_t kPrompts = 20;
@@ -74,6 +74,7 @@ TEST(DecoderModelTest, Int8GreedyTokensAreTheReferenceKernelsOnTwentyPrompts) {
       return outcomes;
     };
     const auto expected = run(kernels::CpuKernelsFor(kernels::CpuTarget::kReference));
+    int same = 0, tokens = 0;
     for (kernels::CpuTarget target : kernels::kCpuTargets) {
       const kernels::CpuKernels* kernels = kernels::CpuKernelsFor(target);
       if (kernels == nullptr) continue;
@@ -87,9 +88,12 @@ TEST(DecoderModelTest, Int8GreedyTokensAreTheReferenceKernelsOnTwentyPrompts) {
           const auto chosen = static_cast<std::size_t>(actual[i].tokens[t]);
           ASSERT_LT(want[best] - want[chosen], 2 * kTolerance);
           if (best != chosen) break;
+          ++same;
         }
+        tokens += static_cast<int>(expected[i].tokens.size());
       }
     }
+    EXPECT_GE(same, 0.95 * tokens) << tensor::DTypeName(dtype);
   }
 }
 
