@@ -16,7 +16,6 @@ namespace {
 using mesh::bus::v1::Turn;
 using mesh::session::v1::AppendTurnRequest;
 
-constexpr std::string_view kUnsentText = "[The user withdrew this message]";
 // Of one entry, beyond its texts: the maps' nodes and the protobuf.
 constexpr std::size_t kEntryBytes = 600;
 
@@ -40,8 +39,11 @@ void HistoryJoin::Learn(const bus::Record& record) {
   if (!turn) return;
   if (turn->kind() == mesh::bus::v1::TURN_KIND_FORGET) {
     deletions_[record.key] = {turn->conversation(), record.offset, record.timestamp_ms};
-  } else if (const std::string_view message = UnsentMessage(*turn); !message.empty()) {
-    unsent_.insert(identity::MakeTurnId(turn->conversation(), message).value());
+  } else if (const std::optional<std::string> unsent = UnsentTurnId(*turn)) {
+    if (!unsent_.insert(*unsent).second) return;
+    mesh::session::v1::UnsendRequest& unsend = unsends_[record.key].emplace_back();
+    *unsend.mutable_conversation() = turn->conversation();
+    unsend.set_turn_id(*unsent);
   } else if (const auto change = channel::FindIdentityChange(*turn)) {
     mesh::session::v1::LinkIdentityRequest link;
     *link.mutable_old_conversation() = change->old_conversation;
@@ -51,23 +53,41 @@ void HistoryJoin::Learn(const bus::Record& record) {
   }
 }
 
-void HistoryJoin::OnTurn(const bus::Record& record) {
+std::optional<HistoryJoin::Call> HistoryJoin::OnTurn(const bus::Record& record) {
   const std::optional<Turn> turn = DecodeTurn(record);
-  if (!turn || !WantsAnswer(*turn)) return;
-  const std::uint32_t generation = bus::GenerationOf(record.headers);
-  Key key = KeyOf(turn->turn_id(), generation);
+  if (!turn) return std::nullopt;
+  Key key = KeyOf(turn->turn_id(), bus::GenerationOf(record.headers));
+  std::optional<Call> control = OnControl(record, *turn, key);
+  if (WantsAnswer(*turn)) Await(record, *turn, std::move(key));
+  return control;
+}
+
+// Of a webhook that was retried the first record counts.
+std::optional<HistoryJoin::Call> HistoryJoin::OnControl(const bus::Record& record, const Turn& turn, const Key& key) {
+  const bool may_control = turn.kind() == mesh::bus::v1::TURN_KIND_CONTROL || WantsAnswer(turn);
+  if (!may_control || turn.control() == mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED) return std::nullopt;
+  if (!controlled_.insert(key).second) return std::nullopt;
+  mesh::session::v1::SetControlRequest request;
+  *request.mutable_conversation() = turn.conversation();
+  request.set_action(turn.control());
+  request.set_turns_offset(record.offset);
+  // A message is known as finished by its reply.
+  if (turn.kind() == mesh::bus::v1::TURN_KIND_CONTROL) request.set_turn_id(turn.turn_id());
+  return request;
+}
+
+void HistoryJoin::Await(const bus::Record& record, const Turn& turn, Key key) {
   if (waiting_.contains(key)) return;  // a webhook that was retried: the first one is answered
 
   Waiting waiting;
-  *waiting.request.mutable_conversation() = turn->conversation();
+  *waiting.request.mutable_conversation() = turn.conversation();
   auto* stored = waiting.request.mutable_turn();
-  stored->set_turn_id(turn->turn_id());
-  stored->set_generation(generation);
+  stored->set_turn_id(turn.turn_id());
+  stored->set_generation(bus::GenerationOf(record.headers));
   stored->set_turns_offset(record.offset);
-  stored->set_accepted_at_ms(turn->accepted_at_ms());
-  if (!IsDeleted(record.key, record.offset)) {
-    const bool unsent = unsent_.contains(turn->turn_id());
-    stored->set_user_text(unsent ? std::string(kUnsentText) : session::UserText(*turn));
+  stored->set_accepted_at_ms(turn.accepted_at_ms());
+  if (MayTell(record.key, record.offset, turn.turn_id())) {
+    stored->set_user_text(session::UserText(turn));
     stored->set_user_tokens(EstimatedTokens(stored->user_text()));
   }
   waiting.bytes = kEntryBytes + stored->user_text().size();
@@ -86,7 +106,7 @@ std::optional<HistoryJoin::Call> HistoryJoin::OnReply(const bus::Record& record)
   if (reply.kind() == mesh::bus::v1::REPLY_KIND_FALLBACK) return std::nullopt;
   if (std::optional<AppendTurnRequest> request = TakeWaiting(record, reply.turn_id(), reply.generation())) {
     auto* turn = request->mutable_turn();
-    if (!IsDeleted(record.key, turn->turns_offset())) {
+    if (MayTell(record.key, turn->turns_offset(), turn->turn_id())) {
       turn->set_reply_text(session::HistoryText(reply.text()));
       turn->set_reply_tokens(EstimatedTokens(reply.text()));
     }
@@ -137,10 +157,12 @@ std::optional<mesh::session::v1::AppendTurnRequest> HistoryJoin::TakeWaiting(con
   return request;
 }
 
-// Then the call only makes the turn known as finished, so that a retried webhook is not answered again.
-bool HistoryJoin::IsDeleted(const std::string& key, std::int64_t turns_offset) const {
+// Not what was deleted or unsent: then the call makes the turn known as finished, so that a retried webhook is not
+// answered again, and brings no words.
+bool HistoryJoin::MayTell(const std::string& key, std::int64_t turns_offset, const std::string& turn_id) const {
   const auto deleted = deletions_.find(key);
-  return deleted != deletions_.end() && turns_offset <= deleted->second.turns_offset;
+  const bool is_deleted = deleted != deletions_.end() && turns_offset <= deleted->second.turns_offset;
+  return !is_deleted && !unsent_.contains(turn_id);
 }
 
 void HistoryJoin::MakeRoom() {

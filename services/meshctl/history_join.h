@@ -19,8 +19,8 @@ namespace meshctl {
 
 // What one partition of `turns` and `replies` says was said, as the calls that bring it back to session. Pure.
 //
-// Two passes: Learn takes all of `turns` for what was deleted, because a deletion stands behind what it deletes, and
-// for identities that changed. Then OnTurn and OnReply take both topics side by side, each in order, turns a little
+// Two passes: Learn takes all of `turns` for what was deleted or unsent, because that stands behind what it deletes,
+// and for identities that changed. Then OnTurn and OnReply take both topics side by side, each in order, turns a little
 // ahead: a turn waits here for its reply, or for the record that withdraws it, as one that was merged into a later
 // message. It does not matter which of several replies of a turn comes here, session keeps the first.
 //
@@ -41,10 +41,13 @@ class HistoryJoin {
   };
   const std::map<std::string, Deletion>& deletions() const { return deletions_; }  // by record key; the last of each
   const std::vector<mesh::session::v1::LinkIdentityRequest>& links() const { return links_; }  // in the log's order
+  using Unsends = std::map<std::string, std::vector<mesh::session::v1::UnsendRequest>>;
+  const Unsends& unsends() const { return unsends_; }  // by record key
 
   // Second pass.
-  using Call = std::variant<mesh::session::v1::AppendTurnRequest, mesh::session::v1::SetOutcomeRequest>;
-  void OnTurn(const bus::Record& record);
+  using Call = std::variant<mesh::session::v1::AppendTurnRequest, mesh::session::v1::SetOutcomeRequest,
+                            mesh::session::v1::SetControlRequest>;
+  std::optional<Call> OnTurn(const bus::Record& record);   // who answers from here on, where it says so
   std::optional<Call> OnReply(const bus::Record& record);  // any record of `replies`
 
   std::size_t waiting() const { return waiting_.size(); }
@@ -61,12 +64,16 @@ class HistoryJoin {
   // The turn that waits, with the offset of `record`, which ends its wait.
   std::optional<mesh::session::v1::AppendTurnRequest> TakeWaiting(const bus::Record& record, const std::string& turn_id,
                                                                   std::uint32_t generation);
-  bool IsDeleted(const std::string& key, std::int64_t turns_offset) const;
+  std::optional<Call> OnControl(const bus::Record& record, const mesh::bus::v1::Turn& turn, const Key& key);
+  void Await(const bus::Record& record, const mesh::bus::v1::Turn& turn, Key key);
+  bool MayTell(const std::string& key, std::int64_t turns_offset, const std::string& turn_id) const;
   void MakeRoom();
 
   const std::size_t bytes_max_;
   std::map<std::string, Deletion> deletions_;
   absl::flat_hash_set<std::string> unsent_;  // turn ids
+  Unsends unsends_;
+  absl::flat_hash_set<Key> controlled_;  // what has told who answers
   std::vector<mesh::session::v1::LinkIdentityRequest> links_;
 
   absl::flat_hash_map<Key, Waiting> waiting_;

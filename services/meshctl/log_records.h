@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <optional>
-#include <string_view>
+#include <string>
 
 #include "libs/bus/record.h"
 #include "proto/bus/v1/bus.pb.h"
@@ -19,8 +19,9 @@ std::optional<mesh::bus::v1::LedgerRecord> DecodeLedger(const bus::Record& recor
 // The user said something that wants an answer.
 bool WantsAnswer(const mesh::bus::v1::Turn& turn);
 
-// The message that the user took back with this event; empty when it is none. WhatsApp: revoke; Messenger and
-// Instagram: is_deleted.
-std::string_view UnsentMessage(const mesh::bus::v1::Turn& turn);
+// The turn that the user took back with this one; nullopt when it is no unsend. Until TURN_KIND_UNSEND was known they
+// were written as events of type `revoke` (WhatsApp) and `is_deleted` (Messenger, Instagram): the log may still hold
+// some.
+std::optional<std::string> UnsentTurnId(const mesh::bus::v1::Turn& turn);
 
 }  // namespace meshctl

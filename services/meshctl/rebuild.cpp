@@ -103,6 +103,7 @@ class PartitionRebuild {
 
   absl::Status Run(RebuildResult* result, const std::function<void(double fraction)>& progress) {
     if (absl::Status status = RepeatDeletions(); !status.ok()) return status;
+    if (absl::Status status = RepeatUnsends(); !status.ok()) return status;
     if (absl::Status status = ReplayAll(progress); !status.ok()) return status;
     if (absl::Status status = calls_->Drain(); !status.ok()) return status;
     result->deletions += static_cast<std::int64_t>(join_.deletions().size());
@@ -129,6 +130,16 @@ class PartitionRebuild {
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
+  }
+
+  // Likewise; also for messages that are not answered yet.
+  absl::Status RepeatUnsends() {
+    for (const auto& [key, unsends] : join_.unsends()) {
+      for (const mesh::session::v1::UnsendRequest& unsend : unsends) {
+        if (absl::Status status = calls_->Unsend(key, unsend); !status.ok()) return status;
+      }
+    }
+    return calls_->Drain();
   }
 
   // The three topics side by side, by the time at which their records were written.
@@ -163,8 +174,9 @@ class PartitionRebuild {
 
   absl::Status Replay(std::size_t topic, const bus::Record& record) {
     if (topic == 0) {
-      join_.OnTurn(record);
-      return absl::OkStatus();
+      std::optional<HistoryJoin::Call> call = join_.OnTurn(record);
+      if (!call) return absl::OkStatus();
+      return calls_->SetControl(record.key, std::get<mesh::session::v1::SetControlRequest>(std::move(*call)));
     }
     if (topic == 1) {
       std::optional<HistoryJoin::Call> call = join_.OnReply(record);
@@ -227,6 +239,8 @@ absl::Status Rebuild(const RebuildOptions& options, session::Client* client, Reb
   }
   result->turns = calls.appended();
   result->outcomes = calls.outcomes();
+  result->unsent = calls.unsent();
+  result->controls = calls.controls();
   result->refused += calls.refused();
   return status;
 }

@@ -23,12 +23,15 @@ struct RebuildResult {
   std::int64_t outcomes = 0;   // likewise
   std::int64_t deletions = 0;  // conversations with one
   std::int64_t links = 0;      // changes of a user's id
+  std::int64_t unsent = 0;     // messages that were taken back
+  std::int64_t controls = 0;   // handoffs and returns, opt-outs and opt-ins
   std::int64_t refused = 0;    // calls that session will never take
   std::int64_t unjoined = 0;   // replies whose turn did not fit into memory
 };
 
-// Brings session's history, outcomes, deletions, changed identities and finished turns back from the log: `turns`,
-// `replies` and `send-ledger`, partition by partition, to their ends at the time of the call.
+// Brings session's history, outcomes, deletions, unsent messages, changed identities, who answers, and finished turns
+// back from the log: `turns`, `replies` and `send-ledger`, partition by partition, to their ends at the time of the
+// call.
 //
 // Every call it makes may be repeated and may come in any order (libs/session/README.md, "The rules"), so it is safe
 // beside running services, may be interrupted, and gives the same when it is run again.

@@ -48,9 +48,10 @@ int RunSessionRebuild(int argc, const char* const* argv) {
   const std::unique_ptr<session::Client> client = session::Client::Create(connections.session_target);
   RebuildResult result;
   const absl::Status status = Rebuild(options, client.get(), &result);
-  std::printf("%lld turns, %lld outcomes, %lld deletions, %lld changed identities\n",
+  std::printf("%lld turns, %lld outcomes, %lld deletions, %lld changed identities, %lld unsent, %lld controls\n",
               static_cast<long long>(result.turns), static_cast<long long>(result.outcomes),
-              static_cast<long long>(result.deletions), static_cast<long long>(result.links));
+              static_cast<long long>(result.deletions), static_cast<long long>(result.links),
+              static_cast<long long>(result.unsent), static_cast<long long>(result.controls));
   if (!status.ok()) return Fail("session rebuild: not complete, run it again", status);
   if (result.refused > 0) {
     std::fprintf(stderr, "meshctl: session refused %lld of them for good; its log says why\n",

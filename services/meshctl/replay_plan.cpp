@@ -67,8 +67,8 @@ void ReplayPlan::OnTurn(const bus::Record& record) {
   if (!turn) return;
   if (turn->kind() == mesh::bus::v1::TURN_KIND_FORGET) {
     forgotten_before_ = record.offset;
-  } else if (const std::string_view message = UnsentMessage(*turn); !message.empty()) {
-    unsent_.insert(identity::MakeTurnId(turn->conversation(), message).value());
+  } else if (std::optional<std::string> unsent = UnsentTurnId(*turn)) {
+    unsent_.insert(*std::move(unsent));
   }
   if (!WantsAnswer(*turn)) return;
   const Key key{turn->turn_id(), bus::GenerationOf(record.headers)};

@@ -41,6 +41,22 @@ absl::Status SessionCalls::SetOutcome(const std::string& key, mesh::session::v1:
                }});
 }
 
+absl::Status SessionCalls::SetControl(const std::string& key, mesh::session::v1::SetControlRequest request) {
+  ++controls_;
+  return Send({key, [this, request = std::move(request)](Call call) {
+                 client_->SetControl(request, {},
+                                     [this, call](const auto& response) { OnAnswer(call, response.status()); });
+               }});
+}
+
+absl::Status SessionCalls::Unsend(const std::string& key, mesh::session::v1::UnsendRequest request) {
+  ++unsent_;
+  return Send({key, [this, request = std::move(request)](Call call) {
+                 client_->Unsend(request, {},
+                                 [this, call](const auto& response) { OnAnswer(call, response.status()); });
+               }});
+}
+
 absl::Status SessionCalls::Send(Call call) {
   std::unique_lock lock(mutex_);
   while (busy_.contains(call.key) || under_way_ + failed_.size() >= calls_max_) {

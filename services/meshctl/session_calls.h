@@ -28,10 +28,14 @@ class SessionCalls {
   // `key` names the conversation. What session refuses for good is counted; an error: session stays away.
   absl::Status Append(const std::string& key, mesh::session::v1::AppendTurnRequest request);
   absl::Status SetOutcome(const std::string& key, mesh::session::v1::SetOutcomeRequest request);
+  absl::Status SetControl(const std::string& key, mesh::session::v1::SetControlRequest request);
+  absl::Status Unsend(const std::string& key, mesh::session::v1::UnsendRequest request);
   absl::Status Drain();  // waits until all are answered
 
   std::int64_t appended() const { return appended_; }
   std::int64_t outcomes() const { return outcomes_; }
+  std::int64_t controls() const { return controls_; }
+  std::int64_t unsent() const { return unsent_; }
   std::int64_t refused() const;
 
  private:
@@ -49,6 +53,8 @@ class SessionCalls {
   const base::Duration patience_;
   std::int64_t appended_ = 0;  // calling thread
   std::int64_t outcomes_ = 0;  // calling thread
+  std::int64_t controls_ = 0;  // calling thread
+  std::int64_t unsent_ = 0;    // calling thread
 
   mutable std::mutex mutex_;
   std::condition_variable answered_;

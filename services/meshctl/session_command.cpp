@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libs/base/hex.h"
@@ -7,7 +8,7 @@
 #include "libs/json/writer.h"
 #include "services/meshctl/command.h"
 #include "services/meshctl/connections.h"
-#include "services/meshctl/forget_record.h"
+#include "services/meshctl/operator_record.h"
 
 namespace meshctl {
 namespace {
@@ -36,7 +37,38 @@ int Show(session::Client& client, const mesh::bus::v1::ConversationId& conversat
     json.EndObject();
     std::printf("%s\n", std::move(json).Take().c_str());
   }
-  std::fprintf(stderr, "%d turns\n", stored->turns_size());
+  std::fprintf(stderr, "%d turns%s%s\n", stored->turns_size(), stored->paused() ? ", paused: a person answers" : "",
+               stored->opted_out() ? ", opted out: nothing is said" : "");
+  return 0;
+}
+
+struct ControlWord {
+  std::string_view word;
+  mesh::bus::v1::ControlAction action;
+};
+constexpr ControlWord kControlWords[] = {{"pause", mesh::bus::v1::CONTROL_ACTION_PAUSE},
+                                         {"resume", mesh::bus::v1::CONTROL_ACTION_RESUME},
+                                         {"opt-out", mesh::bus::v1::CONTROL_ACTION_OPT_OUT},
+                                         {"opt-in", mesh::bus::v1::CONTROL_ACTION_OPT_IN}};
+
+mesh::bus::v1::ControlAction FindControl(std::string_view word) {
+  for (const ControlWord& known : kControlWords) {
+    if (known.word == word) return known.action;
+  }
+  return mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED;
+}
+
+// To the log alone: the worker applies it, behind what the user has said before.
+int Control(const Connections& connections, const mesh::bus::v1::ConversationId& conversation,
+            mesh::bus::v1::ControlAction action) {
+  telemetry::Registry metrics;
+  const auto producer = bus::Producer::Create(connections.bus, {}, "meshctl", metrics);
+  if (!producer.ok()) return Fail("session", producer.status());
+  const absl::StatusOr<bus::RecordPosition> written =
+      (*producer)->ProduceAndWait(ControlRecord(conversation, action, connections.bus, base::Clock::Real().WallMs()));
+  if (!written.ok()) return Fail("session: nothing is changed", written.status());
+  std::printf("noted at turns %d/%lld; it holds for what is answered from now on\n", written->partition,
+              static_cast<long long>(written->offset));
   return 0;
 }
 
@@ -66,22 +98,32 @@ int RunSession(int argc, const char* const* argv) {
   if (argc > 1 && std::string_view(argv[1]) == "rebuild") return RunSessionRebuild(argc - 1, argv + 1);
   SessionOptions options;
   std::vector<std::string> words;
-  config::OptionTable table("meshctl session", "Shows or deletes the stored conversation of one user.");
+  config::OptionTable table("meshctl session",
+                            "Shows or deletes the stored conversation of one user, or says who answers it.");
   table.Add("channel", &options.channel,
             {.doc = "The user's channel.", .choices = {"whatsapp", "messenger", "instagram"}});
   table.Add("from", &options.from, {.doc = "The user's id."});
   table.Add("account", &options.account, {.doc = "Which account, when the channel has several."});
-  table.AllowPositionals(&words, "show | forget | rebuild",
-                         "What to do. Forgetting is final. Of rebuild, see meshctl session rebuild --help.");
+  table.AllowPositionals(
+      &words, "show | forget | pause | resume | opt-out | opt-in | rebuild",
+      "What to do. Forgetting is final; it ends a pause and leaves an opt-out. While a conversation is "
+      "paused a person answers it, and the mesh is silent until resume; after an opt-out until opt-in. "
+      "Of rebuild, see meshctl session rebuild --help.");
   RegisterConnections(table, &options.connections);
   table.AddExample("meshctl session show --channel=whatsapp --from=15551234567", "one JSON line a turn, oldest first");
   table.AddExample("meshctl session forget --channel=whatsapp --from=15551234567",
                    "deletes what was said so far, for good");
+  table.AddExample("meshctl session pause --channel=messenger --from=1254459154682919",
+                   "a person takes over, until meshctl session resume");
   table.AddExample("meshctl session rebuild --from=beginning", "all conversations, after Redis was lost");
   if (const std::optional<int> code = ParseCommand(table, argc, argv)) return *code;
-  const bool known = words.size() == 1 && (words[0] == "show" || words[0] == "forget");
+  const mesh::bus::v1::ControlAction control =
+      words.size() == 1 ? FindControl(words[0]) : mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED;
+  const bool is_control = control != mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED;
+  const bool known = words.size() == 1 && (is_control || words[0] == "show" || words[0] == "forget");
   if (!known || options.from.empty()) {
-    std::fprintf(stderr, "meshctl: session show|forget needs --from; see meshctl session --help\n");
+    std::fprintf(stderr,
+                 "meshctl: session show|forget|pause|resume|opt-out|opt-in needs --from; see meshctl session --help\n");
     return 2;
   }
   const absl::StatusOr<account::Account> account = FindAccount(options.connections, options.channel, options.account);
@@ -91,6 +133,7 @@ int RunSession(int argc, const char* const* argv) {
   conversation.set_channel(account->channel);
   conversation.set_account(account->account_id);
   conversation.set_user(options.from);
+  if (is_control) return Control(options.connections, conversation, control);
   const std::unique_ptr<session::Client> client = session::Client::Create(options.connections.session_target);
   return words[0] == "show" ? Show(*client, conversation) : Forget(options.connections, *client, conversation);
 }

@@ -65,6 +65,11 @@ std::string_view KindName(mesh::bus::v1::ReplyKind kind) {
 
 std::string Short(std::string_view bytes) { return base::ToHex(bytes.substr(0, 6)); }
 
+std::string WithdrawalOf(const mesh::bus::v1::Supersede& supersede) {
+  if (!supersede.by_turn_id().empty()) return base::StrCat("superseded by turn ", Short(supersede.by_turn_id()));
+  return base::StrCat("not answered, by policy ", mesh::bus::v1::DropPolicy_Name(supersede.policy()));
+}
+
 }  // namespace
 
 std::string Timeline::turn_id_hex() const { return base::ToHex(turn_id_); }
@@ -103,7 +108,7 @@ void Timeline::OnReply(const bus::Record& record) {
   if (turn_id_.empty() || !value.ParseFromString(record.value)) return;
   if (value.has_supersede()) {
     if (value.supersede().turn_id() == turn_id_) {
-      Add(record, 0, base::StrCat("superseded by turn ", Short(value.supersede().by_turn_id())));
+      Add(record, 0, WithdrawalOf(value.supersede()));
     }
     return;
   }

@@ -202,6 +202,21 @@ TEST(RebuildTest, WebhooksRetriedAfterARebuildOnAnEmptiedStoreGetNoSecondAnswer)
       << History(mesh, user).DebugString();
   ASSERT_TRUE(harness::WaitUntil([&] { return AllDelivered(History(mesh, moved), 2); }))
       << History(mesh, moved).DebugString();
+  // Another user takes a message back and leaves; an operator pauses the conversation of a third.
+  const std::string leaver = "491900000014";
+  const std::string paused = "491900000015";
+  const std::string account = Mesh::AccountId("whatsapp");
+  ExpectAnswered(mesh, leaver, "regretted");
+  ASSERT_EQ(mesh.PostSigned("whatsapp", RevokeBody(account, leaver, "wamid.revoke", "wamid." + leaver + ".regretted")),
+            200);
+  ASSERT_EQ(mesh.PostSigned("whatsapp", PreferenceBody(account, leaver, "stop")), 200);
+  ASSERT_EQ(mesh.Meshctl({"session", "pause", "--channel=whatsapp", "--from=" + paused}).code, 0);
+  ASSERT_TRUE(harness::WaitUntil([&] {
+    const v1::GetSessionResponse left = History(mesh, leaver);
+    return left.opted_out() && AllDelivered(left, 1) && left.turns(0).user_text().empty();
+  })) << History(mesh, leaver).DebugString();
+  ASSERT_TRUE(harness::WaitUntil([&] { return History(mesh, paused).paused(); })) << mesh.LogEnds();
+  const std::string leaver_history = History(mesh, leaver).DebugString();
   const std::string user_history = History(mesh, user).DebugString();
   const std::string moved_history = History(mesh, moved).DebugString();
   ASSERT_NE(user_history.find("OUTCOME_SUPERSEDED"), std::string::npos) << "merged: " << user_history;
@@ -210,7 +225,10 @@ TEST(RebuildTest, WebhooksRetriedAfterARebuildOnAnEmptiedStoreGetNoSecondAnswer)
   ASSERT_EQ(History(mesh, user).turns_size(), 0);
   const Mesh::CommandResult rebuilt = mesh.Meshctl({"session", "rebuild", "--from=beginning"});
   ASSERT_EQ(rebuilt.code, 0) << rebuilt.output;
-  EXPECT_NE(rebuilt.output.find("1 changed identities"), std::string::npos) << rebuilt.output;
+  EXPECT_NE(rebuilt.output.find("1 changed identities, 1 unsent, 2 controls"), std::string::npos) << rebuilt.output;
+  EXPECT_EQ(History(mesh, leaver).DebugString(), leaver_history);
+  const Mesh::CommandResult shown = mesh.Meshctl({"session", "show", "--channel=whatsapp", "--from=" + paused});
+  EXPECT_NE(shown.output.find("paused: a person answers"), std::string::npos) << shown.output;
   EXPECT_EQ(History(mesh, user).DebugString(), user_history);
   EXPECT_EQ(History(mesh, moved).DebugString(), moved_history);
   EXPECT_EQ(History(mesh, mover).DebugString(), moved_history);

@@ -11,6 +11,7 @@ namespace meshctl {
 namespace {
 
 using mesh::session::v1::AppendTurnRequest;
+using mesh::session::v1::SetControlRequest;
 using mesh::session::v1::SetOutcomeRequest;
 
 mesh::bus::v1::ConversationId Conversation(const std::string& user,
@@ -45,13 +46,15 @@ bus::Record TurnRecord(std::int64_t offset, const mesh::bus::v1::ConversationId&
   return record;
 }
 
+// As it is written now, and, of kind EVENT, as older versions did.
 bus::Record UnsendRecord(std::int64_t offset, const mesh::bus::v1::ConversationId& conversation,
-                         const std::string& message, const std::string& type) {
-  bus::Record record = TurnRecord(offset, conversation, "unsend of " + message, "", mesh::bus::v1::TURN_KIND_EVENT);
+                         const std::string& message, const std::string& type, mesh::bus::v1::TurnKind kind) {
+  bus::Record record = TurnRecord(offset, conversation, "unsend of " + message, "", kind);
   mesh::bus::v1::Turn turn;
   EXPECT_TRUE(turn.ParseFromString(record.value));
   turn.set_type(type);
   turn.set_reply_to_message_id(message);
+  if (kind == mesh::bus::v1::TURN_KIND_UNSEND) turn.set_target_turn_id(TurnId(conversation, message));
   record.value = turn.SerializeAsString();
   return record;
 }
@@ -191,18 +194,57 @@ TEST(HistoryJoinTest, WhatWasDeletedComesBackAsFinishedOnly) {
   EXPECT_EQ(std::get<AppendTurnRequest>(*kept).turn().user_text(), "hello again");
 }
 
-TEST(HistoryJoinTest, AnUnsentMessageComesBackWithoutItsWords) {
-  for (const char* type : {"revoke", "is_deleted"}) {
-    const auto ann = Conversation("ann");
-    HistoryJoin join(kPlenty);
-    join.Learn(TurnRecord(7, ann, "m1", "oops"));
-    join.Learn(UnsendRecord(9, ann, "m1", type));
-    join.OnTurn(TurnRecord(7, ann, "m1", "oops"));
-    const auto call = join.OnReply(ReplyRecord(3, ann, "m1", "what?"));
-    ASSERT_TRUE(call) << type;
-    EXPECT_EQ(std::get<AppendTurnRequest>(*call).turn().user_text(), "[The user withdrew this message]");
-    EXPECT_EQ(std::get<AppendTurnRequest>(*call).turn().reply_text(), "what?") << "the user still sees it";
+TEST(HistoryJoinTest, AnUnsentMessageComesBackAsFinishedOnlyAndIsToldToSession) {
+  for (const auto kind : {mesh::bus::v1::TURN_KIND_UNSEND, mesh::bus::v1::TURN_KIND_EVENT}) {
+    for (const char* type : {"revoke", "is_deleted"}) {
+      const auto ann = Conversation("ann");
+      HistoryJoin join(kPlenty);
+      join.Learn(TurnRecord(7, ann, "m1", "oops"));
+      join.Learn(UnsendRecord(9, ann, "m1", type, kind));
+      join.Learn(UnsendRecord(11, ann, "m1", type, kind));
+      ASSERT_EQ(join.unsends().size(), 1u);
+      const auto& unsends = join.unsends().at(identity::KeyOf(ann).value());
+      ASSERT_EQ(unsends.size(), 1u);
+      EXPECT_EQ(unsends[0].turn_id(), TurnId(ann, "m1"));
+      EXPECT_EQ(unsends[0].conversation().user(), "ann");
+      join.OnTurn(TurnRecord(7, ann, "m1", "oops"));
+      const auto call = join.OnReply(ReplyRecord(3, ann, "m1", "what?"));
+      ASSERT_TRUE(call) << type;
+      EXPECT_EQ(std::get<AppendTurnRequest>(*call).turn().turn_id(), TurnId(ann, "m1"));
+      EXPECT_EQ(std::get<AppendTurnRequest>(*call).turn().user_text(), "");
+      EXPECT_EQ(std::get<AppendTurnRequest>(*call).turn().reply_text(), "");
+    }
   }
+}
+
+TEST(HistoryJoinTest, WhoAnswersIsToldByTheFirstRecordOfEachEvent) {
+  const auto ann = Conversation("ann");
+  const auto with_control = [&](bus::Record record, mesh::bus::v1::ControlAction action) {
+    mesh::bus::v1::Turn turn;
+    EXPECT_TRUE(turn.ParseFromString(record.value));
+    turn.set_control(action);
+    record.value = turn.SerializeAsString();
+    return record;
+  };
+  const bus::Record pause =
+      with_control(TurnRecord(5, ann, "c1", "", mesh::bus::v1::TURN_KIND_CONTROL), mesh::bus::v1::CONTROL_ACTION_PAUSE);
+  const bus::Record stop = with_control(TurnRecord(6, ann, "m1", "stop"), mesh::bus::v1::CONTROL_ACTION_OPT_OUT);
+  HistoryJoin join(kPlenty);
+  const auto paused = join.OnTurn(pause);
+  ASSERT_TRUE(paused && std::holds_alternative<SetControlRequest>(*paused));
+  EXPECT_EQ(std::get<SetControlRequest>(*paused).action(), mesh::bus::v1::CONTROL_ACTION_PAUSE);
+  EXPECT_EQ(std::get<SetControlRequest>(*paused).turns_offset(), 5);
+  EXPECT_EQ(std::get<SetControlRequest>(*paused).turn_id(), TurnId(ann, "c1"));
+  const auto stopped = join.OnTurn(stop);
+  ASSERT_TRUE(stopped);
+  EXPECT_EQ(std::get<SetControlRequest>(*stopped).conversation().user(), "ann");
+  EXPECT_EQ(std::get<SetControlRequest>(*stopped).turns_offset(), 6);
+  EXPECT_EQ(std::get<SetControlRequest>(*stopped).turn_id(), "") << "its reply makes it known as finished";
+  EXPECT_EQ(join.waiting(), 1u) << "the message waits for its reply like any other";
+  ASSERT_TRUE(join.OnReply(ReplyRecord(3, ann, "m1", "You will get no more messages.")));
+  EXPECT_FALSE(join.OnTurn(pause)) << "a retried webhook";
+  EXPECT_FALSE(join.OnTurn(stop));
+  EXPECT_FALSE(join.OnTurn(TurnRecord(9, ann, "m2", "hello")));
 }
 
 TEST(HistoryJoinTest, RequeuedTurnsAndRequeuedRepliesAreNewGenerations) {

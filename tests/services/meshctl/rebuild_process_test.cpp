@@ -16,7 +16,7 @@
 #include "libs/bus/topics.h"
 #include "libs/identity/identity.h"
 #include "libs/session/user_text.h"
-#include "services/meshctl/forget_record.h"
+#include "services/meshctl/operator_record.h"
 #include "services/meshctl/rebuild.h"
 #include "services/session/app.h"
 #include "tests/integration/harness/kafka_broker.h"
@@ -181,6 +181,45 @@ class RebuildProcessTest : public testing::Test {
     const absl::Status status = done.get_future().get();
     EXPECT_TRUE(status.ok()) << status;
   }
+  // Records as gateway and meshctl write them, and what the worker tells of them.
+  void Unsend(const ConversationId& conversation, const std::string& message) {
+    mesh::bus::v1::Turn turn;
+    *turn.mutable_conversation() = conversation;
+    turn.set_message_id("unsend of " + message);
+    turn.set_turn_id(identity::MakeTurnId(conversation, turn.message_id()).value());
+    turn.set_kind(mesh::bus::v1::TURN_KIND_UNSEND);
+    turn.set_target_turn_id(identity::MakeTurnId(conversation, message).value());
+    Write(bus::kTurns, conversation, turn);
+    v1::UnsendRequest request;
+    *request.mutable_conversation() = conversation;
+    request.set_turn_id(turn.target_turn_id());
+    std::promise<absl::Status> done;
+    client_->Unsend(request, {}, [&](const auto& response) { done.set_value(response.status()); });
+    const absl::Status status = done.get_future().get();
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  void Control(const ConversationId& conversation, mesh::bus::v1::ControlAction action) {
+    const auto written =
+        producer_->ProduceAndWait(ControlRecord(conversation, action, rebuild_.bus, 1'700'000'002'000 + ++messages_));
+    ASSERT_TRUE(written.ok()) << written.status();
+    v1::SetControlRequest request;
+    *request.mutable_conversation() = conversation;
+    request.set_action(action);
+    request.set_turns_offset(written->offset);
+    std::promise<absl::Status> done;
+    client_->SetControl(request, {}, [&](const auto& response) { done.set_value(response.status()); });
+    const absl::Status status = done.get_future().get();
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  bool IsUnsent(const ConversationId& conversation, const std::string& message) {
+    v1::LoadContextRequest request;
+    *request.mutable_conversation() = conversation;
+    request.set_turn_id(identity::MakeTurnId(conversation, message).value());
+    std::promise<bool> unsent;
+    client_->LoadContext(request, {},
+                         [&](const auto& response) { unsent.set_value(response.ok() && response->unsent()); });
+    return unsent.get_future().get();
+  }
   void DeleteSoFar(const ConversationId& conversation) {
     const auto written = producer_->ProduceAndWait(ForgetRecord(conversation, rebuild_.bus, 1'700'000'001'000));
     ASSERT_TRUE(written.ok()) << written.status();
@@ -304,6 +343,43 @@ TEST_F(RebuildProcessTest, MergedMessagesAndChangedNumbersComeBack) {
   EXPECT_TRUE(AllDone()) << "a retried webhook would be answered again";
   RebuildNow();
   EXPECT_EQ(History("newest"), moved);
+}
+
+// Goal: who answers and what was taken back is what it was, also across a deletion and a changed number.
+TEST_F(RebuildProcessTest, WhoAnswersAndUnsentMessagesComeBack) {
+  Say(Conversation("ann"), "a1", "a question");
+  Say(Conversation("ann"), "a2", "taken-back words");
+  Unsend(Conversation("ann"), "a2");
+  Unsend(Conversation("ann"), "a3");  // comes before its message
+  Control(Conversation("ann"), mesh::bus::v1::CONTROL_ACTION_PAUSE);
+  Control(Conversation("ann"), mesh::bus::v1::CONTROL_ACTION_RESUME);
+  Control(Conversation("ann"), mesh::bus::v1::CONTROL_ACTION_OPT_OUT);
+  Control(Conversation("bob"), mesh::bus::v1::CONTROL_ACTION_PAUSE);
+  Control(Conversation("eve"), mesh::bus::v1::CONTROL_ACTION_PAUSE);
+  Control(Conversation("eve"), mesh::bus::v1::CONTROL_ACTION_OPT_OUT);
+  DeleteSoFar(Conversation("eve"));
+  Control(Conversation("old"), mesh::bus::v1::CONTROL_ACTION_PAUSE);
+  ChangeNumber("old", "newer");
+  const std::vector<std::string> users = {"ann", "bob", "eve", "old"};
+  std::vector<std::string> before;
+  for (const std::string& user : users) before.push_back(History(user));
+  ASSERT_EQ(before[0].find("taken-back"), std::string::npos);
+  ASSERT_EQ(before[0].find("paused"), std::string::npos) << before[0];
+  ASSERT_NE(before[0].find("opted_out"), std::string::npos) << before[0];
+  ASSERT_NE(before[1].find("paused"), std::string::npos) << before[1];
+  ASSERT_EQ(before[2].find("paused"), std::string::npos) << before[2];
+  ASSERT_NE(before[2].find("opted_out"), std::string::npos) << before[2];
+  ASSERT_NE(before[3].find("paused"), std::string::npos) << before[3];
+
+  LoseTheStore();
+  ASSERT_FALSE(IsUnsent(Conversation("ann"), "a3"));
+  const RebuildResult result = RebuildNow();
+  EXPECT_EQ(result.unsent, 2);
+  EXPECT_EQ(result.controls, 7);
+  for (std::size_t i = 0; i < users.size(); ++i) EXPECT_EQ(History(users[i]), before[i]) << users[i];
+  EXPECT_TRUE(IsUnsent(Conversation("ann"), "a3"));
+  RebuildNow();
+  for (std::size_t i = 0; i < users.size(); ++i) EXPECT_EQ(History(users[i]), before[i]) << users[i];
 }
 
 // A store restored from a backup lacks the newest turns only, and the rebuild may begin shortly before.

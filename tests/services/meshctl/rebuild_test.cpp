@@ -4,7 +4,7 @@
 
 #include "libs/bus/headers.h"
 #include "libs/identity/identity.h"
-#include "services/meshctl/forget_record.h"
+#include "services/meshctl/operator_record.h"
 
 namespace meshctl {
 namespace {
@@ -21,22 +21,41 @@ TEST(ParseFromTest, TakesTheBeginningTimesAgoAndTimes) {
   }
 }
 
-TEST(ForgetRecordTest, IsATurnOfItsConversation) {
+mesh::bus::v1::ConversationId Ann() {
   mesh::bus::v1::ConversationId ann;
   ann.set_tenant("acme");
   ann.set_channel(mesh::bus::v1::CHANNEL_WHATSAPP);
   ann.set_account("1001");
   ann.set_user("ann");
-  bus::BusOptions bus;
-  const bus::OutgoingRecord record = ForgetRecord(ann, bus, 1234);
+  return ann;
+}
+
+mesh::bus::v1::Turn TurnOf(const bus::OutgoingRecord& record) {
   EXPECT_EQ(record.topic, "mesh.turns");
-  EXPECT_EQ(record.key, identity::KeyOf(ann).value());
-  mesh::bus::v1::Turn turn;
-  ASSERT_TRUE(turn.ParseFromString(record.value));
-  EXPECT_EQ(turn.kind(), mesh::bus::v1::TURN_KIND_FORGET);
-  EXPECT_EQ(turn.turn_id().size(), 32u) << "workers take it for an event";
-  EXPECT_EQ(turn.conversation().user(), "ann");
+  EXPECT_EQ(record.key, identity::KeyOf(Ann()).value());
   EXPECT_EQ(bus::FindHeader(record.headers, "ce_type"), "mesh.bus.v1.Turn");
+  mesh::bus::v1::Turn turn;
+  EXPECT_TRUE(turn.ParseFromString(record.value));
+  EXPECT_EQ(turn.turn_id().size(), 32u) << "workers take it";
+  EXPECT_EQ(turn.conversation().user(), "ann");
+  EXPECT_EQ(turn.accepted_at_ms(), 1234);
+  return turn;
+}
+
+TEST(OperatorRecordTest, IsATurnOfItsConversation) {
+  EXPECT_EQ(TurnOf(ForgetRecord(Ann(), {}, 1234)).kind(), mesh::bus::v1::TURN_KIND_FORGET);
+  for (const auto action : {mesh::bus::v1::CONTROL_ACTION_PAUSE, mesh::bus::v1::CONTROL_ACTION_RESUME,
+                            mesh::bus::v1::CONTROL_ACTION_OPT_OUT, mesh::bus::v1::CONTROL_ACTION_OPT_IN}) {
+    const mesh::bus::v1::Turn turn = TurnOf(ControlRecord(Ann(), action, {}, 1234));
+    EXPECT_EQ(turn.kind(), mesh::bus::v1::TURN_KIND_CONTROL);
+    EXPECT_EQ(turn.control(), action);
+  }
+}
+
+TEST(OperatorRecordTest, EveryOrderIsARecordOfItsOwn) {
+  const auto pause = TurnOf(ControlRecord(Ann(), mesh::bus::v1::CONTROL_ACTION_PAUSE, {}, 1234));
+  const auto resume = TurnOf(ControlRecord(Ann(), mesh::bus::v1::CONTROL_ACTION_RESUME, {}, 1234));
+  EXPECT_NE(pause.turn_id(), resume.turn_id());
 }
 
 }  // namespace

@@ -55,9 +55,8 @@ class ReplayPlanTest : public testing::Test {
     mesh::bus::v1::Turn turn;
     *turn.mutable_conversation() = conversation_;
     turn.set_turn_id(TurnId("unsend of " + message));
-    turn.set_kind(mesh::bus::v1::TURN_KIND_EVENT);
-    turn.set_type("revoke");
-    turn.set_reply_to_message_id(message);
+    turn.set_kind(mesh::bus::v1::TURN_KIND_UNSEND);
+    turn.set_target_turn_id(TurnId(message));
     plan_.OnTurn(RecordOf("mesh.turns", offset, turn));
   }
   void Reply(std::int64_t offset, const std::string& message, std::uint32_t generation = 0) {

@@ -1,0 +1,69 @@
+#include "services/meshctl/operator_record.h"
+
+#include <string>
+#include <string_view>
+
+#include "libs/base/check.h"
+#include "libs/base/hex.h"
+#include "libs/base/str_cat.h"
+#include "libs/bus/headers.h"
+#include "libs/bus/topics.h"
+#include "libs/identity/identity.h"
+
+namespace meshctl {
+namespace {
+
+mesh::bus::v1::Turn MakeTurn(const mesh::bus::v1::ConversationId& conversation, std::string_view type,
+                             mesh::bus::v1::TurnKind kind, std::int64_t now_ms) {
+  mesh::bus::v1::Turn turn;
+  *turn.mutable_conversation() = conversation;
+  turn.set_kind(kind);
+  turn.set_message_id(base::StrCat(type, "-", now_ms));
+  turn.set_turn_id(identity::MakeTurnId(conversation, turn.message_id()).value());
+  turn.set_type(std::string(type));
+  turn.set_accepted_at_ms(now_ms);
+  return turn;
+}
+
+bus::OutgoingRecord ToTurns(const mesh::bus::v1::Turn& turn, const bus::BusOptions& options) {
+  bus::OutgoingRecord record;
+  record.topic = bus::TopicName(options, bus::kTurns);
+  record.key = identity::KeyOf(turn.conversation()).value();
+  record.value = turn.SerializeAsString();
+  record.headers = bus::MakeHeaders(telemetry::TraceContext::NewRoot(), "mesh.bus.v1.Turn", base::ToHex(turn.turn_id()),
+                                    "meshctl", turn.accepted_at_ms());
+  return record;
+}
+
+std::string_view TypeOf(mesh::bus::v1::ControlAction action) {
+  switch (action) {
+    case mesh::bus::v1::CONTROL_ACTION_PAUSE:
+      return "pause";
+    case mesh::bus::v1::CONTROL_ACTION_RESUME:
+      return "resume";
+    case mesh::bus::v1::CONTROL_ACTION_OPT_OUT:
+      return "opt_out";
+    case mesh::bus::v1::CONTROL_ACTION_OPT_IN:
+      return "opt_in";
+    default:
+      break;
+  }
+  CHECK_MSG(false, "a control record without an action");
+}
+
+}  // namespace
+
+bus::OutgoingRecord ForgetRecord(const mesh::bus::v1::ConversationId& conversation, const bus::BusOptions& options,
+                                 std::int64_t now_ms) {
+  return ToTurns(MakeTurn(conversation, "forget", mesh::bus::v1::TURN_KIND_FORGET, now_ms), options);
+}
+
+bus::OutgoingRecord ControlRecord(const mesh::bus::v1::ConversationId& conversation,
+                                  mesh::bus::v1::ControlAction action, const bus::BusOptions& options,
+                                  std::int64_t now_ms) {
+  mesh::bus::v1::Turn turn = MakeTurn(conversation, TypeOf(action), mesh::bus::v1::TURN_KIND_CONTROL, now_ms);
+  turn.set_control(action);
+  return ToTurns(turn, options);
+}
+
+}  // namespace meshctl
