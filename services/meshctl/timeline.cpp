@@ -7,6 +7,7 @@
 #include "libs/base/str_cat.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
+#include "services/meshctl/log_records.h"
 #include "services/meshctl/outcome_name.h"
 
 namespace meshctl {
@@ -88,7 +89,11 @@ bool Timeline::IsCopy(const bus::Record& record) {
 
 void Timeline::OnTurn(const bus::Record& record) {
   mesh::bus::v1::Turn turn;
-  if (!turn.ParseFromString(record.value) || turn.message_id() != message_id_) return;
+  if (!turn.ParseFromString(record.value)) return;
+  if (!turn_id_.empty() && UnsentTurnId(turn) == turn_id_) {
+    return Add(record, turn.accepted_at_ms(), "taken back by its user");
+  }
+  if (turn.message_id() != message_id_) return;
   ++turn_records_;
   if (!conversation_) {
     conversation_ = turn.conversation();

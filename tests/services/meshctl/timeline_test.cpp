@@ -96,6 +96,22 @@ TEST_F(TimelineTest, FollowsAMessageToItsDelivery) {
   for (const std::string& sentence : Sentences()) EXPECT_THAT(sentence, ::testing::Not(HasSubstr("secret")));
 }
 
+TEST_F(TimelineTest, AMessageThatWasTakenBackSaysSo) {
+  timeline_.OnTurn(Turn(1000));
+  mesh::bus::v1::Turn unsend;
+  *unsend.mutable_conversation() = conversation_;
+  unsend.set_kind(mesh::bus::v1::TURN_KIND_UNSEND);
+  unsend.set_target_turn_id(turn_id_);
+  unsend.set_accepted_at_ms(1100);
+  timeline_.OnTurn(Record("mesh.turns", unsend));
+  mesh::bus::v1::ReplyRecord withdrawn;
+  withdrawn.mutable_supersede()->set_turn_id(turn_id_);
+  withdrawn.mutable_supersede()->set_policy(mesh::bus::v1::DROP_POLICY_UNSENT);
+  timeline_.OnReply(Record("mesh.replies", withdrawn));
+  EXPECT_THAT(Sentences(), ::testing::ElementsAre(HasSubstr("accepted: text"), "taken back by its user",
+                                                  HasSubstr("policy DROP_POLICY_UNSENT")));
+}
+
 TEST_F(TimelineTest, OtherMessagesAreLeftOut) {
   timeline_.OnReply(Reply(1));  // before its turn is known
   mesh::bus::v1::Turn other;
