@@ -43,6 +43,21 @@ struct Account {
   std::string overflow_text;  // answer for a user with too many waiting messages; empty: the model answers the newest
   std::string unsupported_text;  // answer to a turn without text; empty: the model is told what came
 
+  // Who answers (docs/control.md). Words are as unicode::PlainWords makes them, each in one list only; a message that
+  // is one of them changes who answers, and its text is said then. Empty text: nothing is.
+  std::vector<std::string> handoff_words;
+  std::vector<std::string> return_words;
+  std::vector<std::string> opt_out_words = {"stop", "unsubscribe"};
+  std::vector<std::string> opt_in_words = {"start"};
+  std::string handoff_text = "Thank you. A person will answer you here.";
+  std::string return_text = "You are talking to the assistant again.";
+  std::string opt_out_text = "You will get no more messages here. Write START if you want to hear from us again.";
+  std::string opt_in_text = "Welcome back. How can I help you?";
+  std::string disclosure_text;         // before the first thing said, after a gap, after a handoff; empty: never
+  std::int32_t disclosure_gap_h = 24;  // since the last turn that was answered
+  std::vector<std::string> country_prefixes_off;  // WhatsApp: calling codes, digits, whose users nobody answers
+  std::string country_off_text;                   // what they are told; empty: nothing
+
   // Generation
   std::int32_t answer_tokens_max = 256;
   std::int32_t history_tokens_max = 1500;

@@ -10,6 +10,7 @@
 #include "libs/crypto/digest.h"
 #include "libs/identity/identity.h"
 #include "proto/bus/v1/bus.pb.h"
+#include "services/gateway/control_words.h"
 
 namespace gateway {
 namespace {
@@ -80,7 +81,9 @@ bus::OutgoingRecord TurnRecord(const Event& event, const account::Account& accou
   turn.set_sent_at_ms(event.timestamp_ms);
   turn.set_accepted_at_ms(acceptance.wall_ms);
   turn.set_original(event.original);
-  turn.set_control(ControlOf(event, account));
+  const mesh::bus::v1::ControlAction asked_for = ControlAskedFor(event, account);
+  const bool is_word = asked_for != mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED;
+  turn.set_control(is_word ? asked_for : ControlOf(event, account));
   if (turn.kind() == mesh::bus::v1::TURN_KIND_UNSEND) FillUnsend(event, turn);
   return {.topic = topics.turns,
           .partition = -1,

@@ -9,6 +9,7 @@
 #include "libs/base/str_cat.h"
 #include "libs/config/yaml.h"
 #include "libs/identity/identity.h"
+#include "libs/unicode/plain_words.h"
 
 namespace account::internal {
 namespace {
@@ -18,6 +19,10 @@ using config::YamlNode;
 // Names go into record keys, log lines and metrics of operators; nothing in them may need quoting there.
 constexpr std::string_view kNameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 constexpr std::size_t kSystemPromptBytesMax = 16 * 1024;
+constexpr std::size_t kWordsMax = 64;
+constexpr std::size_t kWordBytesMax = 64;
+constexpr std::size_t kCallingCodesMax = 300;  // there are about 250
+constexpr std::size_t kCallingCodeDigitsMax = 7;
 constexpr std::size_t kAnswerTextBytesMax = 1000;  // the least that a channel takes in one message (Instagram)
 
 bool IsMetaChannel(mesh::bus::v1::Channel channel) {
@@ -56,6 +61,51 @@ void ReadSecrets(FieldReader& fields, Account& account, std::vector<std::string>
   if (!access_token.empty()) account.access_token = std::move(access_token.front());
 }
 
+bool IsCallingCode(std::string_view text) {
+  return text.size() <= kCallingCodeDigitsMax && text.front() != '0' &&
+         text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// Who answers. A word in two lists would ask for two things at once.
+void ReadControl(FieldReader& fields, Account& account) {
+  std::map<std::string, std::string_view> lists;  // word -> where it stands
+  for (const auto& [key, words] :
+       {std::pair("handoff_words", &account.handoff_words), std::pair("return_words", &account.return_words),
+        std::pair("opt_out_words", &account.opt_out_words), std::pair("opt_in_words", &account.opt_in_words)}) {
+    fields.Texts(key, words, kWordsMax, kWordBytesMax);
+    for (std::string& word : *words) {
+      std::string plain = unicode::PlainWords(word);
+      const auto [first, is_new] = lists.try_emplace(plain, key);
+      if (plain.empty()) fields.Mistake(key, base::StrCat("\"", word, "\" has neither letter nor digit"));
+      if (!is_new && first->second != key) {
+        fields.Mistake(key, base::StrCat("\"", word, "\" stands in ", first->second, " already"));
+      }
+      word = std::move(plain);
+    }
+  }
+  if (!account.opt_out_words.empty() && account.opt_in_words.empty()) {
+    fields.Mistake("opt_in_words", "must not be empty: who opts out by a word must have one to come back");
+  }
+  for (const auto& [key, text] :
+       {std::pair("handoff_text", &account.handoff_text), std::pair("return_text", &account.return_text),
+        std::pair("opt_out_text", &account.opt_out_text), std::pair("opt_in_text", &account.opt_in_text),
+        std::pair("disclosure_text", &account.disclosure_text),
+        std::pair("country_off_text", &account.country_off_text)}) {
+    fields.Text(key, text, {.bytes_max = kAnswerTextBytesMax});
+  }
+  fields.Int("disclosure_gap_h", &account.disclosure_gap_h, 1, 8760);
+  fields.Texts("country_prefixes_off", &account.country_prefixes_off, kCallingCodesMax, /*bytes_max=*/16);
+  for (const std::string& prefix : account.country_prefixes_off) {
+    if (!IsCallingCode(prefix)) {
+      fields.Mistake("country_prefixes_off", base::StrCat("\"", prefix, "\" must be 1 to ", kCallingCodeDigitsMax,
+                                                          " digits of a number, from its country code on, without +"));
+    }
+  }
+  if (!account.country_prefixes_off.empty() && account.channel != mesh::bus::v1::CHANNEL_WHATSAPP) {
+    fields.Mistake("country_prefixes_off", "is for WhatsApp alone: no other channel tells its users' countries");
+  }
+}
+
 Account ReadAccount(FieldReader& fields, std::vector<std::string>& files) {
   Account account;
   fields.Text("tenant", &account.tenant, {.required = true, .bytes_max = 64, .characters = kNameCharacters});
@@ -79,6 +129,7 @@ Account ReadAccount(FieldReader& fields, std::vector<std::string>& files) {
   fields.Int("debounce_ms", &account.debounce_ms, 1, 60'000);
   fields.Text("overflow_text", &account.overflow_text, {.bytes_max = kAnswerTextBytesMax});
   fields.Text("unsupported_text", &account.unsupported_text, {.bytes_max = kAnswerTextBytesMax});
+  ReadControl(fields, account);
 
   fields.Int("answer_tokens_max", &account.answer_tokens_max, 1, 32'768);
   fields.Int("history_tokens_max", &account.history_tokens_max, 0, 1'000'000);

@@ -66,6 +66,25 @@ void FieldReader::Text(std::string_view key, std::string* target, const TextRule
   *target = *text;
 }
 
+void FieldReader::Texts(std::string_view key, std::vector<std::string>* target, std::size_t count_max,
+                        std::size_t bytes_max) {
+  const YamlNode* const node = Take(key);
+  if (node == nullptr) return;
+  std::vector<YamlNode> items = node->items;
+  if (node->kind == YamlNode::Kind::kScalar) items = {*node};
+  if (node->kind == YamlNode::Kind::kMap) return Mistake(key, "must be a list");
+  if (items.size() > count_max) return Mistake(key, base::StrCat("has more than ", count_max, " entries"));
+  std::vector<std::string> texts;
+  for (const YamlNode& item : items) {
+    if (item.kind != YamlNode::Kind::kScalar || item.scalar.empty() || item.scalar.size() > bytes_max) {
+      mistakes_.Add(item.line, base::StrCat(key, ": each entry must be a text of 1 to ", bytes_max, " bytes"));
+    } else {
+      texts.push_back(item.scalar);
+    }
+  }
+  *target = std::move(texts);
+}
+
 void FieldReader::Bool(std::string_view key, bool* target) {
   const std::string* const text = Scalar(key);
   if (text == nullptr) return;

@@ -42,6 +42,8 @@ class FieldReader {
       : map_(map), folder_(std::move(folder)), mistakes_(mistakes) {}
 
   void Text(std::string_view key, std::string* target, const TextRule& rule);
+  // One text or a list of them, none empty; `key:` without a value is an empty list.
+  void Texts(std::string_view key, std::vector<std::string>* target, std::size_t count_max, std::size_t bytes_max);
   void Bool(std::string_view key, bool* target);
   void Int(std::string_view key, std::int32_t* target, std::int32_t min, std::int32_t max);
   void Number(std::string_view key, double* target, double min, double max);

@@ -72,6 +72,58 @@ TEST_F(AccountBookTest, KeepsDefaultsForWhatIsAbsent) {
   EXPECT_TRUE(account.overflow_text.empty());
 }
 
+TEST_F(AccountBookTest, WordsAreKeptAsTheyAreCompared) {
+  const auto book = AccountBook::Load(
+      Write("accounts.yaml", "accounts:\n" + WhatsApp("1",
+                                                      "handoff_words: [Human, \" Talk to  a PERSON! \"]\n"
+                                                      "    return_words: Bot\n"
+                                                      "    opt_out_words: [СТОП, stop]\n"
+                                                      "    country_prefixes_off: [39, \"55\"]")));
+  ASSERT_TRUE(book.ok()) << book.status();
+  const Account& account = (*book)->accounts()[0];
+  EXPECT_THAT(account.handoff_words, testing::ElementsAre("human", "talk to a person"));
+  EXPECT_THAT(account.return_words, testing::ElementsAre("bot")) << "one word needs no list";
+  EXPECT_THAT(account.opt_out_words, testing::ElementsAre("стоп", "stop"));
+  EXPECT_THAT(account.opt_in_words, testing::ElementsAre("start")) << "the default";
+  EXPECT_THAT(account.country_prefixes_off, testing::ElementsAre("39", "55"));
+}
+
+TEST_F(AccountBookTest, AnEmptyListTurnsWordsOff) {
+  const auto book = AccountBook::Load(
+      Write("accounts.yaml", "accounts:\n" + WhatsApp("1", "opt_out_words:\n    opt_in_words: []\n    opt_out_text:")));
+  ASSERT_TRUE(book.ok()) << book.status();
+  EXPECT_TRUE((*book)->accounts()[0].opt_out_words.empty());
+  EXPECT_TRUE((*book)->accounts()[0].opt_in_words.empty());
+  EXPECT_TRUE((*book)->accounts()[0].opt_out_text.empty());
+}
+
+TEST_F(AccountBookTest, ListsTheMistakesOfWhoAnswers) {
+  EXPECT_THAT(
+      MistakesOf("accounts:\n"
+                 "  - tenant: t\n"
+                 "    channel: messenger\n"
+                 "    account_id: \"1\"\n"
+                 "    handoff_words: [\"???\", Stop]\n"
+                 "    return_words: {a: b}\n"
+                 "    opt_in_words: []\n"
+                 "    handoff_text: [a]\n"
+                 "    disclosure_gap_h: 0\n"
+                 "    country_prefixes_off: [+39, 039, 12345678]\n"),
+      AllOf(HasSubstr(Line(5) + "handoff_words: \"???\" has neither letter nor digit"),
+            HasSubstr(Line(2) + "opt_out_words: \"stop\" stands in handoff_words already"),
+            HasSubstr(Line(6) + "return_words: must be a list"), HasSubstr(Line(7) + "opt_in_words: must not be empty"),
+            HasSubstr(Line(8) + "handoff_text: must be one value"),
+            HasSubstr(Line(9) + "disclosure_gap_h: \"0\" must be a whole number, 1 to 8760"),
+            HasSubstr(Line(10) + "country_prefixes_off: \"+39\" must be 1 to 7 digits"), HasSubstr("\"039\" must be"),
+            HasSubstr("\"12345678\" must be"), HasSubstr(Line(10) + "country_prefixes_off: is for WhatsApp alone")));
+  EXPECT_THAT(MistakesOf("accounts:\n" + WhatsApp("1", "handoff_words: [" + std::string(65, 'x') + "]")),
+              HasSubstr("handoff_words: each entry must be a text of 1 to 64 bytes"));
+  std::string many = "handoff_words: [";
+  for (int i = 0; i < 65; ++i) many += "w" + std::to_string(i) + ", ";
+  EXPECT_THAT(MistakesOf("accounts:\n" + WhatsApp("1", many + "z]")),
+              HasSubstr("handoff_words: has more than 64 entries"));
+}
+
 TEST_F(AccountBookTest, AnEmptyListIsABook) {
   EXPECT_EQ(MistakesOf("accounts: []\n"), "no mistakes");
   EXPECT_EQ(MistakesOf("accounts:\n"), "no mistakes");

@@ -170,6 +170,16 @@ TEST_F(EventRecordsTest, TheAccountsAppIdDecidesWhoHasAThreadWhereTheEventNamesT
   EXPECT_EQ(TurnOf(event).control(), mesh::bus::v1::CONTROL_ACTION_RESUME) << "the event names no owner";
 }
 
+// It stays a message: it may get an answer, and is part of the conversation.
+TEST_F(EventRecordsTest, AWordOfTheAccountIsAMessageThatSaysWhatItAsksFor) {
+  Event event = MakeEvent(EventKind::kMessage);
+  EXPECT_EQ(TurnOf(event).control(), mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED);
+  event.text = "Stop!";
+  EXPECT_EQ(TurnOf(event).control(), mesh::bus::v1::CONTROL_ACTION_OPT_OUT);
+  EXPECT_EQ(TurnOf(event).kind(), mesh::bus::v1::TURN_KIND_MESSAGE);
+  EXPECT_EQ(TurnOf(event).text(), "Stop!");
+}
+
 TEST_F(EventRecordsTest, AStatusGoesToStatusesUnderTheSameKey) {
   Event event = MakeEvent(EventKind::kStatus);
   event.state = mesh::bus::v1::DELIVERY_STATE_FAILED;
