@@ -165,7 +165,7 @@ absl::StatusOr<mesh::session::v1::LoadContextResponse> Store::LoadContext(
   *response.mutable_canonical() = std::move(conversation);
   response.set_paused(loaded.elements[3].text == Stored(mesh::bus::v1::CONTROL_ACTION_PAUSE));
   response.set_opted_out(loaded.elements[4].text == Stored(mesh::bus::v1::CONTROL_ACTION_OPT_OUT));
-  response.set_last_turn_at_ms(std::strtoll(loaded.elements[5].text.c_str(), nullptr, 10));
+  response.set_last_answer_at_ms(std::strtoll(loaded.elements[5].text.c_str(), nullptr, 10));
   response.set_unsent(loaded.elements[6].integer == 1);
   return response;
 }

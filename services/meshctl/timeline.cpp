@@ -43,7 +43,7 @@ std::string_view SentName(LedgerSent::Outcome outcome) {
     case LedgerSent::OUTCOME_FAILED:
       return "failed for good";
     case LedgerSent::OUTCOME_SUPERSEDED:
-      return "dropped: superseded by a later message";
+      return "dropped: not to be said any more";
     case LedgerSent::OUTCOME_RELEASED:
       return "claim given back: certainly not shown";
     case LedgerSent::OUTCOME_PARKED:
@@ -128,9 +128,13 @@ void Timeline::OnReply(const bus::Record& record) {
   const bool first = replies_seen_.insert(base::StrCat(record.topic, "/", reply.generation(), "/", place)).second;
   // A requeued reply keeps the time of its making; what counts here is when it was written.
   Add(record, reply.generation() > 0 ? 0 : reply.created_at_ms(),
-      base::StrCat(KindName(reply.kind()), " generation ", reply.generation(), " attempt ", reply.attempt(), ": ",
-                   reply.prompt_tokens(), " prompt and ", reply.completion_tokens(), " completion tokens, ",
-                   reply.model(), first ? "" : " (later than the first: ignored)"));
+      base::StrCat(
+          KindName(reply.kind()), " generation ", reply.generation(), " attempt ", reply.attempt(), ": ",
+          reply.prompt_tokens(), " prompt and ", reply.completion_tokens(), " completion tokens, ", reply.model(),
+          reply.drop_policy() != mesh::bus::v1::DROP_POLICY_UNSPECIFIED
+              ? base::StrCat(" instead of an answer, by policy ", mesh::bus::v1::DropPolicy_Name(reply.drop_policy()))
+              : std::string(),
+          first ? "" : " (later than the first: ignored)"));
 }
 
 void Timeline::OnLedger(const bus::Record& record) {

@@ -15,8 +15,9 @@ struct Metrics {
   explicit Metrics(telemetry::Registry& registry);
 
   // How a turn ended; the label's whole vocabulary.
-  static constexpr std::string_view kOutcomes[] = {"answered", "already_done", "event", "dead_letter", "superseded",
-                                                   "merged",   "overflow",     "shed",  "unsent",      "abandoned"};
+  static constexpr std::string_view kOutcomes[] = {"answered",  "already_done", "event",    "dead_letter", "superseded",
+                                                   "merged",    "overflow",     "shed",     "unsent",      "handoff",
+                                                   "opted_out", "country",      "abandoned"};
   // Who a step waits for when it retries.
   static constexpr std::string_view kPeers[] = {"session", "broker", "engine", "child"};
 

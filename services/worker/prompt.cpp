@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "libs/session/user_text.h"
+#include "services/worker/disclosure.h"
 
 namespace worker {
 namespace {
@@ -79,7 +80,8 @@ engine::GenerationRequest BuildGenerationRequest(const account::Account& account
   for (const mesh::session::v1::HistoryTurn& past : loaded.history()) {
     AppendUserMessage(request, past.user_text());
     // A reply that failed or was superseded comes without text: the user never saw it.
-    if (!past.reply_text().empty()) request.messages.push_back({engine::Role::kAssistant, past.reply_text()});
+    const std::string_view reply = WithoutDisclosure(account, past.reply_text());
+    if (!reply.empty()) request.messages.push_back({engine::Role::kAssistant, std::string(reply)});
   }
   AppendUserMessage(request, UserText(turn));
   request.sampling.temperature = static_cast<float>(account.temperature);

@@ -76,8 +76,44 @@ std::string_view ToString(DropReason reason) {
       return "shed";
     case DropReason::kUnsent:
       return "unsent";
+    case DropReason::kHandoff:
+      return "handoff";
+    case DropReason::kOptedOut:
+      return "opted_out";
+    case DropReason::kCountry:
+      return "country";
   }
   return "unknown";
+}
+
+mesh::bus::v1::DropPolicy ToProto(DropReason reason) {
+  switch (reason) {
+    case DropReason::kSuperseded:
+      return mesh::bus::v1::DROP_POLICY_SUPERSEDED;
+    case DropReason::kMerged:
+      return mesh::bus::v1::DROP_POLICY_MERGED;
+    case DropReason::kOverflow:
+      return mesh::bus::v1::DROP_POLICY_OVERFLOW;
+    case DropReason::kShed:
+      return mesh::bus::v1::DROP_POLICY_SHED;
+    case DropReason::kUnsent:
+      return mesh::bus::v1::DROP_POLICY_UNSENT;
+    case DropReason::kHandoff:
+      return mesh::bus::v1::DROP_POLICY_HANDOFF;
+    case DropReason::kOptedOut:
+      return mesh::bus::v1::DROP_POLICY_OPTED_OUT;
+    case DropReason::kCountry:
+      return mesh::bus::v1::DROP_POLICY_COUNTRY;
+  }
+  return mesh::bus::v1::DROP_POLICY_UNSPECIFIED;
+}
+
+DropReason ReasonOf(mesh::bus::v1::DropPolicy policy) {
+  for (const DropReason reason : {DropReason::kMerged, DropReason::kOverflow, DropReason::kShed, DropReason::kUnsent,
+                                  DropReason::kHandoff, DropReason::kOptedOut, DropReason::kCountry}) {
+    if (ToProto(reason) == policy) return reason;
+  }
+  return DropReason::kSuperseded;
 }
 
 std::optional<Takeover> ProposeTakeover(const LaneView& lane, base::MonotonicTime now) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libs/base/clock.h"
+#include "proto/bus/v1/bus.pb.h"
 #include "services/worker/queued_turn.h"
 
 namespace worker {
@@ -19,8 +20,10 @@ inline constexpr std::size_t kLaneWaitingMax = 64;
 inline constexpr int kDebouncesMax = 10;
 
 // Why a turn is not answered; the policy named on `audit` and in the outcome label of the metric.
-enum class DropReason { kSuperseded, kMerged, kOverflow, kShed, kUnsent };
+enum class DropReason { kSuperseded, kMerged, kOverflow, kShed, kUnsent, kHandoff, kOptedOut, kCountry };
 std::string_view ToString(DropReason reason);
+mesh::bus::v1::DropPolicy ToProto(DropReason reason);
+DropReason ReasonOf(mesh::bus::v1::DropPolicy policy);  // kSuperseded for one that names no reason
 
 // One conversation as its queue stands. Pointers into the tasks of the lane.
 struct LaneView {

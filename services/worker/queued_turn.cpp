@@ -31,7 +31,7 @@ QueuedTurn DescribeTurn(const bus::Record& record, const account::AccountBook& a
   if (account == nullptr || account->tenant != turn.conversation().tenant()) return queued;
   queued.is_user_turn =
       (turn.kind() == mesh::bus::v1::TURN_KIND_MESSAGE || turn.kind() == mesh::bus::v1::TURN_KIND_POSTBACK) &&
-      bus::GenerationOf(record.headers) == 0;
+      turn.control() == mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED && bus::GenerationOf(record.headers) == 0;
   queued.turn_id = turn.turn_id();
   queued.sent_at_ms = turn.sent_at_ms();
   queued.mode = ModeOf(*account);

@@ -156,19 +156,15 @@ void TurnRun::OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> r
   if (!response.ok()) return RetryLater(&TurnRun::LoadContext, "session", response.status());
   *context_.session_fails = false;
   retries_in_a_row_ = 0;
+  loaded_ = *std::move(response);
   // Also when it is "done": by a slow worker of an earlier life, whose answer came behind the notice.
   if (known_.given_up()) return GiveUp(*known_.given_up(), "decided by a worker that died before it was done");
   // A requeued dead letter was "done" by its notice; its new generation is to be answered all the same.
-  if (response->done() && generation_ == 0) return Finish("already_done", /*completed=*/true);
-  loaded_ = *std::move(response);
-  if (turn_.control() != mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED) return ApplyControl();
-  Begin();
+  if (loaded_.done() && generation_ == 0) return Finish("already_done", /*completed=*/true);
+  turn_.control() != mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED ? ApplyControl() : HeedPolicies();
 }
 
-// From here on loaded_ says who answers, with what this very message changed of that.
 void TurnRun::Begin() {
-  if (loaded_.unsent()) drop_ = DropOrder{.reason = DropReason::kUnsent};
-  if (drop_) return drop_->TellsUser() ? TellBusy() : WriteSupersede();
   if (known_.poison()) return GiveUp(bus::DeadLetterReason::kPoison, "its workers died, also when it ran alone");
   known_.began() ? AwaitPlace() : NoteBegun();
 }
@@ -202,18 +198,14 @@ void TurnRun::OnBegunNoted(bool durable) {
     context_.metrics->queue_seconds.Observe(base::ToSeconds(answering_since_ - task_->read_at));
   }
   if (drop_) return WriteSupersede();
-  if (task_->stands_for_too_many && !account_->overflow_text.empty()) return AnswerWith(account_->overflow_text);
-  if (turn_.text().empty() && !account_->unsupported_text.empty()) return AnswerWith(account_->unsupported_text);
+  const bool is_overflow = task_->stands_for_too_many && !account_->overflow_text.empty();
+  if (is_overflow) return Say(mesh::bus::v1::REPLY_KIND_ANSWER, account_->overflow_text);
+  const bool is_unsupported = turn_.text().empty() && !account_->unsupported_text.empty();
+  if (is_unsupported) return Say(mesh::bus::v1::REPLY_KIND_ANSWER, account_->unsupported_text);
   if (LeavesNoRoomForAnswer(*account_, turn_, *context_.engine)) {
     return GiveUp(bus::DeadLetterReason::kPromptTooLong, "the message leaves no room for an answer in the context");
   }
   LoadMedia();
-}
-
-void TurnRun::AnswerWith(const std::string& text) {
-  reply_.set_kind(mesh::bus::v1::REPLY_KIND_ANSWER);
-  reply_.set_text(text);
-  WriteReply();
 }
 
 void TurnRun::Generate() {
@@ -278,13 +270,11 @@ void TurnRun::OnGenerated(absl::StatusOr<engine::GenerationResult> result) {
   if (result->text.find_first_not_of(" \t\r\n") == std::string::npos) {
     return GiveUp(bus::DeadLetterReason::kEmptyAnswer, "the model said nothing");
   }
-  reply_.set_kind(mesh::bus::v1::REPLY_KIND_ANSWER);
-  reply_.set_text(std::move(result->text));
   reply_.set_finish_reason(ToProto(result->finish_reason));
   reply_.set_prompt_tokens(result->prompt_tokens);
   reply_.set_completion_tokens(result->completion_tokens);
   reply_.set_model(context_.engine->model_name());
-  WriteReply();
+  Say(mesh::bus::v1::REPLY_KIND_ANSWER, std::move(result->text));
 }
 
 void TurnRun::WriteReply() {

@@ -58,8 +58,9 @@ struct TurnContext {
   void (*on_log_refused)(std::string_view topic, const absl::Status& status) = EndRefusedByLog;
 };
 
-// The turn is not answered: a later turn of the conversation is in place of it, or its user took it back (kUnsent). Of
-// those that are shed the last names no other turn: its user is told with the account's busy_text.
+// The turn is not answered: a later turn of the conversation is in place of it, its user took it back (kUnsent), or a
+// policy of the account stands against it. Of those that are shed the last names no other turn: its user is told with
+// the account's busy_text.
 struct DropOrder {
   DropReason reason = DropReason::kSuperseded;
   std::string into_turn_id = {};
@@ -77,8 +78,8 @@ inline bool IsPermanent(const absl::Status& status) {
 //   decode -> context (session) -> begun (journal) -> media -> generate (engine) -> reply (log) -> project -> done
 //                          |                             \-> given up (journal) -> notice (log) -> dead letter (log) ->
 //                          |                                 project -> done
-//                          \-> dropped: supersede (log) -> project -> done
-//                          \-> shed:    notice (log) -> project -> done
+//                          \-> a word that changes who answers (session) -> reply (log) -> project -> done
+//                          \-> dropped: supersede (log), or notice (log) -> project -> done
 //
 // A suspect (attempts.h) waits for its place before `begun` and generates in the sacrificial child.
 //
@@ -134,12 +135,14 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   void AwaitPlace();
   void NoteBegun();
   void OnBegunNoted(bool durable);
+  // turn_run_control.cpp: who answers.
+  void HeedPolicies();
+  void EndDropped(std::string text);
+  void Say(mesh::bus::v1::ReplyKind kind, std::string text);
   // turn_run_media.cpp: what came along with the text.
   void LoadMedia();
   void OnMedia(std::string sentences);
 
-  void AnswerWith(const std::string& text);
-  void TellBusy();
   void Generate();
   void OnAlone(SoloOutcome outcome);
   void OnGenerated(absl::StatusOr<engine::GenerationResult> result);

@@ -1,5 +1,5 @@
-// How a turn ends that is not answered by itself: another one stands for it, its user took it back, or is told that
-// there is no time.
+// How a turn ends that is not answered by itself: another one stands for it, its user took it back, or a policy stands
+// against it.
 #include <utility>
 
 #include "libs/bus/topics.h"
@@ -7,25 +7,6 @@
 #include "services/worker/turn_run.h"
 
 namespace worker {
-namespace {
-
-mesh::bus::v1::DropPolicy ToProto(DropReason reason) {
-  switch (reason) {
-    case DropReason::kSuperseded:
-      return mesh::bus::v1::DROP_POLICY_SUPERSEDED;
-    case DropReason::kMerged:
-      return mesh::bus::v1::DROP_POLICY_MERGED;
-    case DropReason::kOverflow:
-      return mesh::bus::v1::DROP_POLICY_OVERFLOW;
-    case DropReason::kShed:
-      return mesh::bus::v1::DROP_POLICY_SHED;
-    case DropReason::kUnsent:
-      return mesh::bus::v1::DROP_POLICY_UNSENT;
-  }
-  return mesh::bus::v1::DROP_POLICY_UNSPECIFIED;
-}
-
-}  // namespace
 
 std::shared_ptr<TurnRun> TurnRun::StartDropped(const TurnContext& context, std::shared_ptr<TurnTask> task,
                                                DropOrder order, std::function<void(bool)> on_done) {
@@ -54,13 +35,6 @@ void TurnRun::OnSupersedeWritten(absl::StatusOr<bus::RecordPosition> position) {
   reply_offset_ = position->offset;
   fault::Here("worker_supersede_written");
   Project();
-}
-
-void TurnRun::TellBusy() {
-  reply_.set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
-  reply_.set_text(account_->busy_text);
-  reply_.set_drop_policy(ToProto(drop_->reason));
-  WriteReply();
 }
 
 }  // namespace worker

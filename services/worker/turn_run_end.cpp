@@ -43,10 +43,8 @@ void TurnRun::OnGivenUpNoted(bool durable) {
     return RetryLater(&TurnRun::NoteGivenUp, "broker", absl::UnavailableError("the journal takes no note"));
   }
   retries_in_a_row_ = 0;
-  reply_.set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
-  reply_.set_text(dead_reason_ == bus::DeadLetterReason::kPromptTooLong ? account_->too_long_text
-                                                                        : account_->notice_text);
-  WriteReply();
+  const bool is_too_long = dead_reason_ == bus::DeadLetterReason::kPromptTooLong;
+  Say(mesh::bus::v1::REPLY_KIND_NOTICE, is_too_long ? account_->too_long_text : account_->notice_text);
 }
 
 // Before a notice that was refused, everything stands that there is.
@@ -73,7 +71,7 @@ void TurnRun::OnEarlierReply(absl::StatusOr<std::optional<FirstReply>> first) {
   reply_offset_ = (*first)->offset;
   reply_ = record.reply();  // of a withdrawal nothing
   if (record.has_supersede()) {
-    drop_ = DropOrder{.reason = DropReason::kSuperseded, .into_turn_id = record.supersede().by_turn_id()};
+    drop_ = DropOrder{.reason = ReasonOf(record.supersede().policy()), .into_turn_id = record.supersede().by_turn_id()};
   }
   Project();
 }

@@ -54,17 +54,7 @@ void TurnRun::ApplyControl() {
 void TurnRun::OnControlApplied(absl::StatusOr<mesh::session::v1::SetControlResponse> response) {
   if (MustTellAgain(&TurnRun::ApplyControl, response.status(), "control_refused")) return;
   if (turn_.kind() == mesh::bus::v1::TURN_KIND_CONTROL) return Finish("event", /*completed=*/true);
-  if (response.ok() && response->applied()) {
-    switch (turn_.control()) {
-      case mesh::bus::v1::CONTROL_ACTION_PAUSE:
-      case mesh::bus::v1::CONTROL_ACTION_RESUME:
-        loaded_.set_paused(turn_.control() == mesh::bus::v1::CONTROL_ACTION_PAUSE);
-        break;
-      default:
-        loaded_.set_opted_out(turn_.control() == mesh::bus::v1::CONTROL_ACTION_OPT_OUT);
-    }
-  }
-  Begin();
+  HeedPolicies();
 }
 
 void TurnRun::Unsend() {

@@ -1,6 +1,6 @@
 -- KEYS: link, order, turns, control, unsent.  ARGV: id of the turn that asks, tokens_max
 -- Returns {'moved', conversation} or {'ok', turn is in the history, {turn id, record, ...} newest first, handoff or empty,
--- consent or empty, accepted_at_ms of the turn before or '0', the asking turn is unsent}.
+-- consent or empty, accepted_at_ms of the answered turn before or '0', the asking turn is unsent}.
 local to = moved_to(KEYS[1])
 if to then return {'moved', to} end
 
@@ -34,14 +34,26 @@ local function cut_turn(r, tokens)
   return r
 end
 
--- When the turn before the one that asks was accepted, '0' when none is stored.
-local function accepted_before(turn_id)
+-- When the newest turn before the one that asks was accepted of which the user may have seen a reply; '0' when there is
+-- none, or none since who answers has changed last. It is mostly the newest of all, so a few are looked at at a time.
+local LOOK_AT = 8
+local function answered_before(turn_id)
   local own = redis.call('ZSCORE', KEYS[2], turn_id)
-  local before =
-    redis.call('ZREVRANGEBYSCORE', KEYS[2], own and '(' .. own or '+inf', '-inf', 'LIMIT', 0, 1)[1]
-  if not before then return '0' end
-  local _, _, _, _, _, accepted_at_ms = struct.unpack(RECORD, redis.call('HGET', KEYS[3], before))
-  return string.format('%.0f', accepted_at_ms)
+  local since = redis.call('HGET', KEYS[4], 'handoff_at')
+  local skipped = 0
+  while true do
+    local ids = redis.call('ZREVRANGEBYSCORE', KEYS[2], own and '(' .. own or '+inf', since or '-inf', 'LIMIT', skipped,
+      LOOK_AT)
+    for _, id in ipairs(ids) do
+      local value = redis.call('HGET', KEYS[3], id)
+      local _, outcome, _, _, _, accepted_at_ms, _, _, user_size = struct.unpack(RECORD, value)
+      if #value > RECORD_BYTES + user_size and outcome ~= FAILED and outcome ~= SUPERSEDED then
+        return string.format('%.0f', accepted_at_ms)
+      end
+    end
+    if #ids < LOOK_AT then return '0' end
+    skipped = skipped + LOOK_AT
+  end
 end
 
 local found = {}
@@ -70,4 +82,4 @@ for _, turn_id in ipairs(redis.call('ZREVRANGE', KEYS[2], 0, -1)) do
 end
 local control = redis.call('HMGET', KEYS[4], 'handoff', 'consent')
 return {'ok', redis.call('HEXISTS', KEYS[3], ARGV[1]), found, control[1] or '', control[2] or '',
-  accepted_before(ARGV[1]), is_unsent(KEYS[5], ARGV[1]) and 1 or 0}
+  answered_before(ARGV[1]), is_unsent(KEYS[5], ARGV[1]) and 1 or 0}

@@ -146,15 +146,50 @@ TEST_F(ControlTest, ANewIdentityTakesItAlongAndItsOwnRecordsAreLater) {
   EXPECT_EQ(StateOf(bea_), "opted out") << "a repeated link brings nothing back";
 }
 
-TEST_F(ControlTest, ContextTellsWhenTheTurnBeforeWasAccepted) {
-  EXPECT_EQ(Load(ana_, TurnIdOf("asking")).last_turn_at_ms(), 0);
+TEST_F(ControlTest, ContextTellsWhenTheBotAnsweredLast) {
+  const auto last_answer = [this](const std::string& turn_id) { return Load(ana_, turn_id).last_answer_at_ms(); };
+  EXPECT_EQ(last_answer(TurnIdOf("asking")), 0);
   Append(ana_, TurnAt(1, 1));
   Append(ana_, TurnAt(5, 2));
-  EXPECT_EQ(Load(ana_, TurnIdOf("asking")).last_turn_at_ms(), TurnAt(5, 2).accepted_at_ms());
-  EXPECT_EQ(Load(ana_, TurnAt(5, 2).turn_id()).last_turn_at_ms(), TurnAt(1, 1).accepted_at_ms());
-  EXPECT_EQ(Load(ana_, TurnAt(1, 1).turn_id()).last_turn_at_ms(), 0);
+  EXPECT_EQ(last_answer(TurnIdOf("asking")), TurnAt(5, 2).accepted_at_ms());
+  EXPECT_EQ(last_answer(TurnAt(5, 2).turn_id()), TurnAt(1, 1).accepted_at_ms());
+  EXPECT_EQ(last_answer(TurnAt(1, 1).turn_id()), 0);
+  EXPECT_EQ(Load(ana_, TurnIdOf("asking"), /*tokens_max=*/0).last_answer_at_ms(), TurnAt(5, 2).accepted_at_ms())
+      << "whatever history is asked for";
   Forget(ana_);
-  EXPECT_EQ(Load(ana_, TurnIdOf("asking")).last_turn_at_ms(), 0);
+  EXPECT_EQ(last_answer(TurnIdOf("asking")), 0);
+}
+
+TEST_F(ControlTest, WhatTheUserDidNotHearIsNoAnswer) {
+  const auto last_answer = [this] { return Load(ana_, TurnIdOf("asking")).last_answer_at_ms(); };
+  Append(ana_, TurnAt(1, 1));
+  for (int i = 2; i <= 30; ++i) {  // more than are looked at at a time
+    v1::HistoryTurn dropped = TurnAt(i, i);
+    dropped.clear_reply_text();
+    Append(ana_, dropped);
+  }
+  Append(ana_, TurnAt(31, 31));
+  Append(ana_, TurnAt(32, 32));
+  EXPECT_EQ(last_answer(), TurnAt(32, 32).accepted_at_ms());
+  Set(OutcomeOf(ana_, TurnAt(32, 32).turn_id(), v1::OUTCOME_FAILED));
+  Set(OutcomeOf(ana_, TurnAt(31, 31).turn_id(), v1::OUTCOME_SUPERSEDED));
+  EXPECT_EQ(last_answer(), TurnAt(1, 1).accepted_at_ms());
+}
+
+// The bot that comes back says again what it is.
+TEST_F(ControlTest, AfterAHandoffTheBotHasNotAnsweredYet) {
+  const auto last_answer = [this] { return Load(ana_, TurnIdOf("asking")).last_answer_at_ms(); };
+  Append(ana_, TurnAt(1, 1));
+  Control(ana_, CONTROL_ACTION_PAUSE, 2);
+  Append(ana_, TurnAt(2, 2));  // "a person comes"
+  Control(ana_, CONTROL_ACTION_RESUME, 5);
+  EXPECT_EQ(last_answer(), 0);
+  Append(ana_, TurnAt(5, 5));  // the answer to the very word that brought it back
+  EXPECT_EQ(last_answer(), TurnAt(5, 5).accepted_at_ms());
+  Control(ana_, CONTROL_ACTION_OPT_OUT, 6);
+  EXPECT_EQ(last_answer(), TurnAt(5, 5).accepted_at_ms()) << "consent is another matter";
+  Link(ana_, bea_, 1000);
+  EXPECT_EQ(Load(bea_, TurnIdOf("asking")).last_answer_at_ms(), TurnAt(5, 5).accepted_at_ms());
 }
 
 TEST_F(ControlTest, AnUnsentMessageLeavesNoWordsAndNoGap) {

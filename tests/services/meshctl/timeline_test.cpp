@@ -112,6 +112,24 @@ TEST_F(TimelineTest, AMessageThatWasTakenBackSaysSo) {
                                                   HasSubstr("policy DROP_POLICY_UNSENT")));
 }
 
+TEST_F(TimelineTest, SaysWhyAMessageIsNotAnswered) {
+  timeline_.OnTurn(Turn(1000));
+  mesh::bus::v1::ReplyRecord record;
+  record.mutable_supersede()->set_turn_id(turn_id_);
+  record.mutable_supersede()->set_by_turn_id(std::string(32, '\x01'));
+  timeline_.OnReply(Record("mesh.replies", record));
+  record.mutable_supersede()->clear_by_turn_id();
+  record.mutable_supersede()->set_policy(mesh::bus::v1::DROP_POLICY_HANDOFF);
+  timeline_.OnReply(Record("mesh.replies", record));
+  record.mutable_reply()->set_turn_id(turn_id_);
+  record.mutable_reply()->set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
+  record.mutable_reply()->set_drop_policy(mesh::bus::v1::DROP_POLICY_COUNTRY);
+  timeline_.OnReply(Record("mesh.replies", record));
+  EXPECT_THAT(Sentences(), ::testing::ElementsAre(HasSubstr("accepted"), "superseded by turn 010101010101",
+                                                  HasSubstr("by policy DROP_POLICY_HANDOFF"),
+                                                  HasSubstr("instead of an answer, by policy DROP_POLICY_COUNTRY")));
+}
+
 TEST_F(TimelineTest, OtherMessagesAreLeftOut) {
   timeline_.OnReply(Reply(1));  // before its turn is known
   mesh::bus::v1::Turn other;

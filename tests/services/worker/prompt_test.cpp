@@ -39,6 +39,17 @@ TEST(PromptTest, WhatWasNeverAnsweredJoinsTheNextMessage) {
   EXPECT_EQ(request.messages[0].content, "Are you there?\nHello?");
 }
 
+TEST(PromptTest, TheDisclosureIsNotTheModelsWayToSpeak) {
+  account::Account account;
+  account.disclosure_text = "I am a machine.";
+  mesh::session::v1::LoadContextResponse loaded;
+  loaded.add_history()->set_user_text("Hi");
+  loaded.mutable_history(0)->set_reply_text("I am a machine.\n\nHello!");
+  const engine::GenerationRequest request = BuildGenerationRequest(account, TextTurn("How are you?"), loaded);
+  ASSERT_EQ(request.messages.size(), 3u);
+  EXPECT_EQ(request.messages[1].content, "Hello!");
+}
+
 TEST(PromptTest, AnEmptySystemPromptIsNoMessage) {
   const engine::GenerationRequest request = BuildGenerationRequest(account::Account{}, TextTurn("Hi"), {});
   ASSERT_EQ(request.messages.size(), 1u);

@@ -49,6 +49,7 @@ class ScriptedSession final : public session::Client {
   std::deque<absl::Status> link_failures;
   std::vector<mesh::session::v1::LinkIdentityRequest> linked;  // failed ones too
   std::deque<absl::Status> control_failures;
+  std::function<void()> on_control = [] {};
   std::vector<mesh::session::v1::SetControlRequest> controls;  // failed ones too
   std::deque<absl::Status> unsend_failures;
   std::vector<mesh::session::v1::UnsendRequest> unsent;  // failed ones too
@@ -83,6 +84,7 @@ class ScriptedSession final : public session::Client {
   void SetControl(const mesh::session::v1::SetControlRequest& request, const CallOptions&,
                   Callback<mesh::session::v1::SetControlResponse> on_done) override {
     controls.push_back(request);
+    on_control();
     mesh::session::v1::SetControlResponse applied;
     applied.set_applied(true);
     if (control_failures.empty()) return on_done(applied);

@@ -1,0 +1,77 @@
+#include "services/worker/answer_policy.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "services/worker/calling_codes.h"
+
+namespace worker {
+namespace {
+
+using mesh::bus::v1::Turn;
+using mesh::session::v1::LoadContextResponse;
+
+constexpr std::string_view kDigits = "0123456789";
+
+bool IsNumber(std::string_view user) {
+  return !user.empty() && user.find_first_not_of(kDigits) == std::string_view::npos;
+}
+
+// "IT.1349..." and "IT.ENT.1349...": channels.md 2.1.
+std::string_view CountryOfScopedId(std::string_view user) {
+  return user.size() > 2 && user[2] == '.' ? user.substr(0, 2) : std::string_view();
+}
+
+Ruling Drop(DropReason reason, std::string text = "") { return {.text = std::move(text), .drops = reason}; }
+
+// The account's text, or without one the drop that the change comes to.
+Ruling SayOr(const std::string& text, DropReason reason) {
+  return text.empty() ? Drop(reason) : Ruling{.text = text, .drops = std::nullopt};
+}
+
+std::optional<Ruling> RuleOnWord(const account::Account& account, const Turn& turn, const LoadContextResponse& loaded) {
+  switch (turn.control()) {
+    case mesh::bus::v1::CONTROL_ACTION_OPT_OUT:
+      return SayOr(account.opt_out_text, DropReason::kOptedOut);
+    case mesh::bus::v1::CONTROL_ACTION_OPT_IN:
+      if (!loaded.opted_out()) return std::nullopt;
+      return SayOr(account.opt_in_text, DropReason::kOptedOut);
+    case mesh::bus::v1::CONTROL_ACTION_PAUSE:
+      if (loaded.opted_out()) return std::nullopt;
+      return SayOr(account.handoff_text, DropReason::kHandoff);
+    case mesh::bus::v1::CONTROL_ACTION_RESUME:
+      if (loaded.opted_out() || !loaded.paused()) return std::nullopt;
+      return SayOr(account.return_text, DropReason::kHandoff);
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::optional<Ruling> RuleOn(const account::Account& account, const Turn& turn, const LoadContextResponse& loaded) {
+  if (IsCountryOff(account, turn.conversation())) return Drop(DropReason::kCountry, account.country_off_text);
+  if (std::optional<Ruling> ruling = RuleOnWord(account, turn, loaded)) return ruling;
+  if (loaded.opted_out()) return Drop(DropReason::kOptedOut);
+  if (loaded.paused()) return Drop(DropReason::kHandoff);
+  return std::nullopt;
+}
+
+bool IsCountryOff(const account::Account& account, const mesh::bus::v1::ConversationId& conversation) {
+  if (conversation.channel() != mesh::bus::v1::CHANNEL_WHATSAPP) return false;
+  const auto is_off = [&account](std::string_view number) {
+    return std::any_of(account.country_prefixes_off.begin(), account.country_prefixes_off.end(),
+                       [number](const std::string& prefix) { return number.starts_with(prefix); });
+  };
+  const std::string_view user = conversation.user();
+  if (IsNumber(user)) return is_off(user);
+  std::string_view codes = CallingCodesOf(CountryOfScopedId(user));
+  while (!codes.empty()) {
+    const std::size_t end = std::min(codes.find(' '), codes.size());
+    if (is_off(codes.substr(0, end))) return true;
+    codes.remove_prefix(std::min(end + 1, codes.size()));
+  }
+  return false;
+}
+
+}  // namespace worker
