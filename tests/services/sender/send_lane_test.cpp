@@ -244,6 +244,23 @@ TEST_F(SendLaneTest, ASuccessorDoesNotCallDroppedWhatAnEarlierLifeHadSent) {
   EXPECT_EQ(world_.dropped[0].replies_offset(), 3);
 }
 
+TEST_F(SendLaneTest, ADropByAPolicyIsToldToAuditWithNobodyInItsPlace) {
+  world_.StartOwner();
+  mesh::bus::v1::ReplyRecord record;
+  record.mutable_supersede()->set_turn_id(World::TurnId("t1"));
+  *record.mutable_supersede()->mutable_conversation() = world_.Conversation("ann");
+  record.mutable_supersede()->set_policy(mesh::bus::v1::DROP_POLICY_HANDOFF);
+  world_.AppendRaw(identity::KeyOf(world_.Conversation("ann")).value(), record.SerializeAsString());
+  world_.Say("ann", "t1", "by a worker that did not know");
+  world_.Say("ann", "t2", "two");
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("two"));
+  ASSERT_EQ(world_.dropped.size(), 1u);
+  EXPECT_EQ(world_.dropped[0].turn_id(), World::TurnId("t1"));
+  EXPECT_EQ(world_.dropped[0].by_turn_id(), "");
+  EXPECT_EQ(world_.dropped[0].policy(), mesh::bus::v1::DROP_POLICY_HANDOFF);
+}
+
 // The worker that shed the turn may die and answer it in its next life: only the notice that was said counts.
 TEST_F(SendLaneTest, ANoticeThatStandsForAPolicyIsToldToAuditAndALaterOneIsNot) {
   world_.StartOwner();
