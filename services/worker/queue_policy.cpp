@@ -27,6 +27,19 @@ bool WasSentBefore(const QueuedTurn& a, const QueuedTurn& b) {
   return a.sent_at_ms != 0 && b.sent_at_ms != 0 && a.sent_at_ms < b.sent_at_ms;
 }
 
+// Without the late retries at the end of `users`, which were sent before one in front of them. Such a turn may have
+// been answered long ago (only session knows, and may have forgotten), so it speaks for nothing that was sent after it.
+void LeaveOutLateRetries(Turns& users) {
+  std::size_t count = 0;
+  std::int64_t newest_ms = 0;
+  for (std::size_t index = 0; index < users.size(); ++index) {
+    const std::int64_t sent_at_ms = users[index]->sent_at_ms;
+    if (sent_at_ms == 0 || sent_at_ms >= newest_ms) count = index + 1;
+    newest_ms = std::max(newest_ms, sent_at_ms);
+  }
+  users.resize(count);
+}
+
 std::vector<std::int64_t> OffsetsOf(const Turns& turns) {
   std::vector<std::int64_t> offsets;
   for (const QueuedTurn* turn : turns) offsets.push_back(turn->offset);
@@ -124,14 +137,18 @@ std::optional<Takeover> ProposeTakeover(const LaneView& lane, base::MonotonicTim
     if (const std::optional<Takeover> takeover = Interrupt(lane, users)) return takeover;
   }
   if (users.size() > kLaneWaitingMax) {
-    const std::int64_t into = users.back()->offset;
+    const QueuedTurn& newest = *users.back();
     users.pop_back();
-    return Takeover{into, DropReason::kOverflow, OffsetsOf(users), /*stops_running=*/false};
+    std::erase_if(users, [&](const QueuedTurn* turn) { return WasSentBefore(newest, *turn); });
+    if (users.empty()) return std::nullopt;
+    return Takeover{newest.offset, DropReason::kOverflow, OffsetsOf(users), /*stops_running=*/false};
   }
   if (mode != QueueMode::kCollect || lane.running != nullptr) return std::nullopt;
   const Group group = FirstGroup(users);
   if (group.count < 2 || now < group.closes_at) return std::nullopt;
   users.resize(group.count);
+  LeaveOutLateRetries(users);
+  if (users.size() < 2) return std::nullopt;
   const std::int64_t into = users.back()->offset;
   users.pop_back();
   return Takeover{into, DropReason::kMerged, OffsetsOf(users), /*stops_running=*/false};
@@ -142,6 +159,7 @@ std::optional<Takeover> ProposeShedding(const LaneView& lane) {
   const bool only_users =
       std::all_of(lane.waiting.begin(), lane.waiting.end(), [](const QueuedTurn* turn) { return turn->is_user_turn; });
   if (users.empty() || !only_users || lane.running != nullptr || !lane.leaving.empty()) return std::nullopt;
+  LeaveOutLateRetries(users);
   const std::int64_t into = users.back()->offset;
   users.pop_back();
   return Takeover{into, DropReason::kShed, OffsetsOf(users), /*stops_running=*/false};

@@ -52,9 +52,11 @@ struct Takeover {
 // A turn is only ever dropped for a later turn of its own conversation, so the last user turn is never dropped here: it
 // is answered or given up, and it speaks for those it replaced. (A turn that its user took back leaves the lane by
 // itself, see TurnIntake; then nobody speaks for those it had replaced.) A second record of a turn that stands before
-// it in the lane (a retried webhook) takes nobody's place and is not counted; nor does, under interrupt, a message that
-// the user sent before the one in question. Whether a turn was answered in an earlier life of the lane is for the
-// caller to find out before it acts: the queue alone cannot know.
+// it in the lane (a retried webhook) takes nobody's place and is not counted; nor does any turn take the place of one
+// that the user sent after it: a retry that comes so late may have been answered, and then nobody would answer the
+// other. Whether a turn was answered in an earlier life of the lane is for the caller to find out before it acts: the
+// queue alone cannot know, and session may have forgotten. (Channels tell when a message was sent to the second; within
+// one, order of arrival is all there is.)
 //
 // Why a crash between any two steps leaves exactly one answer, although a second life of the lane reads other arrival
 // times and may group the turns differently: a takeover only counts once its Supersede stands in `replies`, and there

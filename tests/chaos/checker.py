@@ -157,6 +157,11 @@ class _Index:
         self.dropped, self.sent_after_all = (
             {found for record in evidence.audit if record[:1] == body
              for found in re.findall(rb"(?s)(?=\x0a\x20(.{32}))", record)} for body in (b"\x0a", b"\x12"))
+        self.dropped_for = {}  # turn id -> ids of those that are answered in its place
+        for record in evidence.audit:
+            if record[:1] == b"\x0a":
+                for dropped, by in re.findall(rb"(?s)\x0a\x20(.{32})\x12\x20(.{32})", record):
+                    self.dropped_for.setdefault(dropped.hex(), set()).add(by.hex())
         self.parrots = set()  # messages to which a real model said what it had read of notices
         self.said, texts = {}, {}  # (user, text) -> messages of the turns whose first record it is
         for turn_id, record in self.first_records(evidence).items():
@@ -268,6 +273,20 @@ def _outcomes(evidence, index):
         elif not notices and not dead and bytes.fromhex(turn.turn_id) not in index.dropped:
             yield Violation("lost", key, "parked, and nothing was shown" if key in index.parked else
                             "acknowledged, and no answer, dead letter or named drop by the end")
+
+
+def _dropped_for_the_past(evidence, index):
+    """Who is dropped for another message is answered by its answer: not by one that stood on the screen before."""
+    for message in evidence.messages:
+        turn = index.turn_of.get(message.message_id)
+        if turn is None or not message.acked_at or index.seen(message.message_id):
+            continue
+        for by in sorted(index.dropped_for.get(turn.turn_id, ())):
+            taker = index.message_of_turn.get(by)
+            seen = index.seen(taker.message_id) if taker is not None else []
+            if seen and seen[0].t < message.posted_at:
+                yield Violation("lost", message.message_id, f"dropped for {taker.message_id}, which had been answered "
+                                f"{message.posted_at - seen[0].t:.1f} s before it was posted")
 
 
 def _not_first(evidence, index):
@@ -424,7 +443,8 @@ def _disturbed(evidence):
 
 def judge(evidence, notice_text, turn_deadline_s):
     index = _Index(evidence, notice_text)
-    violations = [*_outcomes(evidence, index), *_order(evidence, index), *_not_first(evidence, index),
+    violations = [*_outcomes(evidence, index), *_dropped_for_the_past(evidence, index), *_order(evidence, index),
+                  *_not_first(evidence, index),
                   *_early(evidence, index, turn_deadline_s), *_history(evidence, index), *_disturbed(evidence),
                   *(Violation(*mistake) for mistake in poison.mistakes(evidence, index.dead, index.answers))]
     late_writes = list(_void_claims(evidence, index))

@@ -85,6 +85,26 @@ TEST_F(Followup, ALaneIsShedWholeAndItsNewestTurnIsToldSo) {
   EXPECT_EQ(ProposeShedding(lane_), (Takeover{newest.offset, DropReason::kShed, {0, 1}, /*stops_running=*/false}));
 }
 
+// Goal: a turn that may have been answered long ago (Redis lost, and a retried webhook of it comes late) speaks for no
+// message that its user sent after it: that one would never be answered.
+TEST_F(Followup, ALateRetryIsToldNothingForWhatWasSentAfterIt) {
+  Wait("a").sent_at_ms = 1000;
+  const QueuedTurn& c = Wait("c");
+  turns_.back().sent_at_ms = 3000;
+  Wait("late b").sent_at_ms = 2000;
+  EXPECT_EQ(ProposeShedding(lane_), (Takeover{c.offset, DropReason::kShed, {0}, /*stops_running=*/false}));
+}
+
+TEST_F(Followup, ALateRetryAsTheSixtyFifthStandsForWhatWasSentBeforeItAlone) {
+  Wait("a").sent_at_ms = 1000;
+  for (std::size_t i = 1; i < kLaneWaitingMax; ++i) Wait("c" + std::to_string(i)).sent_at_ms = 3000;
+  const QueuedTurn& late = Wait("late b");
+  turns_.back().sent_at_ms = 2000;
+  EXPECT_EQ(Propose(), (Takeover{late.offset, DropReason::kOverflow, {0}, /*stops_running=*/false}));
+  turns_.front().sent_at_ms = 3000;
+  EXPECT_EQ(Propose(), std::nullopt);
+}
+
 // Its notice would leave before the answer to an earlier turn.
 TEST_F(Followup, ALaneIsNotShedWhileAnEarlierTurnMayYetBeAnswered) {
   Wait("a").is_user_turn = false;  // requeued by an operator
@@ -190,6 +210,29 @@ TEST_F(Collect, APauseSeparatesGroupsAndTheFirstIsAnsweredFirst) {
   Wait("c", milliseconds(500));
   EXPECT_EQ(Hold(milliseconds(500)), std::nullopt) << "nothing more can come to the first group";
   EXPECT_EQ(Propose(milliseconds(500)), (Takeover{b.offset, DropReason::kMerged, {0}, false}));
+}
+
+TEST_F(Collect, ALateRetryIsNotAnsweredInPlaceOfWhatWasSentAfterIt) {
+  Wait("a", milliseconds(0)).sent_at_ms = 2000;
+  Wait("late b", milliseconds(50)).sent_at_ms = 1000;
+  EXPECT_EQ(Propose(milliseconds(150)), std::nullopt);
+  EXPECT_EQ(Hold(milliseconds(150)), std::nullopt) << "the first is answered";
+}
+
+TEST_F(Collect, WhatStandsBeforeALateRetryIsStillOneGroup) {
+  Wait("a", milliseconds(0)).sent_at_ms = 2000;
+  const QueuedTurn& c = Wait("c", milliseconds(50));
+  turns_.back().sent_at_ms = 3000;
+  Wait("late b", milliseconds(90)).sent_at_ms = 1000;
+  EXPECT_EQ(Propose(milliseconds(190)), (Takeover{c.offset, DropReason::kMerged, {0}, false}));
+  lane_.waiting.pop_back();  // what came after it in the meantime asks for itself
+  EXPECT_EQ(Propose(milliseconds(190)), (Takeover{c.offset, DropReason::kMerged, {0}, false}));
+}
+
+TEST_F(Collect, AMessageOfUnknownTimeIsGroupedByItsArrival) {
+  Wait("a", milliseconds(0)).sent_at_ms = 2000;
+  const QueuedTurn& b = Wait("b", milliseconds(50));
+  EXPECT_EQ(Propose(milliseconds(150)), (Takeover{b.offset, DropReason::kMerged, {0}, false}));
 }
 
 TEST_F(Collect, NothingIsDecidedWhileATurnRuns) {
