@@ -14,6 +14,7 @@ constexpr int kDeathsShift = 1;  // 2 bits
 constexpr int kStartsShift = 3;  // 4 bits
 constexpr int kReasonShift = 7;  // 4 bits
 constexpr std::uint32_t kReasonMask = 0xf;
+constexpr std::uint32_t kBeganAgain = 1u << 11;
 
 static_assert(kChildDeathsMax <= 3 && kAloneStartsMax <= 15);
 constexpr int kReasonsMax = static_cast<int>(std::size(bus::kDeadLetterReasons));  // numbered from 0 without a gap
@@ -25,6 +26,7 @@ static_assert(static_cast<int>(bus::kDeadLetterReasons[kReasonsMax - 1]) == kRea
 Attempts Attempts::FromNote(std::uint32_t note) {
   Attempts attempts;
   attempts.began_ = note != 0;  // whatever a note says, somebody worked on the turn
+  attempts.began_again_ = (note & kBeganAgain) != 0;
   attempts.child_deaths_ = std::min(static_cast<int>(note >> kDeathsShift & 3u), kChildDeathsMax);
   attempts.alone_starts_ = std::min(static_cast<int>(note >> kStartsShift & 15u), kAloneStartsMax);
   const auto reason = static_cast<int>(note >> kReasonShift & kReasonMask);
@@ -33,7 +35,8 @@ Attempts Attempts::FromNote(std::uint32_t note) {
 }
 
 std::uint32_t Attempts::note() const {
-  return (began_ ? kBegan : 0) | static_cast<std::uint32_t>(child_deaths_) << kDeathsShift |
+  return (began_ ? kBegan : 0) | (began_again_ ? kBeganAgain : 0) |
+         static_cast<std::uint32_t>(child_deaths_) << kDeathsShift |
          static_cast<std::uint32_t>(alone_starts_) << kStartsShift |
          static_cast<std::uint32_t>(given_up_reason_) << kReasonShift;
 }
@@ -44,11 +47,12 @@ std::optional<bus::DeadLetterReason> Attempts::given_up() const {
 }
 
 std::uint32_t Attempts::tries() const {
-  return began_ ? 1 + static_cast<std::uint32_t>(child_deaths_ + alone_starts_) : 0;
+  return began_ ? 1 + static_cast<std::uint32_t>(began_again_ + child_deaths_ + alone_starts_) : 0;
 }
 
 Attempts Attempts::Started() const {
   Attempts next = *this;
+  next.began_again_ = began_;
   next.began_ = true;
   return next;
 }

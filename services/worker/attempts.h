@@ -21,6 +21,9 @@ inline constexpr int kAloneStartsMax = 10;
 //   nothing known -> Started ---------------------> answered with others, done
 //                       | the worker died
 //                       v
+//                  a suspect, cleared -> Started -> answered with others, done
+//                       |                   | the worker died
+//                       v                   v
 //                  a suspect -> StartedAlone -----> answered alone, done
 //                       ^            | the child died
 //                       +------------+ ChildDied; the third time, or past kAloneStartsMax: poison
@@ -36,13 +39,17 @@ class Attempts {
   // A suspect: an earlier worker began this turn, and nothing says how that ended. It may kill; it may also have been
   // said.
   bool began() const { return began_; }
+  // It was begun with others again after a worker had died, and a worker died again.
+  bool began_again() const { return began_again_; }
+  // One worker died while it ran with others, and that is all.
+  bool may_be_cleared() const { return *this == Attempts().Started(); }
   bool poison() const { return child_deaths_ >= kChildDeathsMax || alone_starts_ >= kAloneStartsMax; }
   // Decided for good: whoever works on the turn next ends it so.
   std::optional<bus::DeadLetterReason> given_up() const;
   int child_deaths() const { return child_deaths_; }
   std::uint32_t tries() const;  // begun so far
 
-  Attempts Started() const;
+  Attempts Started() const;       // with others
   Attempts StartedAlone() const;  // REQUIRES: began() && !poison()
   Attempts ChildDied() const;     // of what stood before the start that ended so.   REQUIRES: as StartedAlone
   Attempts GivenUp(bus::DeadLetterReason reason) const;
@@ -51,6 +58,7 @@ class Attempts {
 
  private:
   bool began_ = false;
+  bool began_again_ = false;
   int child_deaths_ = 0;     // [0, kChildDeathsMax]
   int alone_starts_ = 0;     // whose end nobody saw; [0, kAloneStartsMax]
   int given_up_reason_ = 0;  // 0: not; else the reason's number and one

@@ -5,9 +5,22 @@
 
 namespace worker {
 
-void SoloQueue::Enter(std::int64_t written_ms, bool clearable, std::function<void(Place)> on_place) {
+void SoloQueue::Enter(std::int64_t written_ms, bool clearable, base::MonotonicTime now,
+                      std::function<void(Place)> on_place) {
+  if (clearable) {
+    if (now - clearable_came_at_ >= kDeathApart) survivors_ = 0;
+    clearable_came_at_ = now;
+    if (survivors_ >= kSurvivorsMax) {
+      state_->loop->Post([on_place = std::move(on_place)] { on_place(nullptr); });
+      return;
+    }
+  }
   state_->waiting.emplace(written_ms, Waiting{clearable, std::move(on_place)});
   state_->loop->Post([state = state_] { GiveNext(state); });
+}
+
+void SoloQueue::Survived() {
+  if (++survivors_ >= kSurvivorsMax) ClearOthers();
 }
 
 void SoloQueue::ClearOthers() {

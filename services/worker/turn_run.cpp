@@ -176,7 +176,7 @@ void TurnRun::AwaitPlace() {
                   {"tries", known_.tries()},
                   {"partition", task_->record.partition},
                   {"offset", task_->record.offset}});
-  context_.solo_queue->Enter(task_->record.timestamp_ms, /*clearable=*/known_ == Attempts().Started(),
+  context_.solo_queue->Enter(task_->record.timestamp_ms, /*clearable=*/known_.may_be_cleared(), context_.clock->Now(),
                              [self = shared_from_this()](SoloQueue::Place place) {
                                self->place_ = std::move(place);
                                self->NoteBegun();
@@ -225,7 +225,10 @@ void TurnRun::Generate() {
 
 void TurnRun::OnAlone(SoloOutcome outcome) {
   alone_ = false;
-  if (outcome.kind == SoloOutcome::Kind::kAnswered) return OnGenerated(std::move(outcome.result));
+  if (outcome.kind == SoloOutcome::Kind::kAnswered) {
+    if (known_.may_be_cleared()) context_.solo_queue->Survived();
+    return OnGenerated(std::move(outcome.result));
+  }
   if (outcome.kind == SoloOutcome::Kind::kNotStarted) {
     --attempts_;  // nothing was tried
     if (DeadlinePassed()) return GiveUp(bus::DeadLetterReason::kDeadline, std::move(outcome.how));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <csignal>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -111,6 +112,49 @@ TEST(PoisonTest, AMessageThatKillsItsWorkerHarmsNobodyElse) {
   EXPECT_EQ(deaths, 1);
   EXPECT_EQ(mesh.Metric("worker", "worker_dead_letters_total{reason=\"poison\"}"), 1);
   EXPECT_EQ(mesh.Metric("worker", "worker_child_deaths_total"), 3);
+}
+
+// Goal: a poison that is not among the few that are tried alone first costs at most one more worker, and nobody more
+// than time. Method: the worker stands still while all are posted, so that they begin together; it is older than ten of
+// them.
+TEST(PoisonTest, AnOlderPoisonCostsAtMostOneMoreWorkerAndHarmsNobody) {
+  Mesh& mesh = PoisonedMesh();
+  constexpr int kAll = 26;
+  constexpr int kPlace = 15;  // of the poison
+  const auto user = [](int i) { return absl::StrCat("4918000011", i < 10 ? "0" : "", i); };
+  mesh.process("worker").Signal(SIGSTOP);
+  const auto posted = steady_clock::now();
+  for (int i = 0; i < kAll; ++i) {
+    ASSERT_EQ(mesh.PostText("whatsapp", user(i), absl::StrCat("wamid.older.", i),
+                            i == kPlace ? absl::StrCat(kPoison, " again") : absl::StrCat("mate ", i, " once more")),
+              200);
+  }
+  mesh.process("worker").Signal(SIGCONT);
+  int deaths = 0;
+  ASSERT_TRUE(harness::WaitUntil(
+      [&] {
+        if (!mesh.process("worker").IsRunning()) {
+          ++deaths;
+          EXPECT_TRUE(mesh.Restart("worker").ok());
+        }
+        return deaths > 5 || !mesh.Screen(user(kPlace)).empty();
+      },
+      seconds(60)))
+      << mesh.LogEnds();
+  const double told_s = std::chrono::duration<double>(steady_clock::now() - posted).count();
+  EXPECT_LE(told_s, 60);
+  EXPECT_LE(deaths, 2);
+  EXPECT_EQ(mesh.Screen(user(kPlace)).at(0).text, kNotice);
+  for (int i = 0; i < kAll; ++i) {
+    ASSERT_EQ(mesh.WaitForScreen(user(i), 1, seconds(60)).size(), 1u) << i << mesh.LogEnds();
+    if (i == kPlace) continue;
+    EXPECT_NE(mesh.Screen(user(i))[0].text.find(absl::StrCat("mate ", i, " once more")), std::string::npos) << i;
+  }
+  std::cout << "after " << deaths << " deaths the poisoner was told at " << told_s
+            << " s, the last mate was answered at "
+            << std::chrono::duration<double>(steady_clock::now() - posted).count() << " s\n";
+  ASSERT_TRUE(harness::WaitUntil([&] { return DeadLetters(mesh).size() >= 2; }));
+  EXPECT_EQ(DeadLetters(mesh).size(), 2u) << "this one and the other test's";
 }
 
 }  // namespace

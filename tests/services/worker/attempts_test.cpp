@@ -25,6 +25,22 @@ TEST(AttemptsTest, OneThatWasBegunIsASuspectForTheNextOwner) {
   EXPECT_EQ(next.tries(), 1u);
 }
 
+// Goal: what died with others twice is told from what did so once, whose death may have been anybody's.
+TEST(AttemptsTest, OneThatWasBegunWithOthersAgainIsNotClearedASecondTime) {
+  EXPECT_FALSE(Attempts().may_be_cleared());
+  const Attempts once = Reread(Attempts().Started());
+  EXPECT_TRUE(once.may_be_cleared());
+  EXPECT_FALSE(once.began_again());
+  const Attempts twice = Reread(once.Started());
+  EXPECT_TRUE(twice.began_again());
+  EXPECT_FALSE(twice.may_be_cleared());
+  EXPECT_EQ(twice.tries(), 2u);
+  EXPECT_EQ(Reread(twice.StartedAlone().ChildDied()).tries(), 4u);
+  EXPECT_TRUE(Reread(twice.ChildDied().ChildDied().ChildDied()).poison());
+  EXPECT_FALSE(once.ChildDied().may_be_cleared());
+  EXPECT_FALSE(once.StartedAlone().may_be_cleared());
+}
+
 TEST(AttemptsTest, TheThirdDeathOfTheChildMakesItPoisonAndNotTheSecond) {
   Attempts known = Reread(Attempts().Started());
   for (int death = 1; death <= kChildDeathsMax; ++death) {
@@ -48,10 +64,10 @@ TEST(AttemptsTest, StartsAloneOfWhichNobodySawTheEndCondemnOnlyAfterMany) {
 
 TEST(AttemptsTest, EveryReasonToGiveUpIsKeptBesideWhatWasKnown) {
   for (const DeadLetterReason reason : bus::kDeadLetterReasons) {
-    const Attempts known = Reread(Attempts().Started().StartedAlone().ChildDied().GivenUp(reason));
+    const Attempts known = Reread(Attempts().Started().Started().StartedAlone().ChildDied().GivenUp(reason));
     EXPECT_EQ(known.given_up(), reason);
     EXPECT_EQ(known.child_deaths(), 1);
-    EXPECT_EQ(known.tries(), 3u);
+    EXPECT_EQ(known.tries(), 4u);
     EXPECT_LT(known.note(), 1u << 14) << "more does not fit in a note";
   }
 }

@@ -182,6 +182,20 @@ TEST_F(TurnSuspectTest, MatesOfAPoisonAreClearedOnceItIsKnown) {
   EXPECT_EQ(solo_engine_.runs, 2) << "the poison and the doubtful one";
 }
 
+// A node was lost: a few of its turns are answered alone, and then the others need not wait for one another.
+TEST_F(TurnSuspectTest, AfterAFewSurvivorsOfADeathTheOthersMeetTheBatchAndSayInTheJournalThatTheyDoSoAgain) {
+  for (int survivor = 0; survivor < kSurvivorsMax; ++survivor) EXPECT_TRUE(Run(Attempts().Started())) << survivor;
+  EXPECT_EQ(solo_engine_.runs, kSurvivorsMax);
+  std::promise<bool> done;
+  const auto mate = Start(Attempts().Started(), done);
+  EXPECT_TRUE(engine_.WaitForSubmissions(1));
+  EXPECT_EQ(Attempts::FromNote(consumer_.notes().at(0)), Attempts().Started().Started());
+  loop_.RunSync([&] { mate->Abandon(); });
+  EXPECT_FALSE(Await(done));
+  EXPECT_TRUE(Run(Attempts().Started().Started()));
+  EXPECT_EQ(solo_engine_.runs, kSurvivorsMax + 1) << "begun at two deaths";
+}
+
 TEST_F(TurnSuspectTest, ASuspectThatIsDroppedStopsTheChild) {
   solo_engine_.hold = true;
   std::promise<bool> done;
