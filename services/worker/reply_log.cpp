@@ -3,17 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
-#include <unordered_map>
 #include <utility>
 
-#include "libs/base/clock.h"
-#include "libs/bus/log_cursor.h"
 #include "libs/bus/topics.h"
 
 namespace worker {
 namespace {
-
-constexpr base::Duration kReadTimeMax = std::chrono::seconds(20);
 
 const std::string& TurnOf(const mesh::bus::v1::ReplyRecord& record) {
   return record.has_supersede() ? record.supersede().turn_id() : record.reply().turn_id();
@@ -27,7 +22,16 @@ bool Counts(const mesh::bus::v1::ReplyRecord& record, std::uint32_t generation) 
 
 }  // namespace
 
-KafkaReplyLog::KafkaReplyLog(bus::BusOptions bus) : bus_(std::move(bus)), thread_([this] { Serve(); }) {}
+KafkaReplyLog::KafkaReplyLog(const bus::BusOptions& bus)
+    : KafkaReplyLog(
+          [bus](std::int32_t partition, std::int64_t from_ms, base::MonotonicTime deadline) {
+            return bus::LogCursor::Open(bus, "worker", {bus::TopicName(bus, bus::kReplies), partition}, from_ms,
+                                        deadline);
+          },
+          Times{}) {}
+
+KafkaReplyLog::KafkaReplyLog(OpenCursor open_cursor, const Times& times)
+    : open_cursor_(std::move(open_cursor)), times_(times), thread_([this] { Serve(); }) {}
 
 KafkaReplyLog::~KafkaReplyLog() {
   {
@@ -47,59 +51,87 @@ void KafkaReplyLog::FindFirst(ReplyQuery query, Callback on_found) {
 }
 
 void KafkaReplyLog::Serve() {
-  std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return ending_ || !asked_.empty(); });
-    if (ending_) return;
-    std::vector<Asked> together;
-    const std::int32_t partition = asked_.front().query.partition;
-    std::erase_if(asked_, [&](Asked& asked) {
-      if (asked.query.partition != partition) return false;
-      together.push_back(std::move(asked));
-      return true;
-    });
-    lock.unlock();
-    const absl::Status status = Read(together);
-    for (Asked& asked : together) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return ending_ || !asked_.empty() || !readings_.empty(); });
+      if (ending_) return;
+      TakeQueries();
+    }
+    if (readings_.empty()) continue;
+    Reading& reading = readings_.front();
+    absl::Status status;
+    if (!ReadSlice(reading, &status)) {
+      readings_.splice(readings_.end(), readings_, readings_.begin());
+      continue;
+    }
+    for (Asked& asked : reading.asked) {
       if (status.ok() || asked.first) {
         asked.on_found(std::move(asked.first));
       } else {
         asked.on_found(status);
       }
     }
-    together.clear();
-    lock.lock();
+    readings_.pop_front();
   }
 }
 
-absl::Status KafkaReplyLog::Read(std::vector<Asked>& asked) const {
-  const base::MonotonicTime deadline = base::Clock::Real().Now() + kReadTimeMax;
-  std::int64_t from_ms = asked.front().query.from_ms;
-  std::int64_t end = 0;
-  std::unordered_multimap<std::string, Asked*> by_turn;
-  for (Asked& one : asked) {
-    from_ms = std::min(from_ms, one.query.from_ms);
-    end = std::max(end, one.query.before_offset);
-    by_turn.emplace(one.query.turn_id, &one);
-  }
-  const bus::TopicPartition partition{bus::TopicName(bus_, bus::kReplies), asked.front().query.partition};
-  absl::StatusOr<std::unique_ptr<bus::LogCursor>> cursor =
-      bus::LogCursor::Open(bus_, "worker", partition, from_ms, deadline);
-  if (!cursor.ok()) return cursor.status();
-  while (true) {
-    const absl::StatusOr<const bus::Record*> record = (*cursor)->Peek(deadline);
-    if (!record.ok()) return record.status();
-    if (*record == nullptr || (*record)->offset >= end) return absl::OkStatus();
-    FirstReply first{.record = {}, .offset = (*record)->offset};
-    if (first.record.ParseFromString((*record)->value)) {
-      const auto [begin, past] = by_turn.equal_range(TurnOf(first.record));
-      for (auto one = begin; one != past; ++one) {
-        Asked& asked_for = *one->second;
-        if (asked_for.first || first.offset >= asked_for.query.before_offset) continue;
-        if (Counts(first.record, asked_for.query.generation)) asked_for.first = first;
-      }
+// A reading that has begun may be past what a new query is about, so that one waits for its end.
+void KafkaReplyLog::TakeQueries() {
+  std::erase_if(asked_, [this](Asked& asked) {
+    auto reading = std::find_if(readings_.begin(), readings_.end(),
+                                [&](const Reading& one) { return one.partition == asked.query.partition; });
+    if (reading == readings_.end()) {
+      reading = readings_.insert(readings_.end(), Reading{});
+      reading->partition = asked.query.partition;
+      reading->began_at = reading->moved_at = base::Clock::Real().Now();
     }
-    (*cursor)->Pop();
+    if (reading->cursor != nullptr) return false;
+    reading->before_offset = std::max(reading->before_offset, asked.query.before_offset);
+    reading->by_turn.emplace(asked.query.turn_id, reading->asked.size());
+    reading->asked.push_back(std::move(asked));
+    return true;
+  });
+}
+
+bool KafkaReplyLog::ReadSlice(Reading& reading, absl::Status* status) const {
+  const base::MonotonicTime deadline = base::Clock::Real().Now() + times_.slice;
+  if (reading.cursor == nullptr) {
+    std::int64_t from_ms = reading.asked.front().query.from_ms;
+    for (const Asked& asked : reading.asked) from_ms = std::min(from_ms, asked.query.from_ms);
+    absl::StatusOr<std::unique_ptr<bus::LogCursor>> cursor =
+        open_cursor_(reading.partition, from_ms, reading.began_at + times_.quiet_max);
+    *status = cursor.status();
+    if (!cursor.ok()) return true;
+    reading.cursor = *std::move(cursor);
+  }
+  while (base::Clock::Real().Now() < deadline) {
+    const absl::StatusOr<const bus::Record*> record = reading.cursor->Peek(deadline);
+    const base::MonotonicTime now = base::Clock::Real().Now();
+    if (!record.ok()) {
+      *status = record.status();
+      return now - reading.moved_at >= times_.quiet_max;
+    }
+    if (*record == nullptr || (*record)->offset >= reading.before_offset) return true;
+    reading.moved_at = now;
+    if (now - reading.began_at >= times_.total_max) {
+      *status = absl::DeadlineExceededError("what was said is not read to its end");
+      return true;
+    }
+    Look(**record, reading);
+    reading.cursor->Pop();
+  }
+  return false;
+}
+
+void KafkaReplyLog::Look(const bus::Record& record, Reading& reading) {
+  FirstReply first{.record = {}, .offset = record.offset};
+  if (!first.record.ParseFromString(record.value)) return;
+  const auto [begin, past] = reading.by_turn.equal_range(TurnOf(first.record));
+  for (auto one = begin; one != past; ++one) {
+    Asked& asked_for = reading.asked[one->second];
+    if (asked_for.first || first.offset >= asked_for.query.before_offset) continue;
+    if (Counts(first.record, asked_for.query.generation)) asked_for.first = first;
   }
 }
 

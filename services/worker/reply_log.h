@@ -1,17 +1,23 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "libs/base/clock.h"
+#include "libs/bus/log_cursor.h"
 #include "libs/bus/options.h"
 #include "proto/bus/v1/bus.pb.h"
 
@@ -44,12 +50,24 @@ class ReplyLog {
 };
 
 // Reads the partition from the earliest time asked for, once for all queries that wait for it: they come in crowds,
-// when many turns are given up together. Threading: a thread of its own. The destructor waits for the reading that goes
-// on, at most its deadline; queries that
-//            wait are dropped with their callbacks.
+// when many turns are given up together. Partitions are read in turns, a slice each, and each goes on where its last
+// slice ended: a long backlog holds up neither the others nor, by beginning anew, itself.
+//
+// Errors:    Unavailable or DeadlineExceeded when a partition brings nothing for `quiet_max`, or is not read to its end
+//            within `total_max`. Threading: a thread of its own. The destructor waits for the slice that goes on;
+//            queries that wait are dropped with their callbacks.
 class KafkaReplyLog final : public ReplyLog {
  public:
-  explicit KafkaReplyLog(bus::BusOptions bus);
+  struct Times {
+    base::Duration slice = std::chrono::seconds(2);
+    base::Duration quiet_max = std::chrono::seconds(20);
+    base::Duration total_max = std::chrono::minutes(15);  // 8 days of a busy partition: about 10^8 records
+  };
+  using OpenCursor = std::function<absl::StatusOr<std::unique_ptr<bus::LogCursor>>(
+      std::int32_t partition, std::int64_t from_ms, base::MonotonicTime deadline)>;
+
+  explicit KafkaReplyLog(const bus::BusOptions& bus);
+  KafkaReplyLog(OpenCursor open_cursor, const Times& times);  // for tests
   ~KafkaReplyLog() override;
   void FindFirst(ReplyQuery query, Callback on_found) override;
 
@@ -59,14 +77,27 @@ class KafkaReplyLog final : public ReplyLog {
     Callback on_found;
     std::optional<FirstReply> first;
   };
+  struct Reading {  // of one partition
+    std::int32_t partition = 0;
+    std::vector<Asked> asked;
+    std::unordered_multimap<std::string, std::size_t> by_turn;  // indices of `asked`
+    std::int64_t before_offset = 0;                             // where it ends at the latest
+    std::unique_ptr<bus::LogCursor> cursor;
+    base::MonotonicTime began_at;
+    base::MonotonicTime moved_at;  // a record came, or it began
+  };
   void Serve();
-  absl::Status Read(std::vector<Asked>& asked) const;  // of one partition
+  void TakeQueries();
+  bool ReadSlice(Reading& reading, absl::Status* status) const;  // true: it has ended, so
+  static void Look(const bus::Record& record, Reading& reading);
 
-  const bus::BusOptions bus_;
+  const OpenCursor open_cursor_;
+  const Times times_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Asked> asked_;  // protected by mutex_; at most one a running turn
-  bool ending_ = false;      // protected by mutex_
+  std::deque<Asked> asked_;      // protected by mutex_; at most one a running turn
+  bool ending_ = false;          // protected by mutex_
+  std::list<Reading> readings_;  // the thread's; one a partition, the next to be served first
   std::thread thread_;
 };
 
