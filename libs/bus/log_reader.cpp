@@ -26,7 +26,7 @@ base::MonotonicTime Now() { return base::Clock::Real().Now(); }
 
 class KafkaLogReader final : public LogReader {
  public:
-  explicit KafkaLogReader(OnRecord on_record) : on_record_(std::move(on_record)) {}
+  KafkaLogReader(OnRecord on_record, OnEnd on_end) : on_record_(std::move(on_record)), on_end_(std::move(on_end)) {}
   ~KafkaLogReader() override;
 
   absl::Status Start(const BusOptions& bus, std::string_view service);
@@ -49,6 +49,7 @@ class KafkaLogReader final : public LogReader {
   void Handle(const rd_kafka_message_t& message);
 
   const OnRecord on_record_;
+  const OnEnd on_end_;
   ClientPtr client_;
   internal::QueuePtr wake_queue_;  // destroyed before the client
 
@@ -125,7 +126,12 @@ void KafkaLogReader::Apply(const Change& change) {
 }
 
 void KafkaLogReader::Handle(const rd_kafka_message_t& message) {
-  if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) return;
+  if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    // Also before the offset asked for: the topic was made anew and is shorter than it was.
+    const TopicPartition partition{rd_kafka_topic_name(message.rkt), message.partition};
+    if (on_end_ != nullptr && next_offsets_.contains(partition)) on_end_(partition, message.offset);
+    return;
+  }
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     base::MonotonicTime& last = errors_logged_[message.err];
     if (last != base::MonotonicTime() && Now() - last < kSameErrorInterval) return;
@@ -143,8 +149,8 @@ void KafkaLogReader::Handle(const rd_kafka_message_t& message) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Create(const BusOptions& bus, std::string_view service,
-                                                             OnRecord on_record) {
-  auto reader = std::make_unique<KafkaLogReader>(std::move(on_record));
+                                                             OnRecord on_record, OnEnd on_end) {
+  auto reader = std::make_unique<KafkaLogReader>(std::move(on_record), std::move(on_end));
   if (absl::Status status = reader->Start(bus, service); !status.ok()) return status;
   return reader;
 }

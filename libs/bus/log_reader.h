@@ -17,16 +17,21 @@ namespace bus {
 
 // Reads partitions outside any group: the sender's ledger, tools, rebuilds.
 //
-// Threading: one poll thread of its own calls `on_record`; Add and Remove from any thread, effective at the next poll:
+// Threading: one poll thread of its own calls `on_record` and `on_end`; Add and Remove from any thread, effective at
+// the next poll:
 //            after Remove a record already on its way may still come. QueryWatermarks blocks its caller.
 // Errors:    reading goes on through outages; an offset that retention has passed continues at the first record kept.
-//            A call must not be made from `on_record` that waits for it.
+//            A call must not be made from either that waits for it.
 class LogReader {
  public:
   using OnRecord = std::function<void(Record)>;
+  // Reading has come to the end of a partition, and goes on when records follow. `end_offset`: of the log, as it was
+  // then. One of a reading that was removed or began anew may still come.
+  using OnEnd = std::function<void(const TopicPartition& partition, std::int64_t end_offset)>;
 
+  // `on_end` may be null.
   static absl::StatusOr<std::unique_ptr<LogReader>> Create(const BusOptions& bus, std::string_view service,
-                                                           OnRecord on_record);
+                                                           OnRecord on_record, OnEnd on_end = nullptr);
   virtual ~LogReader() = default;
 
   virtual void Add(const TopicPartition& partition,

@@ -16,10 +16,19 @@ constexpr base::Duration kDeadline = std::chrono::seconds(10);
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ParkedReader>> ParkedReader::Open(const bus::BusOptions& bus, app::EventLoop* loop) {
+  return OpenForTest(bus, loop, [&bus](bus::LogReader::OnRecord on_record, bus::LogReader::OnEnd on_end) {
+    return bus::LogReader::Create(bus, "sender", std::move(on_record), std::move(on_end));
+  });
+}
+
+absl::StatusOr<std::unique_ptr<ParkedReader>> ParkedReader::OpenForTest(const bus::BusOptions& bus,
+                                                                        app::EventLoop* loop,
+                                                                        const MakeReader& make_reader) {
   std::unique_ptr<ParkedReader> parked(new ParkedReader(bus, loop));
   ParkedReader* const raw = parked.get();
   absl::StatusOr<std::unique_ptr<bus::LogReader>> reader =
-      bus::LogReader::Create(bus, "sender", [raw](bus::Record record) { raw->OnRead(std::move(record)); });
+      make_reader([raw](bus::Record record) { raw->OnRead(std::move(record)); },
+                  [raw](const bus::TopicPartition& partition, std::int64_t) { raw->OnEnd(partition.partition); });
   if (!reader.ok()) return reader.status();
   parked->reader_ = *std::move(reader);
   return parked;
@@ -31,11 +40,14 @@ void ParkedReader::Read(std::int32_t partition, const std::vector<std::int64_t>&
                         std::function<void(Copies)> on_done) {
   CHECK(!offsets.empty());
   std::uint64_t number = 0;
+  Request replaced;
   {
     std::lock_guard lock(mutex_);
     number = ++next_number_;
-    const bool added = requests_.emplace(partition, Request{number, offsets, {}, std::move(on_done)}).second;
-    CHECK_MSG(added, "one request a partition at a time");
+    replaced = std::exchange(requests_[partition], Request{number, offsets, {}, std::move(on_done)});
+  }
+  if (replaced.on_done != nullptr) {
+    loop_->Post([on_done = std::move(replaced.on_done)] { on_done(absl::CancelledError("another reading began")); });
   }
   reader_->Add({bus::TopicName(bus_, bus::kParked), partition}, offsets.front());
   loop_->PostAfter(kDeadline, [this, partition, number] { GiveUp(partition, number); });
@@ -54,6 +66,18 @@ void ParkedReader::OnRead(bus::Record record) {
       request->second.found.push_back(std::move(record));
     }
     if (!last) return;
+    done = std::move(request->second);
+    requests_.erase(request);
+  }
+  Answer(partition, std::move(done.on_done), std::move(done.found));
+}
+
+void ParkedReader::OnEnd(std::int32_t partition) {
+  Request done;
+  {
+    std::lock_guard lock(mutex_);
+    const auto request = requests_.find(partition);
+    if (request == requests_.end()) return;
     done = std::move(request->second);
     requests_.erase(request);
   }

@@ -17,15 +17,22 @@ namespace sender {
 
 // Reads single copies out of `parked`, which nobody consumes as a group: which of them are wanted, the ledger knows.
 //
+// A reading ends with the last copy wanted or with the topic: what has not come by then is not there.
+//
 // Threading: Read on the loop, which also gets the answer. The log reader's thread hands the records over; one mutex.
-// Errors:    DeadlineExceeded when they have not come within kDeadline: the broker is away.
+// Errors:    DeadlineExceeded when it has not ended within kDeadline: the broker is away. Cancelled: another call for
+//            the partition took its place, as its next owner in this process makes one.
 class ParkedReader {
  public:
   using Copies = absl::StatusOr<std::vector<bus::Record>>;
+  using MakeReader = std::function<absl::StatusOr<std::unique_ptr<bus::LogReader>>(bus::LogReader::OnRecord on_record,
+                                                                                   bus::LogReader::OnEnd on_end)>;
 
   static absl::StatusOr<std::unique_ptr<ParkedReader>> Open(const bus::BusOptions& bus, app::EventLoop* loop);
+  static absl::StatusOr<std::unique_ptr<ParkedReader>> OpenForTest(const bus::BusOptions& bus, app::EventLoop* loop,
+                                                                   const MakeReader& make_reader);
 
-  // As Effects::ReadParked. REQUIRES: the answer to an earlier call for the partition has come; `offsets` is not empty
+  // As Effects::ReadParked. REQUIRES: `offsets` is not empty
   void Read(std::int32_t partition, const std::vector<std::int64_t>& offsets, std::function<void(Copies)> on_done);
 
  private:
@@ -38,6 +45,7 @@ class ParkedReader {
 
   ParkedReader(const bus::BusOptions& bus, app::EventLoop* loop);
   void OnRead(bus::Record record);
+  void OnEnd(std::int32_t partition);
   void GiveUp(std::int32_t partition, std::uint64_t number);
   void Answer(std::int32_t partition, std::function<void(Copies)> on_done, Copies copies);
 

@@ -13,6 +13,8 @@ namespace sender {
 namespace {
 
 constexpr std::int64_t kWallStartMs = 1'760'000'000'000;
+constexpr base::Duration kConnectTimeout = std::chrono::seconds(5);   // as http::ClientOptions'
+constexpr base::Duration kParkedDeadline = std::chrono::seconds(10);  // as ParkedReader's
 
 }  // namespace
 
@@ -128,15 +130,32 @@ void Process::WriteParked(const bus::Record& origin, ParkReason reason, Appended
 
 void Process::ReadParked(std::int32_t, const std::vector<std::int64_t>& offsets,
                          std::function<void(absl::StatusOr<std::vector<bus::Record>>)> on_done) {
-  Mine(world_->Random(world_->delay_max), [this, offsets, on_done = std::move(on_done)] {
-    if (world_->broker_down()) return on_done(absl::DeadlineExceededError("no broker"));
+  if (parked_reading_.on_done != nullptr) {
+    Mine(base::Duration(1), [replaced = parked_reading_.on_done] { replaced(absl::CancelledError("replaced")); });
+  }
+  const std::uint64_t number = ++parked_readings_;
+  parked_reading_ = {offsets, std::move(on_done)};
+  Mine(kParkedDeadline, [this, number] { EndReadingParked(number, absl::DeadlineExceededError("no broker")); });
+  ReadParkedOn(number);
+}
+
+void Process::ReadParkedOn(std::uint64_t number) {
+  Mine(world_->Random(world_->delay_max), [this, number] {
+    if (number != parked_readings_ || parked_reading_.on_done == nullptr) return;
+    if (world_->broker_down() || world_->parked_away) {
+      return Mine(std::chrono::milliseconds(100), [this, number] { ReadParkedOn(number); });
+    }
+    const std::vector<std::int64_t>& wanted = parked_reading_.offsets;
+// As ParkedReader does: from the first copy wanted to the last one or to the end of the topic, whatever is not there.
     std::vector<bus::Record> copies;
-    for (const std::int64_t offset : offsets) {
+    const auto end = static_cast<std::int64_t>(world_->parked.size());
+    for (std::int64_t offset = wanted.front(); offset < end && offset <= wanted.back(); ++offset) {
+      if (!std::binary_search(wanted.begin(), wanted.end(), offset)) continue;
       if (world_->parked_gone.contains(offset) || world_->parked_skipped.erase(offset) > 0) continue;
       copies.push_back(world_->parked.at(static_cast<std::size_t>(offset)));
       copies.back().offset = offset;
     }
-    on_done(std::move(copies));
+    EndReadingParked(number, std::move(copies));
   });
 }
 
@@ -144,6 +163,11 @@ void Process::WriteReply(const std::string& conversation_key, const mesh::bus::v
                          const telemetry::TraceContext&, Written on_done) {
   Write(
       world_->refuse(bus::kReplies, record.ByteSizeLong()),
+void Process::EndReadingParked(std::uint64_t number, const absl::StatusOr<std::vector<bus::Record>>& copies) {
+  if (number != parked_readings_ || parked_reading_.on_done == nullptr) return;
+  std::exchange(parked_reading_, {}).on_done(copies);
+}
+
       [this, conversation_key, record] { world_->AppendRaw(conversation_key, record.SerializeAsString()); },
       std::move(on_done));
 }

@@ -65,6 +65,8 @@ class Process final : public Effects {
   void AskAboutStatuses();
   void Write(const absl::Status& refused, std::function<void()> land, Written on_done);
   void ReadLedgerOn();
+  void ReadParkedOn(std::uint64_t number);
+  void EndReadingParked(std::uint64_t number, const absl::StatusOr<std::vector<bus::Record>>& copies);
   void Mine(base::Duration delay, std::function<void()> task);  // dropped when this process has died by then
 
   World* const world_;
@@ -77,6 +79,12 @@ class Process final : public Effects {
   bool reading_ = false;
   bool alive_ = true;
   bool revoke_pending_ = false;
+  struct ParkedReading {
+    std::vector<std::int64_t> offsets;
+    std::function<void(absl::StatusOr<std::vector<bus::Record>>)> on_done;
+  };
+  ParkedReading parked_reading_;       // one at a time: a new one takes its place
+  std::uint64_t parked_readings_ = 0;  // ever begun
   StatusCoverage coverage_{std::chrono::seconds(3)};
   base::MonotonicTime coverage_wanted_at_;
   bool asking_ = false;                   // the broker how far `statuses` has been read
@@ -110,6 +118,7 @@ class World {
   std::set<std::int64_t> parked_skipped;  // offsets that the next read passes over, once each
   double append_failure_rate = 0;         // reports Unavailable; half of these records are in the log all the same
   // Not OK: the broker refuses a record of this many bytes for this topic (without prefix), for good.
+  bool parked_away = false;               // no leader: a read of `parked` brings nothing
   std::function<absl::Status(std::string_view topic, std::size_t bytes)> refuse = [](std::string_view, std::size_t) {
     return absl::OkStatus();
   };

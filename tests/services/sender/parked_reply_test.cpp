@@ -207,7 +207,7 @@ TEST_F(ParkedReplyTest, AReadThatIsSlowAndBringsNothingIsFollowedByAnother) {
 }
 
 TEST_F(ParkedReplyTest, ACopyThatIsGoneDoesNotHoldItsConversationUpForEver) {
-  world_.StartOwner();
+  world_.StartOwner();  // it is the newest, so nothing behind it ends the read
   world_.Say("ann", "t1", "one");
   world_.Say("ann", "t2", "two");
   world_.RunFor(minutes(1));
@@ -222,6 +222,25 @@ TEST_F(ParkedReplyTest, ACopyThatIsGoneDoesNotHoldItsConversationUpForEver) {
 }
 
 // Goal: a crash anywhere between the first refusal and the last return loses nothing, repeats nothing, keeps the order.
+// Goal: a partition that is taken away and comes back while a read of `parked` hangs goes on.
+TEST_F(ParkedReplyTest, APartitionThatComesBackWhileAReadHangsTakesItsCopiesBack) {
+  Process& process = world_.StartOwner();
+  world_.Say("ann", "t1", "one");
+  world_.Say("ann", "t2", "two");
+  world_.RunFor(minutes(1));
+  world_.parked_away = true;
+  RenewToken(world_);
+  world_.RunFor(seconds(3));
+  world_.Revoke(process);
+  world_.RunFor(seconds(1));
+  world_.Reassign(process);
+  world_.RunFor(seconds(4));
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("one")) << "it was in hand before";
+  world_.parked_away = false;
+  ASSERT_TRUE(RunUntilNothingIsLeft(seconds(30)));
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("one", "two"));
+}
+
 // Method: the same story again and again, killing the sender after one more event each time; the token is renewed
 // somewhere in it, before or after.
 TEST_F(ParkedReplyTest, KillAfterEveryEventLosesNothingAndRepeatsNothing) {
