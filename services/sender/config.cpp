@@ -26,11 +26,13 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
              .unit = "records",
              .min = 64,
              .max = 8192});
-  table.Add("connections-per-host-max", &options->connections_per_host_max,
-            {.doc = "Connections to one Graph API host, and so sends in flight.",
-             .unit = "connections",
-             .min = 1,
-             .max = 4096});
+  table.Add(
+      "connections-per-host-max", &options->connections_per_host_max,
+      {.doc = "Connections to one Graph API host, and so sends in flight. One account has at most seven eighths of "
+              "them, and half while another waits.",
+       .unit = "connections",
+       .min = 1,
+       .max = 4096});
   table.Add(
       "graph-throttle-k", &options->graph_throttle_k,
       {.doc = "Sends of an account that may go out for each one that the Graph API takes, over two minutes; what is "

@@ -199,10 +199,10 @@ void SendLane::TryClaim(std::size_t part, std::uint32_t resends) {
     return ParkReply();
   }
   if (WaitsForLimits(part, *account)) return;
-  if (!head_.slot.held()) head_.slot = context_.slots->TryTake();
+  if (!head_.slot.held()) head_.slot = context_.slots->TryTake(AccountName(*account));
   if (!head_.slot.held()) {
     const std::uint64_t step = Enter(Phase::kWaiting);
-    return context_.slots->Wait([self = shared_from_this(), step] {
+    return context_.slots->Wait(AccountName(*account), [self = shared_from_this(), step] {
       if (self->step_ == step) self->Step();
     });
   }

@@ -90,6 +90,10 @@ void Process::Post(Send send, std::function<void(http::ClientResult)> on_done) {
       result.failure = {absl::AbortedError("may not send"), http::SendCertainty::kNotSent};
       return Mine(base::Duration(1), [on_done, result] { on_done(result); });
     }
+    if (world_->hosts_away.contains(
+            world_->Conversation(fakes::ParseSmallMessage(kept->request.body).user).account())) {
+      return Mine(kConnectTimeout, [on_done] { on_done(fakes::ResultOf(GraphBehaviour::kUnreachable, "")); });
+    }
     const GraphBehaviour behaviour = world_->graph(world_->posts++);
     auto message_id = std::make_shared<std::string>();
     base::Duration transit{};
@@ -128,6 +132,7 @@ void Process::WriteParked(const bus::Record& origin, ParkReason reason, Appended
       });
 }
 
+// As ParkedReader does: from the first copy wanted to the last one or to the end of the topic, whatever is not there.
 void Process::ReadParked(std::int32_t, const std::vector<std::int64_t>& offsets,
                          std::function<void(absl::StatusOr<std::vector<bus::Record>>)> on_done) {
   if (parked_reading_.on_done != nullptr) {
@@ -146,7 +151,6 @@ void Process::ReadParkedOn(std::uint64_t number) {
       return Mine(std::chrono::milliseconds(100), [this, number] { ReadParkedOn(number); });
     }
     const std::vector<std::int64_t>& wanted = parked_reading_.offsets;
-// As ParkedReader does: from the first copy wanted to the last one or to the end of the topic, whatever is not there.
     std::vector<bus::Record> copies;
     const auto end = static_cast<std::int64_t>(world_->parked.size());
     for (std::int64_t offset = wanted.front(); offset < end && offset <= wanted.back(); ++offset) {
@@ -159,15 +163,15 @@ void Process::ReadParkedOn(std::uint64_t number) {
   });
 }
 
-void Process::WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
-                         const telemetry::TraceContext&, Written on_done) {
-  Write(
-      world_->refuse(bus::kReplies, record.ByteSizeLong()),
 void Process::EndReadingParked(std::uint64_t number, const absl::StatusOr<std::vector<bus::Record>>& copies) {
   if (number != parked_readings_ || parked_reading_.on_done == nullptr) return;
   std::exchange(parked_reading_, {}).on_done(copies);
 }
 
+void Process::WriteReply(const std::string& conversation_key, const mesh::bus::v1::ReplyRecord& record,
+                         const telemetry::TraceContext&, Written on_done) {
+  Write(
+      world_->refuse(bus::kReplies, record.ByteSizeLong()),
       [this, conversation_key, record] { world_->AppendRaw(conversation_key, record.SerializeAsString()); },
       std::move(on_done));
 }
@@ -204,10 +208,13 @@ void Process::ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, 
 
 std::shared_ptr<const account::Account> Process::FindAccount(mesh::bus::v1::Channel channel,
                                                              std::string_view account_id) const {
-  if (!world_->account_configured || channel != world_->account.channel || account_id != world_->account.account_id) {
-    return nullptr;
-  }
-  return std::make_shared<account::Account>(world_->account);
+  if (!world_->account_configured || channel != world_->account.channel) return nullptr;
+  auto account = std::make_shared<account::Account>(world_->account);
+  if (account_id == account->account_id) return account;
+  const bool known = std::any_of(world_->account_of_user.begin(), world_->account_of_user.end(),
+                                 [&](const auto& user) { return user.second == account_id; });
+  account->account_id = account_id;
+  return known ? account : nullptr;
 }
 
 const channel::Codec* Process::FindCodec(mesh::bus::v1::Channel channel) const {
@@ -299,7 +306,8 @@ mesh::bus::v1::ConversationId World::Conversation(const std::string& user) const
   mesh::bus::v1::ConversationId conversation;
   conversation.set_tenant("acme");
   conversation.set_channel(mesh::bus::v1::CHANNEL_WHATSAPP);
-  conversation.set_account("1001");
+  const auto other = account_of_user.find(user);
+  conversation.set_account(other == account_of_user.end() ? "1001" : other->second);
   conversation.set_user(user);
   return conversation;
 }

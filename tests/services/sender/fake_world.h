@@ -111,14 +111,16 @@ class World {
   CoreOptions options;
   account::Account account;
   bool account_configured = true;
+  std::map<std::string, std::string> account_of_user;  // account id; `account`'s where it says nothing
+  std::set<std::string> hosts_away;                    // ids of accounts whose host takes no connection
   std::function<GraphBehaviour(int post_number)> graph = [](int) { return GraphBehaviour::kAccept; };
   bool statuses_flow = true;              // whether the platform's webhooks come
   bool session_away = false;              // reports wait until it is back
   std::set<std::int64_t> parked_gone;     // offsets that `parked` does not hold any more
   std::set<std::int64_t> parked_skipped;  // offsets that the next read passes over, once each
+  bool parked_away = false;               // no leader: a read of `parked` brings nothing
   double append_failure_rate = 0;         // reports Unavailable; half of these records are in the log all the same
   // Not OK: the broker refuses a record of this many bytes for this topic (without prefix), for good.
-  bool parked_away = false;               // no leader: a read of `parked` brings nothing
   std::function<absl::Status(std::string_view topic, std::size_t bytes)> refuse = [](std::string_view, std::size_t) {
     return absl::OkStatus();
   };

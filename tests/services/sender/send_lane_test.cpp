@@ -174,6 +174,27 @@ TEST_F(SendLaneTest, NoMoreIsClaimedThanCanBePostedAndAllAreServedInTurn) {
   EXPECT_EQ(LedgerShape().find('R'), std::string::npos) << "no claim grew old";
 }
 
+// Goal: an account whose host takes no connections, so that each try holds a slot for the connect timeout, does not
+// keep another account's replies waiting.
+TEST_F(SendLaneTest, AnAccountWhoseHostIsAwayLeavesRoomForTheOthers) {
+  world_.options.sends_in_flight_max = 8;
+  world_.hosts_away = {"2002"};
+  world_.StartOwner();
+  for (int user = 0; user < 100; ++user) {
+    const std::string name = "away" + std::to_string(user);
+    world_.account_of_user[name] = "2002";
+    world_.Say(name, "a" + std::to_string(user), "hello");
+  }
+  world_.RunFor(seconds(2));
+  for (int round = 0; round < 20; ++round) {
+    for (int user = 0; user < 4; ++user) {
+      world_.Say("u" + std::to_string(user), "t" + std::to_string(round * 4 + user), "hello");
+    }
+    world_.RunFor(seconds(1));
+    ASSERT_EQ(world_.shown.size(), static_cast<std::size_t>(round + 1) * 4) << "each within a second, round " << round;
+  }
+}
+
 TEST_F(SendLaneTest, ARefusalForNowGivesTheClaimBackAndTriesAgain) {
   GraphDoes({GraphBehaviour::kRefuse, GraphBehaviour::kUnreachable});
   world_.StartOwner();
