@@ -125,7 +125,8 @@ void SendLane::ParkReply() {
                     },
                 .next =
                     [this, parked_offset] {
-                      if (!ledger().owned()) return Step();
+                      // One that is retired shares the ledger with its successor in this process, which may own it.
+                      if (stopped_ || !ledger().owned()) return Step();
                       Append(MakeParkedReply(item().reply, item().record.offset, *parked_offset, *ledger().term(),
                                              effects().WallMs()),
                              [this](std::int64_t) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include "tests/services/sender/send_lane_fixture.h"
 
@@ -221,7 +222,6 @@ TEST_F(ParkedReplyTest, ACopyThatIsGoneDoesNotHoldItsConversationUpForEver) {
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("one", "three"));
 }
 
-// Goal: a crash anywhere between the first refusal and the last return loses nothing, repeats nothing, keeps the order.
 // Goal: a partition that is taken away and comes back while a read of `parked` hangs goes on.
 TEST_F(ParkedReplyTest, APartitionThatComesBackWhileAReadHangsTakesItsCopiesBack) {
   Process& process = world_.StartOwner();
@@ -241,6 +241,7 @@ TEST_F(ParkedReplyTest, APartitionThatComesBackWhileAReadHangsTakesItsCopiesBack
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("one", "two"));
 }
 
+// Goal: a crash anywhere between the first refusal and the last return loses nothing, repeats nothing, keeps the order.
 // Method: the same story again and again, killing the sender after one more event each time; the token is renewed
 // somewhere in it, before or after.
 TEST_F(ParkedReplyTest, KillAfterEveryEventLosesNothingAndRepeatsNothing) {
@@ -272,6 +273,29 @@ TEST_F(ParkedReplyTest, KillAfterEveryEventLosesNothingAndRepeatsNothing) {
     ASSERT_THAT(world.TextsOf("ann"), ElementsAre("one", "two", "three", "five"));
     ASSERT_THAT(world.TextsOf("bob"), ElementsAre("four"));
     for (const char* turn : {"t1", "t2", "t3", "t4"}) ASSERT_FALSE(world.OutcomesOf(turn).empty()) << turn;
+  }
+}
+
+// Goal: a lane of a partition that went and came back within the process writes nothing under its successor's term.
+// Method: the partition is taken away and back at any moment while the copy is written; each term parks a reply once.
+TEST_F(ParkedReplyTest, ARetiredLaneParksNothingUnderTheTermOfItsSuccessor) {
+  for (int events = 1; events < 80; ++events) {
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+      SCOPED_TRACE(testing::Message() << "revoked after " << events << " events, seed " << seed);
+      World world(seed);
+      TokenDies(world);
+      Process& process = world.StartOwner();
+      world.Say("ann", "t1", "one");
+      world.RunEvents(events);
+      world.Revoke(process);
+      world.Reassign(process);
+      world.RunFor(seconds(20));
+      std::map<std::int64_t, int> parked_in_term;
+      for (const auto& record : world.Ledger()) {
+        if (!record.has_parked()) continue;
+        ASSERT_EQ(++parked_in_term[record.parked().term()], 1);
+      }
+    }
   }
 }
 
