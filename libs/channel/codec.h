@@ -40,6 +40,7 @@ enum class BackoffScope {
 struct SendAnswer {
   SendVerdict verdict = SendVerdict::kInDoubt;
   BackoffScope backoff_scope = BackoffScope::kReply;
+  bool retry_once = false;  // of kRetry: refused again, it never will be taken
   std::string message_id;
   std::int32_t error_code = 0;
   std::int32_t error_subcode = 0;

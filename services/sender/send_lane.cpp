@@ -330,8 +330,7 @@ void SendLane::OnAnswer(std::size_t part, std::int64_t claim_offset, const http:
     }
     case channel::SendVerdict::kRetry:
       context_.metrics->CountSend(channel_name(), "retry");
-      return RetryLater(part, claim_offset, response.status, answer.error_code, response.Header("retry-after"),
-                        answer.error_title);
+      return RetryLater(part, claim_offset, answer, response.Header("retry-after"));
     case channel::SendVerdict::kPark:
       context_.metrics->CountSend(channel_name(), "parked");
       return ParkAccount(part, claim_offset, answer.error_code);
@@ -366,8 +365,11 @@ void SendLane::OnNoAnswer(std::size_t part, std::int64_t claim_offset, const htt
     case absl::StatusCode::kInvalidArgument:  // the account's URL can never work; waiting for a corrected file loses
                                               // nothing
       return ParkAccount(part, claim_offset, 0);
-    default:
-      return RetryLater(part, claim_offset, 0, 0, {}, std::string(failure.status.message()));
+    default: {
+      channel::SendAnswer none;  // of no error that Graph names
+      none.error_title = std::string(failure.status.message());
+      return RetryLater(part, claim_offset, none, {});
+    }
   }
 }
 
@@ -389,18 +391,19 @@ void SendLane::Release(std::size_t part, std::int64_t claim_offset, std::functio
          [next = std::move(next)](std::int64_t) { next(); });
 }
 
-void SendLane::RetryLater(std::size_t part, std::int64_t claim_offset, int http_status, std::int32_t error_code,
-                          std::string_view retry_after, std::string detail) {
+void SendLane::RetryLater(std::size_t part, std::int64_t claim_offset, const channel::SendAnswer& answer,
+                          std::string_view retry_after) {
   const base::MonotonicTime now = effects().Now();
   const auto account = FindAccount();
   if (!head_.first_refused_at) head_.first_refused_at = now;
   const RetryDelay retry =
-      DelayAfterRefusal(http_status, error_code, ++head_.refusals, retry_after, SeedOf(item().record));
+      DelayAfterRefusal(answer.backoff_scope, ++head_.refusals, retry_after, SeedOf(item().record));
   const base::Duration budget = std::chrono::seconds(account == nullptr ? 0 : account->turn_deadline_s);
-  if (now + retry.delay > *head_.first_refused_at + budget) {
-    head_.give_up = bus::DeadLetterReason::kDeadline;
-    head_.give_up_detail = std::move(detail);
-    head_.give_up_code = error_code;
+  const bool too_late = now + retry.delay > *head_.first_refused_at + budget;
+  if (too_late || (answer.retry_once && head_.refusals > 1)) {
+    head_.give_up = too_late ? bus::DeadLetterReason::kDeadline : bus::DeadLetterReason::kSendFailed;
+    head_.give_up_detail = answer.error_title;
+    head_.give_up_code = answer.error_code;
     return FailPart(part, claim_offset);
   }
   if (retry.whole_account) context_.limiter->Hold(AccountName(*account), now + retry.delay);

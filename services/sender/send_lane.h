@@ -155,8 +155,8 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   void OnNoAnswer(std::size_t part, std::int64_t claim_offset, const http::ClientFailure& failure);
   void ParkAccount(std::size_t part, std::int64_t claim_offset, std::int32_t error_code);
   void Release(std::size_t part, std::int64_t claim_offset, std::function<void()> next);
-  void RetryLater(std::size_t part, std::int64_t claim_offset, int http_status, std::int32_t error_code,
-                  std::string_view retry_after, std::string detail);
+  void RetryLater(std::size_t part, std::int64_t claim_offset, const channel::SendAnswer& answer,
+                  std::string_view retry_after);
   void FailPart(std::size_t part, std::int64_t claim_offset);
   // Why a part of it failed, as the ledger has it: what a successor knows of its predecessor's decision.
   static bus::DeadLetterReason ReasonGivenUp(const PlannedTurn& turn);

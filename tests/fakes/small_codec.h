@@ -52,6 +52,10 @@ class SmallCodec final : public channel::Codec {
     if (body == "refuse") {
       answer.verdict = channel::SendVerdict::kRetry;
       answer.error_code = 2;
+    } else if (body == "refuse twice and it is for good") {
+      answer.verdict = channel::SendVerdict::kRetry;
+      answer.retry_once = true;
+      answer.error_code = 135000;
     } else if (body == "park") {
       answer.verdict = channel::SendVerdict::kPark;
       answer.error_code = 190;

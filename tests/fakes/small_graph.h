@@ -13,6 +13,7 @@ enum class GraphBehaviour {
   kAcceptAndDrop,  // shown, the answer is lost
   kDrop,           // not shown, no answer
   kRefuse,         // "later", with an error object
+  kRefuseOnce,     // "later", but never after the second time
   kPark,           // dead token
   kFail,           // never
   kUnreachable,    // connect fails
@@ -39,6 +40,9 @@ inline http::ClientResult ResultOf(GraphBehaviour behaviour, const std::string& 
       break;
     case GraphBehaviour::kRefuse:
       result.response.body = "refuse";
+      break;
+    case GraphBehaviour::kRefuseOnce:
+      result.response.body = "refuse twice and it is for good";
       break;
     case GraphBehaviour::kPark:
       result.response.body = "park";

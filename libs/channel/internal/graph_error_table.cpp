@@ -22,8 +22,8 @@ constexpr GraphErrorRule kRules[] = {
     One(131000, kRetry, kReply),
     One(131016, kRetry, kAccount),
     One(131057, kRetry, kAccount),
-    One(135000, kRetry, kReply),
-    One(131053, kRetry, kReply),  // media upload
+    {135000, 135000, kRetry, kReply, /*retry_once=*/true},  // the message itself, more likely
+    One(131053, kRetry, kReply),                            // media upload
     // Rates.
     One(4, kRetry, kAccount),
     One(17, kRetry, kAccount),

@@ -13,6 +13,7 @@ struct GraphErrorRule {
   std::int32_t code_last = 0;
   SendVerdict verdict = SendVerdict::kFail;
   BackoffScope backoff_scope = BackoffScope::kReply;
+  bool retry_once = false;
 };
 
 // nullopt for a code the table does not know. On overlapping ranges the narrower one stands first.

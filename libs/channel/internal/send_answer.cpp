@@ -30,12 +30,13 @@ void DecideByError(int http_status, const json::Value& error, SendAnswer& answer
   if (const std::optional<GraphErrorRule> rule = FindGraphErrorRule(answer.error_code)) {
     answer.verdict = rule->verdict;
     answer.backoff_scope = rule->backoff_scope;
-    return;
+    answer.retry_once = rule->retry_once;
+  } else {
+    // A code that is new to us: Meta's own hint, then the status.
+    const bool retryable = FlagOf(error.Find("is_transient")) || http_status == 429 || http_status >= 500;
+    answer.verdict = retryable ? SendVerdict::kRetry : SendVerdict::kFail;
   }
-  // A code that is new to us: Meta's own hint, then the status.
-  const bool retryable = FlagOf(error.Find("is_transient")) || http_status == 429 || http_status >= 500;
-  answer.verdict = retryable ? SendVerdict::kRetry : SendVerdict::kFail;
-  if (http_status == 429) answer.backoff_scope = BackoffScope::kAccount;
+  if (http_status == 429 && answer.backoff_scope == BackoffScope::kReply) answer.backoff_scope = BackoffScope::kAccount;
 }
 
 // Not Graph's own word, but that of something in front of it, which may have passed the request on and lost the answer.

@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "services/sender/account_gate.h"
 #include "services/sender/in_doubt.h"
@@ -10,13 +13,14 @@
 namespace sender {
 namespace {
 
+using channel::BackoffScope;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
 TEST(RetryDelayTest, PairRateWaitsPowersOfFourForThatUserAlone) {
   for (const auto& [attempt, wait_s] : {std::pair{1, 1}, {2, 4}, {3, 16}, {4, 64}, {5, 256}, {6, 300}, {60, 300}}) {
-    const RetryDelay retry = DelayAfterRefusal(400, 131056, attempt, "", 1);
+    const RetryDelay retry = DelayAfterRefusal(BackoffScope::kUser, attempt, "", 1);
     EXPECT_EQ(retry.delay, seconds(wait_s)) << "attempt " << attempt;
     EXPECT_FALSE(retry.whole_account);
   }
@@ -25,25 +29,39 @@ TEST(RetryDelayTest, PairRateWaitsPowersOfFourForThatUserAlone) {
 TEST(RetryDelayTest, OtherRefusalsDoubleWithinBounds) {
   base::Duration before{};
   for (int attempt = 1; attempt <= 6; ++attempt) {
-    const base::Duration delay = DelayAfterRefusal(500, 2, attempt, "", 1).delay;
+    const base::Duration delay = DelayAfterRefusal(BackoffScope::kReply, attempt, "", 1).delay;
     EXPECT_GT(delay, before);
     before = delay;
   }
-  EXPECT_LE(DelayAfterRefusal(500, 2, 50, "", 1).delay, milliseconds(37500));
+  EXPECT_LE(DelayAfterRefusal(BackoffScope::kReply, 50, "", 1).delay, milliseconds(37500));
 }
 
-TEST(RetryDelayTest, LimitsOfTheNumberHoldTheWholeAccount) {
-  EXPECT_TRUE(DelayAfterRefusal(400, 130429, 1, "", 1).whole_account);
-  EXPECT_TRUE(DelayAfterRefusal(429, 0, 1, "", 1).whole_account);
-  EXPECT_FALSE(DelayAfterRefusal(500, 131000, 1, "", 1).whole_account);
+// Goal: whom a refusal holds back is said in one table, the codec's.
+TEST(RetryDelayTest, WhatTheCodecSaysOfTheWholeAccountHoldsIt) {
+  const channel::Codec& whatsapp = *channel::FindCodec(mesh::bus::v1::CHANNEL_WHATSAPP);
+  const auto holds_account = [&](int http_status, int code) {
+    const channel::SendAnswer answer =
+        whatsapp.DecodeAnswer(http_status, "{\"error\":{\"code\":" + std::to_string(code) + "}}");
+    EXPECT_EQ(answer.verdict, channel::SendVerdict::kRetry) << code;
+    return DelayAfterRefusal(answer.backoff_scope, 1, "", 1).whole_account;
+  };
+  for (const int code : {4, 17, 32, 613, 80007, 130429, 131016, 131057, 133016}) {
+    EXPECT_TRUE(holds_account(400, code)) << code;
+  }
+  EXPECT_TRUE(holds_account(429, 2));
+  EXPECT_TRUE(holds_account(429, 999999));
+  for (const int code : {1, 2, 1200, 131000, 131053, 131056, 135000}) EXPECT_FALSE(holds_account(400, code)) << code;
 }
 
 TEST(RetryDelayTest, RetryAfterIsHonouredUpToFiveMinutesAndIgnoredWhenItIsNoNumber) {
-  EXPECT_EQ(DelayAfterRefusal(429, 4, 1, "17", 1).delay, seconds(17));
-  EXPECT_EQ(DelayAfterRefusal(429, 4, 1, "999999999", 1).delay, minutes(5));
-  EXPECT_LT(DelayAfterRefusal(429, 4, 1, "Wed, 21 Oct 2026", 1).delay, seconds(1));
-  EXPECT_LT(DelayAfterRefusal(429, 4, 1, "-5", 1).delay, seconds(1));
-  EXPECT_LT(DelayAfterRefusal(429, 4, 1, "99999999999999999999999", 1).delay, seconds(1));
+  const auto delay = [](std::string_view retry_after) {
+    return DelayAfterRefusal(BackoffScope::kAccount, 1, retry_after, 1).delay;
+  };
+  EXPECT_EQ(delay("17"), seconds(17));
+  EXPECT_EQ(delay("999999999"), minutes(5));
+  EXPECT_LT(delay("Wed, 21 Oct 2026"), seconds(1));
+  EXPECT_LT(delay("-5"), seconds(1));
+  EXPECT_LT(delay("99999999999999999999999"), seconds(1));
 }
 
 account::Account AccountWithToken(const std::string& token) {

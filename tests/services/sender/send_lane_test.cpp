@@ -204,6 +204,19 @@ TEST_F(SendLaneTest, ARefusalForNowGivesTheClaimBackAndTriesAgain) {
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("hello"));
 }
 
+// 135000: the message itself, more likely than the platform (channels.md 3.2).
+TEST_F(SendLaneTest, WhatIsToBeTriedOnceMoreIsGivenUpAtItsSecondRefusal) {
+  GraphDoes({GraphBehaviour::kRefuseOnce, GraphBehaviour::kRefuseOnce});
+  world_.StartOwner();
+  world_.Say("ann", "t1", "hello");
+  world_.Say("ann", "t2", "the next one");
+  ASSERT_TRUE(RunToEnd(seconds(10)));
+  EXPECT_EQ(world_.posts, 3);
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("the next one"));
+  ASSERT_EQ(world_.dead_letters.size(), 1u);
+  EXPECT_EQ(world_.dead_letters[0].reason, bus::DeadLetterReason::kSendFailed);
+}
+
 TEST_F(SendLaneTest, SupersedeDropsAReplyThatWaitsUnclaimed) {
   world_.account.user_sends_per_second_max = 1.0 / 6;
   world_.account.user_burst_max = 1;
