@@ -99,7 +99,7 @@ absl::Status App::OpenParts() {
   effects_->parts().parked = parked_.get();
   effects_->parts().http = http_.get();
   intake_ = std::make_unique<ReplyIntake>(loop_.get(), core_.get(), bus::TopicName(options_.bus, bus::kReplies),
-                                          options_.window_records_max);
+                                          ReplyWindowOf(options_));
   return absl::OkStatus();
 }
 

@@ -26,6 +26,11 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
              .unit = "records",
              .min = 64,
              .max = 8192});
+  table.Add("window-mib-max", &options->window_mib_max,
+            {.doc = "Keys and values of these replies, per partition; a reply may have 4 MiB.",
+             .unit = "MiB",
+             .min = 8,
+             .max = 65536});
   table.Add(
       "connections-per-host-max", &options->connections_per_host_max,
       {.doc = "Connections to one Graph API host, and so sends in flight. One account has at most seven eighths of "
@@ -95,6 +100,10 @@ CoreOptions CoreOptionsOf(const Options& options) {
   core.graph_throttle_k = options.graph_throttle_k;
   core.probe_interval = std::chrono::seconds(options.park_probe_s);
   return core;
+}
+
+ReplyWindow ReplyWindowOf(const Options& options) {
+  return {static_cast<std::size_t>(options.window_records_max), static_cast<std::size_t>(options.window_mib_max) << 20};
 }
 
 }  // namespace sender

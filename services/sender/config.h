@@ -7,6 +7,7 @@
 #include "libs/app/app.h"
 #include "libs/bus/options.h"
 #include "libs/config/option_table.h"
+#include "services/sender/reply_window.h"
 #include "services/sender/sender_core.h"
 
 namespace sender {
@@ -21,6 +22,7 @@ struct Options {
   std::string static_member_id;
   std::int32_t session_timeout_ms = 10000;
   std::int32_t window_records_max = 2048;
+  std::int32_t window_mib_max = 64;
   std::int32_t connections_per_host_max = 64;
   double graph_throttle_k = 2;
   std::string ca_file;
@@ -33,5 +35,6 @@ struct Options {
 void RegisterOptions(config::OptionTable& table, Options* options);
 absl::Status ValidateOptions(const Options& options);  // what bounds of single options cannot say
 CoreOptions CoreOptionsOf(const Options& options);
+ReplyWindow ReplyWindowOf(const Options& options);  // an empty one
 
 }  // namespace sender

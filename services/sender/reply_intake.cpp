@@ -4,19 +4,15 @@
 
 namespace sender {
 
-ReplyIntake::ReplyIntake(app::EventLoop* loop, SenderCore* core, std::string topic, std::int32_t window_records_max)
-    : loop_(loop),
-      core_(core),
-      topic_(std::move(topic)),
-      window_records_max_(static_cast<std::size_t>(window_records_max)) {}
+ReplyIntake::ReplyIntake(app::EventLoop* loop, SenderCore* core, std::string topic, const ReplyWindow& empty_window)
+    : loop_(loop), core_(core), topic_(std::move(topic)), empty_window_(empty_window) {}
 
 void ReplyIntake::OnAssigned(const bus::TopicPartition& partition, std::int64_t, std::string_view) {
   auto lease = std::make_shared<Lease>();
   {
     std::lock_guard lock(mutex_);
-    Window window;
-    window.lease = lease;
-    windows_[partition.partition] = std::move(window);
+    windows_.erase(partition.partition);
+    windows_.emplace(partition.partition, Window{.lease = lease, .in_hand = empty_window_});
   }
   consumer_->Pause(partition);  // nothing is sent before the ledger has been read, so nothing need be fetched
   loop_->Post([this, number = partition.partition, lease] { core_->OnAssigned(number, lease); });
@@ -41,8 +37,8 @@ void ReplyIntake::OnRecord(bus::Record record) {
     const auto found = windows_.find(record.partition);
     if (found == windows_.end()) return;
     Window& window = found->second;
-    window.in_hand.insert(record.offset);
-    pause = !window.full && window.in_hand.size() >= window_records_max_;
+    window.in_hand.Begin(record.offset, record.key.size() + record.value.size());
+    pause = !window.full && window.in_hand.full();
     window.full |= pause;
   }
   if (pause) consumer_->Pause({topic_, record.partition});
@@ -67,9 +63,8 @@ void ReplyIntake::MarkDone(std::int32_t partition, std::int64_t offset) {
     const auto found = windows_.find(partition);
     if (found == windows_.end()) return;
     Window& window = found->second;
-    window.in_hand.erase(offset);
-    // Half empty before it is filled again: pausing and resuming for each record would cost a fetch each.
-    if (!window.full || !window.owned || window.in_hand.size() > window_records_max_ / 2) return;
+    window.in_hand.End(offset);
+    if (!window.full || !window.owned || !window.in_hand.has_room()) return;
     window.full = false;
   }
   consumer_->Resume({topic_, partition});

@@ -5,11 +5,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 
 #include "libs/app/event_loop.h"
 #include "libs/bus/consumer.h"
+#include "services/sender/reply_window.h"
 #include "services/sender/sender_core.h"
 
 namespace sender {
@@ -21,7 +21,7 @@ namespace sender {
 //            MarkDone run on the loop.
 class ReplyIntake final : public bus::ConsumerHandler {
  public:
-  ReplyIntake(app::EventLoop* loop, SenderCore* core, std::string topic, std::int32_t window_records_max);
+  ReplyIntake(app::EventLoop* loop, SenderCore* core, std::string topic, const ReplyWindow& empty_window);
 
   void SetConsumer(bus::Consumer* consumer) { consumer_ = consumer; }  // before it polls
 
@@ -36,7 +36,7 @@ class ReplyIntake final : public bus::ConsumerHandler {
  private:
   struct Window {
     std::shared_ptr<Lease> lease;
-    std::set<std::int64_t> in_hand;  // offsets handed over and not done
+    ReplyWindow in_hand;  // handed over and not done
     bool owned = false;
     bool full = false;
   };
@@ -44,7 +44,7 @@ class ReplyIntake final : public bus::ConsumerHandler {
   app::EventLoop* const loop_;
   SenderCore* const core_;
   const std::string topic_;
-  const std::size_t window_records_max_;
+  const ReplyWindow empty_window_;
   bus::Consumer* consumer_ = nullptr;
 
   std::mutex mutex_;

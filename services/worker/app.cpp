@@ -83,7 +83,7 @@ absl::Status App::Start() {
                             .session_fails = &session_fails_,
                             .development_only = options_.engine_kind == "echo",
                             .bus = options_.bus};
-  intake_ = std::make_unique<TurnIntake>(context, options_.window_records_max);
+  intake_ = std::make_unique<TurnIntake>(context, ReadWindowOf(options_));
   RegisterGauges();
   joiner_ = std::thread([this] { JoinGroupWhenPossible(); });
   started_ = true;

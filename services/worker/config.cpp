@@ -151,10 +151,19 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
              .unit = "records",
              .min = 64,
              .max = 18000});
+  table.Add("window-mib-max", &options->window_mib_max,
+            {.doc = "Keys and values of these records, per partition; a message may have 4 MiB.",
+             .unit = "MiB",
+             .min = 8,
+             .max = 65536});
   RegisterMediaOptions(table, options);
   table.AddExample("worker --model=SmolLM2-135M-Instruct.Q4_1.gguf --threads=2", "answers with a real model");
   table.AddExample("worker --model=llama-2-7b-chat.Q4_K_M.gguf --device=cuda", "answers on a card");
   table.AddExample("worker --engine=echo", "answers with the input, for load and fault tests");
+}
+
+ReadWindow ReadWindowOf(const Options& options) {
+  return {static_cast<std::size_t>(options.window_records_max), static_cast<std::size_t>(options.window_mib_max) << 20};
 }
 
 engine::EngineOptions EngineOptionsOf(const Options& options) {

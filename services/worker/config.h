@@ -10,6 +10,7 @@
 #include "libs/engine/make_engine.h"
 #include "libs/media/fetcher.h"
 #include "libs/media/folder_store.h"
+#include "services/worker/read_window.h"
 
 namespace worker {
 
@@ -28,6 +29,7 @@ struct Options {
   std::string static_member_id;
   std::int32_t session_timeout_ms = 10000;
   std::int32_t window_records_max = 4096;
+  std::int32_t window_mib_max = 64;
   media::FetcherOptions media;
   media::FolderStoreOptions media_store{.folder = "media"};
   std::string media_store_credentials_file;
@@ -37,6 +39,7 @@ struct Options {
 };
 
 void RegisterOptions(config::OptionTable& table, Options* options);
+ReadWindow ReadWindowOf(const Options& options);  // an empty one
 engine::EngineOptions EngineOptionsOf(const Options& options);
 media::FolderStoreOptions MediaStoreOptionsOf(const Options& options);
 

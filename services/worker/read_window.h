@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <set>
+#include <map>
 
 namespace worker {
 
@@ -11,28 +11,35 @@ namespace worker {
 // beyond that, finished work would be repeated after a restart.
 inline constexpr std::int64_t kSpanOffsetsMax = 18'000;
 
-// How far one partition may be read ahead: it is full with so many unfinished records, or when the oldest unfinished
-// one lies so far behind the last one read.
+// How far one partition may be read ahead: it is full with so many unfinished records, or so many bytes of them, or
+// when the oldest unfinished one lies so far behind the last one read. A record may have 4 MiB, so that a few thousand
+// of them would be more than any machine has.
 //
 // Threading: none; the intake guards it.
 class ReadWindow {
  public:
-  explicit ReadWindow(std::size_t records_max) : records_max_(records_max) {}
+  ReadWindow(std::size_t records_max, std::size_t bytes_max) : records_max_(records_max), bytes_max_(bytes_max) {}
 
-  void Begin(std::int64_t offset);
+  void Begin(std::int64_t offset, std::size_t bytes);  // of its key and value
   void End(std::int64_t offset);
 
-  bool full() const { return unfinished_.size() >= records_max_ || span() >= kSpanOffsetsMax; }
+  bool full() const { return IsBeyond(records_max_, bytes_max_, kSpanOffsetsMax); }
   // Three quarters of the window, so that pause and resume do not alternate per record.
-  bool has_room() const { return unfinished_.size() < records_max_ * 3 / 4 && span() < kSpanOffsetsMax * 3 / 4; }
+  bool has_room() const { return !IsBeyond(records_max_ * 3 / 4, bytes_max_ * 3 / 4, kSpanOffsetsMax * 3 / 4); }
 
   std::size_t unfinished_count() const { return unfinished_.size(); }
-  std::int64_t span() const { return unfinished_.empty() ? 0 : end_ - *unfinished_.begin(); }  // offsets
+  std::int64_t span() const { return unfinished_.empty() ? 0 : end_ - unfinished_.begin()->first; }  // offsets
 
  private:
+  bool IsBeyond(std::size_t records, std::size_t bytes, std::int64_t offsets) const {
+    return unfinished_.size() >= records || bytes_ >= bytes || span() >= offsets;
+  }
+
   const std::size_t records_max_;
-  std::set<std::int64_t> unfinished_;
-  std::int64_t end_ = 0;  // one past the last offset begun
+  const std::size_t bytes_max_;
+  std::map<std::int64_t, std::size_t> unfinished_;  // bytes by offset
+  std::size_t bytes_ = 0;                           // of all of them
+  std::int64_t end_ = 0;                            // one past the last offset begun
 };
 
 }  // namespace worker

@@ -28,8 +28,8 @@ constexpr base::Duration kSheddingInterval = std::chrono::milliseconds(250);
 
 }  // namespace
 
-TurnIntake::TurnIntake(const TurnContext& context, std::int32_t window_records_max)
-    : context_(context), window_records_max_(window_records_max) {}
+TurnIntake::TurnIntake(const TurnContext& context, const ReadWindow& empty_window)
+    : context_(context), empty_window_(empty_window) {}
 
 TurnIntake::~TurnIntake() = default;
 
@@ -37,9 +37,7 @@ void TurnIntake::OnAssigned(const bus::TopicPartition& partition, std::int64_t n
   {
     std::lock_guard lock(mutex_);
     windows_.erase(partition);
-    windows_.emplace(partition, Window{.assignment = ++assignments_,
-                                       .read = ReadWindow(static_cast<std::size_t>(window_records_max_)),
-                                       .paused = false});
+    windows_.emplace(partition, Window{.assignment = ++assignments_, .read = empty_window_, .paused = false});
   }
   telemetry::LogInfo("partition_assigned", {{"partition", partition.partition}, {"next_offset", next_offset}});
 }
@@ -65,7 +63,7 @@ void TurnIntake::OnRecord(bus::Record record) {
     if (it == windows_.end()) return;  // revoked a moment ago; the new owner reads it
     Window& window = it->second;
     task->assignment = window.assignment;
-    window.read.Begin(task->record.offset);
+    window.read.Begin(task->record.offset, task->record.key.size() + task->record.value.size());
     if (!window.paused && window.read.full()) {
       window.paused = true;
       consumer_->Pause(partition);

@@ -30,11 +30,11 @@ namespace worker {
 // confined
 //            to the loop thread.
 // Bound:     a partition is paused on the poll thread itself as soon as its window is full, so beyond
-//            `window_records_max` only what that poll had already fetched is held.
+//            its window is full only what that poll had already fetched is held.
 class TurnIntake final : public bus::ConsumerHandler {
  public:
   // `context` with all its members outlives this. SetConsumer before the consumer polls.
-  TurnIntake(const TurnContext& context, std::int32_t window_records_max);
+  TurnIntake(const TurnContext& context, const ReadWindow& empty_window);  // each partition's
   ~TurnIntake() override;
 
   void SetConsumer(bus::Consumer* consumer) { consumer_ = consumer; }
@@ -81,7 +81,7 @@ class TurnIntake final : public bus::ConsumerHandler {
   void ShedLane(const std::string& key);
 
   const TurnContext context_;
-  const std::int32_t window_records_max_;
+  const ReadWindow empty_window_;
   bus::Consumer* consumer_ = nullptr;
 
   // Loop thread.

@@ -50,7 +50,8 @@ class TurnIntakeTest : public testing::Test {
                               .session_fails = &session_fails_,
                               .development_only = true,
                               .bus = {}};
-    intake_ = std::make_unique<TurnIntake>(context, window_records_max);
+    intake_ = std::make_unique<TurnIntake>(
+        context, ReadWindow(static_cast<std::size_t>(window_records_max), /*bytes_max=*/64 << 20));
     intake_->SetConsumer(&consumer_);
     journal_.SetConsumer(&consumer_);
     intake_->OnAssigned(kPartition, 0, "");
