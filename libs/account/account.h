@@ -40,6 +40,7 @@ struct Account {
   std::string in_doubt_policy = "resend";  // resend | park
   std::string queue_mode = "followup";     // followup | interrupt | collect: a message while earlier ones wait or run
   std::int32_t debounce_ms = 1500;         // collect: messages no further apart than this become one turn
+  std::string presence = "typing";         // off | read | typing: what users see of a message that is being answered
   std::string overflow_text;  // answer for a user with too many waiting messages; empty: the model answers the newest
   std::string unsupported_text;  // answer to a turn without text; empty: the model is told what came
 

@@ -48,6 +48,9 @@ struct SendAnswer {
   std::string fbtrace_id;
 };
 
+// What a user is shown of a message that is being answered.
+enum class PresenceKind { kRead, kTyping, kReadAndTyping };
+
 // One channel's wire format: pure functions between bytes and meaning; no I/O, no clock, no state.
 // Unknown fields and types never fail. Threading: const methods, safe from any thread.
 class Codec {
@@ -65,6 +68,13 @@ class Codec {
                                      std::string_view in_reply_to_message_id, std::string_view reply_id_hex) const = 0;
 
   virtual SendAnswer DecodeAnswer(int http_status, std::string_view body) const = 0;
+
+  // Shows `kind` for the user's message (channels.md 3.1): WhatsApp in one request, Messenger and Instagram in one each
+  // for read and typing. Typing ends with the reply, or after 25 s (WhatsApp) or about 20 s; sent again it goes on. None
+  // where the channel wants the message's id and it has none of the platform's ("derived:"). Success is a 2xx without an
+  // error object; of an error DecodeAnswer knows what it means.
+  virtual std::vector<OutboundRequest> EncodePresence(const account::Account& account, std::string_view user,
+                                                      std::string_view message_id, PresenceKind kind) const = 0;
 
   // Turns Markdown into what the channel's apps show, and cuts at paragraph, sentence, word, then grapheme boundaries
   // so that each part fits the channel's limit (characters or bytes). Parts are never empty; concatenated without the

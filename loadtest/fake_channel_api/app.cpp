@@ -38,7 +38,8 @@ App::App(const Options& options, telemetry::Registry& metrics)
       faults_(options, base::Clock::Real()),
       accepted_total_(
           metrics.AddCounter("fake_channel_api_sends_accepted_total", "Sends that a user would have seen.")),
-      refused_total_(metrics.AddCounter("fake_channel_api_sends_refused_total", "Sends answered with an error.")) {}
+      refused_total_(metrics.AddCounter("fake_channel_api_sends_refused_total", "Sends answered with an error.")),
+      actions_total_(metrics.AddCounter("fake_channel_api_actions_total", "Read receipts and typing indicators.")) {}
 
 App::~App() = default;
 
@@ -47,6 +48,9 @@ absl::StatusOr<std::unique_ptr<App>> App::Start(const Options& options, telemetr
   absl::StatusOr<std::unique_ptr<SendLog>> sends = SendLog::Open(options.sends_file, options.sends_fsync);
   if (!sends.ok()) return sends.status();
   app->sends_ = *std::move(sends);
+  absl::StatusOr<std::unique_ptr<SendLog>> actions = SendLog::Open("", /*fsync=*/false);
+  if (!actions.ok()) return actions.status();
+  app->actions_ = *std::move(actions);
   absl::StatusOr<std::unique_ptr<account::AccountFile>> accounts = account::AccountFile::Open(options.accounts);
   if (!accounts.ok()) return accounts.status();
   app->accounts_ = *std::move(accounts);
@@ -92,7 +96,10 @@ void App::AddRoutes() {
                   }});
   }
   server_->Add({"GET", "/sends", "sends", 0, [this](const http::Request& request, const http::Responder& respond) {
-                  respond(OnGetSends(request));
+                  respond(OnGetLines(request, *sends_));
+                }});
+  server_->Add({"GET", "/actions", "actions", 0, [this](const http::Request& request, const http::Responder& respond) {
+                  respond(OnGetLines(request, *actions_));
                 }});
   server_->Add({"POST", "/control", "control", 0,
                 [this](const http::Request& request, const http::Responder& respond) { respond(OnControl(request)); }});
@@ -123,14 +130,24 @@ void App::OnSend(const http::Request& request, http::Responder respond) {
     refused_total_.Increment();
     return respond(ToResponse(*error, account.channel));
   }
-  if (const Action* action = std::get_if<Action>(&checked))
-    return respond(Json(ActionAnswer(account.channel, action->user)));
+  if (Action* action = std::get_if<Action>(&checked)) return respond(OnAction(std::move(*action), account));
 
   Send& send = std::get<Send>(checked);
   send.account = account.account_id;
   send.traceparent = std::string(request.Header("traceparent"));
   const Faults::Fault fault = faults_.Next(account.account_id);
   AnswerLater(OnValidSend(std::move(send), account, fault), fault.delay_ms, std::move(respond));
+}
+
+// No knob acts on it: what users wait for are sends.
+http::Response App::OnAction(Action action, const account::Account& account) {
+  action.ts_ms = base::Clock::Real().WallMs();
+  action.account = account.account_id;
+  actions_total_.Increment();
+  if (const absl::Status status = actions_->Append(action.user, ToJsonLine(action)); !status.ok()) {
+    return Text(500, "the action could not be recorded\n");
+  }
+  return Json(ActionAnswer(account.channel, action.user));
 }
 
 http::Response App::OnUpload(const http::Request& request, std::string_view edge) {
@@ -201,7 +218,7 @@ http::Response App::OnGetAccount(const http::Request& request) const {
   return Json(edge.empty() ? AccountAnswer(account) : SubscribedAppsAnswer(account.channel));
 }
 
-http::Response App::OnGetSends(const http::Request& request) const {
+http::Response App::OnGetLines(const http::Request& request, const SendLog& log) const {
   std::uint64_t since = 0;
   if (const std::optional<std::string> text = request.Query("since")) {
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), since);
@@ -209,7 +226,7 @@ http::Response App::OnGetSends(const http::Request& request) const {
       return Text(400, "since wants the value of an earlier answer's X-Next-Since\n");
     }
   }
-  SendLog::Page page = sends_->Read(since, request.Query("user").value_or(""), kPageLinesMax);
+  SendLog::Page page = log.Read(since, request.Query("user").value_or(""), kPageLinesMax);
   return {.status = 200,
           .headers = {{"X-Next-Since", std::to_string(page.next)}, {"X-Dropped", std::to_string(page.dropped)}},
           .body = std::move(page.lines),

@@ -10,6 +10,7 @@
 #include "libs/http/client.h"
 #include "libs/http/server.h"
 #include "libs/telemetry/metrics.h"
+#include "loadtest/fake_channel_api/action.h"
 #include "loadtest/fake_channel_api/faults.h"
 #include "loadtest/fake_channel_api/feedback.h"
 #include "loadtest/fake_channel_api/media.h"
@@ -40,7 +41,8 @@ class App {
   http::Response OnValidSend(Send send, const account::Account& account, const Faults::Fault& fault);
   http::Response OnGetObject(const http::Request& request);
   http::Response OnGetAccount(const http::Request& request) const;
-  http::Response OnGetSends(const http::Request& request) const;
+  http::Response OnAction(Action action, const account::Account& account);
+  http::Response OnGetLines(const http::Request& request, const SendLog& log) const;
   http::Response OnControl(const http::Request& request);
 
   telemetry::Registry& metrics_;
@@ -50,7 +52,9 @@ class App {
   Media media_;
   const telemetry::Counter accepted_total_;
   const telemetry::Counter refused_total_;
+  const telemetry::Counter actions_total_;
   std::unique_ptr<SendLog> sends_;
+  std::unique_ptr<SendLog> actions_;  // in memory alone
   std::unique_ptr<account::AccountFile> accounts_;
   std::unique_ptr<app::EventLoop> loop_;
   std::unique_ptr<http::Client> client_;

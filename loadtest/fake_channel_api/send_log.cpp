@@ -40,8 +40,8 @@ SendLog::~SendLog() {
   if (file_ >= 0) ::close(file_);
 }
 
-absl::Status SendLog::Append(const Send& send) {
-  Line line{send.user, ToJsonLine(send)};
+absl::Status SendLog::Append(std::string_view user, std::string text) {
+  Line line{std::string(user), std::move(text)};
   line.text += '\n';
   const std::lock_guard lock(mutex_);
   if (file_ >= 0) {

@@ -14,7 +14,7 @@
 
 namespace fake_channel_api {
 
-// What users have seen: every accepted send, on disk and for GET /sends.
+// What users have seen: every accepted send, on disk and for GET /sends; and in memory, for GET /actions, the actions.
 //
 // Threading: safe from any thread; appends are one write(2) each under a lock, so lines are whole and in order.
 // Memory:    the newest kSendsMax sends, at most kBytesMax of lines; older ones are only in the file.
@@ -30,7 +30,8 @@ class SendLog {
   SendLog& operator=(const SendLog&) = delete;
 
   // Returns once the line is in the file (on disk with `fsync`). On an error the send must not be accepted.
-  absl::Status Append(const Send& send);
+  absl::Status Append(const Send& send) { return Append(send.user, ToJsonLine(send)); }
+  absl::Status Append(std::string_view user, std::string line);  // without its newline
 
   struct Page {
     std::string lines;          // each ended by a newline

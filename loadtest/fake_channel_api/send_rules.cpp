@@ -84,14 +84,24 @@ Checked CheckInteractive(const json::Value& interactive, Send send) {
   return send;
 }
 
+// Of a message that came: Meta knows its id, here it only looks like one.
+Checked CheckReadReceipt(const json::Value& root) {
+  Action action{.channel = mesh::bus::v1::CHANNEL_WHATSAPP, .message_id = String(root.Find("message_id"))};
+  if (action.message_id.empty()) return InvalidParameter("The parameter message_id is required.");
+  if (!action.message_id.starts_with("wamid.")) return InvalidValue("message_id is not that of a message");
+  const json::Value typing = root.Find("typing_indicator");
+  if (typing.exists() && String(typing.Find("type")) != "text") {
+    return InvalidParameter("Param typing_indicator['type'] must be one of {TEXT}.");
+  }
+  action.action = typing.exists() ? "typing" : "read";
+  return action;
+}
+
 Checked CheckWhatsApp(const json::Value& root) {
   if (String(root.Find("messaging_product")) != "whatsapp") {
     return InvalidParameter("The parameter messaging_product is required.");
   }
-  if (String(root.Find("status")) == "read") {
-    if (String(root.Find("message_id")).empty()) return InvalidParameter("The parameter message_id is required.");
-    return Action{};
-  }
+  if (String(root.Find("status")) == "read") return CheckReadReceipt(root);
   Send send{.channel = mesh::bus::v1::CHANNEL_WHATSAPP};
   const std::string to = String(root.Find("to"));
   send.user = !to.empty() ? to : String(root.Find("recipient"));  // `to` wins when both are there
@@ -152,10 +162,14 @@ Checked CheckMessaging(const json::Value& root, mesh::bus::v1::Channel channel) 
   if (user.empty()) return InvalidParameter("The parameter recipient is required.");
   if (root.Find("sender_action").exists()) {
     static constexpr std::string_view kActions[] = {"typing_on", "typing_off", "mark_seen", "react", "unreact"};
-    if (std::ranges::find(kActions, String(root.Find("sender_action"))) == std::end(kActions)) {
+    const std::string action = String(root.Find("sender_action"));
+    if (std::ranges::find(kActions, action) == std::end(kActions)) {
       return InvalidParameter("Param sender_action is not valid.");
     }
-    return Action{user};
+    if (root.Find("message").exists()) {
+      return InvalidParameter("Param sender_action cannot be sent with a message.");
+    }
+    return Action{.channel = channel, .user = user, .action = action};
   }
   const json::Value messaging_type = root.Find("messaging_type");
   if (messaging_type.exists()) {

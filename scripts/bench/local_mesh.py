@@ -63,7 +63,8 @@ def empty_run_dir(options):
 def running_mesh(options, account_lines, worker_flags, engine="llm"):
     """Starts everything on an empty run directory and stops it in order. account_lines: YAML fields of every account."""
     run_dir = empty_run_dir(options)
-    lines = "".join(f"    {name}: {value}\n" for name, value in account_lines.items())
+    fields = {"presence": "off", **account_lines}  # which is not what is measured
+    lines = "".join(f"    {name}: {value}\n" for name, value in fields.items())
     entries = (accounts.entry(channel, account, "http://127.0.0.1:1") for channel, account in accounts.ACCOUNTS.items())
     text = "".join(re.sub(r"    answer_tokens_max.*\n    repetition_penalty.*\n", lines, entry) for entry in entries)
     accounts.write_private(run_dir / "accounts.yaml", "accounts:\n" + text)

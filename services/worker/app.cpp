@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +21,10 @@ namespace {
 constexpr std::string_view kService = "worker";
 constexpr base::Duration kTopicsDeadline = std::chrono::seconds(5);
 constexpr base::Duration kTopicsRetry = std::chrono::seconds(1);
+
+// Enough for a quarter of 1,000 sends a second that are answered in 100 ms.
+constexpr std::int32_t kPresenceConnectionsMax = 32;
+constexpr std::int64_t kPresenceAnswerBytesMax = 64 << 10;
 
 // What may be posted to the loop at once: every record of every window (partitions x window) and a few callbacks for
 // each running turn. Partitions of one topic are at most 1,024 here; the sum is a guard, not a reservation.
@@ -67,6 +72,7 @@ absl::Status App::Start() {
   child_engine_ = std::make_unique<ChildEngine>(ChildOptions{.arguments = options_.arguments});
   reply_log_ = std::make_unique<KafkaReplyLog>(options_.bus);
   if (absl::Status status = StartMedia(); !status.ok()) return status;
+  if (absl::Status status = StartPresence(); !status.ok()) return status;
   const TurnContext context{.loop = loop_.get(),
                             .producer = producer_.get(),
                             .session = session_.get(),
@@ -76,6 +82,7 @@ absl::Status App::Start() {
                             .solo_engine = child_engine_.get(),
                             .reply_log = reply_log_.get(),
                             .media = media_.get(),
+                            .presence = presence_.get(),
                             .media_wait = std::chrono::milliseconds(options_.media_wait_ms),
                             .accounts = accounts_.get(),
                             .metrics = &metrics_,
@@ -125,6 +132,35 @@ absl::Status App::StartMedia() {
   return absl::OkStatus();
 }
 
+absl::Status App::StartPresence() {
+  PresenceOptions presence;
+  presence.renew_every = std::chrono::milliseconds(options_.presence_renew_ms);
+  http::ClientOptions http;
+  http.connections_per_host_max = kPresenceConnectionsMax;
+  http.requests_queued_max = static_cast<std::int32_t>(presence.calls_max);
+  http.response_bytes_max = kPresenceAnswerBytesMax;
+  http.connect_timeout = presence.call_timeout;
+  absl::StatusOr<std::unique_ptr<http::Client>> client = http::Client::Create(http, kService, runner_.metrics());
+  if (!client.ok()) return client.status();
+  presence_http_ = *std::move(client);
+  Presence::Parts parts;
+  parts.http = presence_http_.get();
+  parts.clock = &base::Clock::Real();
+  parts.metrics = &metrics_;
+  parts.run_after = [loop = loop_.get()](base::Duration delay, std::function<void()> task) {
+    loop->PostAfter(delay, std::move(task));
+  };
+  parts.share = [this] { return ShareOfPartitions(); };
+  presence_ = std::make_shared<Presence>(presence, std::move(parts));
+  return absl::OkStatus();
+}
+
+// Nobody tells the workers what the others send; but conversations are spread over partitions, and those over workers.
+double App::ShareOfPartitions() const {
+  if (partitions_total_ <= 0) return 1;
+  return std::clamp(static_cast<double>(intake_->partitions_count()) / partitions_total_, 1.0 / partitions_total_, 1.0);
+}
+
 absl::StatusOr<std::unique_ptr<media::Store>> App::OpenMediaStore() {
   const std::string& where = options_.media_store.folder;
   if (!where.starts_with("http://") && !where.starts_with("https://")) {
@@ -139,8 +175,10 @@ void App::JoinGroupWhenPossible() {
   bool joined = false;
   while (!stopping_ && !joined) {
     const auto deadline = std::chrono::steady_clock::now() + kTopicsDeadline;
-    absl::Status status = bus::EnsureTopics(options_.bus, deadline).status();
+    const absl::StatusOr<std::int32_t> partitions = bus::EnsureTopics(options_.bus, deadline);
+    absl::Status status = partitions.status();
     if (status.ok()) {
+      partitions_total_ = *partitions;
       bus::ConsumerOptions consume;
       consume.group = options_.group;
       consume.topics = {bus::TopicName(options_.bus, bus::kTurns)};
@@ -190,13 +228,17 @@ void App::Drain() {
     if (running > 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   telemetry::LogInfo("drained", {{"turns_handed_back", running}});
-  loop_->RunSync([this] { intake_->AbandonAll(); });
+  loop_->RunSync([this] {
+    intake_->AbandonAll();
+    presence_.reset();
+  });
   runner_.WaitsFor("the consumer group");
   if (joined_) consumer_->Stop();
   runner_.WaitsFor("the engine and its children");
   std::lock_guard lock(parts_mutex_);
   started_ = false;
   media_.reset();
+  presence_http_.reset();
   child_engine_.reset();  // their last callbacks post to the loop, which is still there
   reply_log_.reset();
   engine_.reset();

@@ -12,12 +12,14 @@
 #include "libs/bus/consumer.h"
 #include "libs/bus/producer.h"
 #include "libs/engine/engine.h"
+#include "libs/http/client.h"
 #include "libs/media/fetcher.h"
 #include "libs/session/client.h"
 #include "services/worker/attempt_journal.h"
 #include "services/worker/child_engine.h"
 #include "services/worker/config.h"
 #include "services/worker/metrics.h"
+#include "services/worker/presence.h"
 #include "services/worker/reply_log.h"
 #include "services/worker/solo_queue.h"
 #include "services/worker/turn_intake.h"
@@ -45,6 +47,8 @@ class App {
   absl::Status CheckAccounts() const;
   absl::Status CheckModelFile() const;
   absl::Status StartMedia();
+  absl::Status StartPresence();
+  double ShareOfPartitions() const;
   absl::StatusOr<std::unique_ptr<media::Store>> OpenMediaStore();
   void JoinGroupWhenPossible();
   void RegisterGauges();
@@ -64,6 +68,9 @@ class App {
   std::unique_ptr<ChildEngine> child_engine_;
   std::unique_ptr<KafkaReplyLog> reply_log_;
   std::unique_ptr<media::Fetcher> media_;  // unset without --media-store
+  std::unique_ptr<http::Client> presence_http_;
+  std::shared_ptr<Presence> presence_;             // taken away on the loop thread
+  std::atomic<std::int32_t> partitions_total_{0};  // of `turns`; 0: not known yet
   std::unique_ptr<TurnIntake> intake_;
   std::unique_ptr<bus::Consumer> consumer_;  // written by the joiner thread before joined_ is set
   std::atomic<bool> joined_{false};

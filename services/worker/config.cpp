@@ -157,6 +157,13 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
              .min = 8,
              .max = 65536});
   RegisterMediaOptions(table, options);
+  table.Add(
+      "presence-renew-ms", &options->presence_renew_ms,
+      {.doc = "How often \"typing\" is shown again while a turn is worked on, where its account's presence asks for "
+              "it. WhatsApp takes it away after 25 s, Messenger and Instagram after about 20 s.",
+       .unit = "ms",
+       .min = 100,
+       .max = 60000});
   table.AddExample("worker --model=SmolLM2-135M-Instruct.Q4_1.gguf --threads=2", "answers with a real model");
   table.AddExample("worker --model=llama-2-7b-chat.Q4_K_M.gguf --device=cuda", "answers on a card");
   table.AddExample("worker --engine=echo", "answers with the input, for load and fault tests");

@@ -1,5 +1,7 @@
 #include "services/worker/metrics.h"
 
+#include "libs/identity/identity.h"
+
 namespace worker {
 
 Metrics::Metrics(telemetry::Registry& registry)
@@ -27,6 +29,16 @@ Metrics::Metrics(telemetry::Registry& registry)
     const std::string name(bus::ToString(reason));
     dead_letters.emplace(
         name, registry.AddCounter("worker_dead_letters_total", "Turns given up, by reason.", {{"reason", name}}));
+  }
+  for (const auto channel :
+       {mesh::bus::v1::CHANNEL_WHATSAPP, mesh::bus::v1::CHANNEL_MESSENGER, mesh::bus::v1::CHANNEL_INSTAGRAM}) {
+    for (const std::string_view outcome : kPresenceOutcomes) {
+      presence.emplace(
+          std::pair(channel, std::string(outcome)),
+          registry.AddCounter(
+              "worker_presence_total", "Calls that show a user that a message was read or is being answered.",
+              {{"channel", std::string(identity::ChannelName(channel))}, {"outcome", std::string(outcome)}}));
+    }
   }
   for (const std::string_view peer : kPeers) {
     retries.emplace(peer, registry.AddCounter("worker_retries_total", "Steps repeated because a peer was away.",

@@ -72,6 +72,11 @@ void TurnIntake::OnRecord(bus::Record record) {
   context_.loop->Post([this, task = std::move(task)]() mutable { Admit(std::move(task)); });
 }
 
+std::size_t TurnIntake::partitions_count() const {
+  std::lock_guard lock(mutex_);
+  return windows_.size();
+}
+
 void TurnIntake::Admit(std::shared_ptr<TurnTask> task) {
   {
     std::lock_guard lock(mutex_);

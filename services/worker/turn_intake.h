@@ -49,6 +49,7 @@ class TurnIntake final : public bus::ConsumerHandler {
   // Gives up what still runs, unfinished. Loop thread.
   void AbandonAll();
 
+  std::size_t partitions_count() const;                                           // assigned ones; any thread
   std::size_t running_count() const { return runs_.size() + side_runs_.size(); }  // loop thread
 
  private:

@@ -80,6 +80,7 @@ void TurnRun::Abandon() {
 }
 
 void TurnRun::Stop() {
+  shown_.End();
   if (generating_) context_.engine->Cancel(sequence_);
   if (alone_) context_.solo_engine->Stop();
   if (media_ != nullptr) context_.loop->Post([media = media_] { media->GoOn(); });
@@ -166,6 +167,7 @@ void TurnRun::OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> r
 
 void TurnRun::Begin() {
   if (known_.poison()) return GiveUp(bus::DeadLetterReason::kPoison, "its workers died, also when it ran alone");
+  if (context_.presence != nullptr) shown_ = context_.presence->Show({book_, account_}, turn_);
   known_.began() ? AwaitPlace() : NoteBegun();
 }
 
@@ -283,6 +285,7 @@ void TurnRun::OnGenerated(absl::StatusOr<engine::GenerationResult> result) {
 void TurnRun::WriteReply() {
   if (EndIfAbandoned()) return;
   settled_ = true;
+  shown_.End();
   place_.reset();
   reply_.set_turn_id(turn_.turn_id());
   *reply_.mutable_conversation() = turn_.conversation();
@@ -355,6 +358,7 @@ void TurnRun::OnProjected(absl::StatusOr<mesh::session::v1::AppendTurnResponse> 
 
 void TurnRun::Finish(std::string_view outcome, bool completed) {
   place_.reset();
+  shown_.End();
   if (!on_done_) return;  // abandoned while a callback was under way
   context_.metrics->CountTurn(outcome);
   context_.metrics->turn_seconds.Observe(base::ToSeconds(context_.clock->Now() - task_->read_at));

@@ -26,6 +26,7 @@
 #include "services/worker/attempts.h"
 #include "services/worker/log_refusal.h"
 #include "services/worker/metrics.h"
+#include "services/worker/presence.h"
 #include "services/worker/queue_policy.h"
 #include "services/worker/reply_log.h"
 #include "services/worker/solo_engine.h"
@@ -46,6 +47,7 @@ struct TurnContext {
   SoloEngine* solo_engine = nullptr;  // used by who holds the queue's place
   ReplyLog* reply_log = nullptr;
   media::Fetcher* media = nullptr;  // nullptr: attachments are not fetched
+  Presence* presence = nullptr;     // nullptr: users are shown nothing before the answer
   base::Duration media_wait = std::chrono::seconds(10);
   const account::AccountFile* accounts = nullptr;
   const Metrics* metrics = nullptr;
@@ -87,6 +89,9 @@ inline bool IsPermanent(const absl::Status& status) {
 // not answer what is given up; and the dead letter is written only when the notice is the turn's first record, that is,
 // what the user is told: an answer that an earlier life wrote and did not live to project stands, and then there is no
 // dead letter.
+//
+// From its context to its reply the user is shown that the message was read and is being answered (presence.h), as far
+// as the account asks for it; nothing here waits for that.
 //
 // An identity change, a control record and an unsend end with what they say in session; a message that is one of the
 // account's control words tells session between `context` and `begun`. A dropped turn is projected without a reply, so
@@ -203,6 +208,7 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   engine::SequenceId sequence_;
   Attempts known_;          // of tries that are over, in this life and earlier ones
   SoloQueue::Place place_;  // of a suspect, while it runs alone
+  Presence::Shown shown_;   // "typing", until the answer is written or there will be none
   bool generating_ = false;
   bool alone_ = false;  // in the child, just now
   bool abandoned_ = false;

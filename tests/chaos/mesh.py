@@ -140,7 +140,8 @@ class Mesh:
         (self.run_dir / "kafka/libs").symlink_to(self.options.kafka_libs.resolve())
         path = accounts.ensure(self.run_dir, "")  # its secrets
         settings = f"    answer_tokens_max: {ECHO_STEPS_MAX}\n    notice_text: {NOTICE_TEXT}\n    busy_text: {NOTICE_TEXT}\n" \
-                   f"    turn_deadline_s: {TURN_DEADLINE_S}\n    history_tokens_max: 64\n"
+                   f"    turn_deadline_s: {TURN_DEADLINE_S}\n    history_tokens_max: 64\n" \
+                   "    presence: off\n"  # it would be as many calls again as sends
         path.write_text(users.accounts_file(f"http://127.0.0.1:{self.graph_link}", settings))
 
     def app_secrets(self):

@@ -67,6 +67,10 @@ class SmallCodec final : public channel::Codec {
     }
     return answer;
   }
+  std::vector<channel::OutboundRequest> EncodePresence(const account::Account&, std::string_view, std::string_view,
+                                                       channel::PresenceKind) const override {
+    return {};
+  }
   std::vector<std::string> Split(std::string_view text) const override {
     std::vector<std::string> parts;
     while (!text.empty()) {

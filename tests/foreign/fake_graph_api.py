@@ -34,7 +34,14 @@ class FakeGraphApi:
 
     def sends(self, user):
         """What a user has seen, in order."""
-        with urllib.request.urlopen(f"{self.url}/sends?user={user}", timeout=30) as answer:
+        return self.lines(f"/sends?user={user}")
+
+    def actions(self, user=""):
+        """Read receipts and typing indicators, in order."""
+        return self.lines(f"/actions?user={user}")
+
+    def lines(self, target):
+        with urllib.request.urlopen(self.url + target, timeout=30) as answer:
             return [json.loads(line) for line in answer.read().splitlines()]
 
 

@@ -77,6 +77,10 @@ class WhatsAppClientTest(unittest.TestCase):
         before = len(fake.sends(USER))
         self.assertTrue(self.pywa.mark_message_as_read("wamid.Q").success)
         self.assertTrue(self.pywa.indicate_typing("wamid.Q").success)
+        for call in (self.pywa.mark_message_as_read, self.pywa.indicate_typing):
+            with self.assertRaises(errors.InvalidParameter):
+                call("not a message's id")
+        self.assertEqual([action["action"] for action in fake.actions() if action["message_id"] == "wamid.Q"], ["read", "typing"])
         self.assertEqual(len(fake.sends(USER)), before)
 
     def test_more_than_meta_takes_is_refused(self):
@@ -172,6 +176,7 @@ class SendApiClientTest(unittest.TestCase):
             before = len(fake.sends(user))
             for action in ("typing_on", "typing_off", "mark_seen"):
                 self.assertEqual(client.send_action(action, user), {"recipient_id": user})
+                self.assertEqual(fake.actions(user)[-1]["action"], action)
             self.assertEqual(len(fake.sends(user)), before)
 
     def test_tagged_message_needs_its_tag(self):

@@ -143,9 +143,19 @@ class WhatsAppMeshTest(unittest.TestCase):
         with self.subTest("as pywa sends it"):
             self.pywa.send_message(ours["to"], ours["text"]["body"], reply_to_message_id=message.id,
                                    tracker=ours["biz_opaque_callback_data"])
-            theirs = recorder.fields(graph.wait_for(lambda request: "PyWa" in request.headers.get("User-Agent", ""))[0])
+            theirs = recorder.fields(graph.wait_for(lambda request: "PyWa" in request.headers.get("User-Agent", "") and
+                                                    "text" in recorder.fields(request))[0])
             theirs["text"].pop("preview_url")  # Meta's default
             self.assertEqual(ours, theirs)
+        with self.subTest("read and typing"):
+            typing = self.our_send(status="read", message_id=message.id)
+            self.pywa.indicate_typing(message.id)
+            self.pywa.mark_message_as_read(message.id)
+            theirs = [recorder.fields(request) for request in graph.wait_for(
+                lambda request: "PyWa" in request.headers.get("User-Agent", "") and
+                recorder.fields(request).get("status") == "read", 2)]
+            self.assertEqual(typing, theirs[0])
+            self.assertEqual({name: typing[name] for name in theirs[1]}, theirs[1])
         with self.subTest("as pywa reads it"):
             self.assertEqual(self.read_as_echo(ours).text, ours["text"]["body"])
 
@@ -208,8 +218,8 @@ class SendApiMeshTest(unittest.TestCase):
     def check(self, channel, webhook):
         item = sdks.MessengerReader().find(json.loads(webhook))
         self.assertEqual(post(channel, webhook, signature(channel, webhook)), 200)
-        [request] = graph.wait_for(lambda request: request.path.endswith("/messages") and b'"text"' in request.body and
-                                   recorder.fields(request)["recipient"] == {"id": item.user})
+        [request] = graph.wait_for(lambda request: request.path.endswith("/messages") and
+                                   "message" in self.about(request, item.user))
         ours = recorder.fields(request)
         self.assertIn(item.item["message"]["text"], ours["message"]["text"])
         self.assertEqual(request.headers["Authorization"], "Bearer " + secret(channel, "access_token"))
@@ -217,9 +227,22 @@ class SendApiMeshTest(unittest.TestCase):
         answer = client.send(elements.Text(ours["message"]["text"]).to_dict(), item.user, ours.get("messaging_type", "RESPONSE"))
         self.assertIn("message_id", answer)
         theirs = recorder.fields(graph.wait_for(lambda request: "requests" in request.headers.get("User-Agent", "") and
-                                                recorder.fields(request)["recipient"] == {"id": item.user})[0])
+                                                "message" in self.about(request, item.user))[0])
         theirs.pop("notification_type")  # Meta's default
+        self.check_actions(client, item.user)
         return ours, theirs
+
+    def about(self, request, user):
+        """The fields of a send or action to that user."""
+        fields = recorder.fields(request) if request.path.endswith("/messages") else {}
+        return fields if fields.get("recipient") == {"id": user} else {}
+
+    def check_actions(self, client, user):
+        for action in ("mark_seen", "typing_on"):
+            self.assertEqual(client.send_action(action, user), {"recipient_id": user})
+            both = graph.wait_for(lambda request: self.about(request, user).get("sender_action") == action, 2)
+            self.assertEqual(len({"requests" in request.headers.get("User-Agent", "") for request in both}), 2)
+            self.assertEqual(*(recorder.fields(request) for request in both))
 
     def test_messenger(self):
         now_ms = str(int(time.time() * 1000))

@@ -127,6 +127,7 @@ Account ReadAccount(FieldReader& fields, std::vector<std::string>& files) {
   fields.Text("in_doubt_policy", &account.in_doubt_policy, {.choices = {"resend", "park"}});
   fields.Text("queue_mode", &account.queue_mode, {.choices = {"followup", "interrupt", "collect"}});
   fields.Int("debounce_ms", &account.debounce_ms, 1, 60'000);
+  fields.Text("presence", &account.presence, {.choices = {"off", "read", "typing"}});
   fields.Text("overflow_text", &account.overflow_text, {.bytes_max = kAnswerTextBytesMax});
   fields.Text("unsupported_text", &account.unsupported_text, {.bytes_max = kAnswerTextBytesMax});
   ReadControl(fields, account);

@@ -6,6 +6,7 @@
 #include "libs/channel/internal/messaging_entry.h"
 #include "libs/channel/internal/send_answer.h"
 #include "libs/channel/internal/send_request.h"
+#include "libs/channel/internal/sender_action.h"
 #include "libs/channel/internal/split_text.h"
 #include "libs/json/writer.h"
 
@@ -46,6 +47,11 @@ class MessengerCodec final : public Codec {
 
   SendAnswer DecodeAnswer(int http_status, std::string_view body) const override {
     return DecodeSendAnswer(http_status, body, [](const json::Value& root) { return IdOf(root.Find("message_id")); });
+  }
+
+  std::vector<OutboundRequest> EncodePresence(const account::Account& account, std::string_view user,
+                                              std::string_view /*message_id*/, PresenceKind kind) const override {
+    return MakeSenderActions(account, user, kind);
   }
 
   std::vector<std::string> Split(std::string_view text) const override {

@@ -33,6 +33,9 @@ void DecodeEntry(const json::Value& entry, EventList& events) {
   }
 }
 
+// Not an id of Meta's, but made here for a message that came without one.
+bool IsDerived(std::string_view message_id) { return message_id.starts_with("derived:"); }
+
 // A user is named by a phone number or by a business-scoped id, which is opaque but never a number (channels.md 2.1).
 bool IsPhoneNumber(std::string_view user) {
   if (user.starts_with('+')) user.remove_prefix(1);
@@ -60,7 +63,7 @@ class WhatsAppCodec final : public Codec {
     json.BeginObject();
     json.Field("body", text);
     json.EndObject();
-    if (!in_reply_to_message_id.empty() && !in_reply_to_message_id.starts_with("derived:")) {
+    if (!in_reply_to_message_id.empty() && !IsDerived(in_reply_to_message_id)) {
       json.Key("context");
       json.BeginObject();
       json.Field("message_id", in_reply_to_message_id);
@@ -76,6 +79,25 @@ class WhatsAppCodec final : public Codec {
       for (const json::Value& message : root.Find("messages").items()) return IdOf(message.Find("id"));
       return std::string();
     });
+  }
+
+  // Typing marks the message as read too.
+  std::vector<OutboundRequest> EncodePresence(const account::Account& account, std::string_view /*user*/,
+                                              std::string_view message_id, PresenceKind kind) const override {
+    if (message_id.empty() || IsDerived(message_id)) return {};
+    json::Writer json;
+    json.BeginObject();
+    json.Field("messaging_product", "whatsapp");
+    json.Field("status", "read");
+    json.Field("message_id", message_id);
+    if (kind != PresenceKind::kRead) {
+      json.Key("typing_indicator");
+      json.BeginObject();
+      json.Field("type", "text");
+      json.EndObject();
+    }
+    json.EndObject();
+    return {MakeSendRequest(account, std::move(json).Take())};
   }
 
   std::vector<std::string> Split(std::string_view text) const override {

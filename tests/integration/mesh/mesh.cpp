@@ -172,7 +172,8 @@ std::vector<Send> Mesh::Screen(std::string_view user) const {
     if (!document.ok()) continue;  // the line that is being written
     const json::Value root = document->root();
     if (!user.empty() && Field(root, "user") != user) continue;
-    sends.push_back({.channel = Field(root, "channel"),
+    sends.push_back({.ts_ms = root.Find("ts_ms").AsInt64Lenient().value_or(0),
+                     .channel = Field(root, "channel"),
                      .user = Field(root, "user"),
                      .message_id = Field(root, "message_id"),
                      .text = Field(root, "text"),
@@ -180,6 +181,21 @@ std::vector<Send> Mesh::Screen(std::string_view user) const {
                      .traceparent = Field(root, "traceparent")});
   }
   return sends;
+}
+
+std::vector<Action> Mesh::Actions() {
+  std::vector<Action> actions;
+  for (const absl::string_view line : absl::StrSplit(Get(AdminUrl("fake_channel_api") + "/actions"), '\n')) {
+    const absl::StatusOr<json::Document> document = json::Document::Parse({line.data(), line.size()});
+    if (!document.ok()) continue;  // the empty one behind the last
+    const json::Value root = document->root();
+    actions.push_back({.ts_ms = root.Find("ts_ms").AsInt64Lenient().value_or(0),
+                       .channel = Field(root, "channel"),
+                       .user = Field(root, "user"),
+                       .message_id = Field(root, "message_id"),
+                       .action = Field(root, "action")});
+  }
+  return actions;
 }
 
 std::vector<Send> Mesh::WaitForScreen(std::string_view user, std::size_t count, base::Duration timeout) {

@@ -31,12 +31,22 @@ struct MeshOptions {
 
 // One line of the fake Graph API's file: what a user has seen.
 struct Send {
+  std::int64_t ts_ms = 0;
   std::string channel;
   std::string user;
   std::string message_id;
   std::string text;
   std::string in_reply_to;
   std::string traceparent;
+};
+
+// What a user was shown besides messages: `read`, `typing` or a sender_action.
+struct Action {
+  std::int64_t ts_ms = 0;
+  std::string channel;
+  std::string user;        // Messenger and Instagram
+  std::string message_id;  // WhatsApp
+  std::string action;
 };
 
 // The whole mesh as real processes on free ports: broker, store, fake Graph API and the services, with one development
@@ -65,6 +75,9 @@ class Mesh {
   // Waits until `user` has seen at least `count` messages; then what they are (fewer when the time was up).
   std::vector<Send> WaitForScreen(std::string_view user, std::size_t count,
                                   base::Duration timeout = std::chrono::seconds(30));
+
+  // Of all users, in the order in which the fake Graph API took them since it was started.
+  std::vector<Action> Actions();
 
   // A service by its binary's name.
   harness::ChildProcess& process(const std::string& service);

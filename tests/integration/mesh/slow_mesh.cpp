@@ -20,7 +20,7 @@ constexpr std::int32_t kAuditPartitions = 3;
 Mesh& SlowMesh() {
   return SharedMesh(
       {.engine = "echo",
-       .worker_flags = {"--echo-step-ms=100"},
+       .worker_flags = {"--echo-step-ms=100", "--presence-renew-ms=700"},
        .account_fields = {"queue_mode: interrupt", "handoff_words: [human]", "return_words: [bot]",
                           "handoff_text: A person comes.", "return_text: The bot is back.", "opt_out_text: Goodbye.",
                           "opt_in_text: Hello again.", std::string("disclosure_text: ") + kDisclosure}});

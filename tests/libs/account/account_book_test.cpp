@@ -69,6 +69,7 @@ TEST_F(AccountBookTest, KeepsDefaultsForWhatIsAbsent) {
   EXPECT_EQ(account.in_doubt_policy, "resend");
   EXPECT_EQ(account.queue_mode, "followup");
   EXPECT_EQ(account.debounce_ms, 1500);
+  EXPECT_EQ(account.presence, "typing");
   EXPECT_TRUE(account.overflow_text.empty());
 }
 
@@ -154,7 +155,8 @@ TEST_F(AccountBookTest, ListsEveryMistakeWithItsLine) {
                  "    notice_text: \"\"\n"
                  "    queue_mode: steer\n"
                  "    debounce_ms: 0\n"
-                 "    app_id: an app\n"),
+                 "    app_id: an app\n"
+                 "    presence: online\n"),
       AllOf(HasSubstr(Line(2) + "tenant: may only hold"), HasSubstr(Line(3) + "channel: \"telegram\" must be whatsapp"),
             HasSubstr(Line(4) + "account_id: must not be empty"),
             HasSubstr(Line(5) + "unknown key temprature; did you mean temperature?"),
@@ -167,7 +169,8 @@ TEST_F(AccountBookTest, ListsEveryMistakeWithItsLine) {
             HasSubstr(Line(12) + "notice_text: must not be empty"),
             HasSubstr(Line(13) + "queue_mode: \"steer\" must be followup | interrupt | collect"),
             HasSubstr(Line(14) + "debounce_ms: \"0\" must be a whole number, 1 to 60000"),
-            HasSubstr(Line(15) + "app_id: may only hold")));
+            HasSubstr(Line(15) + "app_id: may only hold"),
+            HasSubstr(Line(16) + "presence: \"online\" must be off | read | typing")));
 }
 
 TEST_F(AccountBookTest, MetaChannelsNeedTheirSecretsOthersDoNot) {

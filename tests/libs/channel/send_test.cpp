@@ -1,6 +1,9 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "libs/account/account.h"
 #include "libs/channel/codec.h"
@@ -11,6 +14,8 @@ namespace {
 using mesh::bus::v1::CHANNEL_INSTAGRAM;
 using mesh::bus::v1::CHANNEL_MESSENGER;
 using mesh::bus::v1::CHANNEL_WHATSAPP;
+using testing::ElementsAre;
+using testing::IsEmpty;
 
 const std::string kReplyId(64, 'a');  // NOLINT: a constant of the tests
 
@@ -57,6 +62,41 @@ TEST(EncodeTextTest, AccountIdCannotLeaveItsPathSegment) {
   account.account_id = "../me?x=";
   EXPECT_EQ(FindCodec(CHANNEL_INSTAGRAM)->EncodeText(account, "1", "hi", "", "").url,
             "http://127.0.0.1:8090/v25.0/..%2Fme%3Fx%3D/messages");
+}
+
+std::vector<std::string> PresenceBodies(mesh::bus::v1::Channel channel, std::string_view message_id,
+                                        PresenceKind kind) {
+  std::vector<std::string> bodies;
+  for (const OutboundRequest& request : FindCodec(channel)->EncodePresence(MakeAccount(), "1254", message_id, kind)) {
+    EXPECT_EQ(request.url, "http://127.0.0.1:8090/v25.0/106540352242922/messages");
+    EXPECT_EQ(request.authorization, "Bearer token-1");
+    bodies.push_back(request.body);
+  }
+  return bodies;
+}
+
+TEST(EncodePresenceTest, WhatsAppSaysBothOfAMessageInOneRequest) {
+  const std::string read = R"({"messaging_product":"whatsapp","status":"read","message_id":"wamid.\"Q")";
+  const std::string typing = read + R"(,"typing_indicator":{"type":"text"}})";
+  const std::string id = "wamid.\"Q";
+  EXPECT_THAT(PresenceBodies(CHANNEL_WHATSAPP, id, PresenceKind::kRead), ElementsAre(read + "}"));
+  EXPECT_THAT(PresenceBodies(CHANNEL_WHATSAPP, id, PresenceKind::kTyping), ElementsAre(typing));
+  EXPECT_THAT(PresenceBodies(CHANNEL_WHATSAPP, id, PresenceKind::kReadAndTyping), ElementsAre(typing));
+}
+
+TEST(EncodePresenceTest, WhatsAppSaysNothingOfAMessageWithoutAnIdOfItsOwn) {
+  EXPECT_THAT(PresenceBodies(CHANNEL_WHATSAPP, "derived:00", PresenceKind::kReadAndTyping), IsEmpty());
+  EXPECT_THAT(PresenceBodies(CHANNEL_WHATSAPP, "", PresenceKind::kRead), IsEmpty());
+}
+
+TEST(EncodePresenceTest, MessengerAndInstagramTakeOneActionARequestWhateverTheMessagesId) {
+  const std::string seen = R"({"recipient":{"id":"1254"},"sender_action":"mark_seen"})";
+  const std::string typing = R"({"recipient":{"id":"1254"},"sender_action":"typing_on"})";
+  for (const auto channel : {CHANNEL_MESSENGER, CHANNEL_INSTAGRAM}) {
+    EXPECT_THAT(PresenceBodies(channel, "m_1", PresenceKind::kRead), ElementsAre(seen));
+    EXPECT_THAT(PresenceBodies(channel, "derived:00", PresenceKind::kTyping), ElementsAre(typing));
+    EXPECT_THAT(PresenceBodies(channel, "m_1", PresenceKind::kReadAndTyping), ElementsAre(seen, typing));
+  }
 }
 
 std::string ErrorBody(int code, std::string_view more = "") {

@@ -110,6 +110,35 @@ TEST_F(AppTest, AcceptsWhatOurCodecsSendAndShowsIt) {
   EXPECT_EQ(line->root().Find("traceparent").AsString(), "00-t");
 }
 
+// A knob for sends is not used up by them either.
+TEST_F(AppTest, AcceptsOurPresenceAndShowsNoMessage) {
+  options_.rate_limit = 1;
+  StartApp();
+  account::Account account;
+  account.graph_base_url = base::StrCat("http://127.0.0.1:", app_->port());
+  for (const auto& [channel, id, token] :
+       {std::tuple(CHANNEL_WHATSAPP, "100", "token_w-value"), std::tuple(CHANNEL_MESSENGER, "200", "token_m-value"),
+        std::tuple(CHANNEL_INSTAGRAM, "300", "token_i-value")}) {
+    account.account_id = id;
+    account.access_token = crypto::Secret(token);
+    for (const channel::OutboundRequest& request : channel::FindCodec(channel)->EncodePresence(
+             account, "16505551234", "wamid.1", channel::PresenceKind::kReadAndTyping)) {
+      EXPECT_EQ(Ask("POST", request.url, request.body, {{"authorization", request.authorization}}).response.status,
+                200);
+    }
+    EXPECT_EQ(Send(channel, id, token, "x").verdict, channel::SendVerdict::kAccepted);
+  }
+  std::string actions = Ask("GET", "/actions").response.body;
+  std::string seen;
+  for (std::size_t at = 0; (at = actions.find(R"("action":")", at)) != std::string::npos; ++at) {
+    seen += actions.substr(at + 10, actions.find('"', at + 10) - at - 10) + " ";
+  }
+  EXPECT_EQ(seen, "typing mark_seen typing_on mark_seen typing_on ");
+  EXPECT_NE(actions.find(R"("message_id":"wamid.1")"), std::string::npos);
+  EXPECT_EQ(Ask("GET", "/actions?user=nobody").response.body, "");
+  EXPECT_EQ(Ask("GET", "/sends").response.Header("x-next-since"), "3");
+}
+
 TEST_F(AppTest, RefusesWithMetasErrorObject) {
   StartApp();
   const channel::SendAnswer dead_token = Send(CHANNEL_WHATSAPP, "100", "stolen", "x");

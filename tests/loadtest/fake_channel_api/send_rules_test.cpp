@@ -27,6 +27,12 @@ std::int32_t CodeOf(std::string_view body, mesh::bus::v1::Channel channel) {
   return error == nullptr ? 0 : error->code;
 }
 
+std::string ActionOf(std::string_view body, mesh::bus::v1::Channel channel) {
+  const auto checked = CheckBody(body, channel);
+  const Action* action = std::get_if<Action>(&checked);
+  return action == nullptr ? "" : base::StrCat(action->action, " ", action->user, action->message_id);
+}
+
 TEST(SendRulesTest, AValidSendIsReadWhole) {
   const auto checked = CheckBody(
       WhatsAppText("hi", R"(,"context":{"message_id":"wamid.Q"},"biz_opaque_callback_data":"abc")"), CHANNEL_WHATSAPP);
@@ -113,10 +119,22 @@ TEST(SendRulesTest, MissingAndWrongFieldsAreRefused) {
 }
 
 TEST(SendRulesTest, ActionsShowNothing) {
-  EXPECT_TRUE(std::holds_alternative<Action>(
-      CheckBody(R"({"messaging_product":"whatsapp","status":"read","message_id":"wamid.1"})", CHANNEL_WHATSAPP)));
-  EXPECT_TRUE(std::holds_alternative<Action>(
-      CheckBody(R"({"recipient":{"id":"1"},"sender_action":"typing_on"})", CHANNEL_INSTAGRAM)));
+  const std::string read = R"({"messaging_product":"whatsapp","status":"read","message_id":"wamid.1")";
+  EXPECT_EQ(ActionOf(read + "}", CHANNEL_WHATSAPP), "read wamid.1");
+  EXPECT_EQ(ActionOf(read + R"(,"typing_indicator":{"type":"text"}})", CHANNEL_WHATSAPP), "typing wamid.1");
+  EXPECT_EQ(ActionOf(R"({"recipient":{"id":"1"},"sender_action":"typing_on"})", CHANNEL_INSTAGRAM), "typing_on 1");
+  EXPECT_EQ(ActionOf(R"({"recipient":{"id":"1"},"sender_action":"mark_seen"})", CHANNEL_MESSENGER), "mark_seen 1");
+}
+
+TEST(SendRulesTest, ActionsAreCheckedToo) {
+  const auto read = [](std::string_view fields) {
+    return CodeOf(base::StrCat(R"({"messaging_product":"whatsapp","status":"read")", fields, "}"), CHANNEL_WHATSAPP);
+  };
+  EXPECT_EQ(read(""), 100);
+  EXPECT_EQ(read(R"(,"message_id":"derived:00")"), 131009) << "no message of the platform's";
+  EXPECT_EQ(read(R"(,"message_id":"wamid.1","typing_indicator":{"type":"voice"})"), 100);
+  EXPECT_EQ(CodeOf(R"({"recipient":{"id":"1"},"sender_action":"typing_on","message":{"text":"x"}})", CHANNEL_MESSENGER),
+            100);
 }
 
 }  // namespace

@@ -26,6 +26,9 @@ TEST(MetricsTest, EveryOutcomeAndPeerHasItsCounter) {
   const Metrics metrics(registry);
   for (const std::string_view outcome : Metrics::kOutcomes) metrics.CountTurn(outcome);
   for (const std::string_view peer : Metrics::kPeers) metrics.CountRetry(peer);
+  for (const std::string_view outcome : Metrics::kPresenceOutcomes) {
+    metrics.CountPresence(mesh::bus::v1::CHANNEL_INSTAGRAM, outcome);
+  }
   for (const auto& [outcome, counter] : metrics.turns) EXPECT_EQ(counter.Value(), 1) << outcome;
 }
 
