@@ -64,7 +64,7 @@ test-unit: build model foreign-clients ## unit tests only
 # would report what it cannot see.
 ASAN_TESTS := account_test app_test architectures_golden_test base_test bus_test channel_test chat_template_test \
   config_test crypto_test engine_bad_model_files_test engine_bench_test engine_device_test engine_random_requests_test \
-  engine_test gateway_test http_test identity_test json_test kernels_gpu_test kernels_test kvcache_test media_test model_gpu_test \
+  engine_test gateway_test graph_test http_test identity_test json_test kernels_gpu_test kernels_test kvcache_test media_test model_gpu_test \
   model_test sampler_test scheduler_test sender_test telemetry_test tensor_test tokenizer_test unicode_test worker_test \
   chat_template_fuzz gguf_fuzz image_size_fuzz offset_map_fuzz signature_fuzz splitter_fuzz tokenizer_fuzz webhook_fuzz
 TSAN_TESTS := base_test engine_random_requests_test engine_test http_test kernels_test model_test scheduler_test telemetry_test

@@ -14,6 +14,7 @@ struct Account {
   std::string tenant;
   mesh::bus::v1::Channel channel = mesh::bus::v1::CHANNEL_UNSPECIFIED;
   std::string account_id;  // WhatsApp phone_number_id, page id, Instagram account id
+  std::string waba_id;     // WhatsApp Business Account of a number: its subscription and its events; empty: not told
   std::string display_name;
   bool development = false;  // made by `make run`; `--engine=echo` refuses accounts without this
 
@@ -25,6 +26,7 @@ struct Account {
   std::string graph_base_url = "https://graph.facebook.com";
   std::string graph_version = "v25.0";
   std::string app_id;  // of our Meta app, by which thread-control events name the thread's owner; empty: not told
+  bool subscription_repair = true;  // whether the exporter may subscribe the app again where it finds it unsubscribed
 
   std::string system_prompt;
 

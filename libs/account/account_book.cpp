@@ -25,6 +25,11 @@ AccountBook::AccountBook(std::vector<Account> accounts) : accounts_(std::move(ac
     return KeyOf(accounts_[a]) == KeyOf(accounts_[b]);
   });
   CHECK_MSG(repeated == by_key_.end(), "two accounts with one channel and account id");
+  for (std::uint32_t index = 0; index < accounts_.size(); ++index) {
+    if (!accounts_[index].waba_id.empty()) by_waba_.push_back(index);
+  }
+  std::stable_sort(by_waba_.begin(), by_waba_.end(),
+                   [this](std::uint32_t a, std::uint32_t b) { return accounts_[a].waba_id < accounts_[b].waba_id; });
 }
 
 absl::StatusOr<std::shared_ptr<const AccountBook>> AccountBook::Load(const std::string& path) {
@@ -40,6 +45,15 @@ const Account* AccountBook::Find(mesh::bus::v1::Channel channel, std::string_vie
                        [this](std::uint32_t index, const Key& wanted) { return KeyOf(accounts_[index]) < wanted; });
   if (found == by_key_.end() || KeyOf(accounts_[*found]) != key) return nullptr;
   return &accounts_[*found];
+}
+
+std::vector<const Account*> AccountBook::FindByWaba(std::string_view waba_id) const {
+  std::vector<const Account*> numbers;
+  auto at =
+      std::lower_bound(by_waba_.begin(), by_waba_.end(), waba_id,
+                       [this](std::uint32_t index, std::string_view id) { return accounts_[index].waba_id < id; });
+  for (; at != by_waba_.end() && accounts_[*at].waba_id == waba_id; ++at) numbers.push_back(&accounts_[*at]);
+  return numbers;
 }
 
 }  // namespace account

@@ -24,11 +24,14 @@ class AccountBook {
 
   // nullptr when not configured.
   const Account* Find(mesh::bus::v1::Channel channel, std::string_view account_id) const;
+  // The numbers of a WhatsApp Business Account, in file order; empty when no account names it.
+  std::vector<const Account*> FindByWaba(std::string_view waba_id) const;
   const std::vector<Account>& accounts() const { return accounts_; }  // in file order
 
  private:
   const std::vector<Account> accounts_;
-  std::vector<std::uint32_t> by_key_;  // indices of accounts_, sorted by (channel, account id)
+  std::vector<std::uint32_t> by_key_;   // indices of accounts_, sorted by (channel, account id)
+  std::vector<std::uint32_t> by_waba_;  // those with a WABA, sorted by (it, place in the file)
 };
 
 // Keeps the newest readable AccountBook of a file: polls the file and its secret files every `poll_interval_ms`; when

@@ -33,41 +33,6 @@ std::string AcceptedAnswer(const Send& send) {
   return std::move(json).Take();
 }
 
-std::string AccountAnswer(const account::Account& account) {
-  json::Writer json;
-  json.BeginObject();
-  json.Field("id", account.account_id);
-  if (!account.display_name.empty()) json.Field("name", account.display_name);
-  json.EndObject();
-  return std::move(json).Take();
-}
-
-std::string SubscribedAppsAnswer(mesh::bus::v1::Channel channel) {
-  constexpr std::string_view kApp = "100000000000000";
-  json::Writer json;
-  json.BeginObject();
-  json.Key("data");
-  json.BeginArray();
-  json.BeginObject();
-  if (channel == mesh::bus::v1::CHANNEL_WHATSAPP) {
-    json.Key("whatsapp_business_api_data");
-    json.BeginObject();
-    json.Field("id", kApp);
-    json.EndObject();
-  } else {
-    json.Field("id", kApp);
-    json.Key("subscribed_fields");
-    json.BeginArray();
-    json.String("messages");
-    json.String("messaging_postbacks");
-    json.EndArray();
-  }
-  json.EndObject();
-  json.EndArray();
-  json.EndObject();
-  return std::move(json).Take();
-}
-
 std::string ActionAnswer(mesh::bus::v1::Channel channel, std::string_view user) {
   json::Writer json;
   json.BeginObject();

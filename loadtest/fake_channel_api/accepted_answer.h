@@ -3,7 +3,6 @@
 #include <string>
 #include <string_view>
 
-#include "libs/account/account.h"
 #include "loadtest/fake_channel_api/graph_error.h"
 #include "loadtest/fake_channel_api/send.h"
 
@@ -11,8 +10,6 @@ namespace fake_channel_api {
 
 // Bodies of 200 (channels.md 3.1).
 std::string AcceptedAnswer(const Send& send);
-std::string AccountAnswer(const account::Account& account);
-std::string SubscribedAppsAnswer(mesh::bus::v1::Channel channel);  // one app, subscribed to what it needs
 std::string ActionAnswer(mesh::bus::v1::Channel channel, std::string_view user);
 
 GraphError RateLimited(mesh::bus::v1::Channel channel);  // the channel's own code for too many sends

@@ -84,6 +84,7 @@ void App::Drain() {
 void App::AddRoutes() {
   server_->Add({"POST", "/v*", "messages", 0, [this](const http::Request& request, http::Responder respond) {
                   const std::string_view edge = std::string_view(request.path).substr(request.path.rfind('/') + 1);
+                  if (edge == kSubscribedAppsEdge) return respond(desk_.Subscribe(request, *accounts_->current()));
                   if (edge == kMediaEdge || edge == kMessageAttachmentsEdge) return respond(OnUpload(request, edge));
                   OnSend(request, std::move(respond));
                 }});
@@ -105,6 +106,12 @@ void App::AddRoutes() {
                 [this](const http::Request& request, const http::Responder& respond) { respond(OnControl(request)); }});
   server_->Add({"GET", "/control", "control", 0,
                 [this](const http::Request&, const http::Responder& respond) { respond(Json(faults_.ToJson())); }});
+  for (const char* method : {"GET", "POST"}) {
+    server_->Add({method, "/control/accounts/*", "control", 0,
+                  [this](const http::Request& request, const http::Responder& respond) {
+                    respond(desk_.Control(request, *accounts_->current()));
+                  }});
+  }
   server_->Add({"GET", "/metrics", "metrics", 0, [this](const http::Request&, const http::Responder& respond) {
                   respond({.status = 200,
                            .headers = {},
@@ -125,6 +132,10 @@ void App::OnSend(const http::Request& request, http::Responder respond) {
     return respond(ToResponse(*error, mesh::bus::v1::CHANNEL_UNSPECIFIED));
   }
   const account::Account& account = *std::get<const account::Account*>(target);
+  if (const std::optional<GraphError> trouble = desk_.TokenTrouble(account)) {
+    refused_total_.Increment();
+    return respond(ToResponse(*trouble, account.channel));
+  }
   std::variant<Send, Action, GraphError> checked = CheckBody(request.body, account.channel);
   if (const GraphError* error = std::get_if<GraphError>(&checked)) {
     refused_total_.Increment();
@@ -201,21 +212,8 @@ void App::OnFile(const http::Request& request, http::Responder respond) {
 
 http::Response App::OnGetObject(const http::Request& request) {
   const std::string_view id = std::string_view(request.path).substr(request.path.rfind('/') + 1);
-  return Media::IsMediaId(id) ? media_.Describe(request, *accounts_->current()) : OnGetAccount(request);
-}
-
-// What an account tells about itself and its webhooks: enough for `meshctl account check`. A WhatsApp number stands for
-// its business account here.
-http::Response App::OnGetAccount(const http::Request& request) const {
-  constexpr std::string_view kSubscribedApps = "subscribed_apps";
-  const std::shared_ptr<const account::AccountBook> accounts = accounts_->current();
-  const std::string_view edge = request.path.ends_with(base::StrCat("/", kSubscribedApps)) ? kSubscribedApps : "";
-  const std::variant<const account::Account*, GraphError> target = FindTarget(request, edge, *accounts);
-  if (const GraphError* error = std::get_if<GraphError>(&target)) {
-    return ToResponse(*error, mesh::bus::v1::CHANNEL_UNSPECIFIED);
-  }
-  const account::Account& account = *std::get<const account::Account*>(target);
-  return Json(edge.empty() ? AccountAnswer(account) : SubscribedAppsAnswer(account.channel));
+  return Media::IsMediaId(id) ? media_.Describe(request, *accounts_->current())
+                              : desk_.Get(request, *accounts_->current());
 }
 
 http::Response App::OnGetLines(const http::Request& request, const SendLog& log) const {

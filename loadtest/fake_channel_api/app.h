@@ -10,6 +10,7 @@
 #include "libs/http/client.h"
 #include "libs/http/server.h"
 #include "libs/telemetry/metrics.h"
+#include "loadtest/fake_channel_api/account_desk.h"
 #include "loadtest/fake_channel_api/action.h"
 #include "loadtest/fake_channel_api/faults.h"
 #include "loadtest/fake_channel_api/feedback.h"
@@ -40,7 +41,6 @@ class App {
   void OnFile(const http::Request& request, http::Responder respond);
   http::Response OnValidSend(Send send, const account::Account& account, const Faults::Fault& fault);
   http::Response OnGetObject(const http::Request& request);
-  http::Response OnGetAccount(const http::Request& request) const;
   http::Response OnAction(Action action, const account::Account& account);
   http::Response OnGetLines(const http::Request& request, const SendLog& log) const;
   http::Response OnControl(const http::Request& request);
@@ -49,6 +49,7 @@ class App {
   const std::string id_prefix_;  // random a process, so that message ids never repeat
   std::atomic<std::uint64_t> next_id_{1};
   Faults faults_;
+  AccountDesk desk_;
   Media media_;
   const telemetry::Counter accepted_total_;
   const telemetry::Counter refused_total_;

@@ -1,6 +1,5 @@
 #include "loadtest/fake_channel_api/target.h"
 
-#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -22,14 +21,6 @@ std::optional<std::string> AccountIdIn(std::string_view path, std::string_view e
   return parts[2];
 }
 
-// In the header or, as older clients send it, in the query.
-std::string TokenOf(const http::Request& request) {
-  static constexpr std::string_view kScheme = "Bearer ";
-  const std::string_view header = request.Header("authorization");
-  if (header.empty()) return request.Query("access_token").value_or("");
-  return header.substr(0, kScheme.size()) == kScheme ? std::string(header.substr(kScheme.size())) : "";
-}
-
 GraphError UnknownObject(std::string_view id) {
   return {.http_status = 400,
           .code = 100,
@@ -45,12 +36,29 @@ bool IsTokenOf(std::string_view token, const account::Account& account) {
          crypto::ConstantTimeEquals(token, account.access_token.Reveal());
 }
 
+// An id that names the account: its own, or for its webhooks that of its WABA.
+bool IsNamed(const account::Account& account, std::string_view id, std::string_view edge) {
+  return account.account_id == id || (edge == kSubscribedAppsEdge && !id.empty() && account.waba_id == id);
+}
+
 }  // namespace
 
+std::string TokenOf(const http::Request& request) {
+  static constexpr std::string_view kScheme = "Bearer ";
+  const std::string_view header = request.Header("authorization");
+  if (header.empty()) return request.Query("access_token").value_or("");
+  return header.substr(0, kScheme.size()) == kScheme ? std::string(header.substr(kScheme.size())) : "";
+}
+
+const account::Account* FindByToken(std::string_view token, const account::AccountBook& accounts) {
+  for (const account::Account& account : accounts.accounts()) {
+    if (IsTokenOf(token, account)) return &account;
+  }
+  return nullptr;
+}
+
 bool HasToken(const http::Request& request, const account::AccountBook& accounts) {
-  const std::string token = TokenOf(request);
-  return std::ranges::any_of(accounts.accounts(),
-                             [&token](const account::Account& account) { return IsTokenOf(token, account); });
+  return FindByToken(TokenOf(request), accounts) != nullptr;
 }
 
 GraphError NoToken(std::string_view token) {
@@ -70,7 +78,7 @@ std::variant<const account::Account*, GraphError> FindTarget(const http::Request
   for (const account::Account& account : accounts.accounts()) {
     if (!IsTokenOf(token, account)) continue;
     if (by_token == nullptr) by_token = &account;
-    if (account.account_id == *id && target == nullptr) target = &account;
+    if (target == nullptr && IsNamed(account, *id, edge)) target = &account;
   }
   if (by_token == nullptr) return NoToken(token);
   if (*id == "me" && by_token->channel != mesh::bus::v1::CHANNEL_WHATSAPP) target = by_token;

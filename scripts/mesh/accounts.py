@@ -17,10 +17,14 @@ def write_private(path, text):
         file.write(text)
 
 
+def waba(channel):
+    return '\n    waba_id: "100000000000009"' if channel == "whatsapp" else ""
+
+
 def entry(channel, account_id, graph_url):
     return f"""  - tenant: dev
     channel: {channel}
-    account_id: "{account_id}"
+    account_id: "{account_id}"{waba(channel)}
     display_name: Development account ({channel})
     development: true
     app_secret_file: secrets/{channel}.app_secret

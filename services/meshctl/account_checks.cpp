@@ -7,11 +7,12 @@
 #include <utility>
 
 #include "libs/base/clock.h"
-#include "libs/base/hex.h"
 #include "libs/base/str_cat.h"
 #include "libs/channel/codec.h"
+#include "libs/graph/account_facts.h"
+#include "libs/graph/question.h"
+#include "libs/graph/subscription.h"
 #include "libs/identity/identity.h"
-#include "libs/json/value.h"
 
 namespace meshctl {
 namespace {
@@ -28,12 +29,6 @@ http::ClientRequest Request(std::string method, std::string url) {
   request.url = std::move(url);
   request.deadline = base::Clock::Real().Now() + kPatience;
   return request;
-}
-
-std::string PercentEncoded(std::string_view text) {
-  std::string encoded;
-  for (const char c : text) encoded += base::StrCat("%", base::ToHex(std::string_view(&c, 1)));
-  return encoded;
 }
 
 std::string_view ObjectOf(Channel channel) {
@@ -78,7 +73,7 @@ Finding CheckHandshake(const account::Account& account, const std::string& webho
   Finding finding{.check = "handshake", .found = "the gateway knows the verify token"};
   const http::ClientResult result = send(
       Request("GET", base::StrCat(webhook_url, "?hub.mode=subscribe&hub.challenge=", kChallenge, "&hub.verify_token=",
-                                  PercentEncoded(account.verify_token.Reveal()))));  // Reveal: what Meta sends
+                                  graph::PercentEncoded(account.verify_token.Reveal()))));  // Reveal: what Meta sends
   if (result.ok && result.response.status == 200 && result.response.body == kChallenge) return finding;
   finding.verdict = Verdict::kWrong;
   if (!result.ok) {
@@ -121,58 +116,15 @@ Finding CheckSignature(const account::Account& account, const std::string& webho
   return finding;
 }
 
-// Meta's words, and what they mean for an account that only wants to read about itself (channels.md 3.2).
-void Explain(const http::Response& response, Finding& finding) {
-  finding.verdict = Verdict::kWrong;
-  const absl::StatusOr<json::Document> document = json::Document::Parse(response.body);
-  const json::Value error = document.ok() ? document->root().Find("error") : json::Value();
-  const std::int64_t code = error.Find("code").AsInt64Lenient().value_or(-1);
-  finding.found = base::StrCat("the Graph API answers ", response.status);
-  if (code >= 0)
-    finding.found += base::StrCat(", code ", code, ": ", error.Find("message").AsString().value_or("").substr(0, 200));
-  if (code == 190 || code == 0 || (code >= 458 && code <= 467)) {
-    finding.advice =
-        "the access token is dead: create a new one and write it to access_token_file; parked replies are sent then";
-  } else if (code == 3 || code == 10 || (code >= 200 && code <= 299)) {
-    finding.advice =
-        "the token lacks a permission: whatsapp_business_messaging, pages_messaging or "
-        "instagram_business_manage_messages";
-  } else if (code == 100 || code == 33) {
-    finding.advice =
-        "account_id is not an id that this token may use: WhatsApp wants the phone number id, not the number or the "
-        "WABA";
-  } else if (code == 4 || code == 17 || code == 32 || code == 613 || code == 80007) {
-    finding.advice = "calls are limited at the moment: try again later";
-  } else {
-    finding.advice =
-        "is graph_base_url the one of this login (graph.facebook.com, or graph.instagram.com for Instagram Login), and "
-        "graph_version alive?";
-  }
-}
-
-http::ClientRequest GraphRequest(const account::Account& account, std::string_view path) {
-  http::ClientRequest request =
-      Request("GET", base::StrCat(account.graph_base_url, "/", account.graph_version, "/", path));
-  // Reveal: the one place where a token leaves, as a header of the request it is for.
-  request.headers = {{"Authorization", base::StrCat("Bearer ", account.access_token.Reveal())}};
-  return request;
-}
-
 // The body of an answer of 200; nullopt: there was none, and `finding` says why.
 std::optional<std::string> AskGraph(const account::Account& account, std::string_view path, const SendAndWait& send,
                                     Finding& finding) {
-  http::ClientResult result = send(GraphRequest(account, path));
-  if (!result.ok) {
-    finding.verdict = Verdict::kWrong;
-    finding.found = Unreachable(account.graph_base_url, result);
-    finding.advice = "can this machine reach the Graph API (proxy, firewall, DNS)?";
-    return std::nullopt;
-  }
-  if (result.response.status != 200) {
-    Explain(result.response, finding);
-    return std::nullopt;
-  }
-  return std::move(result.response.body);
+  graph::Answer answer = graph::Ask(account, "GET", path, send);
+  if (answer.ok) return std::move(answer.body);
+  finding.verdict = Verdict::kWrong;
+  finding.found = std::move(answer.refusal.found);
+  finding.advice = std::move(answer.refusal.advice);
+  return std::nullopt;
 }
 
 Finding CheckToken(const account::Account& account, const SendAndWait& send) {
@@ -180,8 +132,7 @@ Finding CheckToken(const account::Account& account, const SendAndWait& send) {
   const std::optional<std::string> body =
       AskGraph(account, base::StrCat(account.account_id, "?fields=id"), send, finding);
   if (!body) return finding;
-  const absl::StatusOr<json::Document> document = json::Document::Parse(*body);
-  const std::string id = document.ok() ? document->root().Find("id").AsStringOrNumber().value_or("") : "";
+  const std::string id = graph::ReadAccountFacts(*body).id;
   if (id == account.account_id) return finding;
   finding.verdict = Verdict::kWrong;
   finding.found = base::StrCat("the Graph API answers with id '", id.substr(0, 64), "'");
@@ -189,40 +140,24 @@ Finding CheckToken(const account::Account& account, const SendAndWait& send) {
   return finding;
 }
 
-// The fields that a page has to be subscribed to for messages to arrive.
-std::string MissingField(const json::Value& subscriptions) {
-  for (const std::string_view field : {"messages", "messaging_postbacks"}) {
-    bool found = false;
-    for (const json::Value& app : subscriptions.items()) {
-      for (const json::Value& subscribed : app.Find("subscribed_fields").items()) {
-        found |= subscribed.AsString() == field || subscribed.Find("name").AsString() == field;
-      }
-    }
-    if (!found) return std::string(field);
-  }
-  return {};
-}
-
 Finding CheckSubscription(const account::Account& account, const std::string& waba, const SendAndWait& send) {
   Finding finding{.check = "subscription", .found = "an app is subscribed to the account's webhooks"};
-  const bool is_whatsapp = account.channel == mesh::bus::v1::CHANNEL_WHATSAPP;
-  if (is_whatsapp && waba.empty()) {
+  const std::string node = graph::SubscriptionNode(account, waba);
+  if (node.empty()) {
     finding.verdict = Verdict::kNotChecked;
     finding.found = "the subscription belongs to the WhatsApp Business Account";
-    finding.advice = "name it with --waba=ID";
+    finding.advice = "name it with --waba=ID, or as waba_id in the accounts file";
     return finding;
   }
-  const std::string path = base::StrCat(is_whatsapp ? waba : account.account_id, "/subscribed_apps");
-  const std::optional<std::string> body = AskGraph(account, path, send, finding);
+  const std::optional<std::string> body = AskGraph(account, base::StrCat(node, "/subscribed_apps"), send, finding);
   if (!body) return finding;
-  const absl::StatusOr<json::Document> document = json::Document::Parse(*body);
-  const json::Value subscriptions = document.ok() ? document->root().Find("data") : json::Value();
-  const std::string missing = is_whatsapp || subscriptions.size() == 0 ? std::string() : MissingField(subscriptions);
-  if (subscriptions.size() > 0 && missing.empty()) return finding;
+  const graph::Subscription subscription = graph::ReadSubscription(account.channel, /*app_id=*/"", *body);
+  if (subscription.is_whole()) return finding;
   finding.verdict = Verdict::kWrong;
-  finding.found = subscriptions.size() == 0 ? "no app is subscribed: no webhook will come"
-                                            : base::StrCat("the app is not subscribed to the field ", missing);
-  finding.advice = base::StrCat("POST /", path, is_whatsapp ? "" : "?subscribed_fields=messages,messaging_postbacks",
+  finding.found = subscription.has_app
+                      ? base::StrCat("the app is not subscribed to the field ", subscription.missing_field)
+                      : "no app is subscribed: no webhook will come";
+  finding.advice = base::StrCat("POST /", graph::SubscribePath(account, node, subscription.fields),
                                 ", or use the app's webhook settings");
   return finding;
 }

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "libs/account/account.h"
-#include "libs/http/client.h"
+#include "libs/graph/question.h"
 
 namespace meshctl {
 
@@ -20,11 +19,11 @@ struct Finding {
 
 struct CheckOptions {
   std::string gateway_url;
-  std::string waba;  // WhatsApp Business Account id, which no accounts file has; empty: its subscription is not checked
+  std::string
+      waba;  // WhatsApp Business Account id in place of the account's own; neither: no check of the subscription
 };
 
-// Sends one request and waits for its answer, as http::Client::SendAndWait does.
-using SendAndWait = std::function<http::ClientResult(http::ClientRequest)>;
+using graph::SendAndWait;
 
 // Looks at a Meta account the way Meta does: secrets of the right shape, the handshake and a signed webhook without
 // items at the gateway, the token and the webhook subscription at the Graph API (channels.md 1.1, 1.2, 3.2). Changes

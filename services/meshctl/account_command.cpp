@@ -94,7 +94,9 @@ int RunAccount(int argc, const char* const* argv) {
   table.AllowPositionals(&words, "check",
                          "check: secrets, handshake, signature, token and subscription of each Meta account.");
   table.Add("account", &options.account, {.doc = "Only the account with this id."});
-  table.Add("waba", &options.waba, {.doc = "WhatsApp Business Account whose webhook subscription is checked."});
+  table.Add("waba", &options.waba,
+            {.doc = "WhatsApp Business Account whose webhook subscription is checked, in place of waba_id of the "
+                    "accounts file."});
   table.Add("json", &options.json, {.doc = "One line of JSON for each check."});
   RegisterConnections(table, &options.connections);
   table.AddExample("meshctl account check", "every account of the file");

@@ -48,6 +48,7 @@ void ReadGraph(FieldReader& fields, Account& account) {
   fields.Text("graph_version", &account.graph_version, {.required = true});
   if (!IsGraphVersion(account.graph_version)) fields.Mistake("graph_version", "must look like v25.0");
   fields.Text("app_id", &account.app_id, {.bytes_max = 64, .characters = kNameCharacters});
+  fields.Bool("subscription_repair", &account.subscription_repair);
 }
 
 void ReadSecrets(FieldReader& fields, Account& account, std::vector<std::string>& files) {
@@ -113,6 +114,10 @@ Account ReadAccount(FieldReader& fields, std::vector<std::string>& files) {
   fields.Text("channel", &channel, {.required = true, .choices = {"whatsapp", "messenger", "instagram", "web", "api"}});
   account.channel = identity::ParseChannelName(channel).value_or(mesh::bus::v1::CHANNEL_UNSPECIFIED);
   fields.Text("account_id", &account.account_id, {.required = true, .characters = kNameCharacters});
+  fields.Text("waba_id", &account.waba_id, {.characters = kNameCharacters});
+  if (!account.waba_id.empty() && account.channel != mesh::bus::v1::CHANNEL_WHATSAPP) {
+    fields.Mistake("waba_id", "belongs to channel whatsapp");
+  }
   fields.Text("display_name", &account.display_name, {});
   fields.Bool("development", &account.development);
 

@@ -71,6 +71,27 @@ TEST_F(AccountBookTest, KeepsDefaultsForWhatIsAbsent) {
   EXPECT_EQ(account.debounce_ms, 1500);
   EXPECT_EQ(account.presence, "typing");
   EXPECT_TRUE(account.overflow_text.empty());
+  EXPECT_TRUE(account.waba_id.empty());
+  EXPECT_TRUE(account.subscription_repair) << "a page that Meta switched off must not stay off";
+}
+
+TEST_F(AccountBookTest, FindsTheNumbersOfABusinessAccount) {
+  const auto book = AccountBook::Load(Write(
+      "accounts.yaml", "accounts:\n" + WhatsApp("2", "waba_id: \"900\"") + WhatsApp("1", "subscription_repair: false") +
+                           WhatsApp("3", "waba_id: \"900\"") + WhatsApp("4", "waba_id: \"90\"")));
+  ASSERT_TRUE(book.ok()) << book.status();
+  const std::vector<const Account*> numbers = (*book)->FindByWaba("900");
+  ASSERT_EQ(numbers.size(), 2u);
+  EXPECT_EQ(numbers[0]->account_id, "2");
+  EXPECT_EQ(numbers[1]->account_id, "3");
+  EXPECT_TRUE((*book)->FindByWaba("").empty()) << "a number that names none belongs to none";
+  EXPECT_TRUE((*book)->FindByWaba("901").empty());
+  EXPECT_FALSE((*book)->Find(kWhatsApp, "1")->subscription_repair);
+}
+
+TEST_F(AccountBookTest, OnlyWhatsAppHasABusinessAccount) {
+  EXPECT_THAT(MistakesOf("accounts:\n  - {tenant: t, channel: web, account_id: w, waba_id: \"900\"}\n"),
+              HasSubstr("waba_id: belongs to channel whatsapp"));
 }
 
 TEST_F(AccountBookTest, WordsAreKeptAsTheyAreCompared) {

@@ -47,6 +47,18 @@ TEST_F(TargetTest, AccountItselfHasNoEdge) {
   EXPECT_EQ(Found("/v25.0/100", "Bearer other", ""), "error 190");
 }
 
+TEST_F(TargetTest, ABusinessAccountStandsForItsNumberWhereItsWebhooksAreMeant) {
+  account::Account number = MakeAccount(mesh::bus::v1::CHANNEL_WHATSAPP, "100", "token-w");
+  number.waba_id = "900";
+  const account::AccountBook accounts({number});
+  http::Request request;
+  request.path = "/v25.0/900/subscribed_apps";
+  request.headers = {{"authorization", "Bearer token-w"}};
+  EXPECT_EQ(std::get<const account::Account*>(FindTarget(request, kSubscribedAppsEdge, accounts))->account_id, "100");
+  request.path = "/v25.0/900/messages";
+  EXPECT_EQ(std::get<GraphError>(FindTarget(request, "messages", accounts)).code, 100);
+}
+
 TEST_F(TargetTest, TokenMayStandInTheQuery) {
   http::Request request;
   request.path = "/v25.0/me/messages";

@@ -165,6 +165,9 @@ TEST_F(AccountChecksTest, MissingSubscriptionsAreNamed) {
   EXPECT_NE(Check(AccountOf(CHANNEL_WHATSAPP), "102290129340398")["subscription"].advice.find(
                 "POST /102290129340398/subscribed_apps"),
             std::string::npos);
+  account::Account with_waba = AccountOf(CHANNEL_WHATSAPP);
+  with_waba.waba_id = "102290129340398";
+  EXPECT_EQ(Check(with_waba)["subscription"].verdict, Verdict::kWrong) << "the accounts file names it";
   Answer("GET https://graph.example/v25.0/106540352242922/subscribed_apps", 200,
          R"({"data":[{"id":"1","subscribed_fields":["messages"]}]})");
   EXPECT_NE(Check(AccountOf(CHANNEL_INSTAGRAM))["subscription"].found.find("messaging_postbacks"), std::string::npos);

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "libs/account/account.h"
+
+namespace graph {
+
+// How users rate what a WhatsApp number sends. Values are those of the exporter's gauge.
+enum class Quality { kUnknown = 0, kGreen = 1, kYellow = 2, kRed = 3 };
+
+// What a WhatsApp number may do; from kLimited on it cannot send as it should. Values are those of the exporter's
+// gauge.
+enum class NumberState {
+  kUnknown = 0,  // a word not seen before
+  kConnected = 1,
+  kFlagged = 2,  // sends, under watch
+  kLimited = 3,  // RATE_LIMITED
+  kRestricted = 4,
+  kDisconnected = 5,  // PENDING, UNVERIFIED, MIGRATED, DISCONNECTED, DELETED
+  kBanned = 6,
+};
+
+// What an account says of itself. nullopt: it did not say.
+struct AccountFacts {
+  std::string id;
+  std::optional<Quality> quality;
+  std::optional<NumberState> state;
+  std::optional<double> messaging_limit_users;  // business-initiated, a day; infinity: unlimited
+};
+
+// What to ask an account for, widest first: GET /{account id}?fields=... A Graph version that lacks a field refuses the
+// whole question (Trouble::kUnknownId), so the next narrower one follows. WhatsApp alone tells more than its id:
+//   quality_rating (channels.md 3.3, GREEN | YELLOW | RED | UNKNOWN), status (verify) and the portfolio's limit, which
+//   was messaging_limit_tier until 2025 and is whatsapp_business_manager_messaging_limit since (verify), TIER_{n}.
+std::size_t AccountQuestions(const account::Account& account);  // how many there are, 1 at least
+std::string AccountQuestion(const account::Account& account, std::size_t index);
+
+// Tolerant: what is absent or of another type was not said. An unreadable body has no id.
+AccountFacts ReadAccountFacts(std::string_view body);
+
+}  // namespace graph

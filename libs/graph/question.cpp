@@ -1,0 +1,102 @@
+#include "libs/graph/question.h"
+
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include "libs/base/clock.h"
+#include "libs/base/hex.h"
+#include "libs/base/str_cat.h"
+#include "libs/json/value.h"
+
+namespace graph {
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(10);
+constexpr std::size_t kMessageBytesMax = 200;
+
+constexpr std::array<std::string_view, static_cast<std::size_t>(Trouble::kCount)> kTroubles = {
+    "unreachable", "token", "permission", "unknown_id", "limited", "other"};
+
+Trouble TroubleOf(std::int64_t code, int http_status) {
+  if (code == 190 || code == 0 || (code >= 458 && code <= 467)) return Trouble::kToken;
+  if (code == 3 || code == 10 || (code >= 200 && code <= 299)) return Trouble::kPermission;
+  if (code == 100 || code == 33) return Trouble::kUnknownId;
+  if (code == 4 || code == 17 || code == 32 || code == 613 || code == 80007 || http_status == 429) {
+    return Trouble::kLimited;
+  }
+  return Trouble::kOther;
+}
+
+std::string_view AdviceFor(Trouble trouble) {
+  switch (trouble) {
+    case Trouble::kUnreachable:
+      return "can this machine reach the Graph API (proxy, firewall, DNS)?";
+    case Trouble::kToken:
+      return "the access token is dead: create a new one and write it to access_token_file; parked replies are sent "
+             "then";
+    case Trouble::kPermission:
+      return "the token lacks a permission: whatsapp_business_messaging, pages_messaging or "
+             "instagram_business_manage_messages";
+    case Trouble::kUnknownId:
+      return "account_id is not an id that this token may use: WhatsApp wants the phone number id, not the number or "
+             "the WABA";
+    case Trouble::kLimited:
+      return "calls are limited at the moment: try again later";
+    default:
+      return "is graph_base_url the one of this login (graph.facebook.com, or graph.instagram.com for Instagram "
+             "Login), and graph_version alive?";
+  }
+}
+
+// Meta's words, and what they mean for an account that only wants to know about itself.
+Refusal RefusalOf(const http::Response& response) {
+  const absl::StatusOr<json::Document> document = json::Document::Parse(response.body);
+  const json::Value error = document.ok() ? document->root().Find("error") : json::Value();
+  const std::int64_t code = error.Find("code").AsInt64Lenient().value_or(-1);
+  Refusal refusal{.trouble = TroubleOf(code, response.status),
+                  .found = base::StrCat("the Graph API answers ", response.status),
+                  .advice = {}};
+  if (code >= 0) {
+    refusal.found +=
+        base::StrCat(", code ", code, ": ", error.Find("message").AsString().value_or("").substr(0, kMessageBytesMax));
+  }
+  refusal.advice = std::string(AdviceFor(refusal.trouble));
+  return refusal;
+}
+
+}  // namespace
+
+std::string_view ToString(Trouble trouble) { return kTroubles[static_cast<std::size_t>(trouble)]; }
+
+Answer Ask(const account::Account& account, std::string_view method, std::string_view path, const SendAndWait& send) {
+  http::ClientRequest request;
+  request.method = std::string(method);
+  request.url = base::StrCat(account.graph_base_url, "/", account.graph_version, "/", path);
+  // Reveal: a token leaves as a header of the request it is for.
+  request.headers = {{"Authorization", base::StrCat("Bearer ", account.access_token.Reveal())}};
+  request.response_bytes_max = kAnswerBytesMax;
+  request.deadline = base::Clock::Real().Now() + kPatience;
+  http::ClientResult result = send(std::move(request));
+  Answer answer;
+  if (!result.ok) {
+    answer.refusal = {
+        .trouble = Trouble::kUnreachable,
+        .found = base::StrCat(account.graph_base_url, " does not answer: ", result.failure.status.message()),
+        .advice = std::string(AdviceFor(Trouble::kUnreachable))};
+  } else if (result.response.status != 200) {
+    answer.refusal = RefusalOf(result.response);
+  } else {
+    answer.ok = true;
+    answer.body = std::move(result.response.body);
+  }
+  return answer;
+}
+
+std::string PercentEncoded(std::string_view text) {
+  std::string encoded;
+  for (const char c : text) encoded += base::StrCat("%", base::ToHex(std::string_view(&c, 1)));
+  return encoded;
+}
+
+}  // namespace graph

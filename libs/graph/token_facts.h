@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "libs/account/account.h"
+
+namespace graph {
+
+// What Meta knows of an access token (channels.md 4.1).
+struct TokenFacts {
+  bool is_valid = false;
+  std::string app_id;                         // the app it was made for; empty when not said
+  std::int64_t expires_at_s = 0;              // since the epoch; 0: never
+  std::int64_t data_access_expires_at_s = 0;  // from then on user data is withheld; 0: never, or not said
+};
+
+// GET /debug_token with the token itself as the one that asks: we know no app id beforehand. Documented for app tokens
+// and tokens of the app's developers; that a system user's and a page's token may ask about itself is (verify), and a
+// refusal costs the expiry times alone. nullopt: graph.instagram.com has no such question.
+std::optional<std::string> TokenQuestion(const account::Account& account);
+
+std::optional<TokenFacts> ReadTokenFacts(std::string_view body);  // nullopt when it is no such answer
+
+}  // namespace graph

@@ -1,0 +1,163 @@
+#include "loadtest/fake_channel_api/account_desk.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "libs/base/str_cat.h"
+#include "libs/json/writer.h"
+#include "loadtest/fake_channel_api/target.h"
+
+namespace fake_channel_api {
+namespace {
+
+constexpr std::string_view kApp = "100000000000000";  // of every token here
+
+http::Response Json(json::Writer json) {
+  return {
+      .status = 200, .headers = {}, .body = std::move(json).Take(), .content_type = "application/json; charset=UTF-8"};
+}
+
+http::Response Refused(const GraphError& error) { return ToResponse(error, mesh::bus::v1::CHANNEL_UNSPECIFIED); }
+
+bool IsWhatsApp(const account::Account& account) { return account.channel == mesh::bus::v1::CHANNEL_WHATSAPP; }
+
+// Those fields alone that were asked for; the id always.
+http::Response DescribeAccount(const http::Request& request, const account::Account& account,
+                               const AccountState& state) {
+  std::vector<std::pair<std::string_view, std::string_view>> known = {{"name", account.display_name}};
+  if (IsWhatsApp(account)) {
+    known = {{"verified_name", account.display_name},
+             {"quality_rating", state.quality_rating},
+             {"status", state.status},
+             {"whatsapp_business_manager_messaging_limit", state.messaging_limit_tier}};
+  }
+  const std::vector<std::string> fields = absl::StrSplit(request.Query("fields").value_or("id"), ',');
+  json::Writer json;
+  json.BeginObject();
+  for (const std::string& field : fields) {
+    if (field == "id") continue;
+    const auto found = std::ranges::find(known, field, [](const auto& entry) { return entry.first; });
+    if (found == known.end()) {
+      return Refused(InvalidParameter(base::StrCat("Tried accessing nonexisting field (", field.substr(0, 64), ")")));
+    }
+    json.Field(found->first, found->second);
+  }
+  json.Field("id", account.account_id);
+  json.EndObject();
+  return Json(std::move(json));
+}
+
+http::Response DescribeSubscription(const account::Account& account, const AccountState& state) {
+  json::Writer json;
+  json.BeginObject();
+  json.Key("data");
+  json.BeginArray();
+  if (state.subscribed) {
+    json.BeginObject();
+    if (IsWhatsApp(account)) {
+      json.Key("whatsapp_business_api_data");
+      json.BeginObject();
+      json.Field("id", kApp);
+      json.EndObject();
+    } else {
+      json.Field("id", kApp);
+      json.Key("subscribed_fields");
+      json.BeginArray();
+      for (const std::string& field : state.subscribed_fields) json.String(field);
+      json.EndArray();
+    }
+    json.EndObject();
+  }
+  json.EndArray();
+  json.EndObject();
+  return Json(std::move(json));
+}
+
+}  // namespace
+
+std::optional<GraphError> AccountDesk::TokenTrouble(const account::Account& account) const {
+  if (!states_.Of(account).token_expired) return std::nullopt;
+  return GraphError{.http_status = 401,
+                    .code = 190,
+                    .subcode = 463,
+                    .message = "Error validating access token: Session has expired."};
+}
+
+std::variant<const account::Account*, GraphError> AccountDesk::FindLiving(const http::Request& request,
+                                                                          std::string_view edge,
+                                                                          const account::AccountBook& accounts) const {
+  std::variant<const account::Account*, GraphError> target = FindTarget(request, edge, accounts);
+  if (const auto* account = std::get_if<const account::Account*>(&target)) {
+    if (std::optional<GraphError> trouble = TokenTrouble(**account)) return *std::move(trouble);
+  }
+  return target;
+}
+
+http::Response AccountDesk::Get(const http::Request& request, const account::AccountBook& accounts) const {
+  if (request.path.ends_with("/debug_token")) return DebugToken(request, accounts);
+  const std::string_view edge =
+      request.path.ends_with(base::StrCat("/", kSubscribedAppsEdge)) ? kSubscribedAppsEdge : "";
+  const auto target = FindLiving(request, edge, accounts);
+  if (const GraphError* error = std::get_if<GraphError>(&target)) return Refused(*error);
+  const account::Account& account = *std::get<const account::Account*>(target);
+  const AccountState state = states_.Of(account);
+  return edge.empty() ? DescribeAccount(request, account, state) : DescribeSubscription(account, state);
+}
+
+http::Response AccountDesk::DebugToken(const http::Request& request, const account::AccountBook& accounts) const {
+  const account::Account* const asking = FindByToken(TokenOf(request), accounts);
+  if (asking == nullptr) return Refused(NoToken(TokenOf(request)));
+  if (const std::optional<GraphError> trouble = TokenTrouble(*asking)) return Refused(*trouble);
+  const account::Account* const asked = FindByToken(request.Query("input_token").value_or(""), accounts);
+  if (asked == nullptr) return Refused(InvalidParameter("The parameter input_token is required."));
+  const AccountState state = states_.Of(*asked);
+  json::Writer json;
+  json.BeginObject();
+  json.Key("data");
+  json.BeginObject();
+  json.Field("app_id", kApp);
+  json.Field("type", IsWhatsApp(*asked) ? "SYSTEM_USER" : "PAGE");
+  json.Field("is_valid", !state.token_expired);
+  json.Field("expires_at", state.token_expires_at);
+  json.Field("data_access_expires_at", state.data_access_expires_at);
+  json.EndObject();
+  json.EndObject();
+  return Json(std::move(json));
+}
+
+http::Response AccountDesk::Subscribe(const http::Request& request, const account::AccountBook& accounts) {
+  const auto target = FindLiving(request, kSubscribedAppsEdge, accounts);
+  if (const GraphError* error = std::get_if<GraphError>(&target)) return Refused(*error);
+  const account::Account& account = *std::get<const account::Account*>(target);
+  std::vector<std::string> fields;
+  if (!IsWhatsApp(account)) {
+    fields = absl::StrSplit(request.Query("subscribed_fields").value_or(""), ',', absl::SkipEmpty());
+    if (fields.empty()) return Refused(InvalidParameter("The parameter subscribed_fields is required."));
+  }
+  states_.Subscribe(account, std::move(fields));
+  json::Writer json;
+  json.BeginObject();
+  json.Field("success", true);
+  json.EndObject();
+  return Json(std::move(json));
+}
+
+http::Response AccountDesk::Control(const http::Request& request, const account::AccountBook& accounts) {
+  const std::string_view id = std::string_view(request.path).substr(request.path.rfind('/') + 1);
+  const auto found = std::ranges::find(accounts.accounts(), id, &account::Account::account_id);
+  if (found == accounts.accounts().end()) return {.status = 404, .headers = {}, .body = "no such account\n"};
+  if (request.method == "POST") {
+    if (const absl::Status status = states_.Apply(*found, request.body); !status.ok()) {
+      return {.status = 400, .headers = {}, .body = base::StrCat(status.message(), "\n")};
+    }
+  }
+  return {.status = 200,
+          .headers = {},
+          .body = ToJson(states_.Of(*found)),
+          .content_type = "application/json; charset=UTF-8"};
+}
+
+}  // namespace fake_channel_api
