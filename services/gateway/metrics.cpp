@@ -32,7 +32,9 @@ constexpr std::string_view kReasons[] = {
 std::string_view ToString(WebhookOutcome outcome) { return kOutcomes[static_cast<std::size_t>(outcome)]; }
 
 ChannelMetrics::ChannelMetrics(std::string_view channel, telemetry::Registry& registry)
-    : ack_seconds_(registry.AddHistogram(
+    : channel_(channel),
+      registry_(&registry),
+      ack_seconds_(registry.AddHistogram(
           "gateway_ack_seconds", "From a webhook being read to its answer, the broker's delivery reports included",
           telemetry::LatencyBuckets(), {{"channel", std::string(channel)}})) {
   for (const std::string_view outcome : kOutcomes) {
@@ -48,6 +50,18 @@ ChannelMetrics::ChannelMetrics(std::string_view channel, telemetry::Registry& re
                      registry.AddCounter("gateway_ignored_total", "Bodies and items that gave no record, by reason",
                                          {{"channel", std::string(channel)}, {"reason", std::string(reason)}}));
   }
+  AccountEvents(kOther, kOther);  // the name is there from the start
+}
+
+// Series are made when their first event comes: accounts times types would be far more than ever happen.
+telemetry::Counter ChannelMetrics::AccountEvents(std::string_view account, std::string_view type) const {
+  return registry_->AddCounter("gateway_account_events_total",
+                               "Items about an account as a whole: quality, limits, bans, templates",
+                               {{"channel", channel_}, {"account", std::string(account)}, {"type", std::string(type)}});
+}
+
+void ChannelMetrics::CountAccountEvent(std::string_view account, std::string_view type) const {
+  AccountEvents(account, type).Increment();
 }
 
 void ChannelMetrics::CountWebhook(WebhookOutcome outcome) const {

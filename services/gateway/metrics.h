@@ -36,9 +36,15 @@ class ChannelMetrics {
   void CountWebhook(WebhookOutcome outcome) const;
   void CountEvent(channel::EventKind kind) const;
   void CountIgnored(std::string_view reason) const;
+  // `account`: an id of the accounts file, a WABA's too; `type`: one of channel::AccountEventTypes().
+  void CountAccountEvent(std::string_view account, std::string_view type) const;
   void ObserveAck(double seconds) const { ack_seconds_.Observe(seconds); }
 
  private:
+  telemetry::Counter AccountEvents(std::string_view account, std::string_view type) const;
+
+  const std::string channel_;
+  telemetry::Registry* const registry_;
   std::vector<telemetry::Counter> webhooks_;  // by WebhookOutcome
   std::vector<telemetry::Counter> events_;    // by EventKind
   std::map<std::string, telemetry::Counter, std::less<>> ignored_;

@@ -1,6 +1,7 @@
 #include "services/gateway/webhook_handler.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -19,6 +20,8 @@ namespace {
 constexpr std::string_view kSignatureHeader = "x-hub-signature-256";
 constexpr std::size_t kSignatureBytes = 71;  // "sha256=" and 64 hex digits
 constexpr std::size_t kChallengeBytesMax = 128;
+constexpr std::string_view kForeignSignature = "foreign_signature";
+constexpr std::size_t kAccountEventLinesMax = 32;  // of one webhook; more are only counted
 
 // Meta's challenge is a number as text. It is echoed, so nothing is let through that a browser could read as markup.
 bool IsChallenge(std::string_view text) {
@@ -56,6 +59,24 @@ int StatusOf(WebhookOutcome outcome) {
     default:
       return 503;
   }
+}
+
+// For an operator: what Meta did to the account, in Meta's words.
+void LogAccountEvent(const channel::Event& event, const channel::AccountEvent& facts, std::string_view tenant,
+                     const telemetry::TraceContext& trace) {
+  telemetry::Log(telemetry::LogLevel::kWarning, "account_event", trace,
+                 {{"channel", identity::ChannelName(event.channel)},
+                  {"tenant", tenant},
+                  {"account", event.account},
+                  {"type", facts.type},
+                  {"word", facts.event},
+                  {"quality", facts.quality},
+                  {"limit", facts.limit},
+                  {"state", facts.state},
+                  {"subject", facts.subject},
+                  {"reason", facts.reason},
+                  {"code", facts.code},
+                  {"told_at_ms", event.timestamp_ms}});
 }
 
 http::Response PlainText(int status, std::string body) {
@@ -128,30 +149,50 @@ std::shared_ptr<const SigningKeys> WebhookHandler::CurrentKeys() {
   return keys_;
 }
 
+WebhookHandler::Addressee WebhookHandler::FindAddressee(const channel::Event& event, bool is_account_event,
+                                                        const SigningKeys& keys,
+                                                        const SigningKeys::Signers& signers) const {
+  std::vector<const account::Account*> candidates;
+  if (const account::Account* account = keys.book().Find(environment_.codec->channel(), event.account)) {
+    candidates = {account};
+  } else if (is_account_event && environment_.codec->channel() == mesh::bus::v1::CHANNEL_WHATSAPP) {
+    candidates = keys.book().FindByWaba(event.account);  // what concerns a number may be told under its WABA
+  }
+  for (const account::Account* candidate : candidates) {
+    if (keys.MaySpeakFor(signers, *candidate)) return {.account = candidate};
+  }
+  return {.refusal = candidates.empty() ? "unknown_account" : kForeignSignature};
+}
+
 std::vector<bus::OutgoingRecord> WebhookHandler::RecordsOf(const std::vector<channel::Event>& events,
                                                            const SigningKeys& keys, const SigningKeys::Signers& signers,
                                                            const Acceptance& acceptance) const {
   const ChannelMetrics& metrics = *environment_.metrics;
   std::vector<bus::OutgoingRecord> records;
   records.reserve(events.size());
-  std::size_t foreign = 0;
+  std::size_t foreign = 0, lines = 0;
   for (const channel::Event& event : events) {
     metrics.CountEvent(event.kind);
     if (event.kind == channel::EventKind::kError) {
       metrics.CountIgnored(event.error);
       continue;
     }
-    const account::Account* const account = keys.book().Find(environment_.codec->channel(), event.account);
-    if (account == nullptr) {
-      metrics.CountIgnored("unknown_account");
+    const std::optional<channel::AccountEvent> facts = channel::ReadAccountEvent(event);
+    const Addressee addressee = FindAddressee(event, facts.has_value(), keys, signers);
+    if (addressee.account == nullptr) {
+      metrics.CountIgnored(addressee.refusal);
+      foreign += addressee.refusal == kForeignSignature;
       continue;
     }
-    if (!keys.MaySpeakFor(signers, *account)) {
-      metrics.CountIgnored("foreign_signature");
-      ++foreign;
-      continue;
+    if (facts) {
+      metrics.CountAccountEvent(event.account, facts->type);
+      const bool is_known = facts->type != channel::AccountEventTypes().back();
+      if (is_known && ++lines <= kAccountEventLinesMax) {
+        LogAccountEvent(event, *facts, addressee.account->tenant, acceptance.trace);
+      }
+      if (event.user.empty()) continue;  // it has no conversation to be kept in
     }
-    auto record = ToRecord(event, *account, environment_.topics, acceptance);
+    auto record = ToRecord(event, *addressee.account, environment_.topics, acceptance);
     if (const Ignored* const ignored = std::get_if<Ignored>(&record)) {
       metrics.CountIgnored(ignored->reason);
     } else {

@@ -11,6 +11,7 @@
 #include "libs/account/account_book.h"
 #include "libs/base/clock.h"
 #include "libs/bus/producer.h"
+#include "libs/channel/account_event.h"
 #include "libs/channel/codec.h"
 #include "libs/http/server.h"
 #include "services/gateway/event_records.h"
@@ -49,7 +50,15 @@ class WebhookHandler {
   void Deliver(const http::Request& request, http::Responder respond);
 
  private:
+  // The account that an event is about; nullptr, and why it counts for none.
+  struct Addressee {
+    const account::Account* account = nullptr;
+    std::string_view refusal = {};
+  };
+
   std::shared_ptr<const SigningKeys> CurrentKeys();
+  Addressee FindAddressee(const channel::Event& event, bool is_account_event, const SigningKeys& keys,
+                          const SigningKeys::Signers& signers) const;
   std::vector<bus::OutgoingRecord> RecordsOf(const std::vector<channel::Event>& events, const SigningKeys& keys,
                                              const SigningKeys::Signers& signers, const Acceptance& acceptance) const;
   void Produce(std::vector<bus::OutgoingRecord> records, const Acceptance& acceptance, base::MonotonicTime started,

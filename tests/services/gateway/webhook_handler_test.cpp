@@ -266,6 +266,43 @@ TEST_F(WebhookHandlerTest, UnconfiguredAccountsAndRepeatsAreCountedAndNotProduce
   EXPECT_EQ(producer_.log().size(), 1u);
 }
 
+// A change of the WhatsApp Business Account `waba`, as Meta tells it: under no number.
+std::string AccountUpdate(std::string_view waba, std::string_view event) {
+  return base::StrCat(R"({"object":"whatsapp_business_account","entry":[{"id":")", waba,
+                      R"(","time":1,"changes":[{"field":"account_update","value":{"event":")", event, R"("}}]}]})");
+}
+
+TEST_F(WebhookHandlerTest, WhatIsToldOfAnAccountIsCountedAndNeedsNoConversation) {
+  account::Account number = MakeAccount("acme", "1065", kSecret, "t");
+  number.waba_id = "900";
+  SetAccounts({number, MakeAccount("other", "2077", kOtherSecret, "t")});
+  EXPECT_EQ(Post(AccountUpdate("900", "ACCOUNT_RESTRICTION")).status, 200);
+  EXPECT_EQ(Post(AccountUpdate("900", "ACCOUNT_RESTRICTION")).status, 200);
+  EXPECT_EQ(Metric(R"(gateway_account_events_total{account="900",channel="whatsapp",type="account_restriction"})"), 2);
+  EXPECT_EQ(IgnoredCount("no_user"), 0);
+  EXPECT_EQ(Outcome("nothing_to_keep"), 2);
+  EXPECT_TRUE(producer_.log().empty());
+}
+
+TEST_F(WebhookHandlerTest, NobodyTellsOfAnothersBusinessAccountOrOfOneThatIsNotConfigured) {
+  account::Account number = MakeAccount("acme", "1065", kSecret, "t");
+  number.waba_id = "900";
+  SetAccounts({number, MakeAccount("other", "2077", kOtherSecret, "t")});
+  EXPECT_EQ(Post(AccountUpdate("900", "DISABLED_UPDATE"), kOtherSecret).status, 200);
+  EXPECT_EQ(IgnoredCount("foreign_signature"), 1);
+  EXPECT_EQ(Post(AccountUpdate("901", "DISABLED_UPDATE")).status, 200);
+  EXPECT_EQ(IgnoredCount("unknown_account"), 1) << "no label for what the file does not name";
+  EXPECT_EQ(Metric(R"(gateway_account_events_total{account="901",channel="whatsapp",type="account_disabled"})"), -1);
+}
+
+TEST_F(WebhookHandlerTest, AnAccountsErrorsComeBesideItsUsersMessages) {
+  std::string body = Body("1065", Message("wamid.1", "hello"));
+  body.insert(body.find(R"("messages":)"), R"("errors":[{"code":130429,"title":"Rate limit hit"}],)");
+  EXPECT_EQ(Post(body).status, 200);
+  EXPECT_EQ(Metric(R"(gateway_account_events_total{account="1065",channel="whatsapp",type="errors"})"), 1);
+  EXPECT_EQ(producer_.log().size(), 1u) << "the user's turn is kept";
+}
+
 TEST_F(WebhookHandlerTest, TheAnswerWaitsForEveryDeliveryReport) {
   producer_.Hold(true);
   auto response = StartPost(Body("1065", Message("wamid.1", "a") + "," + Message("wamid.2", "b")));
