@@ -91,7 +91,7 @@ class Mesh:
         worker = self.service("worker", *common, *bus, *session_target, *self.engine_flags(),
                               f"--media-store={self.run_dir / 'media'}", *self.options.worker_flag)
         sender = self.service("sender", *common, *bus, *session_target)
-        exporter = self.service("exporter", *bus, f"--redis-port={self.port['redis']}")
+        exporter = self.service("exporter", *common, *bus, f"--redis-port={self.port['redis']}")
         gateway = self.service("gateway", f"--port={self.port['gateway']}", *common, *bus)
         services = [session, worker, sender, exporter, gateway]
         for service in services:

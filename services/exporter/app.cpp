@@ -21,6 +21,12 @@ absl::Status App::Start() {
   if (!groups.ok()) return groups.status();
   if (absl::Status status = redis::ValidateRedisOptions(options_.redis); !status.ok()) return status;
   metrics_ = std::make_unique<Metrics>(runner_.metrics(), *groups);
+  if (!options_.accounts.empty()) {
+    auto accounts =
+        AccountWatch::Create(options_.accounts, std::chrono::seconds(options_.account_poll_s), runner_.metrics());
+    if (!accounts.ok()) return accounts.status();
+    accounts_ = *std::move(accounts);
+  }
   collector_ = std::make_unique<Collector>(options_, *std::move(groups), metrics_.get());
   thread_ = std::thread([this] { Run(); });
   return absl::OkStatus();
@@ -45,6 +51,7 @@ void App::Drain() {
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
+  accounts_.reset();
 }
 
 bool App::alive() const {

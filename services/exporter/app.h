@@ -10,13 +10,15 @@
 
 #include "absl/status/status.h"
 #include "libs/app/app.h"
+#include "services/exporter/account_watch.h"
 #include "services/exporter/collector.h"
 #include "services/exporter/config.h"
 #include "services/exporter/metrics.h"
 
 namespace exporter {
 
-// The exporter process: one thread that looks at every source once an interval.
+// The exporter process: one thread that looks at every source once an interval, and one that asks about the accounts.
+// What the accounts' Graph API does or does not answer makes the process neither unready nor unhealthy.
 // Threading: Start and Drain on the main thread; alive and ready from any.
 class App {
  public:
@@ -25,7 +27,8 @@ class App {
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
-  absl::Status Start();  // InvalidArgument for wrong options; a source that is away is no error
+  // InvalidArgument for wrong options, or the accounts file's mistakes; a source that is away is no error.
+  absl::Status Start();
   void Drain();
 
   bool alive() const;
@@ -38,6 +41,7 @@ class App {
   app::Runner& runner_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Collector> collector_;
+  std::unique_ptr<AccountWatch> accounts_;  // nullptr: no accounts file is named
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

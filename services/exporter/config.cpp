@@ -22,6 +22,16 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
              .max = 60000});
   table.Add("nvml-library", &options->nvml_library,
             {.doc = "NVIDIA's management library, opened when it is there. Without it no GPU figures are exported."});
+  table.Add("accounts", &options->accounts,
+            {.doc = "Accounts file whose Meta accounts are asked about at the Graph API: token, quality, limits and "
+                    "webhook subscription, which is repaired where the account allows it. Reloaded when it changes; "
+                    "empty: none is asked about. One exporter does this, whatever else is replicated.",
+             .unit = "file"});
+  table.Add("account-poll-s", &options->account_poll_s,
+            {.doc = "Time between two polls of an account, give or take a tenth; a poll is three calls.",
+             .unit = "s",
+             .min = 1,
+             .max = 86400});
   table.AddExample("exporter --kafka-brokers=127.0.0.1:9092 --redis-port=6379",
                    "exports lag, queue age and Redis figures");
 }

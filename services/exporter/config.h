@@ -19,6 +19,8 @@ struct Options {
   std::vector<std::string> groups = {"worker:turns", "sender:replies", "sender-statuses:statuses"};
   std::int32_t interval_ms = 5000;
   std::string nvml_library = "libnvidia-ml.so.1";
+  std::string accounts;  // empty: no account is polled
+  std::int32_t account_poll_s = 600;
 };
 
 // A consumer group and a topic it reads, both without the topic prefix.

@@ -6,7 +6,8 @@
 
 int main(int argc, char** argv) {
   exporter::Options options;
-  config::OptionTable table("exporter", "Exports consumer lag, queue age, Redis and GPU figures for Prometheus.");
+  config::OptionTable table("exporter",
+                            "Exports consumer lag, queue age, Redis, GPU and account figures for Prometheus.");
   exporter::RegisterOptions(table, &options);
   if (const std::optional<int> code = app::ParseOptions(table, "exporter", argc, argv)) return *code;
 
