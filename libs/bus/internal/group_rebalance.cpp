@@ -189,7 +189,6 @@ void GroupConsumer::Leave() {
   if (rd_kafka_consumer_closed(client_.get()) == 0) {
     telemetry::LogWarning("consumer_group_not_left", {{"reason", "the broker did not answer in time"}});
     RevokeOwned(table_.Owned(), /*lost=*/true);
-    rd_kafka_assign(client_.get(), nullptr);  // destroying a client that holds an assignment would wait for this call
   }
 }
 
@@ -216,10 +215,13 @@ void GroupConsumer::DropClient() {
     static_cast<void>(client_.release());
     return;
   }
-  // On a thread of its own, for it may never return: librdkafka waits for what only an open consumer would answer.
+  // On a thread of its own, for it may never return: librdkafka waits for what only an open consumer would answer, and
+  // 2.0.2 throws a call away, unanswered, that comes in the moment in which the group is given up at last.
   std::promise<void> ended;
   const std::future<void> end = ended.get_future();
-  std::thread ender([client = std::move(client_), ended = std::move(ended)]() mutable {
+  const bool not_left = leaving_ && rd_kafka_consumer_closed(client_.get()) == 0;
+  std::thread ender([client = std::move(client_), not_left, ended = std::move(ended)]() mutable {
+    if (not_left) rd_kafka_assign(client.get(), nullptr);  // the end would wait for this call while it holds partitions
     client.reset();
     ended.set_value();
   });
