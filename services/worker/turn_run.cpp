@@ -345,14 +345,8 @@ void TurnRun::Project() {
 }
 
 void TurnRun::OnProjected(absl::StatusOr<mesh::session::v1::AppendTurnResponse> response) {
-  if (!response.ok()) {
-    // What session refuses for good must not hold the lane: the log has the reply, and history is only its projection.
-    if (!IsPermanent(response.status())) {
-      return RetryLater(&TurnRun::Project, "session", response.status());
-    }
-    telemetry::Log(telemetry::LogLevel::kError, "projection_refused", trace_,
-                   {{"turn", base::ToHex(turn_.turn_id())}, {"error", response.status().message()}});
-  }
+  // What session refuses for good must not hold the lane: the log has the reply, and history is only its projection.
+  if (MustTellAgain(&TurnRun::Project, response.status(), "projection_refused")) return;
   Finish(drop_ ? ToString(drop_->reason) : giving_up_ ? "dead_letter" : "answered", /*completed=*/true);
 }
 
