@@ -17,21 +17,6 @@ void WriteAttachment(const mesh::bus::v1::Attachment& attachment, json::Writer& 
   json.EndObject();
 }
 
-std::string_view ControlName(mesh::bus::v1::ControlAction action) {
-  switch (action) {
-    case mesh::bus::v1::CONTROL_ACTION_PAUSE:
-      return "pause";
-    case mesh::bus::v1::CONTROL_ACTION_RESUME:
-      return "resume";
-    case mesh::bus::v1::CONTROL_ACTION_OPT_OUT:
-      return "opt_out";
-    case mesh::bus::v1::CONTROL_ACTION_OPT_IN:
-      return "opt_in";
-    default:
-      return "unknown";
-  }
-}
-
 void WriteEvent(const Event& event, json::Writer& json) {
   json.BeginObject();
   json.Field("kind", ToString(event.kind));
@@ -51,6 +36,21 @@ void WriteEvent(const Event& event, json::Writer& json) {
 }
 
 }  // namespace
+
+std::string_view ControlName(mesh::bus::v1::ControlAction action) {
+  switch (action) {
+    case mesh::bus::v1::CONTROL_ACTION_PAUSE:
+      return "pause";
+    case mesh::bus::v1::CONTROL_ACTION_RESUME:
+      return "resume";
+    case mesh::bus::v1::CONTROL_ACTION_OPT_OUT:
+      return "opt_out";
+    case mesh::bus::v1::CONTROL_ACTION_OPT_IN:
+      return "opt_in";
+    default:
+      return "unknown";
+  }
+}
 
 std::string_view ToString(EventKind kind) {
   switch (kind) {

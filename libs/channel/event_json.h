@@ -9,7 +9,8 @@
 
 namespace channel {
 
-std::string_view ToString(EventKind kind);  // "message", "postback", ...
+std::string_view ToString(EventKind kind);                          // "message", "postback", ...
+std::string_view ControlName(mesh::bus::v1::ControlAction action);  // "pause", "resume", "opt_out", "opt_in"
 
 // What `meshctl decode` prints for one file, as one line of JSON without a newline; the golden tests compare it:
 //   {"file","status":"ok|rejected","reason","events":[{"kind","message_id","account","user","timestamp_ms","text",

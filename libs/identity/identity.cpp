@@ -97,6 +97,11 @@ std::string_view ChannelName(Channel channel) {
   return kUnknownName;
 }
 
+bool IsMetaChannel(Channel channel) {
+  return channel == mesh::bus::v1::CHANNEL_WHATSAPP || channel == mesh::bus::v1::CHANNEL_MESSENGER ||
+         channel == mesh::bus::v1::CHANNEL_INSTAGRAM;
+}
+
 std::optional<Channel> ParseChannelName(std::string_view name) {
   for (const NamedChannel& named : kChannels) {
     if (named.name == name) return named.channel;

@@ -29,6 +29,7 @@ TurnId MakeTurnId(const mesh::bus::v1::ConversationId& conversation, std::string
 ReplyId MakeReplyId(const TurnId& turn, std::uint32_t generation, mesh::bus::v1::ReplyKind kind, std::uint32_t part);
 
 std::string_view ChannelName(mesh::bus::v1::Channel channel);  // "whatsapp", ...; "unknown" for all that have no name
+bool IsMetaChannel(mesh::bus::v1::Channel channel);            // its accounts live behind the Graph API
 std::optional<mesh::bus::v1::Channel> ParseChannelName(std::string_view name);  // nullopt for "unknown"
 
 // The conversation's id as far as logs may show it: channel, account and a hash of the user.

@@ -3,27 +3,29 @@
 #include <algorithm>
 #include <limits>
 #include <tuple>
+#include <utility>
 
 #include "libs/base/check.h"
 
 namespace scheduler {
 
 void TenantQueues::Push(Sequence* sequence, std::int64_t step) {
-  const std::int64_t least = tenants_.empty() ? 0 : LeastServed();
-  std::unique_ptr<Tenant>& tenant = tenants_[sequence->tenant_name];
-  if (tenant == nullptr) {
-    tenant = std::make_unique<Tenant>();
-    tenant->name = sequence->tenant_name;
-    tenant->served = least;
-    if (const auto kept = gone_.find(tenant->name); kept != gone_.end()) {
-      tenant->served = std::max(least, kept->second);
+  auto found = tenants_.find(sequence->tenant_name);
+  if (found == tenants_.end()) {
+    auto fresh = std::make_unique<Tenant>();
+    fresh->name = sequence->tenant_name;
+    fresh->served = tenants_.empty() ? 0 : LeastServed();
+    if (const auto kept = gone_.find(fresh->name); kept != gone_.end()) {
+      fresh->served = std::max(fresh->served, kept->second);
       gone_.erase(kept);
     }
+    found = tenants_.emplace(sequence->tenant_name, std::move(fresh)).first;
   }
+  Tenant* const tenant = found->second.get();
   const bool waited = std::ranges::any_of(tenant->waiting, [](const auto& queue) { return !queue.empty(); });
   if (!waited) tenant->admitted_last = step;
   ++tenant->sequences;
-  sequence->tenant = tenant.get();
+  sequence->tenant = tenant;
   sequence->wait_began = step;
   sequence->arrival = ++arrivals_;
   tenant->waiting[static_cast<std::size_t>(sequence->priority)].push_back(sequence);

@@ -15,11 +15,6 @@ namespace {
 
 constexpr std::string_view kApp = "100000000000000";  // of every token here
 
-http::Response Json(json::Writer json) {
-  return {
-      .status = 200, .headers = {}, .body = std::move(json).Take(), .content_type = "application/json; charset=UTF-8"};
-}
-
 http::Response Refused(const GraphError& error) { return ToResponse(error, mesh::bus::v1::CHANNEL_UNSPECIFIED); }
 
 bool IsWhatsApp(const account::Account& account) { return account.channel == mesh::bus::v1::CHANNEL_WHATSAPP; }
@@ -47,7 +42,7 @@ http::Response DescribeAccount(const http::Request& request, const account::Acco
   }
   json.Field("id", account.account_id);
   json.EndObject();
-  return Json(std::move(json));
+  return JsonAnswer(std::move(json).Take());
 }
 
 http::Response DescribeSubscription(const account::Account& account, const AccountState& state) {
@@ -73,7 +68,7 @@ http::Response DescribeSubscription(const account::Account& account, const Accou
   }
   json.EndArray();
   json.EndObject();
-  return Json(std::move(json));
+  return JsonAnswer(std::move(json).Take());
 }
 
 }  // namespace
@@ -125,7 +120,7 @@ http::Response AccountDesk::DebugToken(const http::Request& request, const accou
   json.Field("data_access_expires_at", state.data_access_expires_at);
   json.EndObject();
   json.EndObject();
-  return Json(std::move(json));
+  return JsonAnswer(std::move(json).Take());
 }
 
 http::Response AccountDesk::Subscribe(const http::Request& request, const account::AccountBook& accounts) {
@@ -142,7 +137,7 @@ http::Response AccountDesk::Subscribe(const http::Request& request, const accoun
   json.BeginObject();
   json.Field("success", true);
   json.EndObject();
-  return Json(std::move(json));
+  return JsonAnswer(std::move(json).Take());
 }
 
 http::Response AccountDesk::Control(const http::Request& request, const account::AccountBook& accounts) {
@@ -154,10 +149,7 @@ http::Response AccountDesk::Control(const http::Request& request, const account:
       return {.status = 400, .headers = {}, .body = base::StrCat(status.message(), "\n")};
     }
   }
-  return {.status = 200,
-          .headers = {},
-          .body = ToJson(states_.Of(*found)),
-          .content_type = "application/json; charset=UTF-8"};
+  return JsonAnswer(ToJson(states_.Of(*found)));
 }
 
 }  // namespace fake_channel_api

@@ -25,12 +25,12 @@ class AccountDesk {
   // GET and POST /control/accounts/{id}: the state of an account, see AccountState.
   http::Response Control(const http::Request& request, const account::AccountBook& accounts);
 
-  // What a call with the token of this account is told instead of its answer; nullopt: the token is alive.
-  std::optional<GraphError> TokenTrouble(const account::Account& account) const;
-
- private:
+  // FindTarget (target.h) of a call whose token is alive; else what the call is told instead of its answer.
   std::variant<const account::Account*, GraphError> FindLiving(const http::Request& request, std::string_view edge,
                                                                const account::AccountBook& accounts) const;
+
+ private:
+  std::optional<GraphError> TokenTrouble(const account::Account& account) const;
   http::Response DebugToken(const http::Request& request, const account::AccountBook& accounts) const;
 
   AccountStates states_;

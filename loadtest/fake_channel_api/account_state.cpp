@@ -47,11 +47,11 @@ absl::Status AccountStates::Apply(const account::Account& account, std::string_v
   const absl::StatusOr<json::Document> document = json::Document::Parse(text);
   if (!document.ok() || !document->root().is_object())
     return absl::InvalidArgumentError("want a JSON object of states");
-  AccountState state = Of(account);
+  const std::lock_guard lock(mutex_);
+  AccountState state = states_[account.account_id];
   for (const auto& [name, value] : document->root().fields()) {
     if (absl::Status status = Change(name, value, &state); !status.ok()) return status;
   }
-  const std::lock_guard lock(mutex_);
   states_[account.account_id] = std::move(state);
   return absl::OkStatus();
 }

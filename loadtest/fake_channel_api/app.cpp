@@ -24,10 +24,6 @@ constexpr std::size_t kPageLinesMax = 10'000;
 constexpr std::size_t kLoopBacklogMax =
     1u << 20;  // delayed answers and webhooks, both bounded by connections and kWaitingMax
 
-http::Response Json(std::string body) {
-  return {.status = 200, .headers = {}, .body = std::move(body), .content_type = "application/json; charset=UTF-8"};
-}
-
 http::Response Text(int status, std::string body) { return {.status = status, .headers = {}, .body = std::move(body)}; }
 
 }  // namespace
@@ -104,8 +100,9 @@ void App::AddRoutes() {
                 }});
   server_->Add({"POST", "/control", "control", 0,
                 [this](const http::Request& request, const http::Responder& respond) { respond(OnControl(request)); }});
-  server_->Add({"GET", "/control", "control", 0,
-                [this](const http::Request&, const http::Responder& respond) { respond(Json(faults_.ToJson())); }});
+  server_->Add({"GET", "/control", "control", 0, [this](const http::Request&, const http::Responder& respond) {
+                  respond(JsonAnswer(faults_.ToJson()));
+                }});
   for (const char* method : {"GET", "POST"}) {
     server_->Add({method, "/control/accounts/*", "control", 0,
                   [this](const http::Request& request, const http::Responder& respond) {
@@ -126,16 +123,12 @@ void App::AddRoutes() {
 
 void App::OnSend(const http::Request& request, http::Responder respond) {
   const std::shared_ptr<const account::AccountBook> accounts = accounts_->current();
-  const std::variant<const account::Account*, GraphError> target = FindTarget(request, "messages", *accounts);
+  const std::variant<const account::Account*, GraphError> target = desk_.FindLiving(request, "messages", *accounts);
   if (const GraphError* error = std::get_if<GraphError>(&target)) {
     refused_total_.Increment();
     return respond(ToResponse(*error, mesh::bus::v1::CHANNEL_UNSPECIFIED));
   }
   const account::Account& account = *std::get<const account::Account*>(target);
-  if (const std::optional<GraphError> trouble = desk_.TokenTrouble(account)) {
-    refused_total_.Increment();
-    return respond(ToResponse(*trouble, account.channel));
-  }
   std::variant<Send, Action, GraphError> checked = CheckBody(request.body, account.channel);
   if (const GraphError* error = std::get_if<GraphError>(&checked)) {
     refused_total_.Increment();
@@ -158,12 +151,12 @@ http::Response App::OnAction(Action action, const account::Account& account) {
   if (const absl::Status status = actions_->Append(action.user, ToJsonLine(action)); !status.ok()) {
     return Text(500, "the action could not be recorded\n");
   }
-  return Json(ActionAnswer(account.channel, action.user));
+  return JsonAnswer(ActionAnswer(account.channel, action.user));
 }
 
 http::Response App::OnUpload(const http::Request& request, std::string_view edge) {
   const std::shared_ptr<const account::AccountBook> accounts = accounts_->current();
-  const std::variant<const account::Account*, GraphError> target = FindTarget(request, edge, *accounts);
+  const std::variant<const account::Account*, GraphError> target = desk_.FindLiving(request, edge, *accounts);
   if (const GraphError* error = std::get_if<GraphError>(&target)) {
     return ToResponse(*error, mesh::bus::v1::CHANNEL_UNSPECIFIED);
   }
@@ -199,7 +192,7 @@ http::Response App::OnValidSend(Send send, const account::Account& account, cons
   }
   accepted_total_.Increment();
   if (!send.lost) feedback_->Tell(send, account);
-  http::Response response = Json(AcceptedAnswer(send));
+  http::Response response = JsonAnswer(AcceptedAnswer(send));
   response.hang_up = fault.kind == Faults::Kind::kAcceptThenDrop || send.lost;
   return response;
 }
@@ -236,7 +229,7 @@ http::Response App::OnControl(const http::Request& request) {
     return Text(400, base::StrCat(status.message(), "\n"));
   }
   telemetry::LogInfo("knobs_changed", {{"knobs", faults_.ToJson()}});
-  return Json(faults_.ToJson());
+  return JsonAnswer(faults_.ToJson());
 }
 
 }  // namespace fake_channel_api

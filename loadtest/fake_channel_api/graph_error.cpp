@@ -9,6 +9,10 @@
 
 namespace fake_channel_api {
 
+http::Response JsonAnswer(std::string body) {
+  return {.status = 200, .headers = {}, .body = std::move(body), .content_type = "application/json; charset=UTF-8"};
+}
+
 http::Response ToResponse(const GraphError& error, mesh::bus::v1::Channel channel) {
   json::Writer json;
   json.BeginObject();

@@ -18,6 +18,7 @@ struct GraphError {
   bool is_transient = false;
 };
 
+http::Response JsonAnswer(std::string body);  // 200
 http::Response ToResponse(const GraphError& error, mesh::bus::v1::Channel channel);
 
 GraphError InvalidParameter(std::string message, std::string details = {});

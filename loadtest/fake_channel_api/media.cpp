@@ -88,8 +88,7 @@ http::Response Media::Describe(const http::Request& request, const account::Acco
     json.Field("file_size", std::to_string(file.body.size()));
   }
   json.EndObject();
-  return {
-      .status = 200, .headers = {}, .body = std::move(json).Take(), .content_type = "application/json; charset=UTF-8"};
+  return JsonAnswer(std::move(json).Take());
 }
 
 http::Response Media::File(const http::Request& request, const account::AccountBook& accounts, std::int64_t* delay_ms) {

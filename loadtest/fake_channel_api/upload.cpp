@@ -16,8 +16,7 @@ http::Response Id(std::string_view name, std::string_view id) {
   json.BeginObject();
   json.Field(name, id);
   json.EndObject();
-  return {
-      .status = 200, .headers = {}, .body = std::move(json).Take(), .content_type = "application/json; charset=UTF-8"};
+  return JsonAnswer(std::move(json).Take());
 }
 
 // The parts' names only, which stand there as they are.

@@ -5,6 +5,7 @@
 
 #include "libs/base/str_cat.h"
 #include "libs/graph/account_facts.h"
+#include "libs/graph/subscription.h"
 #include "libs/graph/token_facts.h"
 #include "libs/identity/identity.h"
 #include "libs/telemetry/log.h"
@@ -15,17 +16,14 @@ namespace {
 // Of an account that has everything to tell.
 constexpr double kCallsOfAPoll = 3;
 
-bool IsMeta(mesh::bus::v1::Channel channel) {
-  return channel == mesh::bus::v1::CHANNEL_WHATSAPP || channel == mesh::bus::v1::CHANNEL_MESSENGER ||
-         channel == mesh::bus::v1::CHANNEL_INSTAGRAM;
-}
-
 // Whose calls Meta counts together, by what the account says.
 std::string NodeKey(const account::Account& account) {
   const std::string node = graph::SubscriptionNode(account);
   const bool is_own = node.empty() || node == "me";
   return base::StrCat(identity::ChannelName(account.channel), "/", is_own ? account.account_id : node);
 }
+
+double WallSeconds(const base::Clock& clock) { return static_cast<double>(clock.WallMs()) / 1000; }
 
 double ExpiryOf(std::int64_t seconds) {
   return seconds > 0 ? static_cast<double>(seconds) : std::numeric_limits<double>::infinity();
@@ -39,16 +37,14 @@ class AccountPoller::Poll {
   Poll(const Environment& environment, const account::Account& account, Known& known, Node& node)
       : environment_(environment), account_(account), known_(known), node_(node) {}
 
-  // Whether every answer came.
-  bool Run() {
+  void Run() {
     if (AskForToken() && AskForAccount()) AskForSubscription();
     Set(AccountFigure::kUp, failure_.empty() ? 1 : 0);
     if (failure_.empty()) {
-      Set(AccountFigure::kLastSuccess, static_cast<double>(environment_.clock->WallMs()) / 1000);
+      Set(AccountFigure::kLastSuccess, WallSeconds(*environment_.clock));
     } else {
       environment_.metrics->CountFailure(failure_);
     }
-    return failure_.empty();
   }
   bool is_unreachable() const { return failure_ == graph::ToString(graph::Trouble::kUnreachable); }
 
@@ -182,7 +178,7 @@ void AccountPoller::Round(const account::AccountBook& book) {
   std::size_t beyond = 0;
   bool is_stopped = false;
   for (const account::Account& account : book.accounts()) {
-    if (!IsMeta(account.channel)) continue;
+    if (!identity::IsMetaChannel(account.channel)) continue;
     if (present.size() >= kAccountsMax) {
       ++beyond;
       continue;
@@ -192,8 +188,7 @@ void AccountPoller::Round(const account::AccountBook& book) {
     const auto [known, is_new] = known_.try_emplace(key);
     known->second.account = account;
     if (is_new) {
-      environment_.metrics->Set(account, AccountFigure::kLastSuccess,
-                                static_cast<double>(environment_.clock->WallMs()) / 1000);
+      environment_.metrics->Set(account, AccountFigure::kLastSuccess, WallSeconds(*environment_.clock));
     }
     if (is_stopped) continue;
     Node& node = nodes_[NodeKey(account)];
@@ -204,7 +199,8 @@ void AccountPoller::Round(const account::AccountBook& book) {
       environment_.metrics->CountFailure(kBudgetReason);  // its figures stay as they are
     } else {
       Poll poll(environment_, account, known->second, node);
-      if (!poll.Run() && poll.is_unreachable()) silent.insert(account.graph_base_url);
+      poll.Run();
+      if (poll.is_unreachable()) silent.insert(account.graph_base_url);
       is_stopped = !environment_.pause();
     }
   }

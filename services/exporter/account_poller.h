@@ -11,7 +11,6 @@
 #include "libs/account/account_book.h"
 #include "libs/base/clock.h"
 #include "libs/graph/question.h"
-#include "libs/graph/subscription.h"
 #include "services/exporter/account_metrics.h"
 #include "services/exporter/call_budget.h"
 

@@ -152,16 +152,18 @@ std::shared_ptr<const SigningKeys> WebhookHandler::CurrentKeys() {
 WebhookHandler::Addressee WebhookHandler::FindAddressee(const channel::Event& event, bool is_account_event,
                                                         const SigningKeys& keys,
                                                         const SigningKeys::Signers& signers) const {
-  std::vector<const account::Account*> candidates;
-  if (const account::Account* account = keys.book().Find(environment_.codec->channel(), event.account)) {
-    candidates = {account};
-  } else if (is_account_event && environment_.codec->channel() == mesh::bus::v1::CHANNEL_WHATSAPP) {
-    candidates = keys.book().FindByWaba(event.account);  // what concerns a number may be told under its WABA
+  const mesh::bus::v1::Channel channel = environment_.codec->channel();
+  if (const account::Account* account = keys.book().Find(channel, event.account)) {
+    if (keys.MaySpeakFor(signers, *account)) return {.account = account};
+    return {.refusal = kForeignSignature};
   }
-  for (const account::Account* candidate : candidates) {
-    if (keys.MaySpeakFor(signers, *candidate)) return {.account = candidate};
+  if (!is_account_event || channel != mesh::bus::v1::CHANNEL_WHATSAPP) return {.refusal = "unknown_account"};
+  // What concerns a number may be told under its WABA.
+  const std::vector<const account::Account*> numbers = keys.book().FindByWaba(event.account);
+  for (const account::Account* number : numbers) {
+    if (keys.MaySpeakFor(signers, *number)) return {.account = number};
   }
-  return {.refusal = candidates.empty() ? "unknown_account" : kForeignSignature};
+  return {.refusal = numbers.empty() ? "unknown_account" : kForeignSignature};
 }
 
 std::vector<bus::OutgoingRecord> WebhookHandler::RecordsOf(const std::vector<channel::Event>& events,

@@ -51,11 +51,6 @@ void Print(const account::Account& account, const Finding& finding, bool as_json
   if (!finding.advice.empty()) std::printf("  %-12s %-13s   %s\n", "", "", finding.advice.c_str());
 }
 
-bool IsMeta(mesh::bus::v1::Channel channel) {
-  return channel == mesh::bus::v1::CHANNEL_WHATSAPP || channel == mesh::bus::v1::CHANNEL_MESSENGER ||
-         channel == mesh::bus::v1::CHANNEL_INSTAGRAM;
-}
-
 int Check(const AccountOptions& options) {
   const auto book = account::AccountBook::Load(options.connections.accounts);
   if (!book.ok()) return Fail("account check", book.status());
@@ -65,7 +60,9 @@ int Check(const AccountOptions& options) {
   const SendAndWait send = [&](http::ClientRequest request) { return (*client)->SendAndWait(std::move(request)); };
   int checked = 0, wrong = 0;
   for (const account::Account& account : (*book)->accounts()) {
-    if (!IsMeta(account.channel) || (!options.account.empty() && account.account_id != options.account)) continue;
+    if (!identity::IsMetaChannel(account.channel) ||
+        (!options.account.empty() && account.account_id != options.account))
+      continue;
     ++checked;
     if (!options.json) {
       std::printf("%s %s of %s\n", std::string(identity::ChannelName(account.channel)).c_str(),

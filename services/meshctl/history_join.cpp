@@ -6,7 +6,6 @@
 #include "libs/bus/headers.h"
 #include "libs/channel/codec.h"
 #include "libs/channel/identity_change.h"
-#include "libs/identity/identity.h"
 #include "libs/session/user_text.h"
 #include "services/meshctl/log_records.h"
 

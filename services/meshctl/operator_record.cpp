@@ -8,6 +8,7 @@
 #include "libs/base/str_cat.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
+#include "libs/channel/event_json.h"
 #include "libs/identity/identity.h"
 
 namespace meshctl {
@@ -35,22 +36,6 @@ bus::OutgoingRecord ToTurns(const mesh::bus::v1::Turn& turn, const bus::BusOptio
   return record;
 }
 
-std::string_view TypeOf(mesh::bus::v1::ControlAction action) {
-  switch (action) {
-    case mesh::bus::v1::CONTROL_ACTION_PAUSE:
-      return "pause";
-    case mesh::bus::v1::CONTROL_ACTION_RESUME:
-      return "resume";
-    case mesh::bus::v1::CONTROL_ACTION_OPT_OUT:
-      return "opt_out";
-    case mesh::bus::v1::CONTROL_ACTION_OPT_IN:
-      return "opt_in";
-    default:
-      break;
-  }
-  CHECK_MSG(false, "a control record without an action");
-}
-
 }  // namespace
 
 bus::OutgoingRecord ForgetRecord(const mesh::bus::v1::ConversationId& conversation, const bus::BusOptions& options,
@@ -61,7 +46,9 @@ bus::OutgoingRecord ForgetRecord(const mesh::bus::v1::ConversationId& conversati
 bus::OutgoingRecord ControlRecord(const mesh::bus::v1::ConversationId& conversation,
                                   mesh::bus::v1::ControlAction action, const bus::BusOptions& options,
                                   std::int64_t now_ms) {
-  mesh::bus::v1::Turn turn = MakeTurn(conversation, TypeOf(action), mesh::bus::v1::TURN_KIND_CONTROL, now_ms);
+  CHECK_MSG(action != mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED, "a control record without an action");
+  mesh::bus::v1::Turn turn =
+      MakeTurn(conversation, channel::ControlName(action), mesh::bus::v1::TURN_KIND_CONTROL, now_ms);
   turn.set_control(action);
   return ToTurns(turn, options);
 }

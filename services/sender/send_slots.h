@@ -71,13 +71,6 @@ class SendSlots : public std::enable_shared_from_this<SendSlots> {
     gone.swap(lines_);
   }
 
-  std::size_t taken() const { return taken_; }
-  std::size_t waiting_count() const {
-    std::size_t count = 0;
-    for (const Line& line : lines_) count += line.waiting.size();
-    return count;
-  }
-
  private:
   struct Line {  // never empty
     std::string account;

@@ -2,7 +2,6 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "libs/account/account.h"
 #include "proto/bus/v1/bus.pb.h"

@@ -1,7 +1,6 @@
 #include "services/worker/disclosure.h"
 
 #include <cstdint>
-#include <utility>
 
 #include "libs/base/str_cat.h"
 

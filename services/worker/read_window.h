@@ -2,7 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
+
+#include "libs/bus/records_in_hand.h"
 
 namespace worker {
 
@@ -20,26 +21,24 @@ class ReadWindow {
  public:
   ReadWindow(std::size_t records_max, std::size_t bytes_max) : records_max_(records_max), bytes_max_(bytes_max) {}
 
-  void Begin(std::int64_t offset, std::size_t bytes);  // of its key and value
-  void End(std::int64_t offset);
+  void Begin(std::int64_t offset, std::size_t bytes) { unfinished_.Begin(offset, bytes); }  // of its key and value
+  void End(std::int64_t offset) { unfinished_.End(offset); }
 
   bool full() const { return IsBeyond(records_max_, bytes_max_, kSpanOffsetsMax); }
   // Three quarters of the window, so that pause and resume do not alternate per record.
   bool has_room() const { return !IsBeyond(records_max_ * 3 / 4, bytes_max_ * 3 / 4, kSpanOffsetsMax * 3 / 4); }
 
-  std::size_t unfinished_count() const { return unfinished_.size(); }
-  std::int64_t span() const { return unfinished_.empty() ? 0 : end_ - unfinished_.begin()->first; }  // offsets
+  std::size_t unfinished_count() const { return unfinished_.count(); }
+  std::int64_t span() const { return unfinished_.span(); }  // offsets
 
  private:
   bool IsBeyond(std::size_t records, std::size_t bytes, std::int64_t offsets) const {
-    return unfinished_.size() >= records || bytes_ >= bytes || span() >= offsets;
+    return unfinished_.count() >= records || unfinished_.bytes() >= bytes || span() >= offsets;
   }
 
   const std::size_t records_max_;
   const std::size_t bytes_max_;
-  std::map<std::int64_t, std::size_t> unfinished_;  // bytes by offset
-  std::size_t bytes_ = 0;                           // of all of them
-  std::int64_t end_ = 0;                            // one past the last offset begun
+  bus::RecordsInHand unfinished_;
 };
 
 }  // namespace worker

@@ -1,7 +1,6 @@
 #include "services/worker/reply_log.h"
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -58,7 +57,6 @@ void KafkaReplyLog::Serve() {
       if (ending_) return;
       TakeQueries();
     }
-    if (readings_.empty()) continue;
     Reading& reading = readings_.front();
     absl::Status status;
     if (!ReadSlice(reading, &status)) {

@@ -243,8 +243,7 @@ void TurnIntake::AskWhetherFinished(const std::shared_ptr<TurnTask>& into) {
 void TurnIntake::OnWhetherFinished(const std::shared_ptr<TurnTask>& into,
                                    const absl::StatusOr<mesh::session::v1::LoadContextResponse>& response) {
   const std::string& key = into->record.key;
-  const bool is_permanent = absl::IsInvalidArgument(response.status()) || absl::IsDataLoss(response.status());
-  if (!response.ok() && !is_permanent) {
+  if (!response.ok() && !IsPermanent(response.status())) {
     context_.metrics->CountRetry("session");
     shedding_.erase(key);  // the engine may have room by then
     return context_.loop->PostAfter(kAskAgain, [this, into] {
@@ -307,16 +306,12 @@ void TurnIntake::DropUnsent(const TurnTask& unsend) {
   const std::string& key = unsend.record.key;
   const std::string& turn_id = unsend.queued.unsent_turn_id;
   const DropOrder order{.reason = DropReason::kUnsent};
-  const TurnTask* const running = lanes_.RunningIn(key);
-  if (running != nullptr && running->queued.turn_id == turn_id) {
-    const auto run = runs_.find(running);
-    if (run != runs_.end() && run->second->may_be_dropped()) run->second->Drop(order);
-  }
+  const LaneView view = ViewOf(key);
   std::vector<std::int64_t> offsets;  // a retried webhook gives several
-  const LaneView view = lanes_.ViewOf(key);
   for (const QueuedTurn* waiting : view.waiting) {
     if (waiting->turn_id == turn_id) offsets.push_back(waiting->offset);
   }
+  if (view.running_may_stop && view.running->turn_id == turn_id) runs_.at(lanes_.RunningIn(key))->Drop(order);
   for (const std::int64_t offset : offsets) RunAside(lanes_.TakeOut(key, offset), order);
 }
 

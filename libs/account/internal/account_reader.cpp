@@ -25,11 +25,6 @@ constexpr std::size_t kCallingCodesMax = 300;  // there are about 250
 constexpr std::size_t kCallingCodeDigitsMax = 7;
 constexpr std::size_t kAnswerTextBytesMax = 1000;  // the least that a channel takes in one message (Instagram)
 
-bool IsMetaChannel(mesh::bus::v1::Channel channel) {
-  return channel == mesh::bus::v1::CHANNEL_WHATSAPP || channel == mesh::bus::v1::CHANNEL_MESSENGER ||
-         channel == mesh::bus::v1::CHANNEL_INSTAGRAM;
-}
-
 bool IsGraphVersion(std::string_view text) {
   const std::size_t dot = text.find('.');
   constexpr std::string_view kDigits = "0123456789";
@@ -52,7 +47,7 @@ void ReadGraph(FieldReader& fields, Account& account) {
 }
 
 void ReadSecrets(FieldReader& fields, Account& account, std::vector<std::string>& files) {
-  const bool required = IsMetaChannel(account.channel);
+  const bool required = identity::IsMetaChannel(account.channel);
   std::vector<crypto::Secret> verify_token;
   std::vector<crypto::Secret> access_token;
   fields.Secrets("app_secret_file", required, /*count_max=*/2, &account.app_secrets, &files);
