@@ -11,12 +11,16 @@ namespace {
 constexpr std::string_view kOther = "other";
 constexpr std::string_view kUpdate = "account_update";
 constexpr std::string_view kPolicy = "policy_enforcement";
+constexpr std::string_view kDisabled = "account_disabled";
+constexpr std::string_view kRestriction = "account_restriction";
+constexpr std::string_view kViolation = "account_violation";
+constexpr std::string_view kPunishments[] = {kDisabled, kRestriction, kViolation, kPolicy};
 constexpr std::string_view kTypes[] = {"account_alerts",
-                                       "account_disabled",
-                                       "account_restriction",
+                                       kDisabled,
+                                       kRestriction,
                                        "account_review_update",
                                        kUpdate,
-                                       "account_violation",
+                                       kViolation,
                                        "app_roles",
                                        "business_capability_update",
                                        "errors",
@@ -39,9 +43,9 @@ std::string_view TypeOf(std::string_view word) {
 
 // account_update is one word for good and bad news; what stops an account has a type of its own.
 std::string_view TypeOfUpdate(std::string_view event, std::string_view state) {
-  if (event == "ACCOUNT_RESTRICTION") return "account_restriction";
-  if (event == "ACCOUNT_VIOLATION") return "account_violation";
-  return event == "DISABLED_UPDATE" && state != "REINSTATE" ? "account_disabled" : kUpdate;
+  if (event == "ACCOUNT_RESTRICTION") return kRestriction;
+  if (event == "ACCOUNT_VIOLATION") return kViolation;
+  return event == "DISABLED_UPDATE" && state != "REINSTATE" ? kDisabled : kUpdate;
 }
 
 // The first of `fields` that `value` has, as text: limits and ids come as numbers too.
@@ -83,17 +87,19 @@ void ReadFacts(const json::Value& value, AccountEvent& facts) {
 
 std::span<const std::string_view> AccountEventTypes() { return kTypes; }
 
+bool IsPunishment(std::string_view type) { return std::ranges::find(kPunishments, type) != std::end(kPunishments); }
+
 std::optional<AccountEvent> ReadAccountEvent(const Event& event) {
   if (event.kind != EventKind::kEvent) return std::nullopt;
   AccountEvent facts{.type = TypeOf(event.type)};
   if (facts.type == kOther && !event.user.empty()) return std::nullopt;
-  const absl::StatusOr<json::Document> document = json::Document::Parse(event.original);
-  const json::Value item = document.ok() ? document->root() : json::Value();
   if (facts.type == "errors") {
     facts.code = event.error_code;
     facts.reason = CutUtf8(event.error_title, AccountEvent::kFactBytesMax);
     return facts;
   }
+  const absl::StatusOr<json::Document> document = json::Document::Parse(event.original);
+  const json::Value item = document.ok() ? document->root() : json::Value();
   // A change has its facts in `value`, an item of `messaging` under its own word.
   const json::Value content = item.Find("value").is_object() ? item.Find("value") : item.Find(event.type);
   const json::Value policy = content.Find("policy_enforcement");  // of a change (verify)

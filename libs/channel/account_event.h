@@ -30,6 +30,9 @@ struct AccountEvent {
 // account_update.
 std::span<const std::string_view> AccountEventTypes();
 
+// Whether the type means that Meta acts against the account: it is disabled, restricted, in violation.
+bool IsPunishment(std::string_view type);
+
 // nullopt for what is about a conversation: anything but EventKind::kEvent, and a kEvent that has a user and is of no
 // account-level type. Cost: parses the item again, so for these rare ones alone.
 std::optional<AccountEvent> ReadAccountEvent(const Event& event);

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "libs/channel/account_event.h"
 #include "libs/identity/identity.h"
 
 namespace gateway {
@@ -50,7 +51,8 @@ ChannelMetrics::ChannelMetrics(std::string_view channel, telemetry::Registry& re
                      registry.AddCounter("gateway_ignored_total", "Bodies and items that gave no record, by reason",
                                          {{"channel", std::string(channel)}, {"reason", std::string(reason)}}));
   }
-  AccountEvents(kOther, kOther);  // the name is there from the start
+  AccountEvents(kOther, kOther);  // the names are there from the start
+  Punishments(kOther);
 }
 
 // Series are made when their first event comes: accounts times types would be far more than ever happen.
@@ -60,8 +62,16 @@ telemetry::Counter ChannelMetrics::AccountEvents(std::string_view account, std::
                                {{"channel", channel_}, {"account", std::string(account)}, {"type", std::string(type)}});
 }
 
+// A name of its own: where templates and limits of many accounts have taken all label sets, an alert still sees it.
+telemetry::Counter ChannelMetrics::Punishments(std::string_view account) const {
+  return registry_->AddCounter("gateway_account_punishments_total",
+                               "Times that Meta told of a ban, restriction, violation or policy enforcement",
+                               {{"channel", channel_}, {"account", std::string(account)}});
+}
+
 void ChannelMetrics::CountAccountEvent(std::string_view account, std::string_view type) const {
   AccountEvents(account, type).Increment();
+  if (channel::IsPunishment(type)) Punishments(account).Increment();
 }
 
 void ChannelMetrics::CountWebhook(WebhookOutcome outcome) const {

@@ -36,12 +36,14 @@ class ChannelMetrics {
   void CountWebhook(WebhookOutcome outcome) const;
   void CountEvent(channel::EventKind kind) const;
   void CountIgnored(std::string_view reason) const;
-  // `account`: an id of the accounts file, a WABA's too; `type`: one of channel::AccountEventTypes().
+  // `account`: an id of the accounts file, a WABA's too; `type`: one of channel::AccountEventTypes(). What is
+  // done against the account counts under its own name too.
   void CountAccountEvent(std::string_view account, std::string_view type) const;
   void ObserveAck(double seconds) const { ack_seconds_.Observe(seconds); }
 
  private:
   telemetry::Counter AccountEvents(std::string_view account, std::string_view type) const;
+  telemetry::Counter Punishments(std::string_view account) const;
 
   const std::string channel_;
   telemetry::Registry* const registry_;

@@ -279,9 +279,23 @@ TEST_F(WebhookHandlerTest, WhatIsToldOfAnAccountIsCountedAndNeedsNoConversation)
   EXPECT_EQ(Post(AccountUpdate("900", "ACCOUNT_RESTRICTION")).status, 200);
   EXPECT_EQ(Post(AccountUpdate("900", "ACCOUNT_RESTRICTION")).status, 200);
   EXPECT_EQ(Metric(R"(gateway_account_events_total{account="900",channel="whatsapp",type="account_restriction"})"), 2);
+  EXPECT_EQ(Metric(R"(gateway_account_punishments_total{account="900",channel="whatsapp"})"), 2);
   EXPECT_EQ(IgnoredCount("no_user"), 0);
   EXPECT_EQ(Outcome("nothing_to_keep"), 2);
   EXPECT_TRUE(producer_.log().empty());
+}
+
+TEST_F(WebhookHandlerTest, WhateverElseWasTold_WhatMetaDoesAgainstAnAccountIsSeen) {
+  std::vector<account::Account> accounts;
+  for (int i = 0; i < 300; ++i) {
+    account::Account number = MakeAccount("acme", base::StrCat("10", i), kSecret, "t");
+    number.waba_id = base::StrCat("9", i);
+    accounts.push_back(std::move(number));
+  }
+  SetAccounts(accounts);
+  for (int i = 0; i < 300; ++i) Post(AccountUpdate(base::StrCat("9", i), "PARTNER_ADDED"));
+  Post(AccountUpdate("9299", "DISABLED_UPDATE"));
+  EXPECT_EQ(Metric(R"(gateway_account_punishments_total{account="9299",channel="whatsapp"})"), 1);
 }
 
 TEST_F(WebhookHandlerTest, NobodyTellsOfAnothersBusinessAccountOrOfOneThatIsNotConfigured) {
