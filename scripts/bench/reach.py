@@ -118,7 +118,7 @@ FIGURES = [
     ("decode tokens/s at B=1", "1.5x best peer", "90 % of the memory limit", "throughput",
      lambda r: "{decode_tps:.0f} tokens/s, {share:.0f} % of the memory limit".format(
          share=100 * batch_row(r, 1)["memory_share"], **batch_row(r, 1)),
-     "memory: the weights are read once a token"),
+     "the weights are read once a token: by memory, or by the last cache where they fit it (97 MB; the machine's first line)"),
     ("prefill tokens/s, one prompt of 512", "1.5x best peer", "70 % of the int8 limit", "long_prompt",
      lambda r: "{prefill_tps:.0f} tokens/s, {share:.0f} % of the int8 limit".format(
          share=100 * r["long_prompt"][0]["int8_share"], **r["long_prompt"][0]),

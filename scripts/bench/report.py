@@ -4,6 +4,7 @@ import subprocess
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+CACHE_SIZES = sorted(pathlib.Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"))
 
 
 def where():
@@ -17,9 +18,10 @@ def where():
     flags = set(values.get("flags", "").split())
     sets = [name for name in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8") if name in flags]
     memory = int(pathlib.Path("/proc/meminfo").read_text().split()[1]) / 2**20
+    cache = "".join(f", {path.read_text().strip()} of last cache" for path in CACHE_SIZES[-1:])
     git = lambda *arguments: subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True).stdout.strip()
     commit = git("rev-parse", "--short", "HEAD") + ("" if git("status", "--porcelain", "--untracked-files=no") == "" else "+")
-    return (f"{cores} cores of {values.get('model name', 'an unknown processor')} ({', '.join(sets)}), {memory:.0f} GiB; "
+    return (f"{cores} cores of {values.get('model name', 'an unknown processor')} ({', '.join(sets)}), {memory:.0f} GiB{cache}; "
             f"commit {commit}, {time.strftime('%Y-%m-%d')}.")
 
 
