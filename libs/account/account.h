@@ -61,6 +61,13 @@ struct Account {
   std::vector<std::string> country_prefixes_off;  // WhatsApp: calling codes, digits, whose users nobody answers
   std::string country_off_text;                   // what they are told; empty: nothing
 
+  // What is more than text, and when nothing may be said any more: docs/rich-answers.md
+  bool rich_answers = false;                 // files, choices and reactions that the model writes are sent as such
+  std::vector<std::string> rich_link_hosts;  // files from these hosts alone; lower case
+  std::int32_t window_h = 24;                // after the user's last message nothing is sent; 0: the platform says so
+  std::string reengage_template_name;        // WhatsApp, in place of an answer that came too late; empty: none
+  std::string reengage_template_language;
+
   // Generation
   std::int32_t answer_tokens_max = 256;
   std::int32_t history_tokens_max = 1500;

@@ -73,6 +73,8 @@ std::string_view ToString(DeadLetterReason reason) {
       return "prompt_too_long";
     case DeadLetterReason::kEmptyAnswer:
       return "empty_answer";
+    case DeadLetterReason::kWindowClosed:
+      return "window_closed";
   }
   return "unknown";
 }

@@ -23,14 +23,15 @@ enum class DeadLetterReason {
   kPromptTooLong,  // the message leaves no room for an answer in the model's context
   kEmptyAnswer,    // the model said nothing
   kUnknownSchema,  // written for a newer version than this one: requeue it after the upgrade
+  kWindowClosed,   // too long after the user's last message for the platform to take it
 };
 std::string_view ToString(DeadLetterReason reason);
 
 inline constexpr DeadLetterReason kDeadLetterReasons[] = {
-    DeadLetterReason::kUndecodable, DeadLetterReason::kKeyMismatch,  DeadLetterReason::kUnknownAccount,
-    DeadLetterReason::kDeadline,    DeadLetterReason::kRefused,      DeadLetterReason::kSendFailed,
-    DeadLetterReason::kPoison,      DeadLetterReason::kTooLarge,     DeadLetterReason::kPromptTooLong,
-    DeadLetterReason::kEmptyAnswer, DeadLetterReason::kUnknownSchema};
+    DeadLetterReason::kUndecodable, DeadLetterReason::kKeyMismatch,   DeadLetterReason::kUnknownAccount,
+    DeadLetterReason::kDeadline,    DeadLetterReason::kRefused,       DeadLetterReason::kSendFailed,
+    DeadLetterReason::kPoison,      DeadLetterReason::kTooLarge,      DeadLetterReason::kPromptTooLong,
+    DeadLetterReason::kEmptyAnswer, DeadLetterReason::kUnknownSchema, DeadLetterReason::kWindowClosed};
 
 // Wraps `origin` whole and writes it; `on_delivery` as in Producer. The caller marks the origin done only after OK, so
 // a crash in between writes a copy: its ce_id, the origin's place, is that of the first. A record too large to wrap is

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -46,10 +47,14 @@ struct SendAnswer {
   std::int32_t error_subcode = 0;
   std::string error_title;  // for logs: Meta's words, at most 200 bytes, no user text
   std::string fbtrace_id;
+  bool window_closed = false;  // kFail: the user has not spoken for 24 hours (131047; 10 with its subcodes)
 };
 
 // What a user is shown of a message that is being answered.
 enum class PresenceKind { kRead, kTyping, kReadAndTyping };
+
+inline constexpr std::size_t kTextPartsMax = 20;   // of one reply's text
+inline constexpr std::size_t kReplyPartsMax = 32;  // of one reply, rich parts among them
 
 // One channel's wire format: pure functions between bytes and meaning; no I/O, no clock, no state.
 // Unknown fields and types never fail. Threading: const methods, safe from any thread.
@@ -63,9 +68,12 @@ class Codec {
   // "too_deep", "not_utf8", "wrong_object", "too_large"): the body as a whole cannot be used.
   virtual absl::StatusOr<std::vector<Event>> Decode(std::string_view body) const = 0;
 
-  // `reply_id_hex` travels with the send where the channel has a field for it.
-  virtual OutboundRequest EncodeText(const account::Account& account, std::string_view user, std::string_view text,
-                                     std::string_view in_reply_to_message_id, std::string_view reply_id_hex) const = 0;
+  // One send. `part` is text as Split cut it, or what Fit made of a rich part. `reply_id_hex` travels with the send
+  // where the channel has a field for it. Every send is an answer of a bot to its user: no message tag, HUMAN_AGENT
+  // least of all (channels.md 5).
+  virtual OutboundRequest EncodePart(const account::Account& account, std::string_view user,
+                                     const mesh::bus::v1::OutboundPart& part, std::string_view in_reply_to_message_id,
+                                     std::string_view reply_id_hex) const = 0;
 
   virtual SendAnswer DecodeAnswer(int http_status, std::string_view body) const = 0;
 
@@ -78,8 +86,14 @@ class Codec {
 
   // Turns Markdown into what the channel's apps show, and cuts at paragraph, sentence, word, then grapheme boundaries
   // so that each part fits the channel's limit (characters or bytes). Parts are never empty; concatenated without the
-  // white space at the cuts they are the formatted text. At most 20 parts; the last is then cut with an ellipsis.
-  virtual std::vector<std::string> Split(std::string_view text) const = 0;
+  // white space at the cuts they are the formatted text. At most `parts_max`; the last is then cut with an ellipsis.
+  // REQUIRES: parts_max > 0
+  virtual std::vector<std::string> Split(std::string_view text, std::size_t parts_max = kTextPartsMax) const = 0;
+
+  // What is sent of a part, in order: the part itself where the channel has its kind, with what is too long cut, else
+  // what comes closest to it (the table in docs/rich-answers.md). Empty where nothing of it can be said. Captions and
+  // questions are Markdown; titles are cut at graphemes.
+  virtual std::vector<mesh::bus::v1::OutboundPart> Fit(const mesh::bus::v1::OutboundPart& part) const = 0;
 };
 
 // Lives for the whole process. nullptr for channels without a codec (web, api).

@@ -13,4 +13,10 @@ namespace session {
 std::string UserText(const mesh::bus::v1::Turn& turn);
 std::string HistoryText(std::string_view text);
 
+// What the history holds as the reply (through HistoryText): the answer as the model wrote it, also where parts of it
+// are sent as something else than text.
+inline const std::string& WrittenText(const mesh::bus::v1::Reply& reply) {
+  return reply.history_text().empty() ? reply.text() : reply.history_text();
+}
+
 }  // namespace session

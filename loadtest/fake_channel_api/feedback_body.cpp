@@ -101,7 +101,13 @@ std::string Echo(const Send& send) {
   json.Key("message");
   json.BeginObject();
   json.Field("mid", send.message_id);
-  json.Field("text", send.text);
+  if (!send.text.empty()) json.Field("text", send.text);
+  if (send.kind == "attachment") {
+    json.Key("attachments");
+    json.BeginArray();
+    json.Raw(send.content);
+    json.EndArray();
+  }
   json.Field("is_echo", true);
   if (send.channel == mesh::bus::v1::CHANNEL_MESSENGER) {
     json.Field("app_id", std::int64_t{1517776481860111});

@@ -43,4 +43,11 @@ GraphError InvalidParameter(std::string message, std::string details) {
   return {.http_status = 400, .code = 100, .message = base::StrCat("(#100) ", message), .details = std::move(details)};
 }
 
+GraphError InvalidValue(std::string details) {
+  return {.http_status = 400,
+          .code = 131009,
+          .message = "(#131009) Parameter value is not valid",
+          .details = std::move(details)};
+}
+
 }  // namespace fake_channel_api

@@ -22,5 +22,6 @@ http::Response JsonAnswer(std::string body);  // 200
 http::Response ToResponse(const GraphError& error, mesh::bus::v1::Channel channel);
 
 GraphError InvalidParameter(std::string message, std::string details = {});
+GraphError InvalidValue(std::string details);  // WhatsApp's 131009
 
 }  // namespace fake_channel_api

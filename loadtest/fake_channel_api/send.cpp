@@ -17,6 +17,11 @@ std::string ToJsonLine(const Send& send) {
   json.Field("reply_id", send.reply_id);
   json.Field("in_reply_to", send.in_reply_to);
   json.Field("traceparent", send.traceparent);
+  if (!send.kind.empty()) {
+    json.Field("kind", send.kind);
+    json.Key("content");
+    json.Raw(send.content);
+  }
   if (send.lost) json.Field("lost", true);
   json.EndObject();
   return std::move(json).Take();

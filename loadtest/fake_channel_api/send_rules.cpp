@@ -7,6 +7,7 @@
 #include "libs/base/str_cat.h"
 #include "libs/json/value.h"
 #include "libs/unicode/utf8.h"
+#include "loadtest/fake_channel_api/content_rules.h"
 
 namespace fake_channel_api {
 namespace {
@@ -18,11 +19,6 @@ constexpr std::size_t kMessengerCharactersMax = 2000;
 constexpr std::size_t kInstagramBytesMax = 1000;
 constexpr std::size_t kCallbackDataMax = 512;
 constexpr std::size_t kMetadataMax = 1000;
-constexpr std::size_t kButtonsMax = 3;
-constexpr std::size_t kButtonTitleMax = 20;
-constexpr std::size_t kRowsMax = 10;
-constexpr std::size_t kRowTitleMax = 24;
-constexpr std::size_t kInteractiveBodyMax = 1024;
 
 std::string String(const json::Value& value) { return std::string(value.AsString().value_or("")); }
 
@@ -42,45 +38,6 @@ Checked CheckWhatsAppText(const json::Value& root, Send send) {
         base::StrCat("Param text['body'] must be at most ", kWhatsAppCharactersMax, " characters long."),
         "Length of the text body is out of range");
   }
-  return send;
-}
-
-GraphError InvalidValue(std::string details) {
-  return {.http_status = 400,
-          .code = 131009,
-          .message = "(#131009) Parameter value is not valid",
-          .details = std::move(details)};
-}
-
-bool HasLength(const json::Value& text, std::size_t max) {
-  return text.AsString() && !text.AsString()->empty() && unicode::CodePointCount(*text.AsString()) <= max;
-}
-
-// Reply buttons and lists; what else is interactive is not looked into.
-Checked CheckInteractive(const json::Value& interactive, Send send) {
-  const std::string type = String(interactive.Find("type"));
-  if (type != "button" && type != "list") return send;
-  if (!HasLength(interactive.Find("body").Find("text"), kInteractiveBodyMax)) return InvalidValue("body text length");
-  const json::Value action = interactive.Find("action");
-  if (type == "button") {
-    const json::Value buttons = action.Find("buttons");
-    if (buttons.size() < 1 || buttons.size() > kButtonsMax) return InvalidValue("number of buttons");
-    for (const json::Value button : buttons.items()) {
-      const json::Value reply = button.Find("reply");
-      if (String(reply.Find("id")).empty() || !HasLength(reply.Find("title"), kButtonTitleMax))
-        return InvalidValue("button title length");
-    }
-    return send;
-  }
-  std::size_t rows = 0;
-  for (const json::Value section : action.Find("sections").items()) {
-    rows += section.Find("rows").size();
-    for (const json::Value row : section.Find("rows").items()) {
-      if (String(row.Find("id")).empty() || !HasLength(row.Find("title"), kRowTitleMax))
-        return InvalidValue("row title length");
-    }
-  }
-  if (rows < 1 || rows > kRowsMax) return InvalidValue("number of rows");
   return send;
 }
 
@@ -130,7 +87,9 @@ Checked CheckWhatsApp(const json::Value& root) {
   if (!root.Find(type).is_object() && !root.Find(type).is_array()) {
     return InvalidParameter(base::StrCat("The parameter ", type, " is required."));
   }
-  if (type == "interactive") return CheckInteractive(root.Find(type), std::move(send));
+  if (const std::optional<GraphError> error = CheckWhatsAppContent(type, root.Find(type))) return *error;
+  send.kind = type;
+  send.content = root.Find(type).Raw();
   return send;
 }
 
@@ -154,6 +113,12 @@ Checked CheckMessagingText(const json::Value& message, Send send) {
         base::StrCat("Param message[metadata] must be a string of less than ", kMetadataMax, " characters."));
   }
   send.reply_id = String(metadata);
+  if (const std::optional<GraphError> error = CheckMessagingContent(message)) return *error;
+  for (const char* kind : {"attachment", "quick_replies"}) {
+    if (!message.Find(kind).exists()) continue;
+    send.kind = kind;
+    send.content = message.Find(kind).Raw();
+  }
   return send;
 }
 

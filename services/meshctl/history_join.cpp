@@ -106,8 +106,8 @@ std::optional<HistoryJoin::Call> HistoryJoin::OnReply(const bus::Record& record)
   if (std::optional<AppendTurnRequest> request = TakeWaiting(record, reply.turn_id(), reply.generation())) {
     auto* turn = request->mutable_turn();
     if (MayTell(record.key, turn->turns_offset(), turn->turn_id())) {
-      turn->set_reply_text(session::HistoryText(reply.text()));
-      turn->set_reply_tokens(EstimatedTokens(reply.text()));
+      turn->set_reply_text(session::HistoryText(session::WrittenText(reply)));
+      turn->set_reply_tokens(EstimatedTokens(session::WrittenText(reply)));
     }
     // Web and API clients read the relay: there is no send that could tell more.
     if (channel::FindCodec(reply.conversation().channel()) == nullptr) {
@@ -123,7 +123,7 @@ std::optional<HistoryJoin::Call> HistoryJoin::OnReply(const bus::Record& record)
   *request.mutable_conversation() = reply.conversation();
   request.set_turn_id(reply.turn_id());
   request.set_generation(reply.generation());
-  request.set_reply_text(session::HistoryText(reply.text()));
+  request.set_reply_text(session::HistoryText(session::WrittenText(reply)));
   request.set_reply_tokens(reply.completion_tokens());
   request.set_replies_offset(record.offset);
   return request;

@@ -12,6 +12,15 @@ using mesh::bus::v1::LedgerRecord;
 using mesh::bus::v1::LedgerSent;
 using mesh::session::v1::Outcome;
 
+namespace {
+
+// The text in the platform's echo of a part; files have none.
+const std::string& EchoTextOf(const mesh::bus::v1::OutboundPart& part) {
+  return part.has_choices() ? part.choices().text() : part.text();
+}
+
+}  // namespace
+
 LedgerOutcomes::Report LedgerOutcomes::Apply(std::int64_t offset, const LedgerRecord& record) {
   switch (record.body_case()) {
     case LedgerRecord::kPlan:
@@ -61,12 +70,14 @@ LedgerOutcomes::Report LedgerOutcomes::ApplyPlan(const mesh::bus::v1::LedgerPlan
   turn->report.set_generation(plan.generation());
   turn->conversation_key = identity::KeyOf(plan.conversation()).value();
   turn->fallback = fallback;
-  for (int index = 0; index < plan.parts_size(); ++index) {
+  for (int index = 0; index < plan.parts_size() + plan.rich_parts_size(); ++index) {
     Part part;
     part.reply_id = identity::MakeReplyId(identity::TurnId(plan.turn_id()), plan.generation(), plan.kind(),
                                           static_cast<std::uint32_t>(index))
                         .value();
-    part.text_digest = std::string(crypto::AsBytes(crypto::Sha256(plan.parts(index))));
+    const std::string& text =
+        index < plan.parts_size() ? plan.parts(index) : EchoTextOf(plan.rich_parts(index - plan.parts_size()));
+    if (!text.empty()) part.text_digest = std::string(crypto::AsBytes(crypto::Sha256(text)));
     by_reply_[part.reply_id] = {turn.get(), static_cast<std::size_t>(index)};
     turn->parts.push_back(std::move(part));
   }

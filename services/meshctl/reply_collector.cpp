@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "libs/base/hex.h"
+#include "libs/channel/codec.h"
 #include "libs/json/value.h"
 #include "libs/telemetry/trace.h"
 #include "libs/unicode/utf8.h"
@@ -12,7 +13,7 @@ namespace meshctl {
 namespace {
 
 constexpr std::uint32_t kGenerationsMax = 4;  // how often an operator may have requeued it
-constexpr std::uint32_t kPartsMax = 20;       // Codec::Split
+constexpr std::uint32_t kPartsMax = channel::kReplyPartsMax;
 
 std::string TextOf(const json::Value& value) { return std::string(value.AsString().value_or("")); }
 

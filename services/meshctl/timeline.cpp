@@ -8,6 +8,7 @@
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
 #include "services/meshctl/log_records.h"
+#include "libs/channel/codec.h"
 #include "services/meshctl/outcome_name.h"
 
 namespace meshctl {
@@ -15,7 +16,7 @@ namespace {
 
 using mesh::bus::v1::LedgerSent;
 
-constexpr std::uint32_t kPartsMax = 20;  // Codec::Split
+constexpr std::uint32_t kPartsMax = channel::kReplyPartsMax;
 
 std::string_view StateName(mesh::bus::v1::DeliveryState state) {
   switch (state) {
@@ -62,6 +63,20 @@ std::string_view KindName(mesh::bus::v1::ReplyKind kind) {
     default:
       return "answer";
   }
+}
+
+// What of it is more than text, in order.
+std::string RichNames(const mesh::bus::v1::LedgerPlan& plan) {
+  std::string names;
+  for (const mesh::bus::v1::OutboundPart& part : plan.rich_parts()) {
+    names += names.empty() ? ", behind its text: " : ", ";
+    if (part.has_media()) names += part.media().type();
+    if (part.has_choices()) names += "choices";
+    if (part.has_reaction()) names += "reaction";
+    if (part.has_template_()) names += base::StrCat("template ", part.template_().name());
+    if (part.has_text()) names += "text";
+  }
+  return names;
 }
 
 std::string Short(std::string_view bytes) { return base::ToHex(bytes.substr(0, 6)); }
@@ -143,7 +158,8 @@ void Timeline::OnLedger(const bus::Record& record) {
   const std::int64_t at_ms = value.written_at_ms();
   if (value.has_plan() && value.plan().turn_id() == turn_id_) {
     Add(record, at_ms,
-        base::StrCat("plan: ", KindName(value.plan().kind()), " in ", value.plan().parts_size(), " part(s)"));
+        base::StrCat("plan: ", KindName(value.plan().kind()), " in ",
+                     value.plan().parts_size() + value.plan().rich_parts_size(), " part(s)", RichNames(value.plan())));
   } else if (value.has_supersede() && value.supersede().turn_id() == turn_id_) {
     Add(record, at_ms, "superseded: what comes of it from now on is dropped");
   } else if (value.has_parked() && value.parked().turn_id() == turn_id_) {

@@ -46,7 +46,7 @@ TurnDigest DigestOfTurn(const std::string& turn_id) {
   return digest;
 }
 
-LedgerEntry MakePlan(const mesh::bus::v1::Reply& reply, const std::vector<std::string>& parts,
+LedgerEntry MakePlan(const mesh::bus::v1::Reply& reply, const std::vector<mesh::bus::v1::OutboundPart>& parts,
                      std::int64_t replies_offset, std::int64_t term, std::int64_t wall_ms) {
   LedgerEntry entry;
   entry.key = base::JoinLengthPrefixed({"plan", reply.turn_id(), Number(reply.generation()),
@@ -56,7 +56,13 @@ LedgerEntry MakePlan(const mesh::bus::v1::Reply& reply, const std::vector<std::s
   plan->set_generation(reply.generation());
   plan->set_kind(reply.kind());
   *plan->mutable_conversation() = reply.conversation();
-  for (const std::string& part : parts) plan->add_parts(part);
+  for (const mesh::bus::v1::OutboundPart& part : parts) {
+    if (part.has_text() && plan->rich_parts().empty()) {
+      plan->add_parts(part.text());
+    } else {
+      *plan->add_rich_parts() = part;
+    }
+  }
   plan->set_replies_offset(replies_offset);
   entry.record.set_written_at_ms(wall_ms);
   return entry;
@@ -134,6 +140,7 @@ LedgerEntry MakeParkedReply(const mesh::bus::v1::Reply& reply, std::int64_t repl
   parked->set_replies_offset(replies_offset);
   parked->set_parked_offset(parked_offset);
   parked->set_term(term);
+  parked->set_user_spoke_at_ms(reply.user_spoke_at_ms());
   entry.record.set_written_at_ms(wall_ms);
   return entry;
 }

@@ -22,8 +22,8 @@ struct LedgerEntry {
   mesh::bus::v1::LedgerRecord record;
 };
 
-// Of `reply` its text is not used: `parts` holds it, split.
-LedgerEntry MakePlan(const mesh::bus::v1::Reply& reply, const std::vector<std::string>& parts,
+// Of `reply` its text and rich parts are not used: `parts` holds them, split and fitted.
+LedgerEntry MakePlan(const mesh::bus::v1::Reply& reply, const std::vector<mesh::bus::v1::OutboundPart>& parts,
                      std::int64_t replies_offset, std::int64_t term, std::int64_t wall_ms);
 
 LedgerEntry MakeClaim(const identity::ReplyId& reply, std::int64_t term, std::uint32_t resends, std::int64_t wall_ms);

@@ -107,21 +107,31 @@ LedgerState::Change LedgerState::ApplyPlan(const mesh::bus::v1::LedgerPlan& plan
   turn->conversation = plan.conversation();
   turn->replies_offset = plan.replies_offset();
   turn->planned_hour = hour_;
-  turn->parts.reserve(static_cast<std::size_t>(plan.parts_size()));
-  for (int index = 0; index < plan.parts_size(); ++index) {
-    Part part;
-    part.id = identity::MakeReplyId(identity::TurnId(key.turn_id), key.generation, plan.kind(),
-                                    static_cast<std::uint32_t>(index));
-    part.text = plan.parts(index);
-    part.text_digest = crypto::Sha256(part.text);
-    by_reply_[part.id.value()] = {turn.get(), static_cast<std::size_t>(index)};
-    turn->parts.push_back(std::move(part));
+  turn->parts.reserve(static_cast<std::size_t>(plan.parts_size() + plan.rich_parts_size()));
+  for (const std::string& text : plan.parts()) {
+    mesh::bus::v1::OutboundPart content;
+    content.set_text(text);
+    AddPart(std::move(content), *turn);
   }
+  for (const mesh::bus::v1::OutboundPart& content : plan.rich_parts()) AddPart(content, *turn);
   PlannedTurn& stored = *turn;
   turns_[key] = std::move(turn);
   const Change change{Change::Kind::kPlanned, &stored};
   NoteIfSettled(stored, /*was_settled=*/false);
   return change;
+}
+
+void LedgerState::AddPart(mesh::bus::v1::OutboundPart content, PlannedTurn& turn) {
+  const std::size_t index = turn.parts.size();
+  Part part;
+  part.id = identity::MakeReplyId(identity::TurnId(turn.key.turn_id), turn.key.generation, turn.kind,
+                                  static_cast<std::uint32_t>(index));
+  if (content.has_text() || content.has_choices()) {
+    part.text_digest = crypto::Sha256(content.has_text() ? content.text() : content.choices().text());
+  }
+  part.content = std::move(content);
+  by_reply_[part.id.value()] = {&turn, index};
+  turn.parts.push_back(std::move(part));
 }
 
 LedgerState::Change LedgerState::ApplyClaim(std::int64_t offset, const LedgerClaim& claim) {
@@ -224,6 +234,7 @@ LedgerState::Change LedgerState::ApplyParked(const mesh::bus::v1::LedgerParked& 
   reply.replies_offset = parked.replies_offset();
   reply.parked_offset = parked.parked_offset();
   reply.parked_hour = hour_;
+  reply.user_spoke_at_ms = parked.user_spoke_at_ms();
   parked_.Add(std::move(reply));
   return {Change::Kind::kParked, turn, 0, parked.replies_offset()};
 }
@@ -269,7 +280,7 @@ void LedgerState::SetMessageId(PartPlace place, const std::string& message_id) {
 void LedgerState::NoteIfSettled(PlannedTurn& turn, bool was_settled) {
   if (was_settled || !turn.Settled()) return;
   parked_.NoteSettled(turn.key);
-  for (Part& part : turn.parts) part.text = std::string();
+  for (Part& part : turn.parts) part.content.Clear();
   DropClaims(turn);
   settled_detail_.push_back(turn.key);
   // Not this one: the caller still looks at it.

@@ -31,7 +31,9 @@ enum class PartState {
 // One message of a reply, as the ledger has it.
 struct Part {
   identity::ReplyId id;
-  std::string text;  // emptied once the turn is settled
+  mesh::bus::v1::OutboundPart content;  // emptied once the turn is settled
+  // Of the text that an echo of it has; zero for what has none (files, templates): where the echo carries no id of ours
+  // either (Instagram), a doubt about such a part is decided by the account's policy.
   crypto::Sha256Digest text_digest{};
   PartState state = PartState::kOpen;
   std::int64_t claim_offset = 0;  // of the standing, or last standing, CLAIM; 0 for none
@@ -49,8 +51,8 @@ struct PlannedTurn {
   mesh::bus::v1::ConversationId conversation;
   std::int64_t replies_offset = 0;  // of the record that was planned: the first of its key
   std::int32_t planned_hour = 0;    // LedgerState::AnHourPassed
-  std::vector<Part> parts;     // none: the turn was superseded before it was said
-  std::string failure_reason;  // of a kFailed part; as DeadLetter.reason
+  std::vector<Part> parts;          // none: the turn was superseded before it was said
+  std::string failure_reason;       // of a kFailed part; as DeadLetter.reason
 
   bool Settled() const;         // no part is open or claimed
   bool ClaimStands() const;     // some part is, or was, claimed and not given back
@@ -134,6 +136,7 @@ class LedgerState {
   };
 
   Change ApplyPlan(const mesh::bus::v1::LedgerPlan& plan);
+  void AddPart(mesh::bus::v1::OutboundPart content, PlannedTurn& turn);
   Change ApplyClaim(std::int64_t offset, const mesh::bus::v1::LedgerClaim& claim);
   Change ApplySent(const mesh::bus::v1::LedgerSent& sent);
   Change ApplyEvidence(std::int64_t offset, const mesh::bus::v1::LedgerEvidence& evidence);

@@ -10,7 +10,7 @@ namespace {
 constexpr bus::DeadLetterReason kReasons[] = {
     bus::DeadLetterReason::kUndecodable,    bus::DeadLetterReason::kUnknownSchema, bus::DeadLetterReason::kKeyMismatch,
     bus::DeadLetterReason::kUnknownAccount, bus::DeadLetterReason::kDeadline,      bus::DeadLetterReason::kSendFailed,
-    bus::DeadLetterReason::kTooLarge,
+    bus::DeadLetterReason::kTooLarge,       bus::DeadLetterReason::kWindowClosed,
 };
 
 // Up to 8 days of ledger are read on assignment, so the buckets reach far beyond a request's.

@@ -1,5 +1,7 @@
 #include "services/sender/parked_replies.h"
 
+#include <algorithm>
+
 #include "libs/identity/identity.h"
 
 namespace sender {
@@ -17,7 +19,10 @@ void ParkedReplies::Add(Reply reply) {
   if (!is_new) return;
   const Reply& stored = added->second;
   by_account_[AccountOf(stored)][stored.parked_offset] = &stored;
-  if (!stored.settled) ++waiting_[identity::KeyOf(stored.conversation).value()];
+  if (stored.settled) return;
+  Waiting& waiting = waiting_[identity::KeyOf(stored.conversation).value()];
+  ++waiting.count;
+  waiting.user_spoke_at_ms = std::max(waiting.user_spoke_at_ms, stored.user_spoke_at_ms);
 }
 
 void ParkedReplies::NoteSettled(const TurnKey& key) {
@@ -39,7 +44,12 @@ void ParkedReplies::Remove(const TurnKey& key) {
 
 void ParkedReplies::NoLongerHoldsUp(const Reply& reply) {
   const auto waiting = waiting_.find(identity::KeyOf(reply.conversation).value());
-  if (--waiting->second == 0) waiting_.erase(waiting);
+  if (--waiting->second.count == 0) waiting_.erase(waiting);
+}
+
+std::int64_t ParkedReplies::UserSpokeAtMs(const std::string& conversation_key) const {
+  const auto waiting = waiting_.find(conversation_key);
+  return waiting == waiting_.end() ? 0 : waiting->second.user_spoke_at_ms;
 }
 
 const ParkedReplies::Reply* ParkedReplies::Find(const TurnKey& key) const {

@@ -27,7 +27,8 @@ class ParkedReplies {
     std::int64_t replies_offset = 0;
     std::int64_t parked_offset = 0;
     std::int32_t parked_hour = 0;  // as LedgerState counts them
-    bool settled = false;          // its parts have come to their end; what follows from that may be left to do
+    std::int64_t user_spoke_at_ms = 0;
+    bool settled = false;  // its parts have come to their end; what follows from that may be left to do
   };
   using AccountId = std::pair<int, std::string>;  // channel, account id
 
@@ -37,6 +38,8 @@ class ParkedReplies {
 
   const Reply* Find(const TurnKey& key) const;
   bool HoldUp(const std::string& conversation_key) const { return waiting_.contains(conversation_key); }
+  // The latest that the user of a conversation is known to have spoken by those that wait of it; 0: not known.
+  std::int64_t UserSpokeAtMs(const std::string& conversation_key) const;
   bool empty() const { return replies_.empty(); }
   std::size_t size() const { return replies_.size(); }
 
@@ -48,11 +51,15 @@ class ParkedReplies {
   void ForgetParkedBefore(std::int32_t hour);
 
  private:
+  struct Waiting {
+    std::size_t count = 0;
+    std::int64_t user_spoke_at_ms = 0;  // the latest of all that waited
+  };
   void NoLongerHoldsUp(const Reply& reply);
 
   std::map<TurnKey, Reply> replies_;
   std::map<AccountId, std::map<std::int64_t, const Reply*>> by_account_;
-  absl::flat_hash_map<std::string, std::size_t> waiting_;  // conversation key -> replies of it that are not settled
+  absl::flat_hash_map<std::string, Waiting> waiting_;  // conversation key -> replies of it that are not settled
 };
 
 }  // namespace sender

@@ -23,6 +23,21 @@ base::MonotonicTime RateLimiter::Reserve(base::MonotonicTime now, const std::str
   return std::max({account_at, user_at, HeldUntil(account)});
 }
 
+std::size_t RateLimiter::UserSendsUntil(base::MonotonicTime now, const std::string& user, const RateLimit& limit,
+                                        base::MonotonicTime until) const {
+  constexpr double kMany = 1e6;
+  if (limit.rate_per_s <= 0) return static_cast<std::size_t>(kMany);
+  const double burst = std::max(limit.burst, 1.0);
+  double tokens = burst;
+  if (const auto found = users_.entries.find(user); found != users_.entries.end()) {
+    const double elapsed_s =
+        base::ToSeconds(std::max(base::Duration::zero(), base::Duration(now - found->second.refilled_at)));
+    tokens = std::min(burst, found->second.tokens + elapsed_s * limit.rate_per_s);
+  }
+  tokens += base::ToSeconds(std::max(base::Duration::zero(), base::Duration(until - now))) * limit.rate_per_s;
+  return static_cast<std::size_t>(std::clamp(tokens, 0.0, kMany));
+}
+
 void RateLimiter::Hold(const std::string& account, base::MonotonicTime until) {
   const auto found = accounts_.entries.find(account);
   if (found != accounts_.entries.end()) found->second.held_until = std::max(found->second.held_until, until);

@@ -36,6 +36,10 @@ class RateLimiter {
   base::MonotonicTime Reserve(base::MonotonicTime now, const std::string& account, const RateLimit& account_limit,
                               const std::string& user, const RateLimit& user_limit);
 
+  // How many sends to this user can have started by `until`, were there nothing else to send: at least 0.
+  std::size_t UserSendsUntil(base::MonotonicTime now, const std::string& user, const RateLimit& limit,
+                             base::MonotonicTime until) const;
+
   // The platform said slow down: nobody of this account before `until`, whatever was reserved.
   void Hold(const std::string& account, base::MonotonicTime until);
   base::MonotonicTime HeldUntil(const std::string& account) const;  // in the past when it is not held

@@ -9,18 +9,26 @@
 #include "libs/fault/fault.h"
 #include "libs/telemetry/log.h"
 #include "services/sender/outcome.h"
+#include "services/sender/reply_parts.h"
 #include "services/sender/retry_delay.h"
+#include "services/sender/send_window.h"
 
 namespace sender {
 namespace {
 
 constexpr base::Duration kGatePoll = std::chrono::seconds(2);
 constexpr base::Duration kThrottlePoll = std::chrono::seconds(1);
+constexpr base::Duration kFileWait = std::chrono::seconds(5);
 
 std::uint64_t SeedOf(const bus::Record& record) { return static_cast<std::uint64_t>(record.offset); }
 
 std::string AccountName(const account::Account& account) {
   return std::string(identity::ChannelName(account.channel)) + "/" + account.account_id;
+}
+
+// The burst is the channel's pair-rate burst.
+RateLimit UserLimit(const account::Account& account) {
+  return {account.user_sends_per_second_max, static_cast<double>(account.user_burst_max)};
 }
 
 // What the operator can do about an account that cannot send (channels.md 3.2); 0 from us: its URL is unusable.
@@ -143,13 +151,24 @@ void SendLane::DropDuplicate() {
 }
 
 void SendLane::Plan() {
-  std::vector<std::string> parts;
-  if (!Withdrawn()) parts = effects().FindCodec(item().reply.conversation().channel())->Split(item().reply.text());
+  std::vector<mesh::bus::v1::OutboundPart> parts;
+  if (!Withdrawn()) {
+    const auto account = FindAccount();
+    parts = PartsOf(item().reply, *effects().FindCodec(item().reply.conversation().channel()),
+                    account == nullptr ? channel::kTextPartsMax : PartsInTime(*account));
+  }
   Append(MakePlan(item().reply, parts, item().record.offset, *ledger().term(), effects().WallMs()),
          [this](std::int64_t) {
            fault::Here("sender_planned");
            Step();
          });
+}
+
+// As many as can be said within the account's deadline, so that one long answer does not hold up the next for minutes.
+std::size_t SendLane::PartsInTime(const account::Account& account) const {
+  const base::MonotonicTime now = effects().Now();
+  return context_.limiter->UserSendsUntil(now, item().record.key, UserLimit(account),
+                                          now + std::chrono::seconds(account.turn_deadline_s));
 }
 
 bool SendLane::Withdrawn() const {
@@ -184,8 +203,44 @@ void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
     head_.give_up = bus::DeadLetterReason::kUnknownAccount;
     head_.give_up_detail = "the account is not configured";
   }
+  if (!head_.give_up && WindowClosed(state.content)) {
+    head_.give_up = bus::DeadLetterReason::kWindowClosed;
+    head_.give_up_detail = "too long after the user's last message; not sent";
+  }
   if (head_.give_up) return FailPart(part, /*claim_offset=*/0);
+  if (WaitsForFile(turn, part)) return;
   TryClaim(part, state.resends);
+}
+
+// What is known of the user's last words: this reply's record, those of later ones that wait here or in `parked`.
+bool SendLane::WindowClosed(const mesh::bus::v1::OutboundPart& content) const {
+  // The platform is asked where the user may have spoken since without our knowledge: who requeues a reply does so
+  // later.
+  if (content.has_template_() || item().reply.user_spoke_at_ms() == 0 || item().reply.generation() > 0) return false;
+  const auto account = FindAccount();
+  if (account == nullptr) return false;
+  std::int64_t user_spoke_at_ms = ledger().parked().UserSpokeAtMs(item().record.key);
+  for (const Queued& queued : items_) {
+    user_spoke_at_ms = std::max(user_spoke_at_ms, queued.item.reply.user_spoke_at_ms());
+  }
+  return IsWindowClosed(*account, user_spoke_at_ms, effects().WallMs());
+}
+
+// Text and buttons overtake a file that the platform still fetches (channels.md 3.1): they wait until a status says
+// that it went out, for a while.
+bool SendLane::WaitsForFile(const PlannedTurn& turn, std::size_t part) {
+  if (part == 0) return false;
+  const Part& before = turn.parts[part - 1];
+  const bool on_its_way = before.content.has_media() && before.state == PartState::kSent &&
+                          before.delivery == mesh::bus::v1::DELIVERY_STATE_UNSPECIFIED;
+  if (!on_its_way) return false;
+  const base::MonotonicTime now = effects().Now();
+  if (!head_.file_taken_at) head_.file_taken_at = now;
+  const base::MonotonicTime until = *head_.file_taken_at + kFileWait;
+  if (until <= now) return false;
+  Enter(Phase::kWaiting);
+  After(until - now, [this] { Step(); });
+  return true;
 }
 
 void SendLane::TryClaim(std::size_t part, std::uint32_t resends) {
@@ -238,10 +293,10 @@ bool SendLane::HeldBack(const account::Account& account) {
 bool SendLane::WaitsForLimits(std::size_t part, const account::Account& account) {
   const base::MonotonicTime now = effects().Now();
   if (head_.reserved_part != part) {
-    // The account's burst is one second's worth; the user's is the channel's pair-rate burst.
-    head_.reserved_for = context_.limiter->Reserve(
-        now, AccountName(account), {account.sends_per_second_max, account.sends_per_second_max}, item().record.key,
-        {account.user_sends_per_second_max, static_cast<double>(account.user_burst_max)});
+    // The account's burst is one second's worth.
+    head_.reserved_for = context_.limiter->Reserve(now, AccountName(account),
+                                                   {account.sends_per_second_max, account.sends_per_second_max},
+                                                   item().record.key, UserLimit(account));
     head_.reserved_part = part;
     const base::Duration wait = head_.reserved_for - now;
     context_.metrics->rate_limit_wait_seconds.Observe(base::ToSeconds(std::max(base::Duration::zero(), wait)));
@@ -287,7 +342,7 @@ void SendLane::Post(const PlannedTurn& turn, std::size_t part, std::int64_t clai
   Effects::Send send;
   send.request = effects()
                      .FindCodec(account->channel)
-                     ->EncodeText(*account, item().reply.conversation().user(), turn.parts[part].text,
+                     ->EncodePart(*account, item().reply.conversation().user(), turn.parts[part].content,
                                   part == 0 ? item().reply.in_reply_to_message_id() : std::string(),
                                   base::ToHex(ReplyIdOf(part).value()));
   send.trace = item().trace;
@@ -322,6 +377,7 @@ void SendLane::OnAnswer(std::size_t part, std::int64_t claim_offset, const http:
     case channel::SendVerdict::kAccepted: {
       context_.metrics->CountSend(channel_name(), "sent");
       context_.gate->Open(*head_.posted_as);
+      head_.file_taken_at = effects().Now();
       return Append(MakeSent(ReplyIdOf(part), head_.claim_term, claim_offset, answer.message_id, effects().WallMs()),
                     [this](std::int64_t) {
                       fault::Here("sender_sent");
@@ -341,7 +397,7 @@ void SendLane::OnAnswer(std::size_t part, std::int64_t claim_offset, const http:
                       {"error_code", answer.error_code},
                       {"error_subcode", answer.error_subcode},
                       {"fbtrace_id", answer.fbtrace_id}});
-      head_.give_up = bus::DeadLetterReason::kSendFailed;
+      head_.give_up = answer.window_closed ? bus::DeadLetterReason::kWindowClosed : bus::DeadLetterReason::kSendFailed;
       head_.give_up_detail = answer.error_title;
       head_.give_up_code = answer.error_code;
       return FailPart(part, claim_offset);

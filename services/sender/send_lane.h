@@ -116,9 +116,10 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
     std::int64_t claim_term = 0;                        // of the last claim made here
     std::optional<std::size_t> doubted_part;
     std::int64_t doubted_claim = 0;
-    std::optional<base::MonotonicTime> doubt;  // since; set together with these two
-    std::int64_t resend_over = 0;              // the CLAIM whose doubt ended with another try
-    bool audited = false;                      // what `audit` is to know of it is written
+    std::optional<base::MonotonicTime> doubt;          // since; set together with these two
+    std::int64_t resend_over = 0;                      // the CLAIM whose doubt ended with another try
+    bool audited = false;                              // what `audit` is to know of it is written
+    std::optional<base::MonotonicTime> file_taken_at;  // by the platform, or here when it was met as taken
     std::optional<bus::DeadLetterReason> give_up;
     std::string give_up_detail;
     std::int32_t give_up_code = 0;
@@ -140,10 +141,13 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   void DropDuplicate();
   void DropSuperseded();
   void Plan();
+  std::size_t PartsInTime(const account::Account& account) const;
   bool Withdrawn() const;  // it is not to be said unless a CLAIM stands
   bool MustPark() const;
   void ParkReply();
   void Advance(const PlannedTurn& turn, std::size_t part);
+  bool WindowClosed(const mesh::bus::v1::OutboundPart& content) const;
+  bool WaitsForFile(const PlannedTurn& turn, std::size_t part);
   void TryClaim(std::size_t part, std::uint32_t resends);
   bool WaitsForLimits(std::size_t part, const account::Account& account);
   bool HeldBack(const account::Account& account);
@@ -169,7 +173,8 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   void FinishParked();
   void GiveUp(bus::DeadLetterReason reason, std::string detail, bool with_notice);
   void GiveUpTooLarge(const absl::Status& status);
-  void WriteNotice();
+  bool OwesReengagement(const account::Account& account) const;
+  void WriteNotice(bus::DeadLetterReason reason);
   void ReportOutcome(mesh::session::v1::Outcome outcome);
   void Done();
 

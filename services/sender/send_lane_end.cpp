@@ -1,11 +1,13 @@
 // The ends of a reply: doubt, parking, giving up, done. The way there is in send_lane.cpp.
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "libs/base/backoff.h"
 #include "libs/bus/topics.h"
 #include "libs/fault/fault.h"
+#include "libs/session/user_text.h"
 #include "libs/telemetry/log.h"
 #include "services/sender/outcome.h"
 #include "services/sender/send_lane.h"
@@ -26,7 +28,8 @@ constexpr int kAttemptsRevokedMax = 5;
 }  // namespace
 
 bus::DeadLetterReason SendLane::ReasonGivenUp(const PlannedTurn& turn) {
-  for (const auto reason : {bus::DeadLetterReason::kUnknownAccount, bus::DeadLetterReason::kDeadline}) {
+  for (const auto reason : {bus::DeadLetterReason::kUnknownAccount, bus::DeadLetterReason::kDeadline,
+                            bus::DeadLetterReason::kWindowClosed}) {
     if (bus::ToString(reason) == turn.failure_reason) return reason;
   }
   return bus::DeadLetterReason::kSendFailed;
@@ -186,7 +189,9 @@ void SendLane::FinishFailed(const PlannedTurn& turn) {
   // A predecessor may have died between the FAILED record and the dead letter: then the ledger still has the reason.
   const bus::DeadLetterReason reason = head_.give_up.value_or(ReasonGivenUp(turn));
   const bool shown = turn.Any(PartState::kSent);
-  const bool with_notice = !shown && turn.kind == REPLY_KIND_ANSWER && reason == bus::DeadLetterReason::kDeadline;
+  const bool with_notice =
+      !shown && turn.kind == REPLY_KIND_ANSWER &&
+      (reason == bus::DeadLetterReason::kDeadline || reason == bus::DeadLetterReason::kWindowClosed);
   ReportOutcome(shown ? mesh::session::v1::OUTCOME_SENT : mesh::session::v1::OUTCOME_FAILED);
   GiveUp(reason, head_.give_up_detail, with_notice);
 }
@@ -201,7 +206,7 @@ void SendLane::GiveUp(bus::DeadLetterReason reason, std::string detail, bool wit
                 .next =
                     [this, reason, with_notice] {
                       context_.metrics->CountDeadLetter(bus::ToString(reason));
-                      if (with_notice) return WriteNotice();
+                      if (with_notice) return WriteNotice(reason);
                       Done();
                     },
                 .too_large = [](const absl::Status& status) { CrashAsTooLarge(bus::kDeadLetter, status); }});
@@ -214,9 +219,19 @@ void SendLane::GiveUpTooLarge(const absl::Status& status) {
          /*with_notice=*/item().reply.kind() == REPLY_KIND_ANSWER);
 }
 
-void SendLane::WriteNotice() {
+// Once for all that wait, here or in `parked`: the last one tells.
+bool SendLane::OwesReengagement(const account::Account& account) const {
+  if (account.reengage_template_name.empty() || ledger().parked().HoldUp(item().record.key)) return false;
+  return std::none_of(std::next(items_.begin()), items_.end(), [](const Queued& behind) {
+    return !behind.supersedes && !behind.superseded && behind.item.reply.kind() == REPLY_KIND_ANSWER;
+  });
+}
+
+// Of an answer that came too late for words a template is what can still be said, where the account has one.
+void SendLane::WriteNotice(bus::DeadLetterReason reason) {
   const auto account = FindAccount();
-  if (account == nullptr || account->notice_text.empty()) return Done();
+  const bool by_template = reason == bus::DeadLetterReason::kWindowClosed;
+  if (account == nullptr || (by_template ? !OwesReengagement(*account) : account->notice_text.empty())) return Done();
   // A key and a reply id of its own: the reply has had its say. Written twice after a crash, it is said once.
   mesh::bus::v1::ReplyRecord record;
   auto* notice = record.mutable_reply();
@@ -224,7 +239,14 @@ void SendLane::WriteNotice() {
   *notice->mutable_conversation() = item().reply.conversation();
   notice->set_generation(item().reply.generation());
   notice->set_kind(REPLY_KIND_FALLBACK);
-  notice->set_text(account->notice_text);
+  if (by_template) {
+    auto* const wanted = notice->add_rich_parts()->mutable_template_();
+    wanted->set_name(account->reengage_template_name);
+    wanted->set_language(account->reengage_template_language);
+  } else {
+    notice->set_text(account->notice_text);
+  }
+  notice->set_user_spoke_at_ms(item().reply.user_spoke_at_ms());
   notice->set_in_reply_to_message_id(item().reply.in_reply_to_message_id());
   notice->set_created_at_ms(effects().WallMs());
   WriteDurably({.topic = bus::kReplies,
@@ -252,7 +274,7 @@ void SendLane::ReportOutcome(mesh::session::v1::Outcome outcome) {
   report.set_turn_id(reply.turn_id());
   report.set_generation(reply.generation());
   report.set_outcome(outcome);
-  report.set_reply_text(reply.text());
+  report.set_reply_text(session::WrittenText(reply));
   report.set_replies_offset(item().record.offset);
   report.set_reply_tokens(reply.completion_tokens());
 }

@@ -14,6 +14,7 @@
 #include "libs/session/user_text.h"
 #include "libs/telemetry/log.h"
 #include "services/worker/prompt.h"
+#include "services/worker/user_spoke_at.h"
 
 namespace worker {
 namespace {
@@ -293,6 +294,7 @@ void TurnRun::WriteReply() {
   reply_.set_in_reply_to_message_id(turn_.message_id());
   reply_.set_attempt(attempts_);
   reply_.set_created_at_ms(context_.clock->WallMs());
+  reply_.set_user_spoke_at_ms(UserSpokeAtMs(turn_, loaded_));
   mesh::bus::v1::ReplyRecord value;
   *value.mutable_reply() = reply_;
   context_.producer->Produce(ToReplies(value), OnLoop(&TurnRun::OnWritten));
@@ -334,9 +336,10 @@ void TurnRun::Project() {
   mesh::session::v1::HistoryTurn* turn = request.mutable_turn();
   turn->set_turn_id(turn_.turn_id());
   if (!(drop_ && drop_->reason == DropReason::kUnsent)) turn->set_user_text(UserText(turn_));
-  turn->set_reply_text(session::HistoryText(reply_.text()));
+  const std::string& written = session::WrittenText(reply_);
+  turn->set_reply_text(session::HistoryText(written));
   if (!turn->user_text().empty()) turn->set_user_tokens(PromptTokens(*context_.engine, turn->user_text()));
-  if (!reply_.text().empty()) turn->set_reply_tokens(PromptTokens(*context_.engine, reply_.text()));
+  if (!written.empty()) turn->set_reply_tokens(PromptTokens(*context_.engine, written));
   turn->set_accepted_at_ms(turn_.accepted_at_ms());
   turn->set_replies_offset(reply_offset_);
   turn->set_turns_offset(task_->record.offset);

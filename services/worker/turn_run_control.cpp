@@ -3,6 +3,7 @@
 
 #include "services/worker/answer_policy.h"
 #include "services/worker/disclosure.h"
+#include "services/worker/rich_answer.h"
 #include "services/worker/turn_run.h"
 
 namespace worker {
@@ -28,6 +29,7 @@ void TurnRun::EndDropped(std::string text) {
 void TurnRun::Say(mesh::bus::v1::ReplyKind kind, std::string text) {
   reply_.set_kind(kind);
   reply_.set_text(WithDisclosure(*account_, turn_, loaded_, std::move(text)));
+  if (kind == mesh::bus::v1::REPLY_KIND_ANSWER) TakeRichParts(*account_, turn_.message_id(), reply_);
   WriteReply();
 }
 

@@ -39,12 +39,20 @@ class SmallCodec final : public channel::Codec {
   absl::StatusOr<std::vector<channel::Event>> Decode(std::string_view) const override {
     return std::vector<channel::Event>{};
   }
-  channel::OutboundRequest EncodeText(const account::Account&, std::string_view user, std::string_view text,
-                                      std::string_view in_reply_to, std::string_view reply_id_hex) const override {
+  channel::OutboundRequest EncodePart(const account::Account&, std::string_view user,
+                                      const mesh::bus::v1::OutboundPart& part, std::string_view in_reply_to,
+                                      std::string_view reply_id_hex) const override {
     channel::OutboundRequest request;
     for (const std::string_view field : {reply_id_hex, user, in_reply_to}) request.body.append(field).append(",");
-    request.body.append(text);
+    request.body.append(WordsOf(part));
     return request;
+  }
+  // What a user sees of it.
+  static std::string WordsOf(const mesh::bus::v1::OutboundPart& part) {
+    if (part.has_media()) return part.media().link();
+    if (part.has_choices()) return part.choices().text();
+    if (part.has_template_()) return part.template_().name();
+    return part.text();
   }
   channel::SendAnswer DecodeAnswer(int, std::string_view body) const override {
     channel::SendAnswer answer;
@@ -62,6 +70,10 @@ class SmallCodec final : public channel::Codec {
     } else if (body == "fail") {
       answer.verdict = channel::SendVerdict::kFail;
       answer.error_code = 131026;
+    } else if (body == "too late") {
+      answer.verdict = channel::SendVerdict::kFail;
+      answer.error_code = 131047;
+      answer.window_closed = true;
     } else {
       answer.message_id = body;
     }
@@ -71,14 +83,21 @@ class SmallCodec final : public channel::Codec {
                                                        channel::PresenceKind) const override {
     return {};
   }
-  std::vector<std::string> Split(std::string_view text) const override {
+  std::vector<std::string> Split(std::string_view text, std::size_t parts_max) const override {
     std::vector<std::string> parts;
     while (!text.empty()) {
       const std::size_t cut = std::min(text.find('|'), text.size());
       parts.emplace_back(text.substr(0, cut));
       text.remove_prefix(std::min(cut + 1, text.size()));
     }
+    if (parts.size() > parts_max) {
+      parts.resize(parts_max);
+      parts.back() += "...";
+    }
     return parts;
+  }
+  std::vector<mesh::bus::v1::OutboundPart> Fit(const mesh::bus::v1::OutboundPart& part) const override {
+    return {part};
   }
 };
 

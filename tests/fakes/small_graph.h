@@ -16,6 +16,7 @@ enum class GraphBehaviour {
   kRefuseOnce,     // "later", but never after the second time
   kPark,           // dead token
   kFail,           // never
+  kTooLate,        // never, for the user has been silent for too long
   kUnreachable,    // connect fails
 };
 
@@ -49,6 +50,9 @@ inline http::ClientResult ResultOf(GraphBehaviour behaviour, const std::string& 
       break;
     case GraphBehaviour::kFail:
       result.response.body = "fail";
+      break;
+    case GraphBehaviour::kTooLate:
+      result.response.body = "too late";
       break;
     case GraphBehaviour::kUnreachable:
       result.failure = {absl::UnavailableError("connect"), http::SendCertainty::kNotSent};

@@ -22,7 +22,8 @@ import recorded
 import recorder
 import sdks
 import webhooks_test
-from fbmessenger import elements
+from fbmessenger import attachments, elements, quick_replies
+from pywa import types as pywa_types
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts/mesh"))
@@ -33,6 +34,18 @@ import up  # noqa: E402
 BIN_DIR = pathlib.Path(os.environ.get("MESH_BIN_DIR", ROOT / "build/bin"))
 REQUEST_S = 60
 USER = "16505551234"
+PICTURE = "https://example.com/plan.png"
+
+
+class Has(dict):
+    """Equals a dictionary that has these items among others."""
+    def __init__(self, **items):
+        super().__init__(items)
+
+    def __eq__(self, other):
+        return self.items() <= other.items()
+
+    __hash__ = None
 
 
 class FreePorts(process.Ports):
@@ -47,7 +60,8 @@ def start_mesh(run_dir, graph_url):
     (run_dir / "kafka").mkdir()
     (run_dir / "kafka/libs").symlink_to((ROOT / ".run/kafka/libs").resolve())
     entries = (accounts.entry(channel, account, graph_url) for channel, account in accounts.ACCOUNTS.items())
-    accounts.write_private(run_dir / "accounts.yaml", "accounts:\n" + "".join(entries))
+    rich = "    rich_answers: true\n    rich_link_hosts: [example.com]\n"
+    accounts.write_private(run_dir / "accounts.yaml", "accounts:\n" + "".join(entry + rich for entry in entries))
     up.Ports = FreePorts
     mesh = up.Mesh(types.SimpleNamespace(run_dir=run_dir, bin_dir=BIN_DIR, engine="echo", worker_flag=[]))
     unittest.addModuleCleanup(mesh.stop)
@@ -159,6 +173,42 @@ class WhatsAppMeshTest(unittest.TestCase):
         with self.subTest("as pywa reads it"):
             self.assertEqual(self.read_as_echo(ours).text, ours["text"]["body"])
 
+    def ask(self, message_id, text):
+        """Posts a golden message with another id and text."""
+        body = json.loads(self.webhook("text_escaped_unicode"))
+        [message] = body["entry"][0]["changes"][0]["value"]["messages"]
+        message["id"], message["text"]["body"] = message_id, text
+        body = json.dumps(body).encode()
+        self.assertEqual(post("whatsapp", body, signature("whatsapp", body)), 200)
+
+    def compare(self, ours):
+        """With what pywa sent for it."""
+        sent = graph.wait_for(lambda request: "PyWa" in request.headers.get("User-Agent", "") and
+                              recorder.fields(request).get("biz_opaque_callback_data") == ours["biz_opaque_callback_data"])
+        self.assertEqual(ours, recorder.fields(sent[-1]))
+
+    def test_what_is_more_than_text_is_what_pywa_would_send(self):
+        buttons, rows = [pywa_types.Button("Yes", "1"), pywa_types.Button("No", "2")], "abcd"
+        self.ask("wamid.rich.1", f"Look.\n\n![Plan]({PICTURE})\n\n```choices\nTea?\n- Yes\n- No\n```")
+        self.ask("wamid.rich.2", "So.\n\n```react\n👍\n```\n\n```choices\nWhich?\n- " + "\n- ".join(rows) + "\n```")
+        image, question = self.our_send(type="image"), self.our_send(type="interactive", interactive=Has(type="button"))
+        reaction, listed = self.our_send(type="reaction"), self.our_send(type="interactive", interactive=Has(type="list"))
+        with self.subTest("image"):
+            self.pywa.send_image(USER, PICTURE, caption="Plan", tracker=image["biz_opaque_callback_data"])
+            self.compare(image)
+        with self.subTest("buttons"):
+            self.pywa.send_message(USER, "Tea?", buttons=buttons, tracker=question["biz_opaque_callback_data"])
+            self.compare(question)
+        with self.subTest("reaction"):
+            self.pywa.send_reaction(USER, "👍", "wamid.rich.2", tracker=reaction["biz_opaque_callback_data"])
+            self.compare(reaction)
+        with self.subTest("list"):
+            section = pywa_types.Section("x", [pywa_types.SectionRow(title, str(at)) for at, title in enumerate(rows, 1)])
+            self.pywa.send_message(USER, "Which?", buttons=pywa_types.SectionList("▼", [section]),
+                                   tracker=listed["biz_opaque_callback_data"])
+            listed["interactive"]["action"]["sections"][0]["title"] = "x"  # which pywa wants also of a single section
+            self.compare(listed)
+
     def test_topics_hold_what_pywa_reads(self):
         """The fields that `meshctl decode` does not print: of every golden webhook that pywa reads."""
         read = [sdks.read_whatsapp(self.pywa, body) for body in self.post_all()]
@@ -243,6 +293,28 @@ class SendApiMeshTest(unittest.TestCase):
             both = graph.wait_for(lambda request: self.about(request, user).get("sender_action") == action, 2)
             self.assertEqual(len({"requests" in request.headers.get("User-Agent", "") for request in both}), 2)
             self.assertEqual(*(recorder.fields(request) for request in both))
+
+    def test_what_is_more_than_text_is_what_fbmessenger_would_send(self):
+        picture = attachments.Image(url=PICTURE)
+        question = elements.Text("Tea?", quick_replies=quick_replies.QuickReplies(
+            [quick_replies.QuickReply("Yes", "1"), quick_replies.QuickReply("No", "2")]))
+        for channel, webhook_account in (("messenger", "682498302938465"), ("instagram", "17841405822304914")):
+            webhook = golden_item(channel, "text", webhook_account, accounts.ACCOUNTS[channel], {})
+            body = json.loads(webhook)
+            [item] = body["entry"][0]["messaging"]
+            item["timestamp"], item["sender"]["id"] = int(time.time() * 1000), f"rich-{channel}"
+            item["message"].update(mid="m_rich", text=f"Look.\n\n![]({PICTURE})\n\n```choices\nTea?\n- Yes\n- No\n```")
+            webhook = json.dumps(body).encode()
+            self.assertEqual(post(channel, webhook, signature(channel, webhook)), 200)
+            for key, theirs in (("attachment", picture), ("quick_replies", question)):
+                with self.subTest(key, channel=channel):
+                    [request] = graph.wait_for(
+                        lambda request: request.path.endswith("/messages") and
+                        recorder.fields(request).get("recipient") == {"id": f"rich-{channel}"} and
+                        key in recorder.fields(request).get("message", {}))
+                    message = recorder.fields(request)["message"]
+                    message.pop("metadata", None)
+                    self.assertEqual(message, theirs.to_dict())
 
     def test_messenger(self):
         now_ms = str(int(time.time() * 1000))

@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
        {channel::kWhatsAppTextLimit, channel::kMessengerTextLimit, channel::kInstagramTextLimit,
         channel::TextLimit{channel::LengthUnit::kBytes, 264}}) {
     const auto parts = channel::SplitText(text, limit);
-    CHECK(parts.size() <= channel::kPartsMax);
+    CHECK(parts.size() <= channel::kTextPartsMax);
     for (const std::string& part : parts) {
       CHECK(!part.empty());
       CHECK(channel::LengthOf(part, limit.unit) <= limit.length_max);

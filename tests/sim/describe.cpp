@@ -16,6 +16,7 @@ std::string Describe(const mesh::bus::v1::LedgerRecord& record) {
     case LedgerRecord::kPlan: {
       std::string line = base::StrCat("PLAN of replies@", record.plan().replies_offset(), ":");
       for (const std::string& part : record.plan().parts()) line += " " + part;
+      for (const auto& part : record.plan().rich_parts()) line += " {" + part.ShortDebugString() + "}";
       return line;
     }
     case LedgerRecord::kClaim:

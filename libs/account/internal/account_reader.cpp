@@ -102,6 +102,29 @@ void ReadControl(FieldReader& fields, Account& account) {
   }
 }
 
+void ReadOutbound(FieldReader& fields, Account& account) {
+  constexpr std::string_view kHostCharacters = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+  fields.Bool("rich_answers", &account.rich_answers);
+  if (account.rich_answers && !IsMetaChannel(account.channel)) {
+    fields.Mistake("rich_answers", "is for whatsapp, messenger and instagram");
+  }
+  fields.Texts("rich_link_hosts", &account.rich_link_hosts, /*count_max=*/32, /*bytes_max=*/253);
+  for (const std::string& host : account.rich_link_hosts) {
+    if (host.find_first_not_of(kHostCharacters) == std::string::npos) continue;
+    fields.Mistake("rich_link_hosts", base::StrCat("\"", host, "\" must be a host alone, in lower case"));
+  }
+  fields.Int("window_h", &account.window_h, 0, 168);
+  fields.Map("reengage_template", [&account](FieldReader& wanted) {
+    wanted.Text("name", &account.reengage_template_name,
+                {.required = true, .bytes_max = 512, .characters = kNameCharacters});
+    wanted.Text("language", &account.reengage_template_language,
+                {.required = true, .bytes_max = 16, .characters = kNameCharacters});
+  });
+  if (!account.reengage_template_name.empty() && account.channel != mesh::bus::v1::CHANNEL_WHATSAPP) {
+    fields.Mistake("reengage_template", "is for whatsapp");
+  }
+}
+
 Account ReadAccount(FieldReader& fields, std::vector<std::string>& files) {
   Account account;
   fields.Text("tenant", &account.tenant, {.required = true, .bytes_max = 64, .characters = kNameCharacters});
@@ -131,6 +154,8 @@ Account ReadAccount(FieldReader& fields, std::vector<std::string>& files) {
   fields.Text("overflow_text", &account.overflow_text, {.bytes_max = kAnswerTextBytesMax});
   fields.Text("unsupported_text", &account.unsupported_text, {.bytes_max = kAnswerTextBytesMax});
   ReadControl(fields, account);
+
+  ReadOutbound(fields, account);
 
   fields.Int("answer_tokens_max", &account.answer_tokens_max, 1, 32'768);
   fields.Int("history_tokens_max", &account.history_tokens_max, 0, 1'000'000);

@@ -140,6 +140,15 @@ void FieldReader::Secrets(std::string_view key, bool required, std::size_t count
   }
 }
 
+void FieldReader::Map(std::string_view key, const std::function<void(FieldReader& fields)>& read) {
+  const YamlNode* const node = Take(key);
+  if (node == nullptr || node->kind == YamlNode::Kind::kNull) return;
+  if (node->kind != YamlNode::Kind::kMap) return Mistake(key, "must be a map");
+  FieldReader fields(*node, folder_, mistakes_);
+  read(fields);
+  fields.RefuseUnknownKeys();
+}
+
 void FieldReader::RefuseUnknownKeys() {
   for (const auto& [key, node] : map_.fields) {
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;

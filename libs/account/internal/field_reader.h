@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,9 @@ class FieldReader {
   // a mistake. Each path is also appended to `files`, a wrong one too.
   void Secrets(std::string_view key, bool required, std::size_t count_max, std::vector<crypto::Secret>* secrets,
                std::vector<std::string>* files);
+
+  // The fields of a map within the map; `read` is not called where it is absent.
+  void Map(std::string_view key, const std::function<void(FieldReader& fields)>& read);
 
   void RefuseUnknownKeys();  // call last: whatever was not read by then is unknown
 

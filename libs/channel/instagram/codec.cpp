@@ -4,14 +4,16 @@
 #include "libs/channel/internal/field.h"
 #include "libs/channel/internal/markup.h"
 #include "libs/channel/internal/messaging_entry.h"
+#include "libs/channel/internal/messaging_part.h"
 #include "libs/channel/internal/send_answer.h"
 #include "libs/channel/internal/send_request.h"
 #include "libs/channel/internal/sender_action.h"
 #include "libs/channel/internal/split_text.h"
-#include "libs/json/writer.h"
 
 namespace channel::instagram {
 namespace {
+
+using mesh::bus::v1::OutboundPart;
 
 constexpr mesh::bus::v1::Channel kChannel = mesh::bus::v1::CHANNEL_INSTAGRAM;
 
@@ -26,21 +28,10 @@ class InstagramCodec final : public Codec {
   }
 
   // No field carries the reply id: Instagram's echo is matched by user and text digest (design.md, "In doubt").
-  OutboundRequest EncodeText(const account::Account& account, std::string_view user, std::string_view text,
+  OutboundRequest EncodePart(const account::Account& account, std::string_view user, const OutboundPart& part,
                              std::string_view /*in_reply_to_message_id*/,
                              std::string_view /*reply_id_hex*/) const override {
-    json::Writer json;
-    json.BeginObject();
-    json.Key("recipient");
-    json.BeginObject();
-    json.Field("id", user);
-    json.EndObject();
-    json.Key("message");
-    json.BeginObject();
-    json.Field("text", text);
-    json.EndObject();
-    json.EndObject();
-    return MakeSendRequest(account, std::move(json).Take());
+    return MakeSendRequest(account, MessagingBody(user, part, kChannel, /*metadata=*/""));
   }
 
   SendAnswer DecodeAnswer(int http_status, std::string_view body) const override {
@@ -52,8 +43,12 @@ class InstagramCodec final : public Codec {
     return MakeSenderActions(account, user, kind);
   }
 
-  std::vector<std::string> Split(std::string_view text) const override {
-    return SplitText(FormatMarkdown(text, Markup::kPlain), kInstagramTextLimit);
+  std::vector<std::string> Split(std::string_view text, std::size_t parts_max) const override {
+    return SplitText(FormatMarkdown(text, Markup::kPlain), kInstagramTextLimit, parts_max);
+  }
+
+  std::vector<OutboundPart> Fit(const OutboundPart& part) const override {
+    return FitMessagingPart(part, kChannel, kInstagramTextLimit);
   }
 };
 

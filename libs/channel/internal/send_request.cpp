@@ -30,8 +30,9 @@ OutboundRequest MakeSendRequest(const account::Account& account, std::string bod
   OutboundRequest request;
   std::string_view base_url = account.graph_base_url;
   if (base_url.ends_with('/')) base_url.remove_suffix(1);
-  request.url = base::StrCat(base_url, "/", PathSegment(account.graph_version), "/", PathSegment(account.account_id),
-                             "/messages");
+  const std::string sender =
+      account.channel == mesh::bus::v1::CHANNEL_INSTAGRAM ? "me" : PathSegment(account.account_id);
+  request.url = base::StrCat(base_url, "/", PathSegment(account.graph_version), "/", sender, "/messages");
   request.body = std::move(body);
   const std::string_view token = account.access_token.Reveal();  // Reveal: the Authorization header
   request.authorization = "Bearer ";

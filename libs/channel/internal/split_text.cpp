@@ -149,7 +149,8 @@ std::size_t LengthOf(std::string_view text, LengthUnit unit) {
   return unit == LengthUnit::kBytes ? text.size() : unicode::CodePointCount(text);
 }
 
-std::vector<std::string> SplitText(std::string_view raw, TextLimit limit) {
+std::vector<std::string> SplitText(std::string_view raw, TextLimit limit, std::size_t parts_max) {
+  CHECK(parts_max > 0);
   CHECK(limit.length_max > unicode::kGraphemeBytesMax + kEllipsis.size());
   const std::string text = unicode::SanitizeUtf8(raw);
   std::vector<std::string> parts;
@@ -157,7 +158,7 @@ std::vector<std::string> SplitText(std::string_view raw, TextLimit limit) {
   while (begin < text.size()) {
     Cut cut = PartScanner(text, begin, limit).FindCut();
     const bool has_more = cut.next_begin < text.size();
-    if (has_more && parts.size() + 1 == kPartsMax) {
+    if (has_more && parts.size() + 1 == parts_max) {
       TextLimit with_ellipsis = limit;
       with_ellipsis.length_max -= LengthOf(kEllipsis, limit.unit);
       cut = PartScanner(text, begin, with_ellipsis).FindCut();
@@ -168,6 +169,21 @@ std::vector<std::string> SplitText(std::string_view raw, TextLimit limit) {
     begin = cut.next_begin;
   }
   return parts;
+}
+
+std::string CutText(std::string_view raw, TextLimit limit) {
+  std::string text = unicode::SanitizeUtf8(raw);
+  if (LengthOf(text, limit.unit) <= limit.length_max) return text;
+  const std::size_t length_max = limit.length_max - LengthOf(kEllipsis, limit.unit);
+  std::size_t used = 0;
+  std::size_t end = 0;
+  while (true) {
+    const std::size_t next = unicode::NextGrapheme(text, end);
+    used += LengthOf(std::string_view(text).substr(end, next - end), limit.unit);
+    if (used > length_max) break;
+    end = next;
+  }
+  return text.substr(0, end).append(kEllipsis);
 }
 
 }  // namespace channel

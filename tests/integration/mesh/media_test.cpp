@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "tests/integration/mesh/mesh.h"
+#include "tests/integration/mesh/media_mesh.h"
 #include "tests/integration/mesh/webhook_body.h"
 
 namespace mesh_test {
@@ -21,8 +21,6 @@ namespace {
 constexpr char kDigestHex[] = "b1ff9c8ea3a780bad09b346c423d2d0e46815926879b18e841d928376a946640";
 constexpr char kDigestBase64[] = "sf+cjqOngLrQmzRsQj0tDkaBWSaHmxjoQdkoN2qUZkA=";
 constexpr char kOtherDigestBase64[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-
-Mesh& MediaMesh() { return SharedMesh({.worker_flags = {"--media-wait-ms=3000"}}); }
 
 std::size_t StoredFilesCount(const Mesh& mesh) {
   std::size_t count = 0;

@@ -177,6 +177,8 @@ std::vector<Send> Mesh::Screen(std::string_view user) const {
                      .user = Field(root, "user"),
                      .message_id = Field(root, "message_id"),
                      .text = Field(root, "text"),
+                     .kind = Field(root, "kind"),
+                     .content = root.Find("content").Raw(),
                      .in_reply_to = Field(root, "in_reply_to"),
                      .traceparent = Field(root, "traceparent")});
   }

@@ -36,6 +36,8 @@ struct Send {
   std::string user;
   std::string message_id;
   std::string text;
+  std::string kind;     // of what is more than text
+  std::string content;  // its JSON
   std::string in_reply_to;
   std::string traceparent;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,13 @@ std::string ImageUrlBody(std::string_view channel, std::string_view account, std
 
 // The platform's echo or status for one of our sends.
 std::string DeliveredStatusBody(std::string_view account, std::string_view user, std::string_view message_id);
+
+// A press of one of WhatsApp's buttons.
+std::string ButtonReplyBody(std::string_view account, std::string_view user, std::string_view message_id,
+                            std::string_view id, std::string_view title);
+
+// A body of WhatsApp's, as it comes when its webhook was held up for so long.
+std::string AgedBody(std::string body, std::int64_t age_s);
 
 // WhatsApp's message of type `system` that a user's number changed.
 std::string ChangedNumberBody(std::string_view account, std::string_view from, std::string_view to);

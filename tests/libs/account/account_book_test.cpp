@@ -146,6 +146,40 @@ TEST_F(AccountBookTest, ListsTheMistakesOfWhoAnswers) {
               HasSubstr("handoff_words: has more than 64 entries"));
 }
 
+TEST_F(AccountBookTest, ReadsWhatAnAnswerMaySend) {
+  const auto book = AccountBook::Load(
+      Write("accounts.yaml", "accounts:\n" +
+                                 WhatsApp("1",
+                                          "rich_answers: true\n    rich_link_hosts: [a.example, b.example]\n"
+                                          "    window_h: 0\n"
+                                          "    reengage_template: {name: come_back, language: en_US}") +
+                                 WhatsApp("2", "rich_link_hosts: a.example")));
+  ASSERT_TRUE(book.ok()) << book.status();
+  const Account& account = (*book)->accounts()[0];
+  EXPECT_TRUE(account.rich_answers);
+  EXPECT_EQ(account.rich_link_hosts, (std::vector<std::string>{"a.example", "b.example"}));
+  EXPECT_EQ(account.window_h, 0);
+  EXPECT_EQ(account.reengage_template_name, "come_back");
+  EXPECT_EQ(account.reengage_template_language, "en_US");
+  const Account& other = (*book)->accounts()[1];
+  EXPECT_FALSE(other.rich_answers);
+  EXPECT_EQ(other.rich_link_hosts, std::vector<std::string>{"a.example"});
+  EXPECT_EQ(other.window_h, 24);
+}
+
+TEST_F(AccountBookTest, RefusesWhatAnAnswerCannotSend) {
+  const auto mistakes = [this](const std::string& field) { return MistakesOf("accounts:\n" + WhatsApp("1", field)); };
+  EXPECT_THAT(mistakes("rich_link_hosts: [A.example]"), HasSubstr("\"A.example\" must be a host alone"));
+  EXPECT_THAT(mistakes("rich_link_hosts: [\"https://a.example\"]"), HasSubstr("must be a host alone"));
+  EXPECT_THAT(mistakes("rich_link_hosts: [[a]]"), HasSubstr("rich_link_hosts: each entry must be"));
+  EXPECT_THAT(mistakes("window_h: 169"), HasSubstr("window_h"));
+  EXPECT_THAT(mistakes("reengage_template: come_back"), HasSubstr("reengage_template: must be a map"));
+  EXPECT_THAT(mistakes("reengage_template: {name: come_back}"), HasSubstr("language: is missing"));
+  EXPECT_THAT(mistakes("reengage_template: {name: x, language: de, more: 1}"), HasSubstr("unknown key more"));
+  EXPECT_THAT(MistakesOf("accounts:\n  - {tenant: a, channel: web, account_id: b, rich_answers: true}\n"),
+              HasSubstr("rich_answers: is for whatsapp, messenger and instagram"));
+}
+
 TEST_F(AccountBookTest, AnEmptyListIsABook) {
   EXPECT_EQ(MistakesOf("accounts: []\n"), "no mistakes");
   EXPECT_EQ(MistakesOf("accounts:\n"), "no mistakes");

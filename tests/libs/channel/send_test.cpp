@@ -27,9 +27,15 @@ account::Account MakeAccount() {
   return account;
 }
 
-TEST(EncodeTextTest, WhatsAppNumber) {
+mesh::bus::v1::OutboundPart Text(const std::string& text) {
+  mesh::bus::v1::OutboundPart part;
+  part.set_text(text);
+  return part;
+}
+
+TEST(EncodePartTest, WhatsAppNumber) {
   const OutboundRequest request =
-      FindCodec(CHANNEL_WHATSAPP)->EncodeText(MakeAccount(), "16505551234", "Pa\"ris\n", "wamid.Q", kReplyId);
+      FindCodec(CHANNEL_WHATSAPP)->EncodePart(MakeAccount(), "16505551234", Text("Pa\"ris\n"), "wamid.Q", kReplyId);
   EXPECT_EQ(request.url, "http://127.0.0.1:8090/v25.0/106540352242922/messages");
   EXPECT_EQ(request.authorization, "Bearer token-1");
   EXPECT_EQ(request.body,
@@ -38,29 +44,43 @@ TEST(EncodeTextTest, WhatsAppNumber) {
                 kReplyId + R"("})");
 }
 
-TEST(EncodeTextTest, WhatsAppBusinessScopedIdGoesIntoRecipient) {
-  const std::string body =
-      FindCodec(CHANNEL_WHATSAPP)->EncodeText(MakeAccount(), "US.13491208655302741918", "hi", "derived:00", "").body;
+TEST(EncodePartTest, WhatsAppBusinessScopedIdGoesIntoRecipient) {
+  const std::string body = FindCodec(CHANNEL_WHATSAPP)
+                               ->EncodePart(MakeAccount(), "US.13491208655302741918", Text("hi"), "derived:00", "")
+                               .body;
   EXPECT_EQ(body,
             R"({"messaging_product":"whatsapp","recipient_type":"individual","recipient":"US.13491208655302741918",)"
             R"("type":"text","text":{"body":"hi"}})");
 }
 
-TEST(EncodeTextTest, Messenger) {
-  EXPECT_EQ(FindCodec(CHANNEL_MESSENGER)->EncodeText(MakeAccount(), "1254", "hi", "m_1", kReplyId).body,
+TEST(EncodePartTest, Messenger) {
+  EXPECT_EQ(FindCodec(CHANNEL_MESSENGER)->EncodePart(MakeAccount(), "1254", Text("hi"), "m_1", kReplyId).body,
             R"({"recipient":{"id":"1254"},"messaging_type":"RESPONSE","message":{"text":"hi","metadata":")" + kReplyId +
                 R"("}})");
 }
 
-TEST(EncodeTextTest, Instagram) {
-  EXPECT_EQ(FindCodec(CHANNEL_INSTAGRAM)->EncodeText(MakeAccount(), "8253", "hi", "m_1", kReplyId).body,
+TEST(EncodePartTest, Instagram) {
+  EXPECT_EQ(FindCodec(CHANNEL_INSTAGRAM)->EncodePart(MakeAccount(), "8253", Text("hi"), "m_1", kReplyId).body,
             R"({"recipient":{"id":"8253"},"message":{"text":"hi"}})");
 }
 
-TEST(EncodeTextTest, AccountIdCannotLeaveItsPathSegment) {
+// Both logins name the sender by the token. By the account id, graph.facebook.com would be asked to post as an
+// Instagram account, which it cannot: there the page posts.
+TEST(EncodePartTest, InstagramPostsAsWhomTheTokenNamesWithEitherLogin) {
+  account::Account account = MakeAccount();
+  account.channel = CHANNEL_INSTAGRAM;
+  for (const char* base : {"https://graph.facebook.com", "https://graph.instagram.com"}) {
+    account.graph_base_url = base;
+    const OutboundRequest request = FindCodec(CHANNEL_INSTAGRAM)->EncodePart(account, "1", Text("hi"), "", "");
+    EXPECT_EQ(request.url, std::string(base) + "/v25.0/me/messages");
+    EXPECT_EQ(request.authorization, "Bearer token-1");
+  }
+}
+
+TEST(EncodePartTest, AccountIdCannotLeaveItsPathSegment) {
   account::Account account = MakeAccount();
   account.account_id = "../me?x=";
-  EXPECT_EQ(FindCodec(CHANNEL_INSTAGRAM)->EncodeText(account, "1", "hi", "", "").url,
+  EXPECT_EQ(FindCodec(CHANNEL_MESSENGER)->EncodePart(account, "1", Text("hi"), "", "").url,
             "http://127.0.0.1:8090/v25.0/..%2Fme%3Fx%3D/messages");
 }
 
@@ -148,6 +168,20 @@ TEST(DecodeAnswerTest, UnknownCodeFollowsMetasHintThenTheStatus) {
   EXPECT_EQ(codec->DecodeAnswer(400, ErrorBody(999999, R"(,"is_transient":true)")).verdict, SendVerdict::kRetry);
   EXPECT_EQ(codec->DecodeAnswer(500, ErrorBody(999999)).verdict, SendVerdict::kRetry);
   EXPECT_EQ(codec->DecodeAnswer(429, ErrorBody(999999)).backoff_scope, BackoffScope::kAccount);
+}
+
+TEST(DecodeAnswerTest, AClosedWindowIsKnownByItsCodes) {
+  const auto closed = [](auto channel, const std::string& body) {
+    const SendAnswer answer = FindCodec(channel)->DecodeAnswer(400, body);
+    EXPECT_EQ(answer.verdict, SendVerdict::kFail);
+    return answer.window_closed;
+  };
+  EXPECT_TRUE(closed(CHANNEL_WHATSAPP, ErrorBody(131047)));
+  EXPECT_TRUE(closed(CHANNEL_MESSENGER, ErrorBody(10, R"(,"error_subcode":2018278)")));
+  EXPECT_TRUE(closed(CHANNEL_INSTAGRAM, ErrorBody(10, R"(,"error_subcode":2534022)")));
+  EXPECT_FALSE(closed(CHANNEL_MESSENGER, ErrorBody(10)));
+  EXPECT_FALSE(closed(CHANNEL_MESSENGER, ErrorBody(100, R"(,"error_subcode":2018278)")));
+  EXPECT_FALSE(closed(CHANNEL_WHATSAPP, ErrorBody(131026)));
 }
 
 TEST(DecodeAnswerTest, ErrorObjectIsReadWhole) {

@@ -74,7 +74,7 @@ TEST(SplitTextTest, InstagramCountsBytes) {
 
 TEST(SplitTextTest, TwentiethPartEndsWithAnEllipsis) {
   const std::vector<std::string> parts = SplitText(Repeat("lorem ipsum ", 1000), kLimit);
-  ASSERT_EQ(parts.size(), kPartsMax);
+  ASSERT_EQ(parts.size(), kTextPartsMax);
   EXPECT_TRUE(parts.back().ends_with("\u2026"));
   EXPECT_LE(LengthOf(parts.back(), LengthUnit::kCodePoints), 300u);
   EXPECT_FALSE(parts[18].ends_with("\u2026"));
@@ -82,7 +82,7 @@ TEST(SplitTextTest, TwentiethPartEndsWithAnEllipsis) {
 
 TEST(SplitTextTest, TwentyFullPartsNeedNoEllipsis) {
   const std::vector<std::string> parts = SplitText(Repeat("a", 6000), kLimit);
-  ASSERT_EQ(parts.size(), kPartsMax);
+  ASSERT_EQ(parts.size(), kTextPartsMax);
   EXPECT_EQ(parts.back(), Repeat("a", 300));
 }
 
@@ -148,13 +148,13 @@ TEST(SplitTextTest, RandomTextsKeepTheContract) {
       text += rng() % 3 == 0 ? favourite : kPieces[rng() % std::size(kPieces)];
     for (const TextLimit limit : {kWhatsAppTextLimit, kMessengerTextLimit, kInstagramTextLimit}) {
       const std::vector<std::string> parts = SplitText(text, limit);
-      ASSERT_LE(parts.size(), kPartsMax);
+      ASSERT_LE(parts.size(), kTextPartsMax);
       for (const std::string& part : parts) {
         ASSERT_FALSE(part.empty());
         ASSERT_LE(LengthOf(part, limit.unit), limit.length_max);
         ASSERT_TRUE(unicode::IsValidUtf8(part));
       }
-      if (parts.size() < kPartsMax) {
+      if (parts.size() < kTextPartsMax) {
         ASSERT_NO_FATAL_FAILURE(ExpectPartsMakeUpText(parts, text));
       }
     }

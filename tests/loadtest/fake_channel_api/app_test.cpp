@@ -75,8 +75,10 @@ class AppTest : public ::testing::Test {
     account.account_id = account_id;
     account.access_token = crypto::Secret(token);
     account.graph_base_url = base::StrCat("http://127.0.0.1:", app_->port());
+    mesh::bus::v1::OutboundPart part;
+    part.set_text(text);
     const channel::OutboundRequest request =
-        channel::FindCodec(channel)->EncodeText(account, user, text, "m-in", std::string(64, 'b'));
+        channel::FindCodec(channel)->EncodePart(account, user, part, "m-in", std::string(64, 'b'));
     return Ask("POST", request.url, request.body, {{"authorization", request.authorization}, {"traceparent", "00-t"}});
   }
   channel::SendAnswer Send(mesh::bus::v1::Channel channel, const std::string& account_id, const std::string& token,

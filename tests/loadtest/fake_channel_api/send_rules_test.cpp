@@ -62,20 +62,32 @@ TEST(SendRulesTest, ButtonsAndListsHaveLimits) {
                      R"("interactive":{"type":")", type, R"(","body":{"text":"x"},"action":{)", action, "}}}"),
         CHANNEL_WHATSAPP);
   };
-  const auto repeat = [](std::string_view item, int count) {
-    std::string text(item);
-    for (int i = 1; i < count; ++i) text += base::StrCat(",", item);
+  // `count` items, each `before`, its number, `between`, its number, `after`.
+  const auto repeat = [](std::string_view before, std::string_view between, std::string_view after, int count) {
+    std::string text;
+    for (int i = 0; i < count; ++i) text += base::StrCat(i > 0 ? "," : "", before, i, between, i, after);
     return text;
   };
-  const std::string button = R"({"type":"reply","reply":{"id":"1","title":"yes"}})";
-  EXPECT_EQ(interactive("button", base::StrCat(R"("buttons":[)", repeat(button, 3), "]")), 0);
-  EXPECT_EQ(interactive("button", base::StrCat(R"("buttons":[)", repeat(button, 4), "]")), 131009);
+  const auto buttons = [&](int count) {
+    return base::StrCat(R"("buttons":[)",
+                        repeat(R"({"type":"reply","reply":{"id":")", R"(","title":"no. )", R"("}})", count), "]");
+  };
+  EXPECT_EQ(interactive("button", buttons(3)), 0);
+  EXPECT_EQ(interactive("button", buttons(4)), 131009);
   EXPECT_EQ(interactive("button", R"("buttons":[])"), 131009);
   EXPECT_EQ(interactive("button", R"("buttons":[{"reply":{"id":"1","title":"twenty-one characters"}}])"), 131009);
-  const std::string row = R"({"id":"1","title":"yes"})";
-  EXPECT_EQ(interactive("list", base::StrCat(R"("sections":[{"rows":[)", repeat(row, 10), "]}]")), 0);
-  EXPECT_EQ(interactive("list", base::StrCat(R"("sections":[{"rows":[)", repeat(row, 11), "]}]")), 131009);
-  EXPECT_EQ(interactive("list", R"("sections":[])"), 131009);
+  EXPECT_EQ(interactive("button", R"("buttons":[{"reply":{"id":"1","title":"x"}},{"reply":{"id":"2","title":"x"}}])"),
+            131009);
+  EXPECT_EQ(interactive("button", R"("buttons":[{"reply":{"id":"1","title":"x"}},{"reply":{"id":"1","title":"y"}}])"),
+            131009);
+  const auto list = [&](int count) {
+    return base::StrCat(R"("button":"Open","sections":[{"rows":[)",
+                        repeat(R"({"id":")", R"(","title":"no. )", R"("})", count), "]}]");
+  };
+  EXPECT_EQ(interactive("list", list(10)), 0);
+  EXPECT_EQ(interactive("list", list(11)), 131009);
+  EXPECT_EQ(interactive("list", R"("button":"Open","sections":[])"), 131009);
+  EXPECT_EQ(interactive("list", R"("sections":[{"rows":[{"id":"1","title":"x"}]}])"), 131009) << "without its button";
   EXPECT_EQ(interactive("cta_url", R"("name":"cta_url")"), 0);
 }
 
@@ -116,6 +128,44 @@ TEST(SendRulesTest, MissingAndWrongFieldsAreRefused) {
         R"({"recipient":{"id":"1"},"sender_action":"dance"})"}) {
     EXPECT_EQ(CodeOf(body, CHANNEL_MESSENGER), 100) << body;
   }
+}
+
+TEST(SendRulesTest, FilesReactionsAndTemplatesHaveRulesToo) {
+  const auto whatsapp = [](std::string_view type, std::string_view content) {
+    return CodeOf(base::StrCat(R"({"messaging_product":"whatsapp","to":"16505551234","type":")", type, R"(",")", type,
+                               "\":{", content, "}}"),
+                  CHANNEL_WHATSAPP);
+  };
+  EXPECT_EQ(whatsapp("image", R"("link":"https://a.example/b.png","caption":"x")"), 0);
+  EXPECT_EQ(whatsapp("image", R"("id":"147")"), 0);
+  EXPECT_EQ(whatsapp("image", ""), 100);
+  EXPECT_EQ(whatsapp("image", R"("id":"147","link":"https://a.example/b.png")"), 100);
+  EXPECT_EQ(whatsapp("image", R"("link":"b.png")"), 131009);
+  EXPECT_EQ(whatsapp("audio", R"("id":"147","caption":"x")"), 100);
+  EXPECT_EQ(whatsapp("image", base::StrCat(R"("id":"147","caption":")", std::string(1025, 'x'), "\"")), 131009);
+  EXPECT_EQ(whatsapp("reaction", R"("message_id":"wamid.1","emoji":"")"), 0);
+  EXPECT_EQ(whatsapp("reaction", R"("emoji":"x")"), 100);
+  EXPECT_EQ(whatsapp("template", R"("name":"come_back","language":{"code":"en_US"})"), 0);
+  EXPECT_EQ(whatsapp("template", R"("name":"come_back")"), 100);
+  const auto messenger = [](std::string_view message) {
+    return CodeOf(base::StrCat(R"({"recipient":{"id":"1"},"message":{)", message, "}}"), CHANNEL_MESSENGER);
+  };
+  EXPECT_EQ(messenger(R"("attachment":{"type":"file","payload":{"url":"https://a.example/b.pdf"}})"), 0);
+  EXPECT_EQ(messenger(R"("attachment":{"type":"file","payload":{}})"), 100);
+  EXPECT_EQ(messenger(R"("attachment":{"type":"hologram","payload":{"attachment_id":"1"}})"), 100);
+  EXPECT_EQ(messenger(R"("text":"x","quick_replies":[{"content_type":"text","title":"y","payload":"1"}])"), 0);
+  EXPECT_EQ(messenger(R"("text":"x","quick_replies":[{"content_type":"text","title":"y"}])"), 100);
+  EXPECT_EQ(messenger(R"("text":"x","quick_replies":[])"), 100);
+}
+
+TEST(SendRulesTest, WhatIsMoreThanTextIsKeptAsItWasSent) {
+  const auto picture = CheckBody(
+      R"({"messaging_product":"whatsapp","to":"16505551234","type":"image","image":{"id":"147"}})", CHANNEL_WHATSAPP);
+  EXPECT_EQ(std::get<Send>(picture).kind, "image");
+  EXPECT_EQ(std::get<Send>(picture).content, R"({"id":"147"})");
+  EXPECT_NE(ToJsonLine(std::get<Send>(picture)).find(R"("kind":"image","content":{"id":"147"})"), std::string::npos);
+  const auto words = CheckBody(WhatsAppText("hi"), CHANNEL_WHATSAPP);
+  EXPECT_EQ(ToJsonLine(std::get<Send>(words)).find("kind"), std::string::npos);
 }
 
 TEST(SendRulesTest, ActionsShowNothing) {

@@ -191,13 +191,28 @@ class RandomLife {
     for (std::uint64_t part = 1; part <= rng_() % 3; ++part) text += "|" + turn + "." + std::to_string(part);
     // A worker gives up and its re-run answers, or the other way round: the first record is what is said.
     const auto kind = rng_() % 4 == 0 ? mesh::bus::v1::REPLY_KIND_NOTICE : mesh::bus::v1::REPLY_KIND_ANSWER;
-    world_.Say(user, turn, text, 0, kind);
+    mesh::bus::v1::Reply reply;
+    reply.set_kind(kind);
+    reply.set_text(text);
+    if (rng_() % 3 == 0) MakeRich(reply);
+    world_.Say(user, turn, std::move(reply));
     if (rng_() % 4 == 0) {
       const auto rerun = rng_() % 2 == 0 ? mesh::bus::v1::REPLY_KIND_NOTICE : mesh::bus::v1::REPLY_KIND_ANSWER;
       world_.Say(user, turn, "re-run of " + turn, 0, rerun);
     }
     said_.push_back(turn);
     users_[turn] = user;
+  }
+
+  // Its last part, which may be its only one, is a file or a question.
+  void MakeRich(mesh::bus::v1::Reply& reply) {
+    const std::string text = reply.text();
+    const std::size_t cut = text.rfind('|');
+    auto& part = *reply.add_rich_parts();
+    const std::string last = cut == std::string::npos ? text : text.substr(cut + 1);
+    rng_() % 2 == 0 ? part.mutable_media()->set_link(last) : part.mutable_choices()->set_text(last);
+    reply.set_text(cut == std::string::npos ? "" : text.substr(0, cut));
+    reply.set_history_text(text);
   }
 
   void Withdraw() {

@@ -42,7 +42,7 @@ Process::Process(World* world, int number, const CoreOptions& options)
 
 base::MonotonicTime Process::Now() const { return world_->now; }
 
-std::int64_t Process::WallMs() const { return kWallStartMs + base::ToMs(world_->now.time_since_epoch()); }
+std::int64_t Process::WallMs() const { return world_->WallMs(); }
 
 void Process::Mine(base::Duration delay, std::function<void()> task) {
   world_->At(world_->now + delay, [this, task = std::move(task)] {
@@ -316,14 +316,22 @@ std::string World::TurnId(const std::string& turn) { return std::string(crypto::
 
 std::int64_t World::Say(const std::string& user, const std::string& turn, const std::string& text,
                         std::uint32_t generation, mesh::bus::v1::ReplyKind kind) {
+  mesh::bus::v1::Reply reply;
+  reply.set_text(text);
+  reply.set_generation(generation);
+  reply.set_kind(kind);
+  return Say(user, turn, std::move(reply));
+}
+
+std::int64_t World::Say(const std::string& user, const std::string& turn, mesh::bus::v1::Reply reply) {
+  reply.set_turn_id(TurnId(turn));
+  *reply.mutable_conversation() = Conversation(user);
   mesh::bus::v1::ReplyRecord record;
-  record.mutable_reply()->set_turn_id(TurnId(turn));
-  *record.mutable_reply()->mutable_conversation() = Conversation(user);
-  record.mutable_reply()->set_text(text);
-  record.mutable_reply()->set_generation(generation);
-  record.mutable_reply()->set_kind(kind);
+  *record.mutable_reply() = std::move(reply);
   return AppendRaw(identity::KeyOf(Conversation(user)).value(), record.SerializeAsString());
 }
+
+std::int64_t World::WallMs() const { return kWallStartMs + base::ToMs(now.time_since_epoch()); }
 
 std::int64_t World::Withdraw(const std::string& user, const std::string& turn) {
   mesh::bus::v1::ReplyRecord record;

@@ -145,6 +145,9 @@ class World {
   // Appends to `replies`; text parts are separated by '|'. Returns the offset.
   std::int64_t Say(const std::string& user, const std::string& turn, const std::string& text,
                    std::uint32_t generation = 0, mesh::bus::v1::ReplyKind kind = mesh::bus::v1::REPLY_KIND_ANSWER);
+  // The same with more in it; turn id and conversation are filled in.
+  std::int64_t Say(const std::string& user, const std::string& turn, mesh::bus::v1::Reply reply);
+  std::int64_t WallMs() const;
   std::int64_t Withdraw(const std::string& user, const std::string& turn);
   // The platform's webhook about a message on the screen.
   void TellStatus(const Shown& message, mesh::bus::v1::DeliveryState state);

@@ -40,7 +40,7 @@ std::vector<LedgerEntry> AllKinds() {
   *unnamed.mutable_conversation() = Conversation();
   unnamed.set_message_id("mid.1");
   unnamed.set_text_digest("digest");
-  return {MakePlan(reply, {"x"}, 1, 5, 0),
+  return {MakePlan(reply, std::vector<mesh::bus::v1::OutboundPart>(1), 1, 5, 0),
           MakeClaim(kReply, 5, 0, 0),
           MakeRelease(kReply, 5, 9, 0),
           MakeSent(kReply, 5, 9, "m", 0),

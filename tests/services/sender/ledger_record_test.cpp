@@ -10,6 +10,7 @@ namespace sender {
 namespace {
 
 const identity::ReplyId kReply(std::string(32, 'r'));
+const std::vector<mesh::bus::v1::OutboundPart> kParts(1);
 const TurnKey kTurn{std::string(32, 't'), 0};
 
 mesh::bus::v1::Reply ReplyOf(mesh::bus::v1::ReplyKind kind = mesh::bus::v1::REPLY_KIND_ANSWER) {
@@ -22,9 +23,9 @@ mesh::bus::v1::Reply ReplyOf(mesh::bus::v1::ReplyKind kind = mesh::bus::v1::REPL
 // Compaction keeps the newest record of a key, so records that both matter must differ in theirs.
 TEST(LedgerRecordTest, NoTwoRecordsThatBothMatterShareAKey) {
   const std::set<std::string> keys = {
-      MakePlan(ReplyOf(), {"x"}, 1, /*term=*/5, 0).key,
-      MakePlan(ReplyOf(), {"x"}, 1, /*term=*/6, 0).key,
-      MakePlan(ReplyOf(mesh::bus::v1::REPLY_KIND_FALLBACK), {"x"}, 1, /*term=*/6, 0).key,
+      MakePlan(ReplyOf(), kParts, 1, /*term=*/5, 0).key,
+      MakePlan(ReplyOf(), kParts, 1, /*term=*/6, 0).key,
+      MakePlan(ReplyOf(mesh::bus::v1::REPLY_KIND_FALLBACK), kParts, 1, /*term=*/6, 0).key,
       MakeClaim(kReply, 5, 0, 0).key,
       MakeClaim(kReply, 6, 0, 0).key,
       MakeSent(kReply, 5, 9, "m", 0).key,

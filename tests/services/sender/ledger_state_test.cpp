@@ -30,7 +30,9 @@ class LedgerStateTest : public testing::Test {
     reply.set_generation(turn.generation);
     reply.set_kind(turn.fallback ? mesh::bus::v1::REPLY_KIND_FALLBACK : mesh::bus::v1::REPLY_KIND_ANSWER);
     *reply.mutable_conversation() = conversation_;
-    return Append(MakePlan(reply, parts, replies_offset, 0, /*wall_ms=*/1000));
+    std::vector<mesh::bus::v1::OutboundPart> contents;
+    for (const std::string& part : parts) contents.emplace_back().set_text(part);
+    return Append(MakePlan(reply, contents, replies_offset, 0, /*wall_ms=*/1000));
   }
   void PassHours(int hours) {
     for (int hour = 0; hour < hours; ++hour) state_.AnHourPassed();
@@ -53,7 +55,30 @@ TEST_F(LedgerStateTest, FirstPlanOfATurnStandsAndLaterRecordsAreDuplicates) {
   Plan(Turn('a'), {"said by a re-run"}, /*replies_offset=*/9);
   EXPECT_EQ(state_.Judge(Turn('a'), 7), Verdict::kPlanned);
   EXPECT_EQ(state_.Judge(Turn('a'), 9), Verdict::kDuplicate);
-  EXPECT_EQ(state_.Find(Turn('a'))->parts.at(0).text, "said first");
+  EXPECT_EQ(state_.Find(Turn('a'))->parts.at(0).content.text(), "said first");
+}
+
+TEST_F(LedgerStateTest, RichPartsAreNumberedOnBehindTheTexts) {
+  std::vector<mesh::bus::v1::OutboundPart> contents(4);
+  contents[0].set_text("first");
+  contents[1].mutable_media()->set_link("https://a.example/b.png");
+  contents[2].set_text("what a part became");
+  contents[3].mutable_choices()->set_text("Tea?");
+  mesh::bus::v1::Reply reply;
+  reply.set_turn_id(Turn('a').turn_id);
+  *reply.mutable_conversation() = conversation_;
+  const LedgerEntry plan = MakePlan(reply, contents, 1, 0, 0);
+  EXPECT_EQ(plan.record.plan().parts_size(), 1);
+  EXPECT_EQ(plan.record.plan().rich_parts_size(), 3);
+  Append(plan);
+  const std::vector<Part>& parts = state_.Find(Turn('a'))->parts;
+  ASSERT_EQ(parts.size(), 4u);
+  for (std::uint32_t part = 0; part < 4; ++part) {
+    EXPECT_EQ(parts[part].id, Reply('a', part));
+    EXPECT_EQ(parts[part].content.SerializeAsString(), contents[part].SerializeAsString());
+  }
+  EXPECT_EQ(parts[1].text_digest, crypto::Sha256Digest{}) << "the echo of a file has no text";
+  EXPECT_EQ(parts[3].text_digest, crypto::Sha256("Tea?"));
 }
 
 TEST_F(LedgerStateTest, AGenerationAndTheSendersNoticeAreRepliesOfTheirOwn) {
@@ -345,7 +370,7 @@ TEST_F(LedgerStateTest, OldSettledTurnsShrinkToADigestAndStayDuplicates) {
   EXPECT_EQ(state_.Find(Turn('a')), nullptr);
   EXPECT_EQ(state_.Find(Turn('b')), nullptr);
   EXPECT_NE(state_.Find(Turn('d')), nullptr);
-  EXPECT_TRUE(state_.Find(Turn('d'))->parts[0].text.empty());
+  EXPECT_TRUE(state_.Find(Turn('d'))->parts[0].content.text().empty());
   EXPECT_EQ(state_.Judge(Turn('a'), 'a'), Verdict::kDuplicate);
   EXPECT_EQ(state_.settled_count(), 4u);
   EXPECT_EQ(state_.open_count(), 0u);

@@ -82,6 +82,19 @@ TEST(RateLimiterTest, NoRateMeansNoLimit) {
   for (int send = 0; send < 100; ++send) EXPECT_EQ(limiter.Reserve(now, "a", {0, 0}, "u", {0, 0}), now);
 }
 
+TEST(RateLimiterTest, TellsWhatAUserCanBeSentInATimeWithoutTakingIt) {
+  RateLimiter limiter(10);
+  const base::MonotonicTime now{};
+  const RateLimit pair{1.0 / 6, 45};
+  EXPECT_EQ(limiter.UserSendsUntil(now, "u", pair, now + seconds(120)), 65u) << "the burst and one each six seconds";
+  EXPECT_EQ(limiter.UserSendsUntil(now, "u", pair, now), 45u);
+  for (int send = 0; send < 55; ++send) limiter.Reserve(now, "a", kFree, "u", pair);
+  EXPECT_EQ(limiter.UserSendsUntil(now, "u", pair, now + seconds(120)), 10u);
+  EXPECT_EQ(limiter.UserSendsUntil(now, "u", pair, now + seconds(30)), 0u);
+  EXPECT_EQ(limiter.UserSendsUntil(now + seconds(36000), "u", pair, now), 45u);
+  EXPECT_GT(limiter.UserSendsUntil(now, "u", {0, 0}, now), 1000u) << "no rate, no limit";
+}
+
 TEST(RateLimiterTest, MemoryIsBoundedByForgettingTheLeastRecentlyUsed) {
   RateLimiter limiter(/*buckets_max=*/2);
   const base::MonotonicTime now{};

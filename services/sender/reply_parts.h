@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "libs/channel/codec.h"
+#include "proto/bus/v1/bus.pb.h"
+
+namespace sender {
+
+// The sends of a reply, in order: its text in as many parts as it takes, then its rich parts as the channel can show
+// them. At most `parts_max`, of which rich parts take theirs first, but always one and never more than
+// channel::kReplyPartsMax; a text that needs more ends with an ellipsis. Pure.
+//
+// Longer parts would be no way to spend fewer: each is as long as the channel takes.
+std::vector<mesh::bus::v1::OutboundPart> PartsOf(const mesh::bus::v1::Reply& reply, const channel::Codec& codec,
+                                                 std::size_t parts_max);
+
+}  // namespace sender

@@ -1,0 +1,246 @@
+// Replies that are more than text, that come too late for the platform, or that are long.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "tests/services/sender/send_lane_fixture.h"
+
+namespace sender {
+namespace {
+
+using mesh::bus::v1::Reply;
+using mesh::session::v1::OUTCOME_FAILED;
+using mesh::session::v1::OUTCOME_SENT;
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+Reply WithFile(const std::string& text, const std::string& link) {
+  Reply reply;
+  reply.set_text(text);
+  reply.set_history_text(text + " ![](" + link + ")");
+  reply.add_rich_parts()->mutable_media()->set_link(link);
+  return reply;
+}
+
+class RichReplyTest : public SendLaneTest {
+ protected:
+  RichReplyTest() { world_.RunFor(hours(1)); }  // so that there is a time to have spoken at
+
+  // An answer to what the user said so long ago.
+  Reply SaidAgo(base::Duration ago, const std::string& text) const {
+    Reply reply;
+    reply.set_text(text);
+    reply.set_user_spoke_at_ms(world_.WallMs() - base::ToMs(ago));
+    return reply;
+  }
+  void HaveTemplate() {
+    world_.account.reengage_template_name = "come_back";
+    world_.account.reengage_template_language = "en_US";
+  }
+  void ExpectDead(bus::DeadLetterReason reason) const {
+    ASSERT_EQ(world_.dead_letters.size(), 1u);
+    EXPECT_EQ(world_.dead_letters[0].reason, reason);
+  }
+};
+
+TEST_F(RichReplyTest, RichPartsFollowTheTextEachUnderItsOwnClaim) {
+  world_.StartOwner();
+  Reply reply = WithFile("one|two", "a.png");
+  reply.add_rich_parts()->mutable_choices()->set_text("Which?");
+  world_.Say("ann", "t1", reply);
+  world_.Say("ann", "t2", "three");
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("one", "two", "a.png", "Which?", "three"));
+  EXPECT_EQ(LedgerShape(), "TPCSCSCSCSPCS");
+  EXPECT_EQ(world_.HistoryTextOf("t1"), "one|two ![](a.png)") << "as the model wrote it";
+}
+
+TEST_F(RichReplyTest, AnAnswerMayBeAFileAlone) {
+  world_.StartOwner();
+  world_.Say("ann", "t1", WithFile("", "a.png"));
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("a.png"));
+  EXPECT_THAT(world_.OutcomesOf("t1"), Contains(OUTCOME_SENT));
+}
+
+// Text overtakes a file that the platform still fetches.
+TEST_F(RichReplyTest, WhatFollowsAFileWaitsUntilAStatusSaysThatItWentOut) {
+  world_.statuses_flow = false;
+  world_.StartOwner();
+  Reply reply = WithFile("", "a.png");
+  reply.add_rich_parts()->mutable_choices()->set_text("Which?");
+  world_.Say("ann", "t1", reply);
+  world_.RunFor(seconds(2));
+  ASSERT_THAT(world_.TextsOf("ann"), ElementsAre("a.png"));
+  const World::Shown file = world_.shown[0];
+  world_.TellStatus(file, mesh::bus::v1::DELIVERY_STATE_SENT);
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.shown.size() == 2; }));
+  world_.Say("bob", "t2", reply);
+  const base::MonotonicTime before = world_.now;
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.TextsOf("bob").size() == 2; })) << "a status that never comes";
+  EXPECT_GT(world_.now - before, seconds(4));
+  EXPECT_LT(world_.now - before, seconds(8));
+}
+
+TEST_F(RichReplyTest, ADoubtAboutAFileIsSettledByItsReplyId) {
+  GraphDoes({GraphBehaviour::kAcceptAndDrop});
+  world_.StartOwner();
+  world_.Say("ann", "t1", WithFile("", "a.png"));
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("a.png"));
+  EXPECT_EQ(world_.InDoubtCount("evidence"), 1);
+}
+
+TEST_F(RichReplyTest, AnAnswerInTimeIsSent) {
+  world_.StartOwner();
+  world_.Say("ann", "t1", SaidAgo(hours(23), "hello"));
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("hello"));
+}
+
+TEST_F(RichReplyTest, AnAnswerThatIsTooLateIsNotPostedAndEndsInTheDeadLetter) {
+  world_.StartOwner();
+  world_.Say("ann", "t1", SaidAgo(hours(24), "hello|more"));
+  world_.Say("ann", "t2", "asked of whom nothing is known");
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("asked of whom nothing is known"));
+  EXPECT_EQ(world_.posts, 1);
+  ExpectDead(bus::DeadLetterReason::kWindowClosed);
+  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_FAILED));
+  EXPECT_EQ(world_.replies.size(), 2u) << "no notice, which would come too late as well";
+}
+
+TEST_F(RichReplyTest, AnAccountMayLeaveTheWindowToThePlatform) {
+  world_.account.window_h = 0;
+  world_.StartOwner();
+  world_.Say("ann", "t1", SaidAgo(hours(30), "hello"));
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("hello"));
+}
+
+TEST_F(RichReplyTest, ATemplateIsSaidInPlaceOfAnAnswerThatIsTooLate) {
+  HaveTemplate();
+  world_.StartOwner();
+  world_.Say("ann", "t1", SaidAgo(hours(24), "hello"));
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("come_back"));
+  ExpectDead(bus::DeadLetterReason::kWindowClosed);
+  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_FAILED)) << "its words were not said";
+}
+
+TEST_F(RichReplyTest, ThePlatformsOwnWordThatItIsTooLateEndsAlike) {
+  HaveTemplate();
+  GraphDoes({GraphBehaviour::kTooLate});
+  world_.StartOwner();
+  world_.Say("ann", "t1", "hello|more");
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("come_back"));
+  EXPECT_EQ(LedgerShape(), "TPCFFPCS");
+  ExpectDead(bus::DeadLetterReason::kWindowClosed);
+}
+
+TEST_F(RichReplyTest, ATemplateThatIsRefusedIsFollowedByNoOther) {
+  HaveTemplate();
+  world_.graph = [](int) { return GraphBehaviour::kTooLate; };
+  world_.StartOwner();
+  world_.Say("ann", "t1", "hello");
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_EQ(world_.posts, 2);
+  EXPECT_EQ(world_.dead_letters.size(), 2u);
+}
+
+TEST_F(RichReplyTest, AWorkersNoticeThatIsTooLateHasNoTemplate) {
+  HaveTemplate();
+  world_.StartOwner();
+  Reply notice = SaidAgo(hours(24), "sorry");
+  notice.set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
+  world_.Say("ann", "t1", notice);
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.shown, IsEmpty());
+  ExpectDead(bus::DeadLetterReason::kWindowClosed);
+}
+
+TEST_F(RichReplyTest, ASuccessorSaysTheTemplateToo) {
+  for (int events = 1; events < 120; ++events) {
+    SCOPED_TRACE(testing::Message() << "killed after " << events << " events");
+    World world(static_cast<std::uint64_t>(events));
+    world.RunFor(hours(1));
+    world.account.reengage_template_name = "come_back";
+    world.account.reengage_template_language = "en_US";
+    Process& first = world.StartOwner();
+    Reply reply;
+    reply.set_text("hello");
+    reply.set_user_spoke_at_ms(world.WallMs() - base::ToMs(hours(24)));
+    world.Say("ann", "t1", reply);
+    world.RunEvents(events);
+    world.Kill(first);
+    world.StartOwner();
+    ASSERT_TRUE(world.RunUntil([&] { return world.AllDone(); }));
+    ASSERT_THAT(world.TextsOf("ann"), ElementsAre("come_back"));
+  }
+}
+
+// A dead token for a day: what waits in `parked` is too late by then, and the user is told once.
+TEST_F(RichReplyTest, ParkedRepliesThatComeBackTooLateAreNotSentAndOneTemplateTellsOfThem) {
+  HaveTemplate();
+  world_.graph = [&](int) {
+    return world_.account.access_token.Reveal() == "token" ? GraphBehaviour::kPark : GraphBehaviour::kAccept;
+  };
+  world_.StartOwner();
+  for (const char* turn : {"t1", "t2", "t3"}) world_.Say("ann", turn, SaidAgo(minutes(1), turn));
+  world_.RunFor(minutes(10));
+  ASSERT_EQ(world_.parked.size(), 3u);
+  world_.RunFor(hours(25));
+  world_.account.access_token = crypto::Secret("renewed");
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.NothingLeft(); }));
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("come_back"));
+  EXPECT_EQ(world_.dead_letters.size(), 3u);
+}
+
+TEST_F(RichReplyTest, AParkedReplyIsInTimeWhenTheUserHasSpokenSince) {
+  world_.graph = [&](int) {
+    return world_.account.access_token.Reveal() == "token" ? GraphBehaviour::kPark : GraphBehaviour::kAccept;
+  };
+  world_.StartOwner();
+  world_.Say("ann", "t1", SaidAgo(minutes(1), "old"));
+  world_.RunFor(hours(20));
+  world_.Say("ann", "t2", SaidAgo(minutes(1), "new"));
+  world_.RunFor(hours(10));
+  world_.account.access_token = crypto::Secret("renewed");
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.NothingLeft(); }));
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("old", "new"));
+  EXPECT_THAT(world_.dead_letters, IsEmpty());
+}
+
+TEST_F(RichReplyTest, ARequeuedReplyAsksThePlatform) {
+  world_.StartOwner();
+  Reply reply = SaidAgo(hours(30), "again");
+  reply.set_generation(1);
+  world_.Say("ann", "t1", reply);
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("again"));
+}
+
+// 45 at once and one each six seconds: four long answers in a row have used that up, and the fifth would take minutes.
+TEST_F(RichReplyTest, AnAnswerHasNoMorePartsThanCanBeSaidWithinTheDeadline) {
+  world_.account.user_burst_max = 45;
+  world_.account.user_sends_per_second_max = 1.0 / 6;
+  world_.account.turn_deadline_s = 60;
+  world_.StartOwner();
+  std::string text = "1";
+  for (int part = 2; part <= 20; ++part) text += "|" + std::to_string(part);
+  for (const char* turn : {"t1", "t2", "t3"}) world_.Say("ann", turn, text);
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_EQ(world_.shown.size(), 20u + 20 + 15) << "the third has 5 of the burst left, and 10 in its minute";
+  EXPECT_EQ(world_.shown.back().text, "15...");
+}
+
+}  // namespace
+}  // namespace sender
