@@ -21,8 +21,8 @@ def waba(channel):
     return '\n    waba_id: "100000000000009"' if channel == "whatsapp" else ""
 
 
-def entry(channel, account_id, graph_url):
-    return f"""  - tenant: dev
+def entry(channel, account_id, graph_url, tenant="dev"):
+    return f"""  - tenant: {tenant}
     channel: {channel}
     account_id: "{account_id}"{waba(channel)}
     display_name: Development account ({channel})

@@ -7,6 +7,7 @@ import kafka.admin
 
 import generator
 import history
+import users
 import wire
 from checker import Evidence, Send
 
@@ -92,7 +93,9 @@ def lag(broker):
 def collect(run_dir, broker, redis_port, faults, lag_at_end):
     found = Evidence(messages=generator.read_log(run_dir / "generator.jsonl"), sends=sends(run_dir / "sends.jsonl"),
                      faults=faults, lag=lag_at_end)
-    found.history = history.read(redis_port, {message.user: (message.channel, message.account) for message in found.messages})
+    tenants = {account.account_id: account.tenant for account in users.ACCOUNTS}
+    found.history = history.read(redis_port, {message.user: (tenants[message.account], message.channel, message.account)
+                                              for message in found.messages})
     for name in TOPICS:
         for record in records(broker, name):
             t = record.timestamp / 1000

@@ -1,9 +1,11 @@
 """Meta's side: posts signed webhooks of many conversations and writes down what was acknowledged, and when.
 
-Within a conversation the next message is posted after the last one was acknowledged. Every message is retried until a
-gateway answers 200, some are posted again afterwards, and messages of different conversations overtake each other freely.
+Within a conversation the next message is posted after the last one was acknowledged; now and then one comes first that the
+user wrote after it. Every message is retried until a gateway answers 200, some are posted again afterwards, and messages of
+different conversations overtake each other freely.
 Users of accounts that collect or interrupt write again at once, now and then.
 """
+import dataclasses
 import hashlib
 import hmac
 import http.client
@@ -24,6 +26,7 @@ DUPLICATE_DELAY_MAX_S = 20.0
 NOT_TAKEN = "not taken"
 LONG_SHARE = 0.08  # of the messages: so long that their answer has 2 to PARTS_MAX parts
 PARTS_MAX = 4
+OVERTAKEN_SHARE = 0.05  # of the messages: the user's next is posted before
 AGAIN_SHARE = 0.4  # of the messages of users who need not wait for an answer: the next follows at once
 
 
@@ -33,6 +36,16 @@ class Order:
     def __init__(self):
         self.user = ""
         self.acknowledged = threading.Event()
+
+
+@dataclasses.dataclass
+class Written:
+    """A message as its user wrote it."""
+    user: users.User
+    message_id: str
+    text: str
+    sent_at: float
+    order: Order = None
 
 
 class Log:
@@ -116,13 +129,14 @@ class Generator:
         connections = {}
         counts = dict.fromkeys(mine, 0)
         user = None
-        again = []  # (when, user, id, text) of acknowledged messages that are posted once more
+        again = []  # (when, what) of acknowledged messages that are posted once more
         next_at = time.monotonic() + rng.random() * self.pauses_s[self.slow]
         while not self.ending.is_set():
             now = time.monotonic()
             if again and again[0][0] <= now:
-                _, user, message_id, text = again.pop(0)
-                self.post(connections, rng, user, message_id, text)
+                written = again.pop(0)[1]
+                user = written.user
+                self.post(connections, rng, written)
             writes_again = user is not None and user.account.mode != "followup" and rng.random() < AGAIN_SHARE
             if next_at > now and not writes_again:
                 user = None
@@ -131,27 +145,35 @@ class Generator:
             # After an outage the users did not all wait: no burst larger than a second's worth is made up for.
             next_at = max(next_at + self.pauses_s[self.slow] * rng.uniform(0.5, 1.5), now - 1.0)
             user = user if writes_again else rng.choice(mine)
+            for written in self.write(rng, user, counts):
+                if self.deliver(connections, rng, written) and rng.random() < DUPLICATE_SHARE:
+                    again.append((time.monotonic() + rng.uniform(0, DUPLICATE_DELAY_MAX_S), written))
+                    again.sort(key=lambda row: row[0])
+
+    def write(self, rng, user, counts):
+        """What the user writes now, in the order in which it is posted."""
+        written = []
+        for _ in range(2 if rng.random() < OVERTAKEN_SHARE else 1):
             counts[user] += 1
-            message_id = users.message_id(self.seed, user, counts[user])
             text = text_of(rng, f"canary {self.seed} {user.user_id} {counts[user]}", users.PART_LIMITS[user.account.channel],
                            0.0 if self.slow else LONG_SHARE)
-            order = self.take_order(user)
-            if order:
-                text += f" {poison.WORD}"
-            self.log.write(event="new", id=message_id, user=user.user_id, text=text, channel=user.account.channel,
-                           account=user.account.account_id, mode=user.account.mode)
-            delivered = self.deliver(connections, rng, user, message_id, text)
-            if delivered and order:
-                order.user = user.user_id
-                order.acknowledged.set()
-            if delivered and rng.random() < DUPLICATE_SHARE:
-                again.append((time.monotonic() + rng.uniform(0, DUPLICATE_DELAY_MAX_S), user, message_id, text))
-                again.sort(key=lambda row: row[0])
+            written.append(Written(user, users.message_id(self.seed, user, counts[user]), text, time.time()))
+        written[0].order = self.take_order(user)
+        if written[0].order:
+            written[0].text += f" {poison.WORD}"
+        return reversed(written)
 
-    def deliver(self, connections, rng, user, message_id, text):
+    def deliver(self, connections, rng, written):
+        """Posts it until it is acknowledged; False when the run was given up before."""
+        user = written.user
+        self.log.write(event="new", id=written.message_id, user=user.user_id, text=written.text, channel=user.account.channel,
+                       account=user.account.account_id, mode=user.account.mode)
         pause = RETRY_S
         while not self.giving_up.is_set():
-            if self.post(connections, rng, user, message_id, text) == "200":
+            if self.post(connections, rng, written) == "200":
+                if written.order:
+                    written.order.user = user.user_id
+                    written.order.acknowledged.set()
                 with self.lock:
                     self.acknowledged += 1
                 return True
@@ -159,9 +181,9 @@ class Generator:
             pause = min(pause * 2, RETRY_MAX_S)
         return False
 
-    def post(self, connections, rng, user, message_id, text):
-        channel = user.account.channel
-        body = users.webhook_body(user, message_id, text)
+    def post(self, connections, rng, written):
+        channel = written.user.account.channel
+        body = users.webhook_body(written.user, written.message_id, written.text, written.sent_at)
         headers = {"Content-Type": "application/json",
                    "X-Hub-Signature-256": "sha256=" + hmac.new(self.secrets[channel], body, hashlib.sha256).hexdigest()}
         began = time.time()
@@ -170,7 +192,7 @@ class Generator:
             if answer != NOT_TAKEN:
                 break
             self.balancer.refused(port)
-        self.log.write(event="post", id=message_id, answer=answer, port=port, began=round(began, 4))
+        self.log.write(event="post", id=written.message_id, answer=answer, port=port, began=round(began, 4))
         return answer
 
 

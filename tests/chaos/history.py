@@ -6,7 +6,7 @@ import struct
 
 import redis_client
 
-KEY_PREFIX, TENANT = "mesh", "dev"
+KEY_PREFIX = "mesh"
 TURNS_MAX = 200  # of a conversation; older ones are let go
 RECORD = struct.Struct(">BBIqqqiiI")  # version, outcome, generation, replies offset, turns offset, accepted, tokens, tokens, size
 OUTCOMES = {0: "unknown", 1: "sent", 2: "failed", 3: "superseded", 4: "delivered", 5: "read"}
@@ -36,12 +36,12 @@ def parse(turn_id, record):
 
 
 def read(port, conversations):
-    """conversations: user -> (channel, account). Returns user -> [StoredTurn]."""
+    """conversations: user -> (tenant, channel, account). Returns user -> [StoredTurn]."""
     store = redis_client.Redis(port)
     found = {}
     try:
-        for user, (channel, account) in conversations.items():
-            digest = hashlib.sha256(length_prefixed(TENANT, channel, account, user)).hexdigest()[:32]
+        for user, (tenant, channel, account) in conversations.items():
+            digest = hashlib.sha256(length_prefixed(tenant, channel, account, user)).hexdigest()[:32]
             stem = f"{KEY_PREFIX}:s:{{{digest}}}:"
             found[user] = [parse(turn_id, store.call("HGET", stem + "t", turn_id))
                            for turn_id in store.call("ZRANGE", stem + "o", 0, -1)]
