@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "libs/base/clock.h"
 #include "libs/channel/codec.h"
 
 namespace loadtest {
@@ -15,18 +16,22 @@ std::string Envelope(const std::string& account, const std::string& lists) {
          account + R"("},)" + lists + R"(},"field":"messages"}]}]})";
 }
 
+// The gateway takes no message that is days old.
+std::string NowSeconds() { return std::to_string(base::Clock::Real().WallMs() / 1000); }
+
 std::string MessageBody(const std::string& account, const std::string& user, const std::string& id) {
   return Envelope(account,
                   R"("contacts":[{"profile":{"name":"Load Test"},"wa_id":")" + user + R"("}],"messages":[{"from":")" +
                       user + R"(","id":"wamid.HBgLMTY1MDU1NTEyMzQVAgASGBQz)" + id +
-                      R"(","timestamp":"1749416383","type":"text","text":{"body":"What is the capital of Japan, and )" +
+                      R"(","timestamp":")" + NowSeconds() +
+                      R"(","type":"text","text":{"body":"What is the capital of Japan, and )" +
                       R"(what should I see there on a rainy day?"}}])");
 }
 
 std::string StatusBody(const std::string& account, const std::string& user, const std::string& id,
                        std::string_view state) {
   return Envelope(account, R"("statuses":[{"id":"wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI5)" + id + R"(","status":")" +
-                               std::string(state) + R"(","timestamp":"1749416384","recipient_id":")" + user +
+                               std::string(state) + R"(","timestamp":")" + NowSeconds() + R"(","recipient_id":")" + user +
                                R"(","conversation":{"id":"f3b1","origin":{"type":"service"}},)" +
                                R"("pricing":{"billable":false,"pricing_model":"PMP","category":"service"}}])");
 }

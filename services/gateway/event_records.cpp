@@ -18,6 +18,10 @@ namespace {
 using channel::Event;
 using channel::EventKind;
 
+// For so long it is remembered which turns are finished; Meta tries again for 7 days (channels.md 1.3). A signature
+// holds no time: what somebody captured and sends later would be answered a second time.
+constexpr std::int64_t kAgeMaxMs = std::int64_t{8} * 24 * 3'600'000;
+
 constexpr std::string_view kService = "gateway";
 constexpr std::size_t kAttachmentsMax = 32;
 
@@ -136,6 +140,7 @@ std::variant<bus::OutgoingRecord, Ignored> ToRecord(const Event& event, const ac
   if (event.kind == EventKind::kStatus || event.kind == EventKind::kEcho) {
     return StatusRecord(event, account, topics, acceptance);
   }
+  if (event.timestamp_ms > 0 && acceptance.wall_ms - event.timestamp_ms > kAgeMaxMs) return Ignored{"too_old"};
   return TurnRecord(event, account, topics, acceptance);
 }
 

@@ -26,7 +26,7 @@ constexpr std::string_view kReasons[] = {
     "statuses_not_a_list", "errors_not_a_list", "message_echoes_not_a_list", "items_not_a_list", "item_not_an_object",
     "no_account", "no_sender",
     // This service
-    "duplicate", "unknown_account", "foreign_signature", "no_user", kOther};
+    "duplicate", "unknown_account", "foreign_signature", "no_user", "too_old", kOther};
 
 }  // namespace
 

@@ -231,13 +231,14 @@ class WhatsAppMeshTest(unittest.TestCase):
         self.assertGreaterEqual(compared, 40)
 
     def post_all(self):
-        """Posts the golden webhooks as those of another user, with the digests that real ones have."""
+        """Posts the golden webhooks as those of another user, sent just now, with the digests that real ones have."""
         digest = base64.b64encode(hashlib.sha256(b"a file").digest()).decode()
         posted = []
         for name in golden.names("whatsapp"):
             for body, _ in golden.one_item_bodies("whatsapp", name) if name not in webhooks_test.PYWA_REFUSES else ():
                 text = json.dumps(body).replace("106540352242922", self.account).replace("wamid.", "wamid.T.")
                 text = re.sub('"sha256": "[^"]*"', f'"sha256": "{digest}"', text.replace(USER, "16505550000"))
+                text = re.sub(r'"timestamp": "\d{10}"', f'"timestamp": "{int(time.time())}"', text)
                 self.assertEqual(post("whatsapp", text.encode(), signature("whatsapp", text.encode())), 200, name)
                 posted.append(text.encode())
         return posted

@@ -67,6 +67,25 @@ class EventRecordsTest : public ::testing::Test {
   const Acceptance acceptance_{.trace = telemetry::TraceContext::NewRoot(), .wall_ms = 5000};
 };
 
+TEST_F(EventRecordsTest, WhatIsOlderThanTheMemoryOfFinishedTurnsIsNotTakenAgain) {
+  constexpr std::int64_t kDayMs = 86'400'000;
+  const Acceptance later{.trace = telemetry::TraceContext::NewRoot(), .wall_ms = 9 * kDayMs};
+  const auto reason = [&](EventKind kind, std::int64_t timestamp_ms) {
+    Event event = MakeEvent(kind);
+    event.timestamp_ms = timestamp_ms;
+    const auto record = ToRecord(event, account_, topics_, later);
+    const Ignored* ignored = std::get_if<Ignored>(&record);
+    return ignored == nullptr ? "" : std::string(ignored->reason);
+  };
+  for (const EventKind kind : {EventKind::kMessage, EventKind::kPostback, EventKind::kEvent}) {
+    EXPECT_EQ(reason(kind, kDayMs - 1), "too_old");
+    EXPECT_EQ(reason(kind, kDayMs), "") << "Meta tries for 7 days, and clocks differ";
+    EXPECT_EQ(reason(kind, 0), "") << "it says no time";
+    EXPECT_EQ(reason(kind, 90 * kDayMs), "") << "a clock that is wrong loses nobody's message";
+  }
+  EXPECT_EQ(reason(EventKind::kStatus, 1), "") << "it says what became of a send, however late";
+}
+
 TEST_F(EventRecordsTest, AMessageBecomesATurnOfItsConversation) {
   Event event = MakeEvent(EventKind::kMessage);
   event.reply_to_message_id = "wamid.0";

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "libs/base/clock.h"
 #include "libs/base/str_cat.h"
 #include "libs/http/client.h"
 #include "proto/bus/v1/bus.pb.h"
@@ -37,8 +38,8 @@ account::Account MakeAccount(std::string tenant, std::string id, std::string_vie
 }
 
 std::string Message(std::string_view id, std::string_view text) {
-  return base::StrCat(R"({"from":"1650","id":")", id, R"(","timestamp":"1749416383","type":"text","text":{"body":")",
-                      text, R"("}})");
+  return base::StrCat(R"({"from":"1650","id":")", id, R"(","timestamp":")", base::Clock::Real().WallMs() / 1000,
+                      R"(","type":"text","text":{"body":")", text, R"("}})");
 }
 std::string Body(std::string_view account, std::string_view messages) {
   return base::StrCat(
