@@ -79,6 +79,12 @@ bool IsPrintable(char32_t code_point) {
   return category != UTF8PROC_CATEGORY_CN && category < UTF8PROC_CATEGORY_ZS;
 }
 
+bool IsPictograph(char32_t code_point) {
+  if (code_point > kCodePointMax) return false;
+  const auto kind = utf8proc_get_property(static_cast<utf8proc_int32_t>(code_point))->boundclass;
+  return kind == UTF8PROC_BOUNDCLASS_EXTENDED_PICTOGRAPHIC || kind == UTF8PROC_BOUNDCLASS_REGIONAL_INDICATOR;
+}
+
 char32_t ToUpper(char32_t code_point) {
   if (code_point > kCodePointMax) return code_point;
   return static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(code_point)));

@@ -16,6 +16,10 @@ bool IsWhitespace(char32_t code_point);
 // point, and no separator but the space.
 bool IsPrintable(char32_t code_point);
 
+// What emoji are made of: the property Extended_Pictographic, and the regional indicators of flags. Also some that
+// apps show as text unless U+FE0F follows, like U+00A9.
+bool IsPictograph(char32_t code_point);
+
 // Simple (one to one) case mapping; a code point without one maps to itself.
 char32_t ToUpper(char32_t code_point);
 char32_t ToLower(char32_t code_point);

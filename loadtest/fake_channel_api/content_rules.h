@@ -15,6 +15,6 @@ namespace fake_channel_api {
 std::optional<GraphError> CheckWhatsAppContent(std::string_view type, const json::Value& content);
 
 // `message` of the Send API: its attachment and its quick replies.
-std::optional<GraphError> CheckMessagingContent(const json::Value& message);
+std::optional<GraphError> CheckMessagingContent(const json::Value& message, bool is_instagram);
 
 }  // namespace fake_channel_api

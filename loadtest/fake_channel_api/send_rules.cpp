@@ -113,7 +113,7 @@ Checked CheckMessagingText(const json::Value& message, Send send) {
         base::StrCat("Param message[metadata] must be a string of less than ", kMetadataMax, " characters."));
   }
   send.reply_id = String(metadata);
-  if (const std::optional<GraphError> error = CheckMessagingContent(message)) return *error;
+  if (const std::optional<GraphError> error = CheckMessagingContent(message, is_instagram)) return *error;
   for (const char* kind : {"attachment", "quick_replies"}) {
     if (!message.Find(kind).exists()) continue;
     send.kind = kind;

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "libs/base/hex.h"
+#include "libs/base/str_cat.h"
 #include "libs/channel/codec.h"
 #include "libs/json/value.h"
 #include "libs/telemetry/trace.h"
@@ -16,6 +17,13 @@ constexpr std::uint32_t kGenerationsMax = 4;  // how often an operator may have 
 constexpr std::uint32_t kPartsMax = channel::kReplyPartsMax;
 
 std::string TextOf(const json::Value& value) { return std::string(value.AsString().value_or("")); }
+
+// Of what is more than text its JSON too.
+std::string WordsOf(const json::Value& send) {
+  const std::string text = TextOf(send.Find("text")), kind = TextOf(send.Find("kind"));
+  if (kind.empty()) return text;
+  return base::StrCat("[", kind, "] ", text, text.empty() ? "" : " ", send.Find("content").Raw());
+}
 
 // Half the channel's limit: a part that is followed by another is at least that long, unless an endless word follows.
 bool IsTooShortToBeCut(std::string_view part, mesh::bus::v1::Channel channel) {
@@ -63,7 +71,7 @@ void ReplyCollector::Offer(std::string_view line) {
     place = found->second;
   }
   // A part sent twice (after a crash in doubt) counts once: the first.
-  if (!parts_[place.reply].emplace(place.part, TextOf(send.Find("text"))).second) return;
+  if (!parts_[place.reply].emplace(place.part, WordsOf(send)).second) return;
   last_ts_ms_ = std::max(last_ts_ms_, send.Find("ts_ms").AsInt64().value_or(0));
 }
 

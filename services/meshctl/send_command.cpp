@@ -101,7 +101,9 @@ absl::StatusOr<std::int64_t> PostWebhook(http::Client& client, const SendOptions
   return base::ToMs(base::Clock::Real().Now() - start);
 }
 
-absl::Status WaitForReply(http::Client& client, const SendOptions& options, ReplyCollector& collector) {
+// may_be_rich: what is more than text may follow however short the text is.
+absl::Status WaitForReply(http::Client& client, const SendOptions& options, bool may_be_rich,
+                          ReplyCollector& collector) {
   const base::MonotonicTime deadline = In(std::chrono::milliseconds(static_cast<std::int64_t>(options.wait_s * 1000)));
   base::MonotonicTime changed = base::Clock::Real().Now();
   std::string since = "0";
@@ -110,7 +112,7 @@ absl::Status WaitForReply(http::Client& client, const SendOptions& options, Repl
   while (base::Clock::Real().Now() < deadline) {
     // A fake Graph API that restarts is no reason to give up before the time.
     last = ReadSends(client, options, &since, collector);
-    if (collector.IsSurelyComplete()) break;
+    if (!may_be_rich && collector.IsSurelyComplete()) break;
     if (const std::size_t size = collector.Text().size(); size != seen) {
       seen = size;
       changed = base::Clock::Real().Now();
@@ -189,7 +191,9 @@ int RunSend(int argc, const char* const* argv) {
     return 0;
   }
   ReplyCollector collector(conversation, turn, trace.trace_id);
-  if (absl::Status status = WaitForReply(**client, options, collector); !status.ok()) return Fail("send", status);
+  if (absl::Status status = WaitForReply(**client, options, account->rich_answers, collector); !status.ok()) {
+    return Fail("send", status);
+  }
   // Until the last part was accepted; 0 when it had been answered before: the same message is the same turn.
   PrintResult(turn, options.message_id, *ack_ms, std::max<std::int64_t>(0, collector.last_ts_ms() - now_ms),
               collector.Text());

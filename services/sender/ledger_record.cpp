@@ -116,12 +116,13 @@ LedgerEntry MakeSuperseded(const identity::ReplyId& reply, std::int64_t term, st
 }
 
 LedgerEntry MakeSupersede(const std::string& turn_id, const mesh::bus::v1::ConversationId& conversation,
-                          std::int64_t replies_offset, std::int64_t wall_ms) {
+                          mesh::bus::v1::DropPolicy policy, std::int64_t replies_offset, std::int64_t wall_ms) {
   LedgerEntry entry;
   entry.key = base::JoinLengthPrefixed({"supersede", turn_id});
   entry.record.mutable_supersede()->set_turn_id(turn_id);
   *entry.record.mutable_supersede()->mutable_conversation() = conversation;
   entry.record.mutable_supersede()->set_replies_offset(replies_offset);
+  entry.record.mutable_supersede()->set_policy(policy);
   entry.record.set_written_at_ms(wall_ms);
   return entry;
 }

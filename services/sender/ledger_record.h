@@ -43,7 +43,7 @@ LedgerEntry MakeSuperseded(const identity::ReplyId& reply, std::int64_t term, st
 
 // A supersede record of `replies` was read. True whoever says it, so the key names no term.
 LedgerEntry MakeSupersede(const std::string& turn_id, const mesh::bus::v1::ConversationId& conversation,
-                          std::int64_t replies_offset, std::int64_t wall_ms);
+                          mesh::bus::v1::DropPolicy policy, std::int64_t replies_offset, std::int64_t wall_ms);
 
 // The account cannot send; `reply` stands at `parked_offset` of `parked` now.
 LedgerEntry MakeParkedReply(const mesh::bus::v1::Reply& reply, std::int64_t replies_offset, std::int64_t parked_offset,

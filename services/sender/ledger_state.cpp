@@ -3,13 +3,17 @@
 #include <algorithm>
 
 #include "libs/base/check.h"
+#include "libs/bus/dead_letter.h"
 #include "libs/crypto/digest.h"
 
 namespace sender {
 namespace {
 
+constexpr std::int32_t kHoursBetweenTemplates = 24;
+
 using mesh::bus::v1::LedgerClaim;
 using mesh::bus::v1::LedgerEvidence;
+using mesh::bus::v1::LedgerPlan;
 using mesh::bus::v1::LedgerRecord;
 using mesh::bus::v1::LedgerReturned;
 using mesh::bus::v1::LedgerSent;
@@ -24,6 +28,19 @@ bool IsOfAccount(const LedgerEvidence& evidence, const mesh::bus::v1::Conversati
   return from.tenant() == conversation.tenant() && from.channel() == conversation.channel() &&
          from.account() == conversation.account();
 }
+
+// A file or a reaction is an addition: without it the words and the question make sense. Not so when what was refused
+// is the conversation (its window, its deadline, its account): that goes for every part.
+bool FailsAlone(const mesh::bus::v1::OutboundPart& content, std::string_view reason) {
+  return reason == bus::ToString(bus::DeadLetterReason::kSendFailed) && (content.has_media() || content.has_reaction());
+}
+
+bool MeansSilence(mesh::bus::v1::DropPolicy policy) {
+  return policy == mesh::bus::v1::DROP_POLICY_OPTED_OUT || policy == mesh::bus::v1::DROP_POLICY_HANDOFF ||
+         policy == mesh::bus::v1::DROP_POLICY_COUNTRY;
+}
+
+bool IsTemplate(const LedgerPlan& plan) { return plan.rich_parts_size() == 1 && plan.rich_parts(0).has_template_(); }
 
 bool IsSettled(PartState state) { return state != PartState::kOpen && state != PartState::kClaimed; }
 
@@ -42,7 +59,12 @@ bool PlannedTurn::Superseded() const {
          std::any_of(parts.begin(), parts.end(), [](const Part& part) { return part.state == PartState::kSuperseded; });
 }
 
-bool PlannedTurn::GivenUp() const { return Any(PartState::kFailed); }
+bool PlannedTurn::GivenUp() const {
+  const auto failed = [](const Part& part) { return part.state == PartState::kFailed; };
+  return std::any_of(parts.begin(), parts.end(),
+                     [&](const Part& part) { return failed(part) && !part.failed_alone; }) ||
+         (!parts.empty() && std::all_of(parts.begin(), parts.end(), failed));
+}
 
 bool PlannedTurn::Parked() const { return Any(PartState::kParked); }
 
@@ -101,6 +123,7 @@ LedgerState::Change LedgerState::ApplyPlan(const mesh::bus::v1::LedgerPlan& plan
   const ParkedReplies::Reply* parked = parked_.Find(key);
   if (parked != nullptr && parked->replies_offset != plan.replies_offset()) return {};
   if (key.generation > 0) requeued_[DigestOfTurn(key.turn_id)] = hour_;
+  if (IsTemplate(plan)) asked_to_write_[identity::KeyOf(plan.conversation()).value()] = hour_;
   auto turn = std::make_unique<PlannedTurn>();
   turn->key = key;
   turn->kind = plan.kind();
@@ -129,6 +152,7 @@ void LedgerState::AddPart(mesh::bus::v1::OutboundPart content, PlannedTurn& turn
   if (content.has_text() || content.has_choices()) {
     part.text_digest = crypto::Sha256(content.has_text() ? content.text() : content.choices().text());
   }
+  part.is_file = content.has_media();
   part.content = std::move(content);
   by_reply_[part.id.value()] = {&turn, index};
   turn.parts.push_back(std::move(part));
@@ -169,6 +193,7 @@ LedgerState::Change LedgerState::ApplySent(const LedgerSent& sent) {
     case LedgerSent::OUTCOME_FAILED:
       if (!names_standing_claim && !(part.state == PartState::kOpen && sent.claim_offset() == 0)) return {};
       part.state = PartState::kFailed;
+      part.failed_alone = FailsAlone(part.content, sent.reason());
       turn.failure_reason = sent.reason();
       break;
     case LedgerSent::OUTCOME_PARKED:
@@ -213,6 +238,9 @@ LedgerState::Change LedgerState::ApplyEvidence(std::int64_t offset, const Ledger
 
 LedgerState::Change LedgerState::ApplySupersede(const mesh::bus::v1::LedgerSupersede& supersede) {
   superseded_.try_emplace(DigestOfTurn(supersede.turn_id()), hour_);
+  if (MeansSilence(supersede.policy())) {
+    silenced_[identity::KeyOf(supersede.conversation()).value()] = {supersede.replies_offset(), hour_};
+  }
   return {};
 }
 
@@ -329,6 +357,16 @@ bool LedgerState::TurnPlanned(const std::string& turn_id) const {
   return Judge({turn_id, 0}, -1) != Verdict::kNew || requeued_.contains(DigestOfTurn(turn_id));
 }
 
+bool LedgerState::SilentSince(const mesh::bus::v1::ConversationId& conversation, std::int64_t replies_offset) const {
+  const auto found = silenced_.find(identity::KeyOf(conversation).value());
+  return found != silenced_.end() && found->second.replies_offset > replies_offset;
+}
+
+bool LedgerState::AskedToWriteAgain(const mesh::bus::v1::ConversationId& conversation) const {
+  const auto found = asked_to_write_.find(identity::KeyOf(conversation).value());
+  return found != asked_to_write_.end() && hour_ - found->second < kHoursBetweenTemplates;
+}
+
 const PlannedTurn* LedgerState::Find(const TurnKey& key) const {
   const auto found = turns_.find(key);
   return found == turns_.end() ? nullptr : found->second.get();
@@ -353,6 +391,8 @@ void LedgerState::AnHourPassed() {
   absl::erase_if(settled_, is_old);
   absl::erase_if(superseded_, is_old);
   absl::erase_if(requeued_, is_old);
+  absl::erase_if(silenced_, [&](const auto& entry) { return entry.second.hour < oldest_kept; });
+  absl::erase_if(asked_to_write_, [&](const auto& entry) { return hour_ - entry.second >= kHoursBetweenTemplates; });
   parked_.ForgetParkedBefore(oldest_kept);
   std::vector<TurnKey> old;
   for (const auto& [key, turn] : turns_) {

@@ -32,6 +32,7 @@ enum class PartState {
 struct Part {
   identity::ReplyId id;
   mesh::bus::v1::OutboundPart content;  // emptied once the turn is settled
+  bool is_file = false;
   // Of the text that an echo of it has; zero for what has none (files, templates): where the echo carries no id of ours
   // either (Instagram), a doubt about such a part is decided by the account's policy.
   crypto::Sha256Digest text_digest{};
@@ -39,6 +40,7 @@ struct Part {
   std::int64_t claim_offset = 0;  // of the standing, or last standing, CLAIM; 0 for none
   std::int64_t claim_term = 0;
   std::uint32_t resends = 0;  // of that CLAIM
+  bool failed_alone = false;  // kFailed, and what stands beside it is said all the same
   std::string message_id;     // the platform's, once known
   bool by_evidence = false;   // settled by EVIDENCE, not by a SENT record
   mesh::bus::v1::DeliveryState delivery = mesh::bus::v1::DELIVERY_STATE_UNSPECIFIED;  // the last evidence
@@ -57,7 +59,7 @@ struct PlannedTurn {
   bool Settled() const;         // no part is open or claimed
   bool ClaimStands() const;     // some part is, or was, claimed and not given back
   bool Superseded() const;      // planned without parts, or some part was dropped by a later user message
-  bool GivenUp() const;         // some part failed for good: no further part may be claimed
+  bool GivenUp() const;         // a part failed that the others make no sense without, or all: none is claimed any more
   bool Parked() const;          // some part is parked: no further part may be claimed
   bool NothingArrived() const;  // the platform said of every part that it failed: the user saw none of it
   bool Any(PartState state) const;
@@ -109,6 +111,12 @@ class LedgerState {
   // A later user message withdrew the turn: no record of it, in whatever generation, is planned any more.
   bool TurnSuperseded(const std::string& turn_id) const { return superseded_.contains(DigestOfTurn(turn_id)); }
   bool TurnPlanned(const std::string& turn_id) const;  // in any generation
+
+  // Whether the user is to hear nothing of us: behind that record of `replies` a message of the conversation was left
+  // unanswered because the user had opted out, a person answers, or the account answers nobody there.
+  bool SilentSince(const mesh::bus::v1::ConversationId& conversation, std::int64_t replies_offset) const;
+  // A template asked the user to write again within the last day, or will.
+  bool AskedToWriteAgain(const mesh::bus::v1::ConversationId& conversation) const;
 
   const ParkedReplies& parked() const { return parked_; }
 
@@ -169,6 +177,13 @@ class LedgerState {
   absl::flat_hash_map<TurnDigest, std::int32_t> settled_;
   absl::flat_hash_map<TurnDigest, std::int32_t> superseded_;
   absl::flat_hash_map<TurnDigest, std::int32_t> requeued_;
+  // By conversation key, with the hour: the last record of `replies` that silenced it; that a template was planned.
+  struct Silence {
+    std::int64_t replies_offset = 0;
+    std::int32_t hour = 0;
+  };
+  absl::flat_hash_map<std::string, Silence> silenced_;
+  absl::flat_hash_map<std::string, std::int32_t> asked_to_write_;
 };
 
 }  // namespace sender

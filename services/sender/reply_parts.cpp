@@ -15,7 +15,8 @@ std::vector<mesh::bus::v1::OutboundPart> PartsOf(const mesh::bus::v1::Reply& rep
   for (const mesh::bus::v1::OutboundPart& part : reply.rich_parts()) {
     for (mesh::bus::v1::OutboundPart& fitted : codec.Fit(part)) rich.push_back(std::move(fitted));
   }
-  const std::size_t left = parts_max - std::min(parts_max, rich.size());
+  const std::size_t budget = std::min(parts_max, channel::kReplyPartsMax);
+  const std::size_t left = budget - std::min(budget, rich.size());
   const std::size_t texts_max = std::clamp<std::size_t>(left, 1, channel::kTextPartsMax);
   std::vector<std::string> texts = codec.Split(reply.text(), texts_max);
   // Of rich parts of which the channel can show nothing: a plan without parts would say that it was withdrawn.

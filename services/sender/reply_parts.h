@@ -9,8 +9,8 @@
 namespace sender {
 
 // The sends of a reply, in order: its text in as many parts as it takes, then its rich parts as the channel can show
-// them. At most `parts_max`, of which rich parts take theirs first, but always one and never more than
-// channel::kReplyPartsMax; a text that needs more ends with an ellipsis. Pure.
+// them. Rich parts are said whatever `parts_max` is, up to channel::kReplyPartsMax in all; the text takes what they
+// leave of it, but at least one part, and ends with an ellipsis where that is too little. Pure.
 //
 // Longer parts would be no way to spend fewer: each is as long as the channel takes.
 std::vector<mesh::bus::v1::OutboundPart> PartsOf(const mesh::bus::v1::Reply& reply, const channel::Codec& codec,

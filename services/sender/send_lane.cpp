@@ -11,14 +11,12 @@
 #include "services/sender/outcome.h"
 #include "services/sender/reply_parts.h"
 #include "services/sender/retry_delay.h"
-#include "services/sender/send_window.h"
 
 namespace sender {
 namespace {
 
 constexpr base::Duration kGatePoll = std::chrono::seconds(2);
 constexpr base::Duration kThrottlePoll = std::chrono::seconds(1);
-constexpr base::Duration kFileWait = std::chrono::seconds(5);
 
 std::uint64_t SeedOf(const bus::Record& record) { return static_cast<std::uint64_t>(record.offset); }
 
@@ -127,7 +125,8 @@ void SendLane::StepSupersede() {
     Enter(Phase::kIdle);
     return;
   }
-  Append(MakeSupersede(key().turn_id, item().reply.conversation(), item().record.offset, effects().WallMs()),
+  Append(MakeSupersede(key().turn_id, item().reply.conversation(), item().reply.drop_policy(), item().record.offset,
+                       effects().WallMs()),
          [this](std::int64_t) { Step(); });
 }
 
@@ -188,9 +187,12 @@ void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
   if (state.state == PartState::kClaimed) {
     // Both decisions are about one CLAIM; another sender's may have taken its place since.
     const bool own = state.claim_term == head_.claim_term && ledger().term() == head_.claim_term;
-    if (head_.unposted_claim == part && own) return TryClaim(part, state.resends);
-    if (head_.resend_over == state.claim_offset) return TryClaim(part, state.resends + 1);
-    return WatchDoubt(turn, part);
+    const bool too_late = WindowClosed(state.content);
+    if (head_.unposted_claim == part && own) {
+      return too_late ? Release(part, state.claim_offset, [this] { Step(); }) : TryClaim(part, state.resends);
+    }
+    if (head_.resend_over != state.claim_offset) return WatchDoubt(turn, part);
+    return too_late ? ParkPart(part, state.claim_offset) : TryClaim(part, state.resends + 1);
   }
   if (turn.Parked()) return ParkPart(part, /*claim_offset=*/0);
   // Of a withdrawn reply of which one part was dropped, the others are too: a successor knows it from the ledger alone.
@@ -210,37 +212,6 @@ void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
   if (head_.give_up) return FailPart(part, /*claim_offset=*/0);
   if (WaitsForFile(turn, part)) return;
   TryClaim(part, state.resends);
-}
-
-// What is known of the user's last words: this reply's record, those of later ones that wait here or in `parked`.
-bool SendLane::WindowClosed(const mesh::bus::v1::OutboundPart& content) const {
-  // The platform is asked where the user may have spoken since without our knowledge: who requeues a reply does so
-  // later.
-  if (content.has_template_() || item().reply.user_spoke_at_ms() == 0 || item().reply.generation() > 0) return false;
-  const auto account = FindAccount();
-  if (account == nullptr) return false;
-  std::int64_t user_spoke_at_ms = ledger().parked().UserSpokeAtMs(item().record.key);
-  for (const Queued& queued : items_) {
-    user_spoke_at_ms = std::max(user_spoke_at_ms, queued.item.reply.user_spoke_at_ms());
-  }
-  return IsWindowClosed(*account, user_spoke_at_ms, effects().WallMs());
-}
-
-// Text and buttons overtake a file that the platform still fetches (channels.md 3.1): they wait until a status says
-// that it went out, for a while.
-bool SendLane::WaitsForFile(const PlannedTurn& turn, std::size_t part) {
-  if (part == 0) return false;
-  const Part& before = turn.parts[part - 1];
-  const bool on_its_way = before.content.has_media() && before.state == PartState::kSent &&
-                          before.delivery == mesh::bus::v1::DELIVERY_STATE_UNSPECIFIED;
-  if (!on_its_way) return false;
-  const base::MonotonicTime now = effects().Now();
-  if (!head_.file_taken_at) head_.file_taken_at = now;
-  const base::MonotonicTime until = *head_.file_taken_at + kFileWait;
-  if (until <= now) return false;
-  Enter(Phase::kWaiting);
-  After(until - now, [this] { Step(); });
-  return true;
 }
 
 void SendLane::TryClaim(std::size_t part, std::uint32_t resends) {
@@ -471,7 +442,11 @@ void SendLane::FailPart(std::size_t part, std::int64_t claim_offset) {
   const std::int64_t term = claim_offset == 0 ? *ledger().term() : head_.claim_term;
   Append(MakeFailed(ReplyIdOf(part), term, claim_offset, head_.give_up_code, bus::ToString(*head_.give_up),
                     effects().WallMs()),
-         [this](std::int64_t) { Step(); });
+         [this](std::int64_t) {
+           const PlannedTurn* const turn = planned();
+           if (turn != nullptr && !turn->GivenUp()) head_.give_up.reset();  // the other parts are said
+           Step();
+         });
 }
 
 }  // namespace sender

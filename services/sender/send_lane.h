@@ -148,6 +148,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   void Advance(const PlannedTurn& turn, std::size_t part);
   bool WindowClosed(const mesh::bus::v1::OutboundPart& content) const;
   bool WaitsForFile(const PlannedTurn& turn, std::size_t part);
+  void RememberFile();
   void TryClaim(std::size_t part, std::uint32_t resends);
   bool WaitsForLimits(std::size_t part, const account::Account& account);
   bool HeldBack(const account::Account& account);
@@ -206,6 +207,12 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   const std::function<void()> on_empty_;
   std::deque<Queued> items_;
   Head head_;
+  // Of the reply before, while a file is the last that was sent of it.
+  struct LastFile {
+    TurnKey key;
+    base::MonotonicTime taken_at;
+  };
+  std::optional<LastFile> last_file_;
   Phase phase_ = Phase::kIdle;
   std::uint64_t step_ = 0;
   bool stopped_ = false;

@@ -49,7 +49,8 @@ void SendLane::WatchDoubt(const PlannedTurn& turn, std::size_t part) {
   }
   const base::Duration silent = effects().StatusesCoveredSince(context_.ledger->partition(), *head_.doubt);
   const auto account = FindAccount();
-  switch (DecideDoubt(silent, context_.options.reconcile, account == nullptr ? "park" : account->in_doubt_policy,
+  const bool may_resend = account != nullptr && !WindowClosed(turn.parts[part].content);
+  switch (DecideDoubt(silent, context_.options.reconcile, may_resend ? account->in_doubt_policy : "park",
                       turn.parts[part].resends)) {
     case DoubtStep::kWait:
       Enter(Phase::kInDoubt);
@@ -145,7 +146,7 @@ void SendLane::Finish(const PlannedTurn& turn) {
   if (items_.front().returned && Withdrawn() && turn.Any(PartState::kSent) && !head_.audited)
     return WriteSentAfterAll();
   if (MustAudit()) return WriteDrop();
-  if (turn.GivenUp()) return FinishFailed(turn);
+  if (turn.Any(PartState::kFailed)) return FinishFailed(turn);
   if (turn.Parked()) return FinishParked();
   if (turn.Superseded()) context_.metrics->CountDrop("superseded");
   ReportOutcome(OutcomeOf(turn));
@@ -189,9 +190,8 @@ void SendLane::FinishFailed(const PlannedTurn& turn) {
   // A predecessor may have died between the FAILED record and the dead letter: then the ledger still has the reason.
   const bus::DeadLetterReason reason = head_.give_up.value_or(ReasonGivenUp(turn));
   const bool shown = turn.Any(PartState::kSent);
-  const bool with_notice =
-      !shown && turn.kind == REPLY_KIND_ANSWER &&
-      (reason == bus::DeadLetterReason::kDeadline || reason == bus::DeadLetterReason::kWindowClosed);
+  const bool with_notice = !shown && ((turn.kind == REPLY_KIND_ANSWER && reason == bus::DeadLetterReason::kDeadline) ||
+                                      (!key().fallback && reason == bus::DeadLetterReason::kWindowClosed));
   ReportOutcome(shown ? mesh::session::v1::OUTCOME_SENT : mesh::session::v1::OUTCOME_FAILED);
   GiveUp(reason, head_.give_up_detail, with_notice);
 }
@@ -217,14 +217,6 @@ void SendLane::GiveUpTooLarge(const absl::Status& status) {
   ReportOutcome(mesh::session::v1::OUTCOME_FAILED);
   GiveUp(bus::DeadLetterReason::kTooLarge, std::string(status.message()),
          /*with_notice=*/item().reply.kind() == REPLY_KIND_ANSWER);
-}
-
-// Once for all that wait, here or in `parked`: the last one tells.
-bool SendLane::OwesReengagement(const account::Account& account) const {
-  if (account.reengage_template_name.empty() || ledger().parked().HoldUp(item().record.key)) return false;
-  return std::none_of(std::next(items_.begin()), items_.end(), [](const Queued& behind) {
-    return !behind.supersedes && !behind.superseded && behind.item.reply.kind() == REPLY_KIND_ANSWER;
-  });
 }
 
 // Of an answer that came too late for words a template is what can still be said, where the account has one.
@@ -283,6 +275,7 @@ void SendLane::Done() {
   fault::Here("sender_reply_done");
   if (head_.doubt) context_.metrics->in_doubt.Add(-1);
   const auto report = std::exchange(head_.report, std::nullopt);
+  RememberFile();
   head_ = Head{};
   const Queued finished = std::move(items_.front());
   items_.pop_front();

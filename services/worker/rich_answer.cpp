@@ -20,7 +20,11 @@ using mesh::bus::v1::OutboundMedia;
 using mesh::bus::v1::OutboundPart;
 
 constexpr std::string_view kFence = "```";
-constexpr std::size_t kLinkBytesMax = 2000;
+// So that the file or question takes one send of its own and hardly more: what is longer stays text, which is cut to
+// what may be said.
+constexpr std::size_t kLinkBytesMax = 900;  // as text on Instagram it must not be cut
+constexpr std::size_t kCaptionBytesMax = 1000;
+constexpr std::size_t kQuestionBytesMax = 1000;
 constexpr std::size_t kTitleBytesMax = 200;
 constexpr std::size_t kEmojiBytesMax = 64;
 
@@ -59,7 +63,7 @@ std::optional<OutboundMedia> ReadFile(std::string_view line, const account::Acco
   if (!line.starts_with("![") || !line.ends_with(")") || middle == std::string_view::npos) return std::nullopt;
   const std::string_view caption = line.substr(2, middle - 2);
   const std::string_view link = line.substr(middle + 2, line.size() - middle - 3);
-  if (caption.find_first_of("[]") != std::string_view::npos) return std::nullopt;
+  if (caption.find_first_of("[]") != std::string_view::npos || caption.size() > kCaptionBytesMax) return std::nullopt;
   if (!link.starts_with("https://") || link.size() > kLinkBytesMax) return std::nullopt;
   const bool is_plain = std::ranges::all_of(link, [](char c) {
     return c > 0x20 && c < 0x7F && std::string_view("()<>\"'\\#@").find(c) == std::string_view::npos;
@@ -97,6 +101,7 @@ std::optional<OutboundChoices> ReadChoices(const std::vector<std::string_view>& 
     const bool is_choice = line.starts_with("- ");
     if (!is_choice && (choices.choices_size() > 0 || !choices.text().empty())) return std::nullopt;
     if (!is_choice) {
+      if (line.size() > kQuestionBytesMax) return std::nullopt;
       choices.set_text(std::string(line));
       continue;
     }
@@ -119,9 +124,7 @@ std::optional<std::string> ReadEmoji(const std::vector<std::string_view>& block)
     emoji = Trimmed(line);
   }
   if (emoji.empty() || emoji.size() > kEmojiBytesMax || !unicode::IsValidUtf8(emoji)) return std::nullopt;
-  const char32_t first = unicode::DecodeUtf8(emoji, 0).code_point;
-  const bool is_picture = first >= 0xA9 && !unicode::IsLetter(first) && !unicode::IsMark(first) &&
-                          !unicode::IsNumber(first) && unicode::IsPrintable(first);
+  const bool is_picture = unicode::IsPictograph(unicode::DecodeUtf8(emoji, 0).code_point);
   if (!is_picture || unicode::NextGrapheme(emoji, 0) != emoji.size()) return std::nullopt;
   return std::string(emoji);
 }
@@ -185,8 +188,7 @@ class Reader {
       choices_ = ReadChoices(block);
       return choices_.has_value();
     }
-    const bool may_react = !has_reaction_ && !message_id_.empty() && !message_id_.starts_with("derived:");
-    if (language != "react" || !may_react) return false;
+    if (language != "react" || has_reaction_) return false;
     const std::optional<std::string> emoji = ReadEmoji(block);
     if (!emoji) return false;
     has_reaction_ = true;

@@ -17,9 +17,8 @@ struct RichAnswer {
 
 // Finds in the model's text
 //   - a paragraph that is one Markdown image, `![caption](https://host/path.ext)`: a file, by its extension, if its
-//   host
-//     is one of `account.rich_link_hosts`. Others would let a message talk the model into sending what it knows away,
-//     in the path of a link that the platform fetches by itself;
+//     host is one of `account.rich_link_hosts`. Others would let a message talk the model into sending what it knows
+//     away, in the path of a link that the platform fetches by itself;
 //   - a fenced block ```choices with a question and lines `- title`;
 //   - a fenced block ```react with one emoji: a reaction to `message_id`, the user's message.
 // Whatever is not exactly so stays text; so does what is beyond kFilesMax files, one block of choices and one reaction.

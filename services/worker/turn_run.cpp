@@ -294,7 +294,7 @@ void TurnRun::WriteReply() {
   reply_.set_in_reply_to_message_id(turn_.message_id());
   reply_.set_attempt(attempts_);
   reply_.set_created_at_ms(context_.clock->WallMs());
-  reply_.set_user_spoke_at_ms(UserSpokeAtMs(turn_, loaded_));
+  reply_.set_user_spoke_at_ms(UserSpokeAtMs(turn_));
   mesh::bus::v1::ReplyRecord value;
   *value.mutable_reply() = reply_;
   context_.producer->Produce(ToReplies(value), OnLoop(&TurnRun::OnWritten));

@@ -1,7 +1,5 @@
 #include "services/worker/user_spoke_at.h"
 
-#include <algorithm>
-
 namespace worker {
 namespace {
 
@@ -10,11 +8,11 @@ constexpr std::int64_t kLateMsMax = std::int64_t{8} * 24 * 3'600'000;
 
 }  // namespace
 
-std::int64_t UserSpokeAtMs(const mesh::bus::v1::Turn& turn, const mesh::session::v1::LoadContextResponse& loaded) {
+std::int64_t UserSpokeAtMs(const mesh::bus::v1::Turn& turn) {
   const std::int64_t accepted_at_ms = turn.accepted_at_ms();
   const bool is_plausible =
       turn.sent_at_ms() > accepted_at_ms - kLateMsMax && turn.sent_at_ms() > 0 && turn.sent_at_ms() <= accepted_at_ms;
-  return std::max(is_plausible ? turn.sent_at_ms() : accepted_at_ms, loaded.last_answer_at_ms());
+  return is_plausible ? turn.sent_at_ms() : accepted_at_ms;
 }
 
 }  // namespace worker

@@ -86,9 +86,13 @@ std::optional<OutboundChoices> FitChoices(const OutboundChoices& choices, Markup
     const std::string title = OneLine(choice.title());
     added.set_id(own_ids ? choice.id() : std::to_string(index + 1));
     added.set_title(CutText(title, {LengthUnit::kCodePoints, limits.title_max}));
-    if (limits.description_max == 0) continue;
+    const bool is_cut = added.title() != title;
     std::string description = OneLine(choice.description());
-    if (description.empty() && added.title() != title) description = title;
+    if (is_cut && (!description.empty() || unicode::CodePointCount(title) > limits.description_max)) {
+      return std::nullopt;
+    }
+    if (limits.description_max == 0) continue;
+    if (is_cut) description = title;
     added.set_description(CutText(description, {LengthUnit::kCodePoints, limits.description_max}));
   }
   if (!HaveDistinctTitles(fitted)) return std::nullopt;

@@ -32,13 +32,14 @@ struct ChoiceLimits {
   TextLimit question;
   std::size_t choices_max = 0;
   std::size_t title_max = 0;        // code points
-  std::size_t description_max = 0;  // code points; 0: there is none. It takes the title that had to be cut
+  std::size_t description_max = 0;  // code points; 0: there is none. It takes a title that had to be cut
   std::size_t id_bytes_max = 0;
 };
 
 // The choices with titles of one line within the limits; ids that are missing, alike or too long become the choices'
 // numbers. A question that is too long is said in front (`parts`), and its end stays. nullopt where they cannot be
-// pressed: too many, none, no question, or titles that are empty or alike once cut.
+// pressed: too many, none, no question, or titles that are empty, alike once cut, or cut without standing whole in
+// their description.
 std::optional<mesh::bus::v1::OutboundChoices> FitChoices(const mesh::bus::v1::OutboundChoices& choices, Markup markup,
                                                          const ChoiceLimits& limits, Parts& parts);
 

@@ -1,5 +1,7 @@
 #include "libs/channel/internal/messaging_part.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "libs/json/writer.h"
@@ -18,17 +20,37 @@ constexpr std::size_t kQuickRepliesMax = 13;
 constexpr std::size_t kQuickReplyTitleMax = 20;
 constexpr std::size_t kPayloadBytesMax = 1000;
 
+// What Instagram takes (channels.md 3.4); Messenger takes any.
+constexpr std::pair<std::string_view, std::string_view> kInstagramTakes[] = {
+    {"image", "png"}, {"image", "jpg"}, {"image", "jpeg"}, {"image", "gif"}, {"audio", "aac"},
+    {"audio", "m4a"}, {"audio", "wav"}, {"audio", "mp4"},  {"video", "mp4"}, {"video", "ogg"},
+    {"video", "avi"}, {"video", "mov"}, {"video", "webm"}, {"file", "pdf"}};
+
+// Lower case; "" for none.
+std::string ExtensionOf(std::string_view link) {
+  const std::string_view path = link.substr(0, link.find('?'));
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  const std::size_t dot = name.rfind('.');
+  std::string extension(dot == std::string_view::npos ? "" : name.substr(dot + 1));
+  std::ranges::transform(extension, extension.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return extension;
+}
+
+std::string_view TypeOf(std::string_view type) {
+  if (type == "image" || type == "sticker") return "image";
+  if (type == "document" || type == "file") return "file";
+  return type == "audio" || type == "video" ? type : "";
+}
+
 // The platform's word for the file; "" for what it cannot carry.
 std::string_view AttachmentType(const OutboundMedia& media, Channel channel) {
-  const std::string& type = media.type();
-  if (type == "image" || type == "sticker") return "image";
-  if (type == "audio") return "audio";
-  if (type == "video") return "video";
-  if (type != "document" && type != "file") return "";
-  // Instagram's only document.
-  const std::string path = media.link().substr(0, media.link().find('?'));
-  const bool is_pdf = !media.id().empty() || path.ends_with(".pdf");
-  return channel == CHANNEL_MESSENGER || is_pdf ? "file" : "";
+  const std::string_view type = TypeOf(media.type());
+  if (type.empty() || channel == CHANNEL_MESSENGER || !media.id().empty()) return type;  // an id: the platform has it
+  const std::string extension = ExtensionOf(media.link());
+  const bool is_taken = std::ranges::any_of(
+      kInstagramTakes, [&](const auto& taken) { return taken.first == type && taken.second == extension; });
+  return is_taken ? type : "";
 }
 
 void FitMedia(const OutboundMedia& media, Channel channel, TextLimit limit, Parts& parts) {

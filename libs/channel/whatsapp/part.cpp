@@ -61,9 +61,11 @@ void FitMedia(const OutboundMedia& media, Parts& parts) {
 }
 
 void FitChoicesPart(const OutboundChoices& choices, Parts& parts) {
-  const bool described = std::ranges::any_of(
-      choices.choices(), [](const OutboundChoices::Choice& choice) { return !choice.description().empty(); });
-  const bool is_list = described || !choices.list_button().empty() || choices.choices_size() > kButtonsMax;
+  // A button has no room for more than its title.
+  const bool needs_rows = std::ranges::any_of(choices.choices(), [](const OutboundChoices::Choice& choice) {
+    return !choice.description().empty() || unicode::CodePointCount(OneLine(choice.title())) > kButtonTitleMax;
+  });
+  const bool is_list = needs_rows || !choices.list_button().empty() || choices.choices_size() > kButtonsMax;
   const ChoiceLimits limits{.question = kQuestionLimit,
                             .choices_max = kRowsMax,
                             .title_max = is_list ? kRowTitleMax : kButtonTitleMax,

@@ -62,7 +62,7 @@ TEST(RichAnswersTest, AFileAndAQuestionAreSentAsSuchAndThePressIsAnswered) {
 TEST(RichAnswersTest, MessengerAndInstagramSayItTheirWay) {
   Mesh& mesh = MediaMesh();
   for (const std::string channel : {"messenger", "instagram"}) {
-    const std::string user = "48182" + std::to_string(channel.size());
+    const std::string user = channel == "messenger" ? "481821" : "481822";
     ASSERT_EQ(mesh.PostText(channel, user, "m.rich." + channel, kText), 200);
     const std::vector<Send> screen = mesh.WaitForScreen(user, 4);
     ASSERT_THAT(KindsOf(screen), ElementsAre("", "", "attachment", "quick_replies")) << channel << mesh.LogEnds();

@@ -117,8 +117,13 @@ TEST(PartTest, AFileThatAChannelCannotCarryBecomesItsAddress) {
               ElementsAre(TextElsewhere("Prices\\nhttps://cdn.example.com/a_b_c.xlsx")));
   EXPECT_THAT(Sent(CHANNEL_MESSENGER, sheet),
               ElementsAre(TextElsewhere("Prices"), HasSubstr(R"("attachment":{"type":"file")")));
-  EXPECT_THAT(Sent(CHANNEL_INSTAGRAM, Media("document", "https://cdn.example.com/a.pdf")),
+  EXPECT_THAT(Sent(CHANNEL_INSTAGRAM, Media("document", "https://cdn.example.com/a.PDF?v=1.2")),
               ElementsAre(HasSubstr(R"("attachment":{"type":"file")")));
+  for (const auto& [type, ending] : {std::pair{"audio", "mp3"}, {"audio", "ogg"}, {"video", "3gp"}, {"image", "x"}}) {
+    const std::string link = base::StrCat("https://cdn.example.com/a.", ending);
+    EXPECT_THAT(Sent(CHANNEL_INSTAGRAM, Media(type, link)), ElementsAre(TextElsewhere(link)));
+    EXPECT_THAT(Sent(CHANNEL_MESSENGER, Media(type, link)), ElementsAre(HasSubstr("attachment")));
+  }
   EXPECT_THAT(Sent(CHANNEL_WHATSAPP, Media("hologram", kImage)), ElementsAre(TextOnWhatsApp(kImage)));
   EXPECT_THAT(Sent(CHANNEL_WHATSAPP, Media("image", "http://cdn.example.com/a.png")),
               ElementsAre(TextOnWhatsApp("http://cdn.example.com/a.png")));
@@ -146,11 +151,17 @@ TEST(PartTest, MoreChoicesAreAListAndTheTitleThatIsCutIsSaidBelow) {
   EXPECT_THAT(Sent(CHANNEL_WHATSAPP, named), ElementsAre(HasSubstr(R"("button":"Open")")));
 }
 
+TEST(PartTest, ATitleThatIsTooLongForAButtonMakesAList) {
+  EXPECT_THAT(Sent(CHANNEL_WHATSAPP, Choices("Tea?", {"Yes", "No, I would rather have coffee"})),
+              ElementsAre(testing::AllOf(HasSubstr(R"("type":"list")"),
+                                         HasSubstr(R"("description":"No, I would rather have coffee")"))));
+}
+
 TEST(PartTest, ChoicesElsewhereAreQuickReplies) {
   for (const auto channel : {CHANNEL_MESSENGER, CHANNEL_INSTAGRAM}) {
-    EXPECT_THAT(Sent(channel, Choices("Tea?", {"Yes", "No, I would rather have coffee"})),
+    EXPECT_THAT(Sent(channel, Choices("Tea?", {"Yes", "No"})),
                 ElementsAre(R"("text":"Tea?","quick_replies":[{"content_type":"text","title":"Yes","payload":"1"},)"
-                            "{\"content_type\":\"text\",\"title\":\"No, I would rather …\",\"payload\":\"2\"}]"));
+                            R"({"content_type":"text","title":"No","payload":"2"}])"));
     EXPECT_THAT(Sent(channel, Choices("Which?", Numbers(13))), ElementsAre(HasSubstr("quick_replies")));
   }
 }
@@ -161,17 +172,26 @@ TEST(PartTest, ChoicesThatCannotBePressedAreNumbered) {
               ElementsAre(HasSubstr("Which?\\n\\n1. no. 1\\n2. no. 2\\n")));
   EXPECT_THAT(Sent(CHANNEL_MESSENGER, Choices("Which?", Numbers(14))), ElementsAre(HasSubstr("\\n14. no. 14")));
   // Two buttons that read alike.
-  EXPECT_THAT(Sent(CHANNEL_WHATSAPP, Choices("Which?", {"The one with a red ribbon", "The one with a red rose"})),
-              ElementsAre(TextOnWhatsApp("Which?\\n\\n1. The one with a red ribbon\\n2. The one with a red rose")));
+  EXPECT_THAT(Sent(CHANNEL_WHATSAPP, Choices("Which?", {"The one with the red ribbon", "The one with the red rose"})),
+              ElementsAre(TextOnWhatsApp("Which?\\n\\n1. The one with the red ribbon\\n2. The one with the red rose")));
+  // Titles of which nobody could read the rest.
+  EXPECT_THAT(Sent(CHANNEL_MESSENGER, Choices("Tea?", {"Yes", "No, I would rather have coffee"})),
+              ElementsAre(TextElsewhere("Tea?\\n\\n1. Yes\\n2. No, I would rather have coffee")));
+  EXPECT_THAT(Sent(CHANNEL_WHATSAPP, Choices("Tea?", {std::string(73, 'x')})), ElementsAre(HasSubstr("1. xxx")));
+  OutboundPart described = Choices("Tea?", {"No, I would rather have coffee"});
+  described.mutable_choices()->mutable_choices(0)->set_description("with milk");
+  EXPECT_THAT(Sent(CHANNEL_WHATSAPP, described),
+              ElementsAre(TextOnWhatsApp("Tea?\\n\\n1. No, I would rather have coffee: with milk")));
   EXPECT_THAT(Sent(CHANNEL_WHATSAPP, Choices("", {"Yes"})), ElementsAre(TextOnWhatsApp("1. Yes")));
   EXPECT_THAT(Sent(CHANNEL_WHATSAPP, Choices("Hm.", {})), ElementsAre(TextOnWhatsApp("Hm.")));
 }
 
 TEST(PartTest, TitlesAreCutBetweenGraphemes) {
   const std::string family = "\U0001F468\u200D\U0001F469\u200D\U0001F467";  // one picture, five code points
-  const auto fitted = FindCodec(CHANNEL_WHATSAPP)->Fit(Choices("Who?", {"sixteen-letters-" + family, "x"}));
+  const auto fitted = FindCodec(CHANNEL_WHATSAPP)->Fit(Choices("Who?", {"of-twenty-two-letters-" + family, "x"}));
   ASSERT_EQ(fitted.size(), 1u);
-  EXPECT_EQ(fitted[0].choices().choices(0).title(), "sixteen-letters-\u2026");
+  EXPECT_EQ(fitted[0].choices().choices(0).title(), "of-twenty-two-letters-\u2026");
+  EXPECT_EQ(fitted[0].choices().choices(0).description(), "of-twenty-two-letters-" + family);
 }
 
 TEST(PartTest, AQuestionThatIsTooLongIsSaidInFront) {

@@ -49,7 +49,7 @@ class RandomParts {
       }
       case 3:
         part.mutable_reaction()->set_message_id(Pick({"wamid.Q", "derived:00", ""}));
-        part.mutable_reaction()->set_emoji(Pick({"\U0001F44D", "", "x"}));
+        part.mutable_reaction()->set_emoji(Pick({"\U0001F44D", "\u2764\uFE0F"}));
         break;
       default:
         part.mutable_template_()->set_name(Pick({"come_back", ""}));

@@ -145,6 +145,8 @@ TEST(SendRulesTest, FilesReactionsAndTemplatesHaveRulesToo) {
   EXPECT_EQ(whatsapp("image", base::StrCat(R"("id":"147","caption":")", std::string(1025, 'x'), "\"")), 131009);
   EXPECT_EQ(whatsapp("reaction", R"("message_id":"wamid.1","emoji":"")"), 0);
   EXPECT_EQ(whatsapp("reaction", R"("emoji":"x")"), 100);
+  EXPECT_EQ(whatsapp("reaction", R"("message_id":"wamid.1","emoji":"x")"), 131009);
+  EXPECT_EQ(whatsapp("reaction", "\"message_id\":\"wamid.1\",\"emoji\":\"\u2026\""), 131009);
   EXPECT_EQ(whatsapp("template", R"("name":"come_back","language":{"code":"en_US"})"), 0);
   EXPECT_EQ(whatsapp("template", R"("name":"come_back")"), 100);
   const auto messenger = [](std::string_view message) {

@@ -90,11 +90,12 @@ void Process::Post(Send send, std::function<void(http::ClientResult)> on_done) {
       result.failure = {absl::AbortedError("may not send"), http::SendCertainty::kNotSent};
       return Mine(base::Duration(1), [on_done, result] { on_done(result); });
     }
-    if (world_->hosts_away.contains(
-            world_->Conversation(fakes::ParseSmallMessage(kept->request.body).user).account())) {
+    const fakes::SmallMessage message = fakes::ParseSmallMessage(kept->request.body);
+    if (world_->hosts_away.contains(world_->Conversation(message.user).account())) {
       return Mine(kConnectTimeout, [on_done] { on_done(fakes::ResultOf(GraphBehaviour::kUnreachable, "")); });
     }
-    const GraphBehaviour behaviour = world_->graph(world_->posts++);
+    GraphBehaviour behaviour = world_->graph(world_->posts++);
+    if (message.text == world_->refused_text) behaviour = GraphBehaviour::kFail;
     auto message_id = std::make_shared<std::string>();
     base::Duration transit{};
     if (fakes::IsShown(behaviour)) {
@@ -320,6 +321,7 @@ std::int64_t World::Say(const std::string& user, const std::string& turn, const 
   reply.set_text(text);
   reply.set_generation(generation);
   reply.set_kind(kind);
+  if (kind == mesh::bus::v1::REPLY_KIND_ANSWER) reply.set_finish_reason(mesh::bus::v1::FINISH_REASON_END_OF_TURN);
   return Say(user, turn, std::move(reply));
 }
 
@@ -333,10 +335,11 @@ std::int64_t World::Say(const std::string& user, const std::string& turn, mesh::
 
 std::int64_t World::WallMs() const { return kWallStartMs + base::ToMs(now.time_since_epoch()); }
 
-std::int64_t World::Withdraw(const std::string& user, const std::string& turn) {
+std::int64_t World::Withdraw(const std::string& user, const std::string& turn, mesh::bus::v1::DropPolicy policy) {
   mesh::bus::v1::ReplyRecord record;
   record.mutable_supersede()->set_turn_id(TurnId(turn));
   record.mutable_supersede()->set_by_turn_id(TurnId(turn + "+"));
+  record.mutable_supersede()->set_policy(policy);
   *record.mutable_supersede()->mutable_conversation() = Conversation(user);
   return AppendRaw(identity::KeyOf(Conversation(user)).value(), record.SerializeAsString());
 }

@@ -114,6 +114,7 @@ class World {
   std::map<std::string, std::string> account_of_user;  // account id; `account`'s where it says nothing
   std::set<std::string> hosts_away;                    // ids of accounts whose host takes no connection
   std::function<GraphBehaviour(int post_number)> graph = [](int) { return GraphBehaviour::kAccept; };
+  std::string refused_text = "\n";        // words that are never taken; none has a line break alone
   bool statuses_flow = true;              // whether the platform's webhooks come
   bool session_away = false;              // reports wait until it is back
   std::set<std::int64_t> parked_gone;     // offsets that `parked` does not hold any more
@@ -142,13 +143,14 @@ class World {
   void BreakBroker(base::Duration duration) { broker_down_until_ = std::max(broker_down_until_, now + duration); }
   bool broker_down() const { return now < broker_down_until_; }
 
-  // Appends to `replies`; text parts are separated by '|'. Returns the offset.
+  // Appends to `replies` what the model said, or a notice; text parts are separated by '|'. Returns the offset.
   std::int64_t Say(const std::string& user, const std::string& turn, const std::string& text,
                    std::uint32_t generation = 0, mesh::bus::v1::ReplyKind kind = mesh::bus::v1::REPLY_KIND_ANSWER);
   // The same with more in it; turn id and conversation are filled in.
   std::int64_t Say(const std::string& user, const std::string& turn, mesh::bus::v1::Reply reply);
   std::int64_t WallMs() const;
-  std::int64_t Withdraw(const std::string& user, const std::string& turn);
+  std::int64_t Withdraw(const std::string& user, const std::string& turn,
+                        mesh::bus::v1::DropPolicy policy = mesh::bus::v1::DROP_POLICY_UNSPECIFIED);
   // The platform's webhook about a message on the screen.
   void TellStatus(const Shown& message, mesh::bus::v1::DeliveryState state);
   std::int64_t AppendRaw(const std::string& key, const std::string& value);

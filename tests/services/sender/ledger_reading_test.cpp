@@ -47,7 +47,7 @@ std::vector<LedgerEntry> AllKinds() {
           MakeFailed(kReply, 5, 9, 1, "deadline", 0),
           MakeParked(kReply, 5, 9, 0),
           MakeSuperseded(kReply, 5, 0),
-          MakeSupersede(std::string(32, 't'), Conversation(), 2, 0),
+          MakeSupersede(std::string(32, 't'), Conversation(), mesh::bus::v1::DROP_POLICY_SUPERSEDED, 2, 0),
           MakeParkedReply(reply, 2, 7, 5, 0),
           MakeParkedReply(fallback, 3, 8, 5, 0),
           MakeReturned(KeyOf(reply), 7, 0),

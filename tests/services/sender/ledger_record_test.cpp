@@ -30,7 +30,7 @@ TEST(LedgerRecordTest, NoTwoRecordsThatBothMatterShareAKey) {
       MakeClaim(kReply, 6, 0, 0).key,
       MakeSent(kReply, 5, 9, "m", 0).key,
       MakeFailed(kReply, 6, 9, 1, "send_failed", 0).key,
-      MakeSupersede(kTurn.turn_id, {}, 2, 0).key,
+      MakeSupersede(kTurn.turn_id, {}, mesh::bus::v1::DROP_POLICY_SUPERSEDED, 2, 0).key,
       MakeTakeover("a/1", 0).key,
       MakeTakeover("a/2", 0).key,
   };

@@ -92,7 +92,8 @@ TEST_F(LedgerStateTest, AGenerationAndTheSendersNoticeAreRepliesOfTheirOwn) {
 }
 
 TEST_F(LedgerStateTest, SupersedeIsAboutTheWholeTurnAndForgottenWithTheLog) {
-  Append(MakeSupersede(Turn('a').turn_id, conversation_, /*replies_offset=*/3, /*wall_ms=*/1000));
+  Append(MakeSupersede(Turn('a').turn_id, conversation_, mesh::bus::v1::DROP_POLICY_SUPERSEDED, /*replies_offset=*/3,
+                       /*wall_ms=*/1000));
   EXPECT_TRUE(state_.TurnSuperseded(Turn('a').turn_id));
   EXPECT_FALSE(state_.TurnSuperseded(Turn('b').turn_id));
   PassHours(LedgerState::kHoursKept);

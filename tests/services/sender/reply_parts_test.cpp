@@ -44,6 +44,9 @@ TEST(ReplyPartsTest, ThereIsAnEnd) {
   for (int part = 0; part < 100; ++part) text += "x|";
   EXPECT_EQ(WordsOf(ReplyOf(text, 0), 1000).size(), channel::kTextPartsMax);
   EXPECT_EQ(WordsOf(ReplyOf(text, 100), 1000).size(), channel::kReplyPartsMax);
+  const Words both = WordsOf(ReplyOf(text, 20), 1000);
+  EXPECT_EQ(both.size(), channel::kReplyPartsMax);
+  EXPECT_EQ(both.back(), "file 20") << "the text gives way, for the question stands last";
 }
 
 // A plan without parts means that the reply was withdrawn.

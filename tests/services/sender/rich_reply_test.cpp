@@ -38,7 +38,18 @@ class RichReplyTest : public SendLaneTest {
     Reply reply;
     reply.set_text(text);
     reply.set_user_spoke_at_ms(world_.WallMs() - base::ToMs(ago));
+    reply.set_finish_reason(mesh::bus::v1::FINISH_REASON_END_OF_TURN);
     return reply;
+  }
+  // Nothing is taken with the first token; Renew brings one that is.
+  void TokenIsDead() {
+    world_.graph = [&](int) {
+      return world_.account.access_token.Reveal() == "token" ? GraphBehaviour::kPark : GraphBehaviour::kAccept;
+    };
+  }
+  void Renew() { world_.account.access_token = crypto::Secret("renewed"); }
+  bool RunToNothingLeft() {
+    return world_.RunUntil([&] { return world_.NothingLeft(); });
   }
   void HaveTemplate() {
     world_.account.reengage_template_name = "come_back";
@@ -87,6 +98,73 @@ TEST_F(RichReplyTest, WhatFollowsAFileWaitsUntilAStatusSaysThatItWentOut) {
   ASSERT_TRUE(world_.RunUntil([&] { return world_.TextsOf("bob").size() == 2; })) << "a status that never comes";
   EXPECT_GT(world_.now - before, seconds(4));
   EXPECT_LT(world_.now - before, seconds(8));
+}
+
+TEST_F(RichReplyTest, TheNextAnswerWaitsForAFileThatEndsTheOneBefore) {
+  world_.statuses_flow = false;
+  world_.StartOwner();
+  world_.Say("ann", "t1", WithFile("", "a.png"));
+  world_.Say("ann", "t2", "next");
+  world_.RunFor(seconds(2));
+  ASSERT_THAT(world_.TextsOf("ann"), ElementsAre("a.png"));
+  world_.TellStatus(world_.shown[0], mesh::bus::v1::DELIVERY_STATE_SENT);
+  world_.RunFor(seconds(7));
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("a.png", "next"));
+}
+
+TEST_F(RichReplyTest, AFileThatIsRefusedTakesNothingElseWithIt) {
+  GraphDoes({GraphBehaviour::kAccept, GraphBehaviour::kFail});
+  world_.StartOwner();
+  Reply reply = WithFile("Look.", "gone.png");
+  reply.add_rich_parts()->mutable_choices()->set_text("Which?");
+  world_.Say("ann", "t1", reply);
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("Look.", "Which?"));
+  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_SENT));
+  ExpectDead(bus::DeadLetterReason::kSendFailed);
+}
+
+TEST_F(RichReplyTest, AnAnswerOfAFileAloneThatIsRefusedHasFailed) {
+  GraphDoes({GraphBehaviour::kFail});
+  world_.StartOwner();
+  world_.Say("ann", "t1", WithFile("", "gone.png"));
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_FAILED));
+  ExpectDead(bus::DeadLetterReason::kSendFailed);
+}
+
+TEST_F(RichReplyTest, WhateverTheMomentASuccessorSaysWhatStandsBesideARefusedFile) {
+  for (int events = 1; events < 120; ++events) {
+    SCOPED_TRACE(testing::Message() << "killed after " << events << " events");
+    World world(static_cast<std::uint64_t>(events));
+    world.RunFor(hours(1));
+    world.refused_text = "gone.png";
+    Process& first = world.StartOwner();
+    Reply reply = WithFile("Look.", "gone.png");
+    reply.add_rich_parts()->mutable_choices()->set_text("Which?");
+    world.Say("ann", "t1", reply);
+    world.RunEvents(events);
+    world.Kill(first);
+    world.StartOwner();
+    ASSERT_TRUE(world.RunUntil([&] { return world.AllDone(); }));
+    ASSERT_THAT(world.TextsOf("ann"), ElementsAre("Look.", "Which?"));
+  }
+}
+
+TEST_F(RichReplyTest, ADoubtThatOutlivesTheWindowIsNotSentAgain) {
+  world_.account.in_doubt_policy = "resend";
+  GraphDoes({GraphBehaviour::kAcceptAndDrop});
+  world_.statuses_flow = false;
+  Process& first = world_.StartOwner();
+  world_.Say("ann", "t1", SaidAgo(minutes(1), "hello"));
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.shown.size() == 1; }));
+  world_.Kill(first);
+  world_.RunFor(hours(25));
+  world_.StartOwner();
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("hello"));
+  EXPECT_EQ(world_.InDoubtCount("park"), 1);
+  EXPECT_THAT(world_.dead_letters, IsEmpty()) << "nobody knows that it was not shown";
 }
 
 TEST_F(RichReplyTest, ADoubtAboutAFileIsSettledByItsReplyId) {
@@ -156,15 +234,77 @@ TEST_F(RichReplyTest, ATemplateThatIsRefusedIsFollowedByNoOther) {
   EXPECT_EQ(world_.dead_letters.size(), 2u);
 }
 
-TEST_F(RichReplyTest, AWorkersNoticeThatIsTooLateHasNoTemplate) {
+TEST_F(RichReplyTest, AWorkersNoticeThatIsTooLateHasTheTemplateToo) {
   HaveTemplate();
   world_.StartOwner();
   Reply notice = SaidAgo(hours(24), "sorry");
   notice.set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
+  notice.clear_finish_reason();
   world_.Say("ann", "t1", notice);
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("come_back"));
+  ExpectDead(bus::DeadLetterReason::kWindowClosed);
+}
+
+// "You will hear nothing more from us", two days late.
+TEST_F(RichReplyTest, WhatThePolicySaysTooLateHasNoTemplate) {
+  HaveTemplate();
+  world_.StartOwner();
+  Reply goodbye = SaidAgo(hours(48), "goodbye");
+  goodbye.clear_finish_reason();
+  world_.Say("ann", "t1", goodbye);
   ASSERT_TRUE(RunToEnd());
   EXPECT_THAT(world_.shown, IsEmpty());
   ExpectDead(bus::DeadLetterReason::kWindowClosed);
+}
+
+TEST_F(RichReplyTest, NobodyWhoWantsNoMessagesIsAskedToWriteAgain) {
+  for (const auto policy : {mesh::bus::v1::DROP_POLICY_OPTED_OUT, mesh::bus::v1::DROP_POLICY_HANDOFF,
+                            mesh::bus::v1::DROP_POLICY_COUNTRY, mesh::bus::v1::DROP_POLICY_SUPERSEDED}) {
+    World world(/*seed=*/1);
+    world.RunFor(hours(1));
+    world.account.reengage_template_name = "come_back";
+    world.graph = [&](int) {
+      return world.account.access_token.Reveal() == "token" ? GraphBehaviour::kPark : GraphBehaviour::kAccept;
+    };
+    world.StartOwner();
+    Reply reply;
+    reply.set_text("hello");
+    reply.set_user_spoke_at_ms(world.WallMs());
+    reply.set_finish_reason(mesh::bus::v1::FINISH_REASON_END_OF_TURN);
+    world.Say("ann", "t1", reply);
+    world.Withdraw("ann", "t2", policy);
+    world.RunFor(hours(25));
+    world.account.access_token = crypto::Secret("renewed");
+    ASSERT_TRUE(world.RunUntil([&] { return world.NothingLeft(); }));
+    EXPECT_EQ(world.dead_letters.size(), 1u);
+    EXPECT_EQ(world.shown.size(), policy == mesh::bus::v1::DROP_POLICY_SUPERSEDED ? 1u : 0u) << policy;
+  }
+}
+
+// Webhooks of three days, each answered after the one before is done.
+TEST_F(RichReplyTest, OneTemplateADayIsEnough) {
+  HaveTemplate();
+  world_.StartOwner();
+  for (const char* turn : {"t1", "t2", "t3"}) {
+    world_.Say("ann", turn, SaidAgo(hours(72), turn));
+    ASSERT_TRUE(RunToEnd());
+  }
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("come_back"));
+  EXPECT_EQ(world_.dead_letters.size(), 3u);
+  world_.RunFor(hours(25));
+  world_.Say("ann", "t4", SaidAgo(hours(72), "t4"));
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_EQ(world_.shown.size(), 2u);
+}
+
+TEST_F(RichReplyTest, ARerunsSecondRecordDoesNotTakeTheTemplateAway) {
+  HaveTemplate();
+  world_.StartOwner();
+  world_.Say("ann", "t1", SaidAgo(hours(24), "hello"));
+  world_.Say("ann", "t1", SaidAgo(hours(24), "hello, once more"));
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("come_back"));
 }
 
 TEST_F(RichReplyTest, ASuccessorSaysTheTemplateToo) {
@@ -178,6 +318,7 @@ TEST_F(RichReplyTest, ASuccessorSaysTheTemplateToo) {
     Reply reply;
     reply.set_text("hello");
     reply.set_user_spoke_at_ms(world.WallMs() - base::ToMs(hours(24)));
+    reply.set_finish_reason(mesh::bus::v1::FINISH_REASON_END_OF_TURN);
     world.Say("ann", "t1", reply);
     world.RunEvents(events);
     world.Kill(first);
@@ -190,31 +331,30 @@ TEST_F(RichReplyTest, ASuccessorSaysTheTemplateToo) {
 // A dead token for a day: what waits in `parked` is too late by then, and the user is told once.
 TEST_F(RichReplyTest, ParkedRepliesThatComeBackTooLateAreNotSentAndOneTemplateTellsOfThem) {
   HaveTemplate();
-  world_.graph = [&](int) {
-    return world_.account.access_token.Reveal() == "token" ? GraphBehaviour::kPark : GraphBehaviour::kAccept;
-  };
+  TokenIsDead();
   world_.StartOwner();
-  for (const char* turn : {"t1", "t2", "t3"}) world_.Say("ann", turn, SaidAgo(minutes(1), turn));
+  for (const char* turn : {"t1", "t2"}) world_.Say("ann", turn, SaidAgo(minutes(1), turn));
+  Reply busy = SaidAgo(minutes(1), "busy");
+  busy.set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
+  world_.Say("ann", "t3", busy);
   world_.RunFor(minutes(10));
   ASSERT_EQ(world_.parked.size(), 3u);
   world_.RunFor(hours(25));
-  world_.account.access_token = crypto::Secret("renewed");
-  ASSERT_TRUE(world_.RunUntil([&] { return world_.NothingLeft(); }));
+  Renew();
+  ASSERT_TRUE(RunToNothingLeft());
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("come_back"));
   EXPECT_EQ(world_.dead_letters.size(), 3u);
 }
 
 TEST_F(RichReplyTest, AParkedReplyIsInTimeWhenTheUserHasSpokenSince) {
-  world_.graph = [&](int) {
-    return world_.account.access_token.Reveal() == "token" ? GraphBehaviour::kPark : GraphBehaviour::kAccept;
-  };
+  TokenIsDead();
   world_.StartOwner();
   world_.Say("ann", "t1", SaidAgo(minutes(1), "old"));
   world_.RunFor(hours(20));
   world_.Say("ann", "t2", SaidAgo(minutes(1), "new"));
   world_.RunFor(hours(10));
-  world_.account.access_token = crypto::Secret("renewed");
-  ASSERT_TRUE(world_.RunUntil([&] { return world_.NothingLeft(); }));
+  Renew();
+  ASSERT_TRUE(RunToNothingLeft());
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("old", "new"));
   EXPECT_THAT(world_.dead_letters, IsEmpty());
 }

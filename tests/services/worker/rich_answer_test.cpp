@@ -71,6 +71,17 @@ TEST(RichAnswerTest, OnlyTheAccountsHostsAreLinkedTo) {
   EXPECT_THAT(ParseRichAnswer("![x](https://acme.example/a.png)", without, "m").parts, IsEmpty());
 }
 
+// It would take more sends than a part may.
+TEST(RichAnswerTest, AFileWithALongCaptionOrLinkStaysText) {
+  const auto files = [](std::size_t caption, std::size_t link) {
+    return Parse("![" + std::string(caption, 'c') + "](https://acme.example/" + std::string(link, 'l') + ".png)")
+        .parts.size();
+  };
+  EXPECT_EQ(files(1000, 800), 1u);
+  EXPECT_EQ(files(1001, 800), 0u);
+  EXPECT_EQ(files(1000, 900), 0u);
+}
+
 TEST(RichAnswerTest, AnImageAmongWordsOrInCodeStaysText) {
   for (const char* text : {"See ![x](https://acme.example/a.png) there", "Words\n![x](https://acme.example/a.png)",
                            "![x](https://acme.example/a.png)\nwords", "```\n\n![x](https://acme.example/a.png)\n\n```",
@@ -110,7 +121,8 @@ TEST(RichAnswerTest, MalformedChoicesStayText) {
            "```choices\nTea?\n```", "```choices\n- Yes\n```", "```choices\nTea?\n- Yes\nor\n```",
            "```choices\nTea?\nNow?\n- Yes\n```", "```choices\nTea?\n- Yes\n- Yes\n```", "```choices\nTea?\n- Yes",
            "```choices\n```", "``` choices\nTea?\n- Yes\n```", "```Choices\nTea?\n- Yes\n```",
-           "```choices\nTea?\n- " + std::string(201, 'x') + "\n```", many}) {
+           "```choices\nTea?\n- " + std::string(201, 'x') + "\n```",
+           "```choices\n" + std::string(1001, 'x') + "\n- Yes\n```", many}) {
     EXPECT_THAT(Parse(text).parts, IsEmpty()) << text;
     EXPECT_EQ(Parse(text).words, text);
   }
@@ -123,12 +135,13 @@ TEST(RichAnswerTest, AReactionIsOneEmojiToTheUsersMessage) {
   ASSERT_THAT(answer.parts, SizeIs(1));
   EXPECT_EQ(answer.parts[0].reaction().message_id(), "wamid.Q");
   EXPECT_EQ(answer.parts[0].reaction().emoji(), family);
-  for (const char* block :
-       {"ok", "1", "\U0001F44D\U0001F44D", "", "\u00e9", "\u4f60", "\xFF", "\U0001F44D\n\U0001F44D", ":)"}) {
+  for (const char* block : {"ok", "1", "\U0001F44D\U0001F44D", "", "\u00e9", "\u4f60", "\xFF", "\U0001F44D\n\U0001F44D",
+                            ":)", "\u2014", "\u2026", "\u20AC", "\u2192", "\u00AB", "\u3002"}) {
     const std::string text = std::string("```react\n") + block + "\n```";
     EXPECT_THAT(Parse(text).parts, IsEmpty()) << text;
   }
-  EXPECT_THAT(Parse("```react\n\U0001F44D\n```", "derived:00").parts, IsEmpty()) << "no message to react to";
+  EXPECT_EQ(Parse("```react\n\U0001F1EF\U0001F1F5\n```").parts.size(), 1u) << "a flag";
+  EXPECT_EQ(Parse("```react\n\U0001F44D\n```", "derived:00").parts.size(), 1u) << "the codec says the emoji as text";
 }
 
 TEST(RichAnswerTest, ThereIsAnEnd) {

@@ -8,13 +8,11 @@ namespace {
 constexpr std::int64_t kHourMs = 3'600'000;
 constexpr std::int64_t kAcceptedMs = 1'790'000'000'000;
 
-std::int64_t SpokeAt(std::int64_t sent_at_ms, std::int64_t last_answer_at_ms = 0) {
+std::int64_t SpokeAt(std::int64_t sent_at_ms) {
   mesh::bus::v1::Turn turn;
   turn.set_sent_at_ms(sent_at_ms);
   turn.set_accepted_at_ms(kAcceptedMs);
-  mesh::session::v1::LoadContextResponse loaded;
-  loaded.set_last_answer_at_ms(last_answer_at_ms);
-  return UserSpokeAtMs(turn, loaded);
+  return UserSpokeAtMs(turn);
 }
 
 TEST(UserSpokeAtTest, TheChannelsTimeCounts) {
@@ -26,11 +24,6 @@ TEST(UserSpokeAtTest, ATimeThatCannotBeIsTheGateways) {
   EXPECT_EQ(SpokeAt(0), kAcceptedMs);
   EXPECT_EQ(SpokeAt(kAcceptedMs + 1), kAcceptedMs) << "a clock that is ahead must not widen the window";
   EXPECT_EQ(SpokeAt(kAcceptedMs - 9 * 24 * kHourMs), kAcceptedMs);
-}
-
-TEST(UserSpokeAtTest, WhatTheHistoryKnowsToBeLaterWins) {
-  EXPECT_EQ(SpokeAt(kAcceptedMs, kAcceptedMs + kHourMs), kAcceptedMs + kHourMs) << "of a turn that was requeued";
-  EXPECT_EQ(SpokeAt(kAcceptedMs, kAcceptedMs - kHourMs), kAcceptedMs);
 }
 
 }  // namespace
