@@ -105,7 +105,7 @@ void ReadControl(FieldReader& fields, Account& account) {
 void ReadOutbound(FieldReader& fields, Account& account) {
   constexpr std::string_view kHostCharacters = "abcdefghijklmnopqrstuvwxyz0123456789.-";
   fields.Bool("rich_answers", &account.rich_answers);
-  if (account.rich_answers && !IsMetaChannel(account.channel)) {
+  if (account.rich_answers && !identity::IsMetaChannel(account.channel)) {
     fields.Mistake("rich_answers", "is for whatsapp, messenger and instagram");
   }
   fields.Texts("rich_link_hosts", &account.rich_link_hosts, /*count_max=*/32, /*bytes_max=*/253);
