@@ -22,9 +22,11 @@ struct Account {
   std::vector<crypto::Secret> app_secrets;  // webhook signature
   crypto::Secret verify_token;              // webhook handshake
   crypto::Secret access_token;              // Graph API
+  std::int64_t access_token_written_s = 0;  // modification time of its file, since the epoch; 0: not known
 
   std::string graph_base_url = "https://graph.facebook.com";
   std::string graph_version = "v25.0";
+  std::string login;   // instagram | facebook; empty: told by graph_base_url. Ask login.h
   std::string app_id;  // of our Meta app, by which thread-control events name the thread's owner; empty: not told
   bool subscription_repair = true;  // whether the exporter may subscribe the app again where it finds it unsubscribed
 

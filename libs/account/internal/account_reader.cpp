@@ -1,5 +1,7 @@
 #include "libs/account/internal/account_reader.h"
 
+#include <sys/stat.h>
+
 #include <map>
 #include <string_view>
 #include <utility>
@@ -34,7 +36,18 @@ bool IsGraphVersion(std::string_view text) {
 }
 
 void ReadGraph(FieldReader& fields, Account& account) {
+  constexpr std::string_view kFacebookUrl = "https://graph.facebook.com", kInstagramUrl = "https://graph.instagram.com";
+  fields.Text("login", &account.login, {.choices = {"instagram", "facebook"}});
+  if (account.login == "instagram") account.graph_base_url = std::string(kInstagramUrl);
   fields.Text("graph_base_url", &account.graph_base_url, {.required = true, .bytes_max = 1024});
+  if (account.login == "instagram" && account.channel != mesh::bus::v1::CHANNEL_INSTAGRAM) {
+    fields.Mistake("login", "instagram belongs to channel instagram");
+  }
+  // Neither host knows the other's tokens.
+  if ((account.login == "instagram" && account.graph_base_url == kFacebookUrl) ||
+      (account.login == "facebook" && account.graph_base_url == kInstagramUrl)) {
+    fields.Mistake("graph_base_url", base::StrCat("is not that of login ", account.login));
+  }
   // Access tokens leave in clear over http; only an account made for development may do that.
   const bool is_allowed = account.graph_base_url.starts_with("https://") ||
                           (account.development && account.graph_base_url.starts_with("http://"));
@@ -46,6 +59,11 @@ void ReadGraph(FieldReader& fields, Account& account) {
   fields.Bool("subscription_repair", &account.subscription_repair);
 }
 
+std::int64_t WrittenAt(const std::string& file) {
+  struct stat info = {};
+  return stat(file.c_str(), &info) == 0 ? info.st_mtim.tv_sec : 0;
+}
+
 void ReadSecrets(FieldReader& fields, Account& account, std::vector<std::string>& files) {
   const bool required = identity::IsMetaChannel(account.channel);
   std::vector<crypto::Secret> verify_token;
@@ -54,7 +72,10 @@ void ReadSecrets(FieldReader& fields, Account& account, std::vector<std::string>
   fields.Secrets("verify_token_file", required, /*count_max=*/1, &verify_token, &files);
   fields.Secrets("access_token_file", required, /*count_max=*/1, &access_token, &files);
   if (!verify_token.empty()) account.verify_token = std::move(verify_token.front());
-  if (!access_token.empty()) account.access_token = std::move(access_token.front());
+  if (!access_token.empty()) {
+    account.access_token = std::move(access_token.front());
+    account.access_token_written_s = WrittenAt(files.back());
+  }
 }
 
 bool IsCallingCode(std::string_view text) {

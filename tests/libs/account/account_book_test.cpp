@@ -1,7 +1,9 @@
 #include "libs/account/account_book.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <string>
 
@@ -57,6 +59,15 @@ TEST_F(AccountBookTest, ReadsSecretsFromFilesBesideIt) {
   EXPECT_EQ(account.app_secrets[1].Reveal(), "absolute-secret");
   EXPECT_EQ(account.verify_token.Reveal(), "verify-secret");
   EXPECT_EQ(account.access_token.Reveal(), "access-secret");
+}
+
+TEST_F(AccountBookTest, ATokenIsAsOldAsItsFile) {
+  const std::string file = Write("secrets/access", "access-secret\n");
+  const timespec written[] = {{1'700'000'000, 0}, {1'700'000'000, 0}};
+  ASSERT_EQ(utimensat(AT_FDCWD, file.c_str(), written, 0), 0);
+  const auto book = AccountBook::Load(Write("accounts.yaml", "accounts:\n" + WhatsApp("1")));
+  ASSERT_TRUE(book.ok()) << book.status();
+  EXPECT_EQ((*book)->accounts()[0].access_token_written_s, 1'700'000'000);
 }
 
 TEST_F(AccountBookTest, KeepsDefaultsForWhatIsAbsent) {
