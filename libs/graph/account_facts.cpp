@@ -3,6 +3,7 @@
 #include <charconv>
 #include <limits>
 
+#include "libs/account/login.h"
 #include "libs/base/check.h"
 #include "libs/base/str_cat.h"
 #include "libs/json/value.h"
@@ -45,9 +46,30 @@ std::optional<double> LimitOf(std::string_view word) {
   return users * unit;
 }
 
+// Meta's guide shows it in a list `data` of one, its API has been seen to answer without (verify).
+std::string UserIdIn(const json::Value& root) {
+  json::Value user = root;
+  for (const json::Value& first : root.Find("data").items()) {
+    user = first;
+    break;
+  }
+  return user.Find("user_id").AsStringOrNumber().value_or("");
+}
+
 bool IsWhatsApp(const account::Account& account) { return account.channel == mesh::bus::v1::CHANNEL_WHATSAPP; }
 
 }  // namespace
+
+std::string_view ToString(Quality quality) {
+  constexpr std::string_view kWords[] = {"unknown", "green", "yellow", "red"};
+  return kWords[static_cast<std::size_t>(quality)];
+}
+
+std::string_view ToString(NumberState state) {
+  constexpr std::string_view kWords[] = {"unknown",    "connected",    "flagged", "rate limited",
+                                         "restricted", "disconnected", "banned"};
+  return kWords[static_cast<std::size_t>(state)];
+}
 
 std::size_t AccountQuestions(const account::Account& account) {
   return IsWhatsApp(account) ? std::size(kNumberFields) : 1;
@@ -55,14 +77,30 @@ std::size_t AccountQuestions(const account::Account& account) {
 
 std::string AccountQuestion(const account::Account& account, std::size_t index) {
   CHECK(index < AccountQuestions(account));
+  if (account::IsInstagramLogin(account)) return "me?fields=user_id";
   return base::StrCat(account.account_id, "?fields=", IsWhatsApp(account) ? kNumberFields[index] : "id");
 }
 
-AccountFacts ReadAccountFacts(std::string_view body) {
+Answer AskForAccount(const account::Account& account, const SendAndWait& send, std::size_t* question) {
+  Answer answer = Ask(account, "GET", AccountQuestion(account, *question), send);
+  // A field that this Graph version does not have is refused like an id that does not exist.
+  const std::size_t questions = AccountQuestions(account);
+  while (!answer.ok && answer.refusal.trouble == Trouble::kUnknownId && *question + 1 < questions) {
+    answer = Ask(account, "GET", AccountQuestion(account, ++*question), send);
+  }
+  if (!answer.ok && answer.refusal.trouble == Trouble::kUnknownId) *question = 0;
+  return answer;
+}
+
+AccountFacts ReadAccountFacts(const account::Account& account, std::string_view body) {
   AccountFacts facts;
   const absl::StatusOr<json::Document> document = json::Document::Parse(body);
   if (!document.ok()) return facts;
   const json::Value root = document->root();
+  if (account::IsInstagramLogin(account)) {
+    facts.id = UserIdIn(root);
+    return facts;
+  }
   facts.id = root.Find("id").AsStringOrNumber().value_or("");
   if (const auto quality = root.Find("quality_rating").AsString()) facts.quality = QualityOf(*quality);
   if (const auto state = root.Find("status").AsString()) facts.state = StateOf(*state);

@@ -7,6 +7,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/hex.h"
 #include "libs/base/str_cat.h"
+#include "libs/graph/permissions.h"
 #include "libs/json/value.h"
 
 namespace graph {
@@ -28,7 +29,7 @@ Trouble TroubleOf(std::int64_t code, int http_status) {
   return Trouble::kOther;
 }
 
-std::string_view AdviceFor(Trouble trouble) {
+std::string AdviceFor(Trouble trouble, const account::Account& account) {
   switch (trouble) {
     case Trouble::kUnreachable:
       return "can this machine reach the Graph API (proxy, firewall, DNS)?";
@@ -36,11 +37,11 @@ std::string_view AdviceFor(Trouble trouble) {
       return "the access token is dead: create a new one and write it to access_token_file; parked replies are sent "
              "then";
     case Trouble::kPermission:
-      return "the token lacks a permission: whatsapp_business_messaging, pages_messaging or "
-             "instagram_business_manage_messages";
+      return base::StrCat("the token lacks a permission; it needs ", PermissionNames(account),
+                          ": create one that has them, see docs/meta-app.md");
     case Trouble::kUnknownId:
       return "account_id is not an id that this token may use: WhatsApp wants the phone number id, not the number or "
-             "the WABA";
+             "the WABA; Instagram the professional account's id, see docs/meta-app.md";
     case Trouble::kLimited:
       return "calls are limited at the moment: try again later";
     default:
@@ -50,7 +51,7 @@ std::string_view AdviceFor(Trouble trouble) {
 }
 
 // Meta's words, and what they mean for an account that only wants to know about itself.
-Refusal RefusalOf(const http::Response& response) {
+Refusal RefusalOf(const http::Response& response, const account::Account& account) {
   const absl::StatusOr<json::Document> document = json::Document::Parse(response.body);
   const json::Value error = document.ok() ? document->root().Find("error") : json::Value();
   const std::int64_t code = error.Find("code").AsInt64Lenient().value_or(-1);
@@ -61,7 +62,7 @@ Refusal RefusalOf(const http::Response& response) {
     refusal.found +=
         base::StrCat(", code ", code, ": ", error.Find("message").AsString().value_or("").substr(0, kMessageBytesMax));
   }
-  refusal.advice = std::string(AdviceFor(refusal.trouble));
+  refusal.advice = AdviceFor(refusal.trouble, account);
   return refusal;
 }
 
@@ -83,9 +84,9 @@ Answer Ask(const account::Account& account, std::string_view method, std::string
     answer.refusal = {
         .trouble = Trouble::kUnreachable,
         .found = base::StrCat(account.graph_base_url, " does not answer: ", result.failure.status.message()),
-        .advice = std::string(AdviceFor(Trouble::kUnreachable))};
+        .advice = AdviceFor(Trouble::kUnreachable, account)};
   } else if (result.response.status != 200) {
-    answer.refusal = RefusalOf(result.response);
+    answer.refusal = RefusalOf(result.response, account);
   } else {
     answer.ok = true;
     answer.body = std::move(result.response.body);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
+#include "libs/account/login.h"
 #include "libs/base/str_cat.h"
 #include "libs/json/value.h"
 
@@ -11,6 +13,7 @@ namespace {
 
 using mesh::bus::v1::Channel;
 
+constexpr std::size_t kAppsMax = 16;
 constexpr std::size_t kFieldsMax = 64;  // of those an app has already
 constexpr std::size_t kFieldBytesMax = 64;
 
@@ -34,16 +37,18 @@ constexpr WebhookField kMessenger[] = {{"messages", true},      {"messaging_post
                                        {"messaging_optins"},    {"messaging_policy_enforcement"},
                                        {"messaging_referrals"}, {"standby"}};
 constexpr WebhookField kInstagram[] = {
-    {"messages", true},     {"messaging_postbacks", true}, {"messaging_seen"}, {"message_reactions"},
-    {"messaging_handover"}, {"messaging_referral"},        {"standby"}};
+    {"messages", true},    {"messaging_postbacks", true}, {"messaging_seen"},     {"message_edit"},
+    {"message_reactions"}, {"messaging_handover"},        {"messaging_referral"}, {"standby"}};
 
-bool IsByPage(const account::Account& account) {
-  return account.channel == mesh::bus::v1::CHANNEL_INSTAGRAM && account.graph_base_url == "https://graph.facebook.com";
-}
+// Of a page that an Instagram account is reached by: any one field of the page does, and which of Instagram's come is
+// chosen for the app (verify). This one needs no permission but pages_manage_metadata, while those of Messenger want
+// pages_messaging, for want of which Meta refuses the whole list (200); and no webhook of the page comes for it as long
+// as the app has not chosen it in its settings.
+constexpr WebhookField kPageOfInstagram[] = {{"feed"}};
 
-// The fields of a page, where an Instagram account is reached by one.
 std::span<const WebhookField> NodeFields(const account::Account& account) {
-  return WebhookFields(IsByPage(account) ? mesh::bus::v1::CHANNEL_MESSENGER : account.channel);
+  return account::IsInstagramByPage(account) ? std::span<const WebhookField>(kPageOfInstagram)
+                                             : WebhookFields(account.channel);
 }
 
 std::string AppIdOf(const json::Value& app) {
@@ -74,8 +79,10 @@ std::string Path(std::string_view node, const std::vector<std::string>& fields) 
   return path;
 }
 
+// None of a WABA: its subscription names no fields.
 std::vector<std::string> RequiredFields(const account::Account& account) {
   std::vector<std::string> required;
+  if (account.channel == mesh::bus::v1::CHANNEL_WHATSAPP) return required;
   for (const WebhookField& field : NodeFields(account)) {
     if (field.is_required) required.emplace_back(field.name);
   }
@@ -93,21 +100,31 @@ std::span<const WebhookField> WebhookFields(Channel channel) {
 
 std::string SubscriptionNode(const account::Account& account, std::string_view waba) {
   if (account.channel == mesh::bus::v1::CHANNEL_WHATSAPP) return waba.empty() ? account.waba_id : std::string(waba);
-  return IsByPage(account) ? "me" : account.account_id;
+  return account::IsInstagramByPage(account) ? "me" : account.account_id;
 }
 
-Subscription ReadSubscription(Channel channel, std::string_view app_id, std::string_view body) {
+std::string OurApp(const account::Account& account, std::string_view of_token) {
+  if (account::IsInstagramLogin(account)) return "";
+  return of_token.empty() ? account.app_id : std::string(of_token);
+}
+
+Subscription ReadSubscription(const account::Account& account, std::string_view app_id, std::string_view body) {
   const absl::StatusOr<json::Document> document = json::Document::Parse(body);
   const json::Value apps = document.ok() ? document->root().Find("data") : json::Value();
   Subscription subscription;
   for (const json::Value& app : apps.items()) {
-    if (!app_id.empty() && AppIdOf(app) != app_id) continue;
+    std::string id = AppIdOf(app);
+    const bool is_ours = app_id.empty() || id == app_id;
+    if (subscription.apps.size() < kAppsMax) subscription.apps.push_back(std::move(id));
+    if (!is_ours) continue;
     subscription.has_app = true;
     ReadFields(app, subscription.fields);
   }
-  if (channel == mesh::bus::v1::CHANNEL_WHATSAPP || !subscription.has_app) return subscription;
-  // Required fields have one name in all tables of pages and Instagram accounts.
-  for (const WebhookField& field : WebhookFields(channel)) {
+  if (account.channel == mesh::bus::v1::CHANNEL_WHATSAPP || !subscription.has_app) return subscription;
+  if (account::IsInstagramByPage(account) && subscription.fields.empty()) {
+    subscription.missing_field = std::string(kPageOfInstagram[0].name);
+  }
+  for (const WebhookField& field : NodeFields(account)) {
     if (!field.is_required || std::ranges::find(subscription.fields, field.name) != subscription.fields.end()) continue;
     subscription.missing_field = std::string(field.name);
     break;
@@ -129,9 +146,12 @@ std::string SubscribePath(const account::Account& account, std::string_view node
 Answer Subscribe(const account::Account& account, std::string_view node, const std::vector<std::string>& present,
                  const SendAndWait& send) {
   Answer answer = Ask(account, "POST", SubscribePath(account, node, present), send);
-  const bool may_narrow = account.channel != mesh::bus::v1::CHANNEL_WHATSAPP;
-  if (answer.ok || !may_narrow || answer.refusal.trouble != Trouble::kUnknownId) return answer;
-  return Ask(account, "POST", Path(node, RequiredFields(account)), send);
+  // A field that does not exist (100), or one for which the token lacks the permission (200).
+  const bool is_of_a_field =
+      answer.refusal.trouble == Trouble::kUnknownId || answer.refusal.trouble == Trouble::kPermission;
+  const std::vector<std::string> required = RequiredFields(account);
+  if (answer.ok || !is_of_a_field || required.empty()) return answer;
+  return Ask(account, "POST", Path(node, required), send);
 }
 
 }  // namespace graph

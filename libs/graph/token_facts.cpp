@@ -1,13 +1,53 @@
 #include "libs/graph/token_facts.h"
 
+#include <algorithm>
+
+#include "libs/account/login.h"
 #include "libs/base/str_cat.h"
 #include "libs/graph/question.h"
 #include "libs/json/value.h"
 
 namespace graph {
+namespace {
+
+constexpr std::size_t kGrantsMax = 128;
+constexpr std::size_t kTargetsMax = 256;  // of each
+
+// Meta names a permission in both lists; one that stands in the second alone counts too.
+std::optional<std::vector<Grant>> ReadGrants(const json::Value& data) {
+  const json::Value scopes = data.Find("scopes"), granular = data.Find("granular_scopes");
+  if (!scopes.is_array() && !granular.is_array()) return std::nullopt;
+  std::vector<Grant> grants;
+  for (const json::Value& scope : scopes.items()) {
+    if (const auto name = scope.AsString(); name && grants.size() < kGrantsMax)
+      grants.push_back({std::string(*name), {}});
+  }
+  for (const json::Value& entry : granular.items()) {
+    const auto name = entry.Find("scope").AsString();
+    if (!name) continue;
+    auto grant = std::ranges::find(grants, *name, &Grant::scope);
+    if (grant == grants.end()) {
+      if (grants.size() >= kGrantsMax) continue;
+      grant = grants.insert(grants.end(), {std::string(*name), {}});
+    }
+    for (const json::Value& target : entry.Find("target_ids").items()) {
+      const std::optional<std::string> id = target.AsStringOrNumber();
+      if (id && grant->targets.size() < kTargetsMax) grant->targets.push_back(*id);
+    }
+  }
+  return grants;
+}
+
+}  // namespace
+
+const Grant* TokenFacts::Find(std::string_view scope) const {
+  if (!grants) return nullptr;
+  const auto found = std::ranges::find(*grants, scope, &Grant::scope);
+  return found == grants->end() ? nullptr : &*found;
+}
 
 std::optional<std::string> TokenQuestion(const account::Account& account) {
-  if (account.graph_base_url == "https://graph.instagram.com") return std::nullopt;
+  if (account::IsInstagramLogin(account)) return std::nullopt;
   // Reveal: the token that is asked about; Meta takes it in the query alone.
   return base::StrCat("debug_token?input_token=", PercentEncoded(account.access_token.Reveal()));
 }
@@ -22,6 +62,7 @@ std::optional<TokenFacts> ReadTokenFacts(std::string_view body) {
   facts.app_id = data.Find("app_id").AsStringOrNumber().value_or("");
   facts.expires_at_s = data.Find("expires_at").AsInt64Lenient().value_or(0);
   facts.data_access_expires_at_s = data.Find("data_access_expires_at").AsInt64Lenient().value_or(0);
+  facts.grants = ReadGrants(data);
   return facts;
 }
 

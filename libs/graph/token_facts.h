@@ -4,10 +4,18 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libs/account/account.h"
 
 namespace graph {
+
+// A permission of a token, and for whom it was given.
+struct Grant {
+  std::string scope;
+  // Ids of the WABAs, pages or Instagram accounts (verify); empty: whomever the token stands for.
+  std::vector<std::string> targets;
+};
 
 // What Meta knows of an access token (channels.md 4.1).
 struct TokenFacts {
@@ -15,11 +23,15 @@ struct TokenFacts {
   std::string app_id;                         // the app it was made for; empty when not said
   std::int64_t expires_at_s = 0;              // since the epoch; 0: never
   std::int64_t data_access_expires_at_s = 0;  // from then on user data is withheld; 0: never, or not said
+  // `scopes`, with the targets of `granular_scopes`; nullopt: Meta says nothing of permissions.
+  std::optional<std::vector<Grant>> grants;
+
+  const Grant* Find(std::string_view scope) const;  // nullptr: not granted, or not said
 };
 
 // GET /debug_token with the token itself as the one that asks: we know no app id beforehand. Documented for app tokens
 // and tokens of the app's developers; that a system user's and a page's token may ask about itself is (verify), and a
-// refusal costs the expiry times alone. nullopt: graph.instagram.com has no such question.
+// refusal costs the expiry times alone. nullopt: Instagram Login has no such question.
 std::optional<std::string> TokenQuestion(const account::Account& account);
 
 std::optional<TokenFacts> ReadTokenFacts(std::string_view body);  // nullopt when it is no such answer

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_split.h"
+#include "libs/account/login.h"
 #include "libs/base/str_cat.h"
 #include "libs/json/writer.h"
 #include "loadtest/fake_channel_api/target.h"
@@ -19,10 +20,42 @@ http::Response Refused(const GraphError& error) { return ToResponse(error, mesh:
 
 bool IsWhatsApp(const account::Account& account) { return account.channel == mesh::bus::v1::CHANNEL_WHATSAPP; }
 
+// What Meta wants of a token, written down here once more: this program takes nobody's word.
+std::vector<std::string> ScopesOf(const account::Account& account) {
+  if (IsWhatsApp(account)) return {"whatsapp_business_management", "whatsapp_business_messaging"};
+  if (account.channel == mesh::bus::v1::CHANNEL_MESSENGER) return {"pages_manage_metadata", "pages_messaging"};
+  return {"instagram_basic", "instagram_manage_messages", "pages_manage_metadata"};
+}
+
+// One field that the token may not have costs the whole request.
+std::optional<GraphError> FieldTrouble(const account::Account& account, const AccountState& state,
+                                       const std::vector<std::string>& fields) {
+  if (account::IsInstagramLogin(account)) return std::nullopt;
+  const std::vector<std::string> scopes = state.token_scopes.value_or(ScopesOf(account));
+  for (const std::string& field : fields) {
+    const std::string_view needed = field.starts_with("messag") ? "pages_messaging" : "pages_manage_metadata";
+    if (std::ranges::find(scopes, needed) != scopes.end()) continue;
+    return GraphError{.http_status = 403,
+                      .code = 200,
+                      .message = base::StrCat("(#200) To subscribe to the ", field.substr(0, 64),
+                                              " field, one of these permissions is needed: ", needed)};
+  }
+  return std::nullopt;
+}
+
+// `id` is whom the path names: of an Instagram account that is reached by its page, "me" is the page; with Instagram
+// Login every `id` is one of the app's own, and user_id is the account's (channels.md 4.2).
+std::string IdOf(const http::Request& request, const account::Account& account) {
+  if (account::IsInstagramLogin(account)) return base::StrCat("26", account.account_id);
+  const bool is_page = account::IsInstagramByPage(account) && request.path.ends_with("/me");
+  return is_page ? base::StrCat("61", account.account_id) : account.account_id;
+}
+
 // Those fields alone that were asked for; the id always.
 http::Response DescribeAccount(const http::Request& request, const account::Account& account,
                                const AccountState& state) {
   std::vector<std::pair<std::string_view, std::string_view>> known = {{"name", account.display_name}};
+  if (account::IsInstagramLogin(account)) known.emplace_back("user_id", account.account_id);
   if (IsWhatsApp(account)) {
     known = {{"verified_name", account.display_name},
              {"quality_rating", state.quality_rating},
@@ -40,7 +73,7 @@ http::Response DescribeAccount(const http::Request& request, const account::Acco
     }
     json.Field(found->first, found->second);
   }
-  json.Field("id", account.account_id);
+  json.Field("id", IdOf(request, account));
   json.EndObject();
   return JsonAnswer(std::move(json).Take());
 }
@@ -105,6 +138,8 @@ http::Response AccountDesk::Get(const http::Request& request, const account::Acc
 http::Response AccountDesk::DebugToken(const http::Request& request, const account::AccountBook& accounts) const {
   const account::Account* const asking = FindByToken(TokenOf(request), accounts);
   if (asking == nullptr) return Refused(NoToken(TokenOf(request)));
+  // graph.instagram.com has no such thing.
+  if (account::IsInstagramLogin(*asking)) return Refused(UnknownObject("debug_token"));
   if (const std::optional<GraphError> trouble = TokenTrouble(*asking)) return Refused(*trouble);
   const account::Account* const asked = FindByToken(request.Query("input_token").value_or(""), accounts);
   if (asked == nullptr) return Refused(InvalidParameter("The parameter input_token is required."));
@@ -115,6 +150,10 @@ http::Response AccountDesk::DebugToken(const http::Request& request, const accou
   json.BeginObject();
   json.Field("app_id", kApp);
   json.Field("type", IsWhatsApp(*asked) ? "SYSTEM_USER" : "PAGE");
+  json.Key("scopes");
+  json.BeginArray();
+  for (const std::string& scope : state.token_scopes.value_or(ScopesOf(*asked))) json.String(scope);
+  json.EndArray();
   json.Field("is_valid", !state.token_expired);
   json.Field("expires_at", state.token_expires_at);
   json.Field("data_access_expires_at", state.data_access_expires_at);
@@ -131,6 +170,9 @@ http::Response AccountDesk::Subscribe(const http::Request& request, const accoun
   if (!IsWhatsApp(account)) {
     fields = absl::StrSplit(request.Query("subscribed_fields").value_or(""), ',', absl::SkipEmpty());
     if (fields.empty()) return Refused(InvalidParameter("The parameter subscribed_fields is required."));
+    if (const std::optional<GraphError> trouble = FieldTrouble(account, states_.Of(account), fields)) {
+      return Refused(*trouble);
+    }
   }
   states_.Subscribe(account, std::move(fields));
   json::Writer json;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,11 +16,12 @@ namespace fake_channel_api {
 // What Meta knows of an account besides its id: whether its token lives, how it is rated, who gets its webhooks. All is
 // well until POST /control/accounts/{id} says otherwise:
 //   {"token_expired":true, "token_expires_at":1800000000, "data_access_expires_at":0, "quality_rating":"RED",
-//    "status":"RESTRICTED", "messaging_limit_tier":"TIER_250", "subscribed":false}
+//    "status":"RESTRICTED", "messaging_limit_tier":"TIER_250", "subscribed":false, "token_scopes":["pages_messaging"]}
 struct AccountState {
   bool token_expired = false;
   std::int64_t token_expires_at = 0;  // seconds since the epoch; 0: never
   std::int64_t data_access_expires_at = 0;
+  std::optional<std::vector<std::string>> token_scopes;  // nullopt: all that its channel needs
   std::string quality_rating = "GREEN";
   std::string status = "CONNECTED";
   std::string messaging_limit_tier = "TIER_2K";

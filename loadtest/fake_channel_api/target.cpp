@@ -21,15 +21,6 @@ std::optional<std::string> AccountIdIn(std::string_view path, std::string_view e
   return parts[2];
 }
 
-GraphError UnknownObject(std::string_view id) {
-  return {.http_status = 400,
-          .code = 100,
-          .subcode = 33,
-          .message = base::StrCat(
-              "Unsupported post request. Object with ID '", std::string(id.substr(0, 64)),
-              "' does not exist, cannot be loaded due to missing permissions, or does not support this operation.")};
-}
-
 bool IsTokenOf(std::string_view token, const account::Account& account) {
   // Reveal: what Meta's side knows
   return !token.empty() && !account.access_token.empty() &&
@@ -42,6 +33,15 @@ bool IsNamed(const account::Account& account, std::string_view id, std::string_v
 }
 
 }  // namespace
+
+GraphError UnknownObject(std::string_view id) {
+  return {.http_status = 400,
+          .code = 100,
+          .subcode = 33,
+          .message = base::StrCat(
+              "Unsupported post request. Object with ID '", std::string(id.substr(0, 64)),
+              "' does not exist, cannot be loaded due to missing permissions, or does not support this operation.")};
+}
 
 std::string TokenOf(const http::Request& request) {
   static constexpr std::string_view kScheme = "Bearer ";

@@ -25,6 +25,7 @@ std::string TokenOf(const http::Request& request);  // in the header or, as olde
 
 // Whether a request has the token of any account, and what it is told when not.
 bool HasToken(const http::Request& request, const account::AccountBook& accounts);
+GraphError UnknownObject(std::string_view id);
 GraphError NoToken(std::string_view token = "");
 
 }  // namespace fake_channel_api

@@ -103,18 +103,10 @@ class AccountPoller::Poll {
   }
 
   bool AskForAccount() {
-    graph::Answer answer = Ask(graph::AccountQuestion(account_, known_.question));
-    // A field that this Graph version does not have is refused like an id that does not exist.
-    const std::size_t questions = graph::AccountQuestions(account_);
-    while (!answer.ok && answer.refusal.trouble == graph::Trouble::kUnknownId && known_.question + 1 < questions) {
-      answer = Ask(graph::AccountQuestion(account_, ++known_.question));
-    }
-    if (!answer.ok) {
-      if (answer.refusal.trouble == graph::Trouble::kUnknownId) known_.question = 0;  // it was the id after all
-      return NoteRefusal(answer.refusal);
-    }
+    const graph::Answer answer = graph::AskForAccount(account_, Counted(), &known_.question);
+    if (!answer.ok) return NoteRefusal(answer.refusal);
     Set(AccountFigure::kTokenValid, 1);
-    const graph::AccountFacts facts = graph::ReadAccountFacts(answer.body);
+    const graph::AccountFacts facts = graph::ReadAccountFacts(account_, answer.body);
     if (facts.quality) Set(AccountFigure::kQuality, static_cast<double>(*facts.quality));
     if (facts.state) Set(AccountFigure::kState, static_cast<double>(*facts.state));
     if (facts.messaging_limit_users) Set(AccountFigure::kMessagingLimit, *facts.messaging_limit_users);
@@ -141,7 +133,7 @@ class AccountPoller::Poll {
 
   std::optional<graph::Subscription> ReadSubscription(std::string_view node) {
     const graph::Answer answer = Ask(base::StrCat(node, "/subscribed_apps"));
-    if (answer.ok) return graph::ReadSubscription(account_.channel, known_.app_id, answer.body);
+    if (answer.ok) return graph::ReadSubscription(account_, graph::OurApp(account_, known_.app_id), answer.body);
     NoteRefusal(answer.refusal);
     return std::nullopt;
   }

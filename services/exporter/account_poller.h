@@ -48,7 +48,7 @@ class AccountPoller {
   struct Known {
     account::Account account;  // as it was polled last, for its labels
     std::string app_id;        // of the token; empty: Meta does not say
-    std::size_t question = 0;  // of graph::AccountQuestion: the widest that was answered
+    std::size_t question = 0;  // of graph::AskForAccount: the widest that was answered
   };
   // Of whose subscription it is, or of the account where there is none.
   struct Node {

@@ -6,12 +6,15 @@
 #include <string_view>
 #include <utility>
 
+#include "libs/account/login.h"
 #include "libs/base/clock.h"
 #include "libs/base/str_cat.h"
 #include "libs/channel/codec.h"
 #include "libs/graph/account_facts.h"
+#include "libs/graph/permissions.h"
 #include "libs/graph/question.h"
 #include "libs/graph/subscription.h"
+#include "libs/graph/token_facts.h"
 #include "libs/identity/identity.h"
 
 namespace meshctl {
@@ -21,6 +24,9 @@ using mesh::bus::v1::Channel;
 using Verdict = Finding::Verdict;
 
 constexpr auto kPatience = std::chrono::seconds(10);
+constexpr std::int64_t kDayS = 24 * 60 * 60;
+constexpr std::int64_t kSoonS = 7 * kDayS;
+constexpr std::int64_t kInstagramTokenOldDays = 50;  // of 60; the alert's is the same
 constexpr std::string_view kChallenge = "1158201444";
 
 http::ClientRequest Request(std::string method, std::string url) {
@@ -116,47 +122,210 @@ Finding CheckSignature(const account::Account& account, const std::string& webho
   return finding;
 }
 
-// The body of an answer of 200; nullopt: there was none, and `finding` says why.
-std::optional<std::string> AskGraph(const account::Account& account, std::string_view path, const SendAndWait& send,
-                                    Finding& finding) {
-  graph::Answer answer = graph::Ask(account, "GET", path, send);
-  if (answer.ok) return std::move(answer.body);
-  finding.verdict = Verdict::kWrong;
-  finding.found = std::move(answer.refusal.found);
-  finding.advice = std::move(answer.refusal.advice);
-  return std::nullopt;
+// What the Graph API tells of an account, asked once for all checks of it.
+struct Told {
+  graph::Answer account;
+  graph::Answer token;  // no answer where it was not asked: Instagram Login, an API that is away, a dead token
+  graph::AccountFacts facts;
+  std::optional<graph::TokenFacts> token_facts;
+};
+
+Told AskAbout(const account::Account& account, const SendAndWait& send) {
+  Told told;
+  std::size_t question = 0;
+  told.account = graph::AskForAccount(account, send, &question);
+  if (told.account.ok) told.facts = graph::ReadAccountFacts(account, told.account.body);
+  const graph::Trouble trouble = told.account.refusal.trouble;
+  const bool is_vain =
+      !told.account.ok && (trouble == graph::Trouble::kUnreachable || trouble == graph::Trouble::kToken);
+  const std::optional<std::string> token_question = graph::TokenQuestion(account);
+  if (is_vain || !token_question) return told;
+  told.token = graph::Ask(account, "GET", *token_question, send);
+  if (told.token.ok) told.token_facts = graph::ReadTokenFacts(told.token.body);
+  return told;
 }
 
-Finding CheckToken(const account::Account& account, const SendAndWait& send) {
-  Finding finding{.check = "token", .found = "the Graph API knows the account by this token"};
-  const std::optional<std::string> body =
-      AskGraph(account, base::StrCat(account.account_id, "?fields=id"), send, finding);
-  if (!body) return finding;
-  const std::string id = graph::ReadAccountFacts(*body).id;
-  if (id == account.account_id) return finding;
+Finding Refused(Finding finding, const graph::Refusal& refusal) {
   finding.verdict = Verdict::kWrong;
-  finding.found = base::StrCat("the Graph API answers with id '", id.substr(0, 64), "'");
-  finding.advice = "write that id into the accounts file as account_id if the account is the right one";
+  finding.found = refusal.found;
+  finding.advice = refusal.advice;
   return finding;
 }
 
-Finding CheckSubscription(const account::Account& account, const std::string& waba, const SendAndWait& send) {
-  Finding finding{.check = "subscription", .found = "an app is subscribed to the account's webhooks"};
-  const std::string node = graph::SubscriptionNode(account, waba);
-  if (node.empty()) {
-    finding.verdict = Verdict::kNotChecked;
-    finding.found = "the subscription belongs to the WhatsApp Business Account";
-    finding.advice = "name it with --waba=ID, or as waba_id in the accounts file";
+Finding NotChecked(Finding finding, std::string found, std::string advice) {
+  finding.verdict = Verdict::kNotChecked;
+  finding.found = std::move(found);
+  finding.advice = std::move(advice);
+  return finding;
+}
+
+Finding Warning(Finding finding, std::string found, std::string advice) {
+  finding.verdict = Verdict::kWarning;
+  finding.found = std::move(found);
+  finding.advice = std::move(advice);
+  return finding;
+}
+
+Finding CheckToken(const account::Account& account, const Told& told) {
+  Finding finding{.check = "token", .found = "the Graph API knows the account by this token"};
+  if (!told.account.ok) return Refused(std::move(finding), told.account.refusal);
+  if (told.facts.id != account.account_id) {
+    finding.verdict = Verdict::kWrong;
+    finding.found = base::StrCat("the Graph API answers with id '", told.facts.id.substr(0, 64), "'");
+    finding.advice = "write that id into the accounts file as account_id if the account is the right one";
     return finding;
   }
-  const std::optional<std::string> body = AskGraph(account, base::StrCat(node, "/subscribed_apps"), send, finding);
-  if (!body) return finding;
-  const graph::Subscription subscription = graph::ReadSubscription(account.channel, /*app_id=*/"", *body);
-  if (subscription.is_whole()) return finding;
+  const std::string of_token = told.token_facts ? told.token_facts->app_id : "";
+  if (!of_token.empty() && !account.app_id.empty() && of_token != account.app_id) {
+    return Warning(std::move(finding), base::StrCat("the token is of app ", of_token, ", app_id is ", account.app_id),
+                   "take a token of the app whose webhooks these are, or correct app_id");
+  }
+  return finding;
+}
+
+// Whose id a permission's targets must hold; empty: not known.
+std::string TargetOf(const account::Account& account, std::string_view permission, const std::string& waba) {
+  if (account.channel == mesh::bus::v1::CHANNEL_WHATSAPP) return waba.empty() ? account.waba_id : waba;
+  const bool is_of_page = permission.starts_with("pages_");
+  if (is_of_page && account.channel != mesh::bus::v1::CHANNEL_MESSENGER) return "";
+  return account.account_id;
+}
+
+Finding CheckPermissions(const account::Account& account, const std::string& waba, const Told& told) {
+  Finding finding{.check = "permissions", .found = base::StrCat("the token has ", graph::PermissionNames(account))};
+  const std::string needs = base::StrCat("it needs ", graph::PermissionNames(account));
+  if (account::IsInstagramLogin(account)) {
+    return NotChecked(std::move(finding), "Instagram tells nothing of a token's permissions",
+                      base::StrCat(needs, ": a refusal with 10 or 200 to 299 says that one is missing"));
+  }
+  if (!told.token_facts || !told.token_facts->grants) {
+    return NotChecked(std::move(finding), "Meta does not tell the token's permissions",
+                      base::StrCat(needs, ": see developers.facebook.com/tools/debug/accesstoken"));
+  }
+  for (const bool is_required : {true, false}) {
+    for (const graph::Permission& permission : graph::Permissions(account)) {
+      if (permission.is_required != is_required || told.token_facts->Find(permission.name) != nullptr) continue;
+      finding.verdict = is_required ? Verdict::kWrong : Verdict::kWarning;
+      finding.found = base::StrCat("the token lacks ", permission.name, ": ", permission.without);
+      finding.advice = base::StrCat(needs, ": create one that has them, see docs/meta-app.md");
+      return finding;
+    }
+  }
+  for (const graph::Permission& permission : graph::Permissions(account)) {
+    const graph::Grant& grant = *told.token_facts->Find(permission.name);
+    const std::string target = TargetOf(account, permission.name, waba);
+    if (target.empty() || grant.targets.empty() || std::ranges::find(grant.targets, target) != grant.targets.end()) {
+      continue;
+    }
+    return Warning(
+        std::move(finding),
+        base::StrCat(permission.name, " was given for ", grant.targets[0].substr(0, 64), ", not for ", target),
+        "choose this account too where the permission is given");
+  }
+  return finding;
+}
+
+// `ends_at_s` of `what`, when it is near or over.
+std::optional<Finding> NearItsEnd(const Finding& finding, std::string_view what, std::int64_t ends_at_s,
+                                  std::int64_t now_s) {
+  if (ends_at_s == 0 || ends_at_s - now_s >= kSoonS) return std::nullopt;
+  Finding near =
+      Warning(finding, base::StrCat(what, " ends in ", std::max<std::int64_t>(0, ends_at_s - now_s) / kDayS, " days"),
+              "create a new one, or better one that does not end: docs/meta-app.md");
+  if (ends_at_s > now_s) return near;
+  near.verdict = Verdict::kWrong;
+  near.found = base::StrCat(what, " has ended");
+  return near;
+}
+
+Finding CheckExpiry(const account::Account& account, const base::Clock& clock, const Told& told) {
+  Finding finding{.check = "expiry", .found = "the token does not end within 7 days"};
+  const std::int64_t now_s = clock.WallMs() / 1000;
+  if (account::IsInstagramLogin(account)) {
+    if (account.access_token_written_s == 0) {
+      return NotChecked(std::move(finding), "Instagram does not tell when a token ends",
+                        "refresh it within its 60 days: docs/meta-app.md");
+    }
+    const std::int64_t age_days = (now_s - account.access_token_written_s) / kDayS;
+    finding.found = base::StrCat("access_token_file was written ", age_days, " days ago; its token lives 60 days");
+    if (age_days < kInstagramTokenOldDays) return finding;
+    return Warning(finding, finding.found, "refresh it and write the new one: docs/meta-app.md");
+  }
+  if (!told.token_facts) {
+    return NotChecked(std::move(finding), "Meta does not tell when the token ends",
+                      "see developers.facebook.com/tools/debug/accesstoken");
+  }
+  const graph::TokenFacts& facts = *told.token_facts;
+  if (const auto near = NearItsEnd(finding, "the token", facts.expires_at_s, now_s)) return *near;
+  if (const auto near = NearItsEnd(finding, "the token's access to user data", facts.data_access_expires_at_s, now_s)) {
+    return *near;
+  }
+  if (facts.expires_at_s == 0) finding.found = "the token does not end";
+  return finding;
+}
+
+Finding CheckNumber(const account::Account& account, const Told& told) {
+  Finding finding{.check = "number", .found = ""};
+  const auto [state, quality] = std::pair(told.facts.state, told.facts.quality);
+  if (!state && !quality) {
+    return NotChecked(std::move(finding), "Meta tells neither state nor quality",
+                      "whatsapp_business_management is the permission for it");
+  }
+  finding.found = base::StrCat("state ", ToString(state.value_or(graph::NumberState::kUnknown)), ", quality ",
+                               ToString(quality.value_or(graph::Quality::kUnknown)));
+  if (state == graph::NumberState::kDisconnected) {
+    return Warning(
+        finding, finding.found,
+        base::StrCat("verify and register it: POST /", account.account_id, "/register, see docs/meta-app.md"));
+  }
+  if (state && *state >= graph::NumberState::kLimited) {
+    return Warning(finding, finding.found, "WhatsApp Manager > Account quality says why, and how to appeal");
+  }
+  if (state == graph::NumberState::kFlagged || quality == graph::Quality::kYellow || quality == graph::Quality::kRed) {
+    return Warning(finding, finding.found, "users block or report what it sends; its messaging limit falls next");
+  }
+  return finding;
+}
+
+std::string Joined(const std::vector<std::string>& names) {
+  std::string joined;
+  for (const std::string& name : names) {
+    joined += base::StrCat(joined.empty() ? "" : ", ", name.empty() ? "without an id" : name.substr(0, 64));
+  }
+  return joined;
+}
+
+Finding CheckSubscription(const account::Account& account, const std::string& waba, const Told& told,
+                          const SendAndWait& send) {
+  Finding finding{.check = "subscription", .found = "our app is subscribed to the account's webhooks"};
+  const std::string node = graph::SubscriptionNode(account, waba);
+  if (node.empty()) {
+    return NotChecked(std::move(finding), "the subscription belongs to the WhatsApp Business Account",
+                      "name it with --waba=ID, or as waba_id in the accounts file");
+  }
+  const graph::Answer answer = graph::Ask(account, "GET", base::StrCat(node, "/subscribed_apps"), send);
+  if (!answer.ok) return Refused(std::move(finding), answer.refusal);
+  const std::string app = graph::OurApp(account, told.token_facts ? told.token_facts->app_id : "");
+  const graph::Subscription subscription = graph::ReadSubscription(account, app, answer.body);
+  if (subscription.is_whole()) {
+    if (!app.empty()) return finding;
+    // Instagram lists the app of the token alone (verify), so the one that it lists is ours.
+    finding.found = "an app is subscribed to the account's webhooks";
+    if (account::IsInstagramLogin(account)) return finding;
+    return NotChecked(
+        std::move(finding),
+        base::StrCat("apps are subscribed (", Joined(subscription.apps), "), whether ours is is not known"),
+        "write the app's id into the accounts file as app_id");
+  }
   finding.verdict = Verdict::kWrong;
-  finding.found = subscription.has_app
-                      ? base::StrCat("the app is not subscribed to the field ", subscription.missing_field)
-                      : "no app is subscribed: no webhook will come";
+  if (subscription.has_app) {
+    finding.found = base::StrCat("the app is not subscribed to the field ", subscription.missing_field);
+  } else if (subscription.apps.empty()) {
+    finding.found = "no app is subscribed: no webhook will come";
+  } else {
+    finding.found = base::StrCat("other apps are subscribed (", Joined(subscription.apps), "), ours (", app,
+                                 ") is not: no webhook will come");
+  }
   finding.advice = base::StrCat("POST /", graph::SubscribePath(account, node, subscription.fields),
                                 ", or use the app's webhook settings");
   return finding;
@@ -169,8 +338,13 @@ std::vector<Finding> CheckAccount(const account::Account& account, const CheckOp
   const std::string webhook_url =
       base::StrCat(options.gateway_url, "/webhooks/", identity::ChannelName(account.channel));
   std::vector<Finding> findings = {CheckSecrets(account), CheckHandshake(account, webhook_url, send),
-                                   CheckSignature(account, webhook_url, send), CheckToken(account, send)};
-  findings.push_back(CheckSubscription(account, options.waba, send));
+                                   CheckSignature(account, webhook_url, send)};
+  const Told told = AskAbout(account, send);
+  findings.push_back(CheckToken(account, told));
+  findings.push_back(CheckPermissions(account, options.waba, told));
+  findings.push_back(CheckExpiry(account, *options.clock, told));
+  if (account.channel == mesh::bus::v1::CHANNEL_WHATSAPP) findings.push_back(CheckNumber(account, told));
+  findings.push_back(CheckSubscription(account, options.waba, told, send));
   return findings;
 }
 

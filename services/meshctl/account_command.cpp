@@ -22,6 +22,8 @@ std::string_view WordOf(Finding::Verdict verdict) {
   switch (verdict) {
     case Finding::Verdict::kGood:
       return "ok";
+    case Finding::Verdict::kWarning:
+      return "warning";
     case Finding::Verdict::kWrong:
       return "WRONG";
     case Finding::Verdict::kNotChecked:
@@ -58,7 +60,7 @@ int Check(const AccountOptions& options) {
   const absl::StatusOr<std::unique_ptr<http::Client>> client = http::Client::Create({}, "meshctl", metrics);
   if (!client.ok()) return Fail("account check", client.status());
   const SendAndWait send = [&](http::ClientRequest request) { return (*client)->SendAndWait(std::move(request)); };
-  int checked = 0, wrong = 0;
+  int checked = 0, wrong = 0, warnings = 0;
   for (const account::Account& account : (*book)->accounts()) {
     if (!identity::IsMetaChannel(account.channel) ||
         (!options.account.empty() && account.account_id != options.account))
@@ -72,13 +74,14 @@ int Check(const AccountOptions& options) {
          CheckAccount(account, {.gateway_url = options.connections.gateway_url, .waba = options.waba}, send)) {
       Print(account, finding, options.json);
       wrong += finding.verdict == Finding::Verdict::kWrong;
+      warnings += finding.verdict == Finding::Verdict::kWarning;
     }
   }
   if (checked == 0) {
     return Fail("account check",
                 absl::NotFoundError(options.connections.accounts + " has no such account of a Meta channel"));
   }
-  if (!options.json) std::printf("%d account(s), %d thing(s) wrong\n", checked, wrong);
+  if (!options.json) std::printf("%d account(s), %d thing(s) wrong, %d warning(s)\n", checked, wrong, warnings);
   return wrong == 0 ? 0 : 1;
 }
 
@@ -87,9 +90,13 @@ int Check(const AccountOptions& options) {
 int RunAccount(int argc, const char* const* argv) {
   AccountOptions options;
   std::vector<std::string> words;
-  config::OptionTable table("meshctl account", "Says what is wrong with a configured account; changes nothing.");
-  table.AllowPositionals(&words, "check",
-                         "check: secrets, handshake, signature, token and subscription of each Meta account.");
+  config::OptionTable table("meshctl account",
+                            "Says what is wrong with a configured account; changes nothing. Warnings are "
+                            "no failure.");
+  table.AllowPositionals(
+      &words, "check",
+      "check: secrets, handshake, signature, token, permissions, expiry, number and subscription of each "
+      "Meta account.");
   table.Add("account", &options.account, {.doc = "Only the account with this id."});
   table.Add("waba", &options.waba,
             {.doc = "WhatsApp Business Account whose webhook subscription is checked, in place of waba_id of the "

@@ -56,6 +56,25 @@ TEST(QuestionTest, EveryRefusalHasItsTroubleAndSaysWhatToDo) {
   }
 }
 
+TEST(QuestionTest, AMissingPermissionIsNamedByTheAccountsChannelAndLogin) {
+  account::Account login = AccountOf(mesh::bus::v1::CHANNEL_INSTAGRAM), by_page = login;
+  login.login = "instagram";
+  by_page.login = "facebook";
+  const struct {
+    account::Account account;
+    const char* permission;
+  } kCases[] = {{AccountOf(CHANNEL_WHATSAPP), "whatsapp_business_messaging"},
+                {AccountOf(mesh::bus::v1::CHANNEL_MESSENGER), "pages_messaging"},
+                {login, "instagram_business_manage_messages"},
+                {by_page, "instagram_manage_messages"}};
+  for (const auto& test : kCases) {
+    ScriptedGraph graph;
+    graph.Refuse("GET 1065", 10);
+    const std::string advice = Ask(test.account, "GET", "1065", graph.send()).refusal.advice;
+    EXPECT_NE(advice.find(test.permission), std::string::npos) << advice;
+  }
+}
+
 TEST(QuestionTest, NoAnswerIsATroubleOfItsOwn) {
   ScriptedGraph graph;
   const Answer answer = Ask(AccountOf(CHANNEL_WHATSAPP), "GET", "1065", graph.send());

@@ -14,6 +14,18 @@ using mesh::bus::v1::CHANNEL_WHATSAPP;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
+account::Account InstagramLogin() {
+  account::Account account = AccountOf(CHANNEL_INSTAGRAM);
+  account.login = "instagram";
+  return account;
+}
+
+account::Account InstagramByPage() {
+  account::Account account = AccountOf(CHANNEL_INSTAGRAM);
+  account.login = "facebook";
+  return account;
+}
+
 TEST(SubscriptionTest, TheNodeIsWhoseWebhooksTheyAre) {
   account::Account number = AccountOf(CHANNEL_WHATSAPP);
   EXPECT_EQ(SubscriptionNode(number), "") << "a number does not know its business account";
@@ -21,39 +33,65 @@ TEST(SubscriptionTest, TheNodeIsWhoseWebhooksTheyAre) {
   EXPECT_EQ(SubscriptionNode(number), "900");
   EXPECT_EQ(SubscriptionNode(number, "901"), "901");
   EXPECT_EQ(SubscriptionNode(AccountOf(CHANNEL_MESSENGER)), "1065");
-  account::Account instagram = AccountOf(CHANNEL_INSTAGRAM);
-  EXPECT_EQ(SubscriptionNode(instagram), "1065");
-  instagram.graph_base_url = "https://graph.facebook.com";
-  EXPECT_EQ(SubscriptionNode(instagram), "me") << "by its page, whose token it has";
+  EXPECT_EQ(SubscriptionNode(InstagramLogin()), "1065");
+  EXPECT_EQ(SubscriptionNode(InstagramByPage()), "me") << "the page, whose token it has";
 }
 
 TEST(SubscriptionTest, OurAppIsFoundAmongOthers) {
   const std::string body =
       R"({"data":[{"whatsapp_business_api_data":{"id":"7"}},{"whatsapp_business_api_data":{"id":"42"}}]})";
-  EXPECT_TRUE(ReadSubscription(CHANNEL_WHATSAPP, "42", body).is_whole());
-  EXPECT_FALSE(ReadSubscription(CHANNEL_WHATSAPP, "43", body).is_whole()) << "another's app brings us nothing";
-  EXPECT_TRUE(ReadSubscription(CHANNEL_WHATSAPP, "", body).is_whole()) << "our id is not known";
-  EXPECT_FALSE(ReadSubscription(CHANNEL_WHATSAPP, "", R"({"data":[]})").is_whole());
+  EXPECT_TRUE(ReadSubscription(AccountOf(CHANNEL_WHATSAPP), "42", body).is_whole());
+  EXPECT_FALSE(ReadSubscription(AccountOf(CHANNEL_WHATSAPP), "43", body).is_whole())
+      << "another's app brings us nothing";
+  EXPECT_TRUE(ReadSubscription(AccountOf(CHANNEL_WHATSAPP), "", body).is_whole()) << "our id is not known";
+  EXPECT_FALSE(ReadSubscription(AccountOf(CHANNEL_WHATSAPP), "", R"({"data":[]})").is_whole());
+  EXPECT_THAT(ReadSubscription(AccountOf(CHANNEL_WHATSAPP), "43", body).apps, ElementsAre("7", "42"));
 }
 
 TEST(SubscriptionTest, APageNeedsItsRequiredFields) {
   const Subscription whole = ReadSubscription(
-      CHANNEL_MESSENGER, "42",
+      AccountOf(CHANNEL_MESSENGER), "42",
       R"({"data":[{"id":42,"subscribed_fields":["messages",{"name":"messaging_postbacks","version":"v25.0"},"feed"]}]})");
   EXPECT_TRUE(whole.is_whole());
   EXPECT_THAT(whole.fields, ElementsAre("messages", "messaging_postbacks", "feed"));
   const Subscription half =
-      ReadSubscription(CHANNEL_INSTAGRAM, "", R"({"data":[{"id":"42","subscribed_fields":["messages"]}]})");
+      ReadSubscription(InstagramLogin(), "", R"({"data":[{"id":"42","subscribed_fields":["messages"]}]})");
   EXPECT_TRUE(half.has_app);
   EXPECT_EQ(half.missing_field, "messaging_postbacks");
 }
 
+TEST(SubscriptionTest, ThePageOfAnInstagramAccountNeedsAnyFieldOfItsOwn) {
+  const auto read = [](const std::string& fields) {
+    return ReadSubscription(InstagramByPage(), "42", R"({"data":[{"id":"42","subscribed_fields":[)" + fields + "]}]}");
+  };
+  EXPECT_TRUE(read(R"("feed")").is_whole()) << "Instagram's own are chosen for the app";
+  EXPECT_TRUE(read(R"("messages")").is_whole());
+  EXPECT_EQ(read("").missing_field, "feed");
+  ScriptedGraph graph;
+  graph.Answer("POST me/subscribed_apps", 200, R"({"success":true})");
+  EXPECT_TRUE(Subscribe(InstagramByPage(), "me", {"name"}, graph.send()).ok);
+  EXPECT_TRUE(graph.requests().back().url.ends_with("?subscribed_fields=feed,name"))
+      << "none that wants pages_messaging: " << graph.requests().back().url;
+}
+
+TEST(SubscriptionTest, OurAppIsThatOfTheTokenElseThatOfTheAccountsFile) {
+  account::Account page = AccountOf(CHANNEL_MESSENGER);
+  EXPECT_EQ(OurApp(page, ""), "");
+  page.app_id = "42";
+  EXPECT_EQ(OurApp(page, ""), "42");
+  EXPECT_EQ(OurApp(page, "7"), "7");
+  account::Account login = InstagramLogin();
+  login.app_id = "42";
+  EXPECT_EQ(OurApp(login, ""), "") << "Instagram's list has ids of another kind";
+}
+
 TEST(SubscriptionTest, OddBodiesAreNoSubscription) {
   for (const char* body : {"", "[]", "{}", R"({"data":{}})", R"({"data":"x"})"}) {
-    EXPECT_FALSE(ReadSubscription(CHANNEL_MESSENGER, "42", body).has_app) << body;
+    EXPECT_FALSE(ReadSubscription(AccountOf(CHANNEL_MESSENGER), "42", body).has_app) << body;
   }
-  const Subscription odd = ReadSubscription(
-      CHANNEL_MESSENGER, "", R"({"data":[{"subscribed_fields":["messages&access_token=x",7,null,"",{"name":3}]}]})");
+  const Subscription odd =
+      ReadSubscription(AccountOf(CHANNEL_MESSENGER), "",
+                       R"({"data":[{"subscribed_fields":["messages&access_token=x",7,null,"",{"name":3}]}]})");
   EXPECT_TRUE(odd.fields.empty()) << "names go into a path";
 }
 
@@ -73,15 +111,21 @@ TEST(SubscriptionTest, SubscribingAsksForTheTableAndKeepsWhatIsThere) {
 }
 
 TEST(SubscriptionTest, AFieldThatTheAppMayNotHaveCostsTheOptionalOnes) {
+  for (const int code : {100, 200, 10}) {  // unknown to Meta; not permitted to the token
+    ScriptedGraph graph;
+    graph.Refuse("POST 1065/subscribed_apps", code);
+    graph.Answer("POST 1065/subscribed_apps", 200, R"({"success":true})");
+    EXPECT_TRUE(Subscribe(InstagramLogin(), "1065", {}, graph.send()).ok) << code;
+    EXPECT_TRUE(graph.requests().back().url.ends_with("?subscribed_fields=messages,messaging_postbacks"));
+  }
   ScriptedGraph graph;
-  graph.Refuse("POST 1065/subscribed_apps", 100);
-  graph.Answer("POST 1065/subscribed_apps", 200, R"({"success":true})");
-  EXPECT_TRUE(Subscribe(AccountOf(CHANNEL_INSTAGRAM), "1065", {}, graph.send()).ok);
-  EXPECT_TRUE(graph.requests().back().url.ends_with("?subscribed_fields=messages,messaging_postbacks"));
+  graph.Refuse("POST 900/subscribed_apps", 200);
+  EXPECT_FALSE(Subscribe(AccountOf(CHANNEL_WHATSAPP), "900", {}, graph.send()).ok);
+  EXPECT_EQ(graph.requests().size(), 1u) << "a WABA's names none that could be left out";
   graph.Forget("POST 1065/subscribed_apps");
   graph.Refuse("POST 1065/subscribed_apps", 190);
-  EXPECT_EQ(Subscribe(AccountOf(CHANNEL_INSTAGRAM), "1065", {}, graph.send()).refusal.trouble, Trouble::kToken);
-  EXPECT_EQ(graph.requests().size(), 3u) << "a dead token is not asked twice";
+  EXPECT_EQ(Subscribe(InstagramLogin(), "1065", {}, graph.send()).refusal.trouble, Trouble::kToken);
+  EXPECT_EQ(graph.requests().size(), 2u) << "a dead token is not asked twice";
 }
 
 }  // namespace

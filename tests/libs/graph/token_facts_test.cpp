@@ -30,8 +30,34 @@ TEST(TokenFactsTest, NeverIsZeroAndAnythingElseIsNoAnswer) {
 TEST(TokenFactsTest, TheQuestionCarriesTheTokenEncodedAndInstagramLoginHasNone) {
   account::Account account = AccountOf(mesh::bus::v1::CHANNEL_INSTAGRAM);
   EXPECT_EQ(TokenQuestion(account), "debug_token?input_token=%45%41%41%26%74%6f%6b%65%6e");
-  account.graph_base_url = "https://graph.instagram.com";
+  account.login = "instagram";
   EXPECT_FALSE(TokenQuestion(account));
+}
+
+TEST(TokenFactsTest, PermissionsStandInEitherListAndMayNameTheirTargets) {
+  const auto facts = ReadTokenFacts(
+      R"({"data":{"is_valid":true,"scopes":["pages_messaging","email"],"granular_scopes":[
+          {"scope":"pages_messaging","target_ids":["1065",7]},{"scope":"instagram_basic"}]}})");
+  ASSERT_TRUE(facts && facts->grants);
+  ASSERT_NE(facts->Find("pages_messaging"), nullptr);
+  EXPECT_EQ(facts->Find("pages_messaging")->targets, (std::vector<std::string>{"1065", "7"}));
+  ASSERT_NE(facts->Find("email"), nullptr);
+  EXPECT_TRUE(facts->Find("email")->targets.empty());
+  EXPECT_NE(facts->Find("instagram_basic"), nullptr);
+  EXPECT_EQ(facts->Find("instagram_manage_messages"), nullptr);
+}
+
+TEST(TokenFactsTest, NoPermissionsAreNotTheSameAsNothingSaidOfThem) {
+  EXPECT_TRUE(ReadTokenFacts(R"({"data":{"is_valid":true,"scopes":[]}})")->grants);
+  const auto unsaid = ReadTokenFacts(R"({"data":{"is_valid":true,"scopes":"email","granular_scopes":{}}})");
+  EXPECT_FALSE(unsaid->grants);
+  EXPECT_EQ(unsaid->Find("email"), nullptr);
+  const auto odd = ReadTokenFacts(
+      R"({"data":{"is_valid":true,"scopes":[1,null],
+                  "granular_scopes":[7,{"scope":3},{"scope":"a","target_ids":"b"}]}})");
+  ASSERT_TRUE(odd->grants);
+  EXPECT_EQ(odd->grants->size(), 1u);
+  EXPECT_TRUE(odd->Find("a")->targets.empty());
 }
 
 }  // namespace

@@ -43,8 +43,16 @@ class AccountDeskTest : public testing::Test {
     return desk_.Control(request, accounts_);
   }
 
+  static account::Account Instagram(std::string id, std::string token, std::string login) {
+    account::Account account = MakeAccount(mesh::bus::v1::CHANNEL_INSTAGRAM, std::move(id), std::move(token));
+    account.login = std::move(login);
+    return account;
+  }
+
   const account::AccountBook accounts_{{MakeAccount(mesh::bus::v1::CHANNEL_WHATSAPP, "100", "token-w"),
-                                        MakeAccount(mesh::bus::v1::CHANNEL_MESSENGER, "200", "token-m")}};
+                                        MakeAccount(mesh::bus::v1::CHANNEL_MESSENGER, "200", "token-m"),
+                                        Instagram("300", "token-i", "instagram"),
+                                        Instagram("400", "token-p", "facebook")}};
   AccountDesk desk_;
 };
 
@@ -75,6 +83,30 @@ TEST_F(AccountDeskTest, TokensSayWhenTheyEnd) {
   EXPECT_EQ(Get("/v25.0/debug_token?input_token=other").status, 400);
 }
 
+TEST_F(AccountDeskTest, InstagramLoginHasAnIdOfTheAppsOwnAndTellsNothingOfItsToken) {
+  EXPECT_EQ(Get("/v25.0/me?fields=user_id", "token-i").body, R"({"user_id":"300","id":"26300"})");
+  EXPECT_EQ(Get("/v25.0/300?fields=id", "token-i").body, R"({"id":"26300"})");
+  EXPECT_EQ(Get("/v25.0/debug_token?input_token=token-i", "token-i").status, 400);
+  EXPECT_EQ(Get("/v25.0/400?fields=id", "token-p").body, R"({"id":"400"})");
+  EXPECT_EQ(Get("/v25.0/me", "token-p").body, R"({"id":"61400"})") << "the page";
+  EXPECT_EQ(Get("/v25.0/400?fields=user_id", "token-p").status, 400);
+}
+
+TEST_F(AccountDeskTest, PermissionsAreTheTokensAndOneFieldMoreCostsTheSubscription) {
+  EXPECT_THAT(Get("/v25.0/debug_token?input_token=token-m", "token-m").body,
+              HasSubstr(R"("scopes":["pages_manage_metadata","pages_messaging"])"));
+  ASSERT_EQ(Control("200", R"({"token_scopes":["pages_manage_metadata"]})").status, 200);
+  EXPECT_THAT(Get("/v25.0/debug_token?input_token=token-m", "token-m").body,
+              HasSubstr(R"("scopes":["pages_manage_metadata"])"));
+  const http::Response refused = Post("/v25.0/200/subscribed_apps?subscribed_fields=feed,messages", "token-m");
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_THAT(refused.body, HasSubstr("pages_messaging"));
+  EXPECT_EQ(Post("/v25.0/200/subscribed_apps?subscribed_fields=feed", "token-m").status, 200);
+  EXPECT_EQ(Post("/v25.0/300/subscribed_apps?subscribed_fields=messages", "token-i").status, 200);
+  EXPECT_EQ(Post("/v25.0/me/subscribed_apps?subscribed_fields=messages", "token-p").status, 403)
+      << "a page's field, for an Instagram account's token";
+}
+
 TEST_F(AccountDeskTest, SubscriptionsComeAndGo) {
   EXPECT_THAT(Get("/v25.0/900/subscribed_apps").body, HasSubstr("whatsapp_business_api_data"));
   ASSERT_EQ(Control("100", R"({"subscribed":false})").status, 200);
@@ -90,6 +122,7 @@ TEST_F(AccountDeskTest, SubscriptionsComeAndGo) {
 TEST_F(AccountDeskTest, StatesThatDoNotExistChangeNothing) {
   EXPECT_EQ(Control("100", R"({"subscribed":false,"mood":"good"})").status, 400);
   EXPECT_EQ(Control("100", R"({"subscribed":"no"})").status, 400);
+  EXPECT_EQ(Control("100", R"({"token_scopes":["a",7]})").status, 400);
   EXPECT_EQ(Control("100", "no json").status, 400);
   EXPECT_EQ(Control("999", "{}").status, 404);
   EXPECT_THAT(Control("100", "{}").body, HasSubstr(R"("subscribed":true)"));

@@ -90,9 +90,9 @@ TEST_F(AccountPollerTest, ANumberTellsTokenQualityLimitStateAndSubscription) {
 TEST_F(AccountPollerTest, OtherChannelsTellWhatTheyHaveAndOnlyMetaIsAsked) {
   Account web = graph::AccountOf(CHANNEL_WEB);
   Account login = graph::AccountOf(CHANNEL_INSTAGRAM);
-  login.graph_base_url = "https://graph.instagram.com";
+  login.login = "instagram";
   login.account_id = "3001";
-  graph_.Answer("GET 3001", 200, R"({"id":"3001"})");
+  graph_.Answer("GET me", 200, R"({"user_id":"3001","id":"26001"})");
   graph_.Answer("GET 3001/subscribed_apps", 200,
                 R"({"data":[{"id":"9","subscribed_fields":["messages","messaging_postbacks"]}]})");
   Round({web, Page(), login});
@@ -185,6 +185,16 @@ TEST_F(AccountPollerTest, AnUnsubscribedAppIsSubscribedAgain) {
   EXPECT_EQ(Figure("subscribed"), 1);
   EXPECT_EQ(Figure("subscription_repairs_total"), 1);
   EXPECT_EQ(Figure("subscription_repair_failures_total"), 0);
+}
+
+TEST_F(AccountPollerTest, WhereTheTokenDoesNotTellItsAppTheAccountsFileDoes) {
+  graph_.Forget("GET debug_token");
+  graph_.Refuse("GET debug_token", 100);
+  Account account = Number();
+  account.app_id = "7";
+  account.subscription_repair = false;
+  Round({account});
+  EXPECT_EQ(Figure("subscribed"), 0);
 }
 
 TEST_F(AccountPollerTest, APageKeepsTheFieldsThatItHas) {

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "libs/channel/codec.h"
+#include "tests/fakes/fake_clock.h"
 
 namespace meshctl {
 namespace {
@@ -14,6 +15,8 @@ using mesh::bus::v1::CHANNEL_MESSENGER;
 using mesh::bus::v1::CHANNEL_WHATSAPP;
 using Verdict = Finding::Verdict;
 
+constexpr std::int64_t kNowS = 1'700'000'000;
+constexpr std::int64_t kDayS = 86'400;
 constexpr char kSecret[] = "0123456789abcdef0123456789abcdef";
 
 account::Account AccountOf(mesh::bus::v1::Channel channel) {
@@ -28,6 +31,13 @@ account::Account AccountOf(mesh::bus::v1::Channel channel) {
   return account;
 }
 
+account::Account InstagramLogin() {
+  account::Account account = AccountOf(CHANNEL_INSTAGRAM);
+  account.login = "instagram";
+  account.access_token_written_s = kNowS - 10 * kDayS;
+  return account;
+}
+
 // Gateway and Graph API as answers by method and path; the checks' requests are kept.
 class AccountChecksTest : public ::testing::Test {
  protected:
@@ -37,11 +47,27 @@ class AccountChecksTest : public ::testing::Test {
       Answer("GET " + path, 200, "1158201444");
       Answer("POST " + path, 200, "");
     }
-    Answer("GET https://graph.example/v25.0/106540352242922", 200, R"({"id":"106540352242922"})");
-    Answer("GET https://graph.example/v25.0/106540352242922/subscribed_apps", 200,
-           R"({"data":[{"id":"1","subscribed_fields":["messages","messaging_postbacks","feed"]}]})");
+    Answer("GET https://graph.example/v25.0/106540352242922", 200,
+           R"({"id":"106540352242922","quality_rating":"GREEN","status":"CONNECTED"})");
+    Answer("GET https://graph.example/v25.0/me", 200, R"({"user_id":"106540352242922","id":"26001"})");
+    DebugToken("");
+    for (const char* node : {"106540352242922", "me"}) {
+      Answer(std::string("GET https://graph.example/v25.0/") + node + "/subscribed_apps", 200,
+             R"({"data":[{"id":"1","subscribed_fields":["messages","messaging_postbacks","feed"]}]})");
+    }
     Answer("GET https://graph.example/v25.0/102290129340398/subscribed_apps", 200,
            R"({"data":[{"whatsapp_business_api_data":{"id":"1"}}]})");
+  }
+
+  // What Meta says of a token that may do everything, less `without`, with `more` in place of what follows.
+  void DebugToken(const std::string& without, const std::string& more = R"(,"expires_at":0)") {
+    std::string scopes;
+    for (const std::string scope : {"whatsapp_business_messaging", "whatsapp_business_management", "pages_messaging",
+                                    "pages_manage_metadata", "instagram_basic", "instagram_manage_messages"}) {
+      if (scope != without) scopes += (scopes.empty() ? "\"" : ",\"") + scope + "\"";
+    }
+    Answer("GET https://graph.example/v25.0/debug_token", 200,
+           R"({"data":{"app_id":"1","is_valid":true,"scopes":[)" + scopes + "]" + more + "}}");
   }
 
   void Answer(const std::string& request, int status, std::string body) {
@@ -67,12 +93,15 @@ class AccountChecksTest : public ::testing::Test {
       EXPECT_NE(found, answers_.end()) << request.method << " " << request.url;
       return found->second;
     };
-    for (Finding& finding : CheckAccount(account, {.gateway_url = "http://gateway", .waba = std::move(waba)}, send)) {
+    for (Finding& finding :
+         CheckAccount(account, {.gateway_url = "http://gateway", .waba = std::move(waba), .clock = &clock_}, send)) {
       findings[finding.check] = std::move(finding);
     }
-    EXPECT_EQ(findings.size(), 5u);
+    EXPECT_EQ(findings.size(), account.channel == CHANNEL_WHATSAPP ? 8u : 7u);
     return findings;
   }
+
+  fakes::FakeClock clock_{kNowS * 1000};
 
   std::map<std::string, http::ClientResult> answers_;
   std::vector<http::ClientRequest> requests_;
@@ -89,13 +118,14 @@ TEST_F(AccountChecksTest, HealthyAccountsOfEveryChannelAreGood) {
 
 TEST_F(AccountChecksTest, AsksAsMetaDoes) {
   Check(AccountOf(CHANNEL_MESSENGER));
-  ASSERT_EQ(requests_.size(), 4u);
+  ASSERT_EQ(requests_.size(), 5u);
   EXPECT_NE(requests_[0].url.find("hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=%61%20"),
             std::string::npos)
       << requests_[0].url;
   EXPECT_EQ(requests_[1].body, R"({"object":"page","entry":[]})");
   EXPECT_EQ(requests_[1].headers[1].second, channel::SignatureFor(requests_[1].body, crypto::Secret(kSecret)));
   EXPECT_EQ(requests_[2].headers[0].second, "Bearer EAAtoken");
+  EXPECT_EQ(requests_[2].url, "https://graph.example/v25.0/106540352242922?fields=id");
 }
 
 TEST_F(AccountChecksTest, SecretsOfTheWrongShapeAreTold) {
@@ -170,7 +200,111 @@ TEST_F(AccountChecksTest, MissingSubscriptionsAreNamed) {
   EXPECT_EQ(Check(with_waba)["subscription"].verdict, Verdict::kWrong) << "the accounts file names it";
   Answer("GET https://graph.example/v25.0/106540352242922/subscribed_apps", 200,
          R"({"data":[{"id":"1","subscribed_fields":["messages"]}]})");
-  EXPECT_NE(Check(AccountOf(CHANNEL_INSTAGRAM))["subscription"].found.find("messaging_postbacks"), std::string::npos);
+  EXPECT_NE(Check(InstagramLogin())["subscription"].found.find("messaging_postbacks"), std::string::npos);
+}
+
+// The id of graph.instagram.com is one of the app's own: a healthy account read as another one.
+TEST_F(AccountChecksTest, AHealthyAccountOfInstagramLoginIsGood) {
+  auto findings = Check(InstagramLogin());
+  EXPECT_EQ(findings["token"].verdict, Verdict::kGood) << findings["token"].found;
+  EXPECT_EQ(findings["expiry"].verdict, Verdict::kGood) << findings["expiry"].found;
+  EXPECT_EQ(findings["subscription"].verdict, Verdict::kGood) << findings["subscription"].found;
+  EXPECT_EQ(findings["permissions"].verdict, Verdict::kNotChecked) << "nobody tells them";
+  EXPECT_NE(findings["permissions"].advice.find("instagram_business_manage_messages"), std::string::npos);
+  EXPECT_EQ(requests_[2].url, "https://graph.example/v25.0/me?fields=user_id");
+  for (const http::ClientRequest& request : requests_) {
+    EXPECT_EQ(request.url.find("debug_token"), std::string::npos) << "graph.instagram.com has none";
+  }
+  Answer("GET https://graph.example/v25.0/me", 200, R"({"user_id":"999","id":"106540352242922"})");
+  EXPECT_NE(Check(InstagramLogin())["token"].found.find("'999'"), std::string::npos) << "that is the id to write down";
+}
+
+TEST_F(AccountChecksTest, ATokenWithoutAPermissionIsToldWithWhatToDo) {
+  const struct {
+    mesh::bus::v1::Channel channel;
+    const char* permission;
+    Verdict verdict;
+  } kCases[] = {
+      {CHANNEL_WHATSAPP, "whatsapp_business_messaging", Verdict::kWrong},
+      {CHANNEL_WHATSAPP, "whatsapp_business_management", Verdict::kWarning},
+      {CHANNEL_MESSENGER, "pages_messaging", Verdict::kWrong},
+      {CHANNEL_MESSENGER, "pages_manage_metadata", Verdict::kWarning},
+      {CHANNEL_INSTAGRAM, "instagram_manage_messages", Verdict::kWrong},
+      {CHANNEL_INSTAGRAM, "instagram_basic", Verdict::kWrong},
+      {CHANNEL_INSTAGRAM, "pages_manage_metadata", Verdict::kWarning},
+      {CHANNEL_INSTAGRAM, "pages_messaging", Verdict::kGood},
+  };
+  for (const auto& test : kCases) {
+    DebugToken(test.permission);
+    const Finding finding = Check(AccountOf(test.channel), "102290129340398")["permissions"];
+    EXPECT_EQ(finding.verdict, test.verdict) << test.permission << ": " << finding.found;
+    if (test.verdict == Verdict::kGood) continue;
+    EXPECT_NE(finding.found.find(test.permission), std::string::npos) << finding.found;
+    EXPECT_NE(finding.advice.find("docs/meta-app.md"), std::string::npos) << finding.advice;
+  }
+}
+
+TEST_F(AccountChecksTest, PermissionsForOthersOrUntoldAreNoGoodNews) {
+  DebugToken("", R"(,"granular_scopes":[{"scope":"pages_messaging","target_ids":["777"]}])");
+  const Finding others = Check(AccountOf(CHANNEL_MESSENGER))["permissions"];
+  EXPECT_EQ(others.verdict, Verdict::kWarning);
+  EXPECT_NE(others.found.find("777"), std::string::npos) << others.found;
+  DebugToken("", R"(,"granular_scopes":[{"scope":"pages_messaging","target_ids":["777","106540352242922"]}])");
+  EXPECT_EQ(Check(AccountOf(CHANNEL_MESSENGER))["permissions"].verdict, Verdict::kGood);
+  Answer("GET https://graph.example/v25.0/debug_token", 403, R"({"error":{"message":"no","code":10}})");
+  EXPECT_EQ(Check(AccountOf(CHANNEL_MESSENGER))["permissions"].verdict, Verdict::kNotChecked);
+  EXPECT_EQ(Check(AccountOf(CHANNEL_MESSENGER))["expiry"].verdict, Verdict::kNotChecked);
+}
+
+TEST_F(AccountChecksTest, ATokenNearItsEndIsAWarning) {
+  const auto expiry = [this](const std::string& more) {
+    DebugToken("", more);
+    return Check(AccountOf(CHANNEL_MESSENGER))["expiry"];
+  };
+  EXPECT_EQ(expiry(R"(,"expires_at":0)").verdict, Verdict::kGood);
+  EXPECT_EQ(expiry(R"(,"expires_at":)" + std::to_string(kNowS + 8 * kDayS)).verdict, Verdict::kGood);
+  const Finding soon = expiry(R"(,"expires_at":)" + std::to_string(kNowS + 6 * kDayS));
+  EXPECT_EQ(soon.verdict, Verdict::kWarning);
+  EXPECT_NE(soon.found.find("6 days"), std::string::npos) << soon.found;
+  EXPECT_EQ(expiry(R"(,"expires_at":)" + std::to_string(kNowS - 1)).verdict, Verdict::kWrong);
+  EXPECT_EQ(expiry(R"(,"data_access_expires_at":)" + std::to_string(kNowS + kDayS)).verdict, Verdict::kWarning);
+  account::Account login = InstagramLogin();
+  login.access_token_written_s = kNowS - 50 * kDayS;
+  EXPECT_EQ(Check(login)["expiry"].verdict, Verdict::kWarning);
+  login.access_token_written_s = 0;
+  EXPECT_EQ(Check(login)["expiry"].verdict, Verdict::kNotChecked);
+}
+
+TEST_F(AccountChecksTest, ANumberThatIsNotWellIsAWarning) {
+  const auto number = [this](const std::string& facts) {
+    Answer("GET https://graph.example/v25.0/106540352242922", 200, R"({"id":"106540352242922")" + facts + "}");
+    return Check(AccountOf(CHANNEL_WHATSAPP))["number"];
+  };
+  EXPECT_EQ(number(R"(,"quality_rating":"GREEN","status":"CONNECTED")").verdict, Verdict::kGood);
+  EXPECT_EQ(number(R"(,"quality_rating":"UNKNOWN","status":"CONNECTED")").verdict, Verdict::kGood) << "a new number";
+  EXPECT_EQ(number(R"(,"quality_rating":"RED","status":"CONNECTED")").verdict, Verdict::kWarning);
+  EXPECT_EQ(number(R"(,"quality_rating":"GREEN","status":"RESTRICTED")").verdict, Verdict::kWarning);
+  const Finding pending = number(R"(,"quality_rating":"GREEN","status":"PENDING")");
+  EXPECT_EQ(pending.verdict, Verdict::kWarning);
+  EXPECT_NE(pending.advice.find("POST /106540352242922/register"), std::string::npos) << pending.advice;
+  EXPECT_EQ(number("").verdict, Verdict::kNotChecked) << "Meta tells neither";
+}
+
+TEST_F(AccountChecksTest, OnlyOurAppsSubscriptionCounts) {
+  Answer("GET https://graph.example/v25.0/102290129340398/subscribed_apps", 200,
+         R"({"data":[{"whatsapp_business_api_data":{"id":"7"}}]})");
+  Finding finding = Check(AccountOf(CHANNEL_WHATSAPP), "102290129340398")["subscription"];
+  EXPECT_EQ(finding.verdict, Verdict::kWrong) << "another's app brings us nothing";
+  EXPECT_NE(finding.found.find("(7), ours (1)"), std::string::npos) << finding.found;
+  Answer("GET https://graph.example/v25.0/debug_token", 403, R"({"error":{"message":"no","code":10}})");
+  finding = Check(AccountOf(CHANNEL_WHATSAPP), "102290129340398")["subscription"];
+  EXPECT_EQ(finding.verdict, Verdict::kNotChecked) << "which app is ours is not known";
+  EXPECT_NE(finding.found.find("(7)"), std::string::npos) << finding.found;
+  account::Account account = AccountOf(CHANNEL_WHATSAPP);
+  account.app_id = "7";
+  EXPECT_EQ(Check(account, "102290129340398")["subscription"].verdict, Verdict::kGood) << "the accounts file says so";
+  DebugToken("");
+  EXPECT_EQ(Check(account, "102290129340398")["token"].verdict, Verdict::kWarning) << "a token of another app";
 }
 
 TEST_F(AccountChecksTest, NoSecretIsEverPrinted) {
