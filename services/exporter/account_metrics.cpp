@@ -24,6 +24,8 @@ constexpr std::array<FigureSpec, static_cast<std::size_t>(AccountFigure::kCount)
     {"exporter_account_messaging_limit_users", "Users that may be written to first in a day; +Inf: no limit."},
     {"exporter_account_state",
      "Of the number: 0 unknown, 1 connected, 2 flagged, 3 rate limited, 4 restricted, 5 disconnected, 6 banned."},
+    {"exporter_account_token_file_age_seconds",
+     "Instagram Login: since access_token_file was written; its token lives 60 days."},
     {"exporter_account_last_success_timestamp_seconds",
      "When a poll last got every answer; before the first one when the account was first seen."},
 }};

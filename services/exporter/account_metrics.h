@@ -23,6 +23,7 @@ enum class AccountFigure {
   kQuality,
   kMessagingLimit,
   kState,
+  kTokenFileAge,
   kLastSuccess,
   kCount,
 };

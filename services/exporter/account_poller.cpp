@@ -1,8 +1,10 @@
 #include "services/exporter/account_poller.h"
 
+#include <algorithm>
 #include <limits>
 #include <string_view>
 
+#include "libs/account/login.h"
 #include "libs/base/str_cat.h"
 #include "libs/graph/account_facts.h"
 #include "libs/graph/subscription.h"
@@ -38,6 +40,7 @@ class AccountPoller::Poll {
       : environment_(environment), account_(account), known_(known), node_(node) {}
 
   void Run() {
+    NoteTokenFile();
     if (AskForToken() && AskForAccount()) AskForSubscription();
     Set(AccountFigure::kUp, failure_.empty() ? 1 : 0);
     if (failure_.empty()) {
@@ -67,6 +70,13 @@ class AccountPoller::Poll {
                                                   {"reason", reason},
                                                   {"found", found},
                                                   {"advice", advice}});
+  }
+
+  // The one sign of a token's end where Meta tells none: Instagram Login's live 60 days from their last refresh.
+  void NoteTokenFile() {
+    if (!account::IsInstagramLogin(account_) || account_.access_token_written_s == 0) return;
+    Set(AccountFigure::kTokenFileAge,
+        std::max(0.0, WallSeconds(*environment_.clock) - static_cast<double>(account_.access_token_written_s)));
   }
 
   // What a refusal means for the token, and whether another question may still be answered.

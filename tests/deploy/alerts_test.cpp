@@ -75,8 +75,8 @@ std::vector<std::string> WordsOf(const std::string& expression) {
 TEST(AlertsTest, EveryMetricNamedIsOneOfTheCode) {
   const std::set<std::string> metrics = MetricsOfTheCode();
   ASSERT_GT(metrics.size(), 50u);
-  const std::set<std::string> language = {"sum",  "by",     "on",       "or",         "and",  "unless",
-                                          "rate", "offset", "increase", "group_left", "time", "max"};
+  const std::set<std::string> language = {"sum",    "by",       "on",         "or",   "and", "unless",       "rate",
+                                          "offset", "increase", "group_left", "time", "max", "max_over_time"};
   std::size_t named = 0;
   for (const YamlNode& rule : Rules()) {
     for (const std::string& word : WordsOf(TextOf(rule, "expr"))) {
@@ -107,9 +107,9 @@ TEST(AlertsTest, EveryAlertHasANameASeverityAndTellsWhatToDo) {
       EXPECT_EQ(std::ranges::count(expression, open), std::ranges::count(expression, close)) << name;
     }
   }
-  for (const char* wanted :
-       {"AccountTokenInvalid", "AccountTokenExpiresSoon", "AccountNotSubscribed", "AccountQualityRed",
-        "AccountRestricted", "AccountNotPolled", "WebhookSignatureFailures"}) {
+  for (const char* wanted : {"AccountTokenInvalid", "AccountTokenExpiresSoon", "AccountNotSubscribed",
+                             "AccountQualityRed", "AccountRestricted", "AccountNotPolled", "AccountMessagingLimitFell",
+                             "AccountTokenRefreshDue", "WebhookSignatureFailures"}) {
     EXPECT_TRUE(names.contains(wanted)) << wanted;
   }
 }

@@ -104,6 +104,18 @@ TEST_F(AccountPollerTest, OtherChannelsTellWhatTheyHaveAndOnlyMetaIsAsked) {
   EXPECT_EQ(graph_.requests().size(), 5u);
 }
 
+TEST_F(AccountPollerTest, TheFileOfATokenWhoseEndNobodyTellsHasAnAge) {
+  Account login = graph::AccountOf(CHANNEL_INSTAGRAM);
+  login.login = "instagram";
+  login.account_id = "3001";
+  login.access_token_written_s = 1'700'000'000 - 86'400;
+  Account page = Page();
+  page.access_token_written_s = login.access_token_written_s;
+  Round({login, page});
+  EXPECT_EQ(Figure("token_file_age_seconds", "instagram", "3001"), 86'400) << "though its API is away";
+  EXPECT_EQ(Figure("token_file_age_seconds", "messenger", "2001"), -1) << "Meta tells when that one ends";
+}
+
 TEST_F(AccountPollerTest, ADeadTokenFallsAtOnceAndIsAskedNothingMore) {
   Round({Number()});
   graph_.Forget("GET debug_token");
