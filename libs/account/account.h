@@ -27,7 +27,7 @@ struct Account {
   std::string graph_base_url = "https://graph.facebook.com";
   std::string graph_version = "v25.0";
   std::string login;   // instagram | facebook; empty: told by graph_base_url. Ask login.h
-  std::string app_id;  // of our Meta app, by which thread-control events name the thread's owner; empty: not told
+  std::string app_id;  // of our Meta app, by which thread-control events and subscriptions name it; empty: not told
   bool subscription_repair = true;  // whether the exporter may subscribe the app again where it finds it unsubscribed
 
   std::string system_prompt;

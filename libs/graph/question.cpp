@@ -71,11 +71,15 @@ Refusal RefusalOf(const http::Response& response, const account::Account& accoun
 std::string_view ToString(Trouble trouble) { return kTroubles[static_cast<std::size_t>(trouble)]; }
 
 Answer Ask(const account::Account& account, std::string_view method, std::string_view path, const SendAndWait& send) {
+  return AskAs(account.access_token.Reveal(), account, method, path, send);  // Reveal: to the Graph API
+}
+
+Answer AskAs(std::string_view token, const account::Account& account, std::string_view method, std::string_view path,
+             const SendAndWait& send) {
   http::ClientRequest request;
   request.method = std::string(method);
   request.url = base::StrCat(account.graph_base_url, "/", account.graph_version, "/", path);
-  // Reveal: a token leaves as a header of the request it is for.
-  request.headers = {{"Authorization", base::StrCat("Bearer ", account.access_token.Reveal())}};
+  request.headers = {{"Authorization", base::StrCat("Bearer ", token)}};
   request.response_bytes_max = kAnswerBytesMax;
   request.deadline = base::Clock::Real().Now() + kPatience;
   http::ClientResult result = send(std::move(request));

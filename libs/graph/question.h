@@ -46,6 +46,9 @@ inline constexpr std::int64_t kAnswerBytesMax = 64 << 10;
 // Asks with the account's token. `path` is what follows the version, with its query: "106540352242922?fields=id".
 // Gives up after 10 s. The token leaves as a header, so that no proxy writes it down.
 Answer Ask(const account::Account& account, std::string_view method, std::string_view path, const SendAndWait& send);
+// The same with another token than the account's.
+Answer AskAs(std::string_view token, const account::Account& account, std::string_view method, std::string_view path,
+             const SendAndWait& send);
 
 std::string PercentEncoded(std::string_view text);  // every byte, whatever it is
 

@@ -4,7 +4,6 @@
 
 #include "libs/account/login.h"
 #include "libs/base/str_cat.h"
-#include "libs/graph/question.h"
 #include "libs/json/value.h"
 
 namespace graph {
@@ -46,10 +45,19 @@ const Grant* TokenFacts::Find(std::string_view scope) const {
   return found == grants->end() ? nullptr : &*found;
 }
 
-std::optional<std::string> TokenQuestion(const account::Account& account) {
+std::optional<Answer> AskForToken(const account::Account& account, const SendAndWait& send) {
   if (account::IsInstagramLogin(account)) return std::nullopt;
   // Reveal: the token that is asked about; Meta takes it in the query alone.
-  return base::StrCat("debug_token?input_token=", PercentEncoded(account.access_token.Reveal()));
+  const std::string question = base::StrCat("debug_token?input_token=", PercentEncoded(account.access_token.Reveal()));
+  if (!account.app_id.empty() && !account.app_secrets.empty()) {
+    // Reveal: an app's token is its id and its secret (channels.md 4.1).
+    const std::string app_token = base::StrCat(account.app_id, "|", account.app_secrets[0].Reveal());
+    Answer answer = AskAs(app_token, account, "GET", question, send);
+    // A refusal speaks of the app or its secret, not of the account's token.
+    const bool is_final = answer.ok || answer.refusal.trouble == Trouble::kUnreachable;
+    if (is_final) return answer;
+  }
+  return Ask(account, "GET", question, send);
 }
 
 std::optional<TokenFacts> ReadTokenFacts(std::string_view body) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libs/account/account.h"
+#include "libs/graph/question.h"
 
 namespace graph {
 
@@ -29,10 +30,10 @@ struct TokenFacts {
   const Grant* Find(std::string_view scope) const;  // nullptr: not granted, or not said
 };
 
-// GET /debug_token with the token itself as the one that asks: we know no app id beforehand. Documented for app tokens
-// and tokens of the app's developers; that a system user's and a page's token may ask about itself is (verify), and a
-// refusal costs the expiry times alone. nullopt: Instagram Login has no such question.
-std::optional<std::string> TokenQuestion(const account::Account& account);
+// GET /debug_token about the account's token. Meta documents it for the app's own token, which needs app_id in the
+// accounts file; without it, or where the app is refused (a token of another app), the token asks about itself, which
+// Meta need not allow every kind of token (verify). nullopt: Instagram Login has no such question.
+std::optional<Answer> AskForToken(const account::Account& account, const SendAndWait& send);
 
 std::optional<TokenFacts> ReadTokenFacts(std::string_view body);  // nullopt when it is no such answer
 

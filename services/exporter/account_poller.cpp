@@ -89,9 +89,9 @@ class AccountPoller::Poll {
 
   // Only a dead token or a silent API ends the poll here: that Meta does not explain a token says nothing of it.
   bool AskForToken() {
-    const std::optional<std::string> question = graph::TokenQuestion(account_);
-    if (!question) return true;
-    const graph::Answer answer = Ask(*question);
+    const std::optional<graph::Answer> asked = graph::AskForToken(account_, Counted());
+    if (!asked) return true;
+    const graph::Answer& answer = *asked;
     if (!answer.ok) {
       const graph::Trouble trouble = answer.refusal.trouble;
       if (trouble == graph::Trouble::kPermission || trouble == graph::Trouble::kUnknownId ||

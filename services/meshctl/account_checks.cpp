@@ -27,6 +27,7 @@ constexpr auto kPatience = std::chrono::seconds(10);
 constexpr std::int64_t kDayS = 24 * 60 * 60;
 constexpr std::int64_t kSoonS = 7 * kDayS;
 constexpr std::int64_t kInstagramTokenOldDays = 50;  // of 60; the alert's is the same
+constexpr std::string_view kTokenDebugger = "developers.facebook.com/tools/debug/accesstoken";
 constexpr std::string_view kChallenge = "1158201444";
 
 http::ClientRequest Request(std::string method, std::string url) {
@@ -125,9 +126,8 @@ Finding CheckSignature(const account::Account& account, const std::string& webho
 // What the Graph API tells of an account, asked once for all checks of it.
 struct Told {
   graph::Answer account;
-  graph::Answer token;  // no answer where it was not asked: Instagram Login, an API that is away, a dead token
   graph::AccountFacts facts;
-  std::optional<graph::TokenFacts> token_facts;
+  std::optional<graph::TokenFacts> token_facts;  // nullopt: not told, or of Instagram Login, which tells none
 };
 
 Told AskAbout(const account::Account& account, const SendAndWait& send) {
@@ -138,10 +138,9 @@ Told AskAbout(const account::Account& account, const SendAndWait& send) {
   const graph::Trouble trouble = told.account.refusal.trouble;
   const bool is_vain =
       !told.account.ok && (trouble == graph::Trouble::kUnreachable || trouble == graph::Trouble::kToken);
-  const std::optional<std::string> token_question = graph::TokenQuestion(account);
-  if (is_vain || !token_question) return told;
-  told.token = graph::Ask(account, "GET", *token_question, send);
-  if (told.token.ok) told.token_facts = graph::ReadTokenFacts(told.token.body);
+  if (is_vain) return told;
+  const std::optional<graph::Answer> token = graph::AskForToken(account, send);
+  if (token && token->ok) told.token_facts = graph::ReadTokenFacts(token->body);
   return told;
 }
 
@@ -200,7 +199,7 @@ Finding CheckPermissions(const account::Account& account, const std::string& wab
   }
   if (!told.token_facts || !told.token_facts->grants) {
     return NotChecked(std::move(finding), "Meta does not tell the token's permissions",
-                      base::StrCat(needs, ": see developers.facebook.com/tools/debug/accesstoken"));
+                      base::StrCat(needs, ": write app_id into the accounts file, or see ", kTokenDebugger));
   }
   for (const bool is_required : {true, false}) {
     for (const graph::Permission& permission : graph::Permissions(account)) {
@@ -253,7 +252,7 @@ Finding CheckExpiry(const account::Account& account, const base::Clock& clock, c
   }
   if (!told.token_facts) {
     return NotChecked(std::move(finding), "Meta does not tell when the token ends",
-                      "see developers.facebook.com/tools/debug/accesstoken");
+                      base::StrCat("write app_id into the accounts file, or see ", kTokenDebugger));
   }
   const graph::TokenFacts& facts = *told.token_facts;
   if (const auto near = NearItsEnd(finding, "the token", facts.expires_at_s, now_s)) return *near;

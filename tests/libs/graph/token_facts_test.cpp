@@ -28,10 +28,37 @@ TEST(TokenFactsTest, NeverIsZeroAndAnythingElseIsNoAnswer) {
 }
 
 TEST(TokenFactsTest, TheQuestionCarriesTheTokenEncodedAndInstagramLoginHasNone) {
+  ScriptedGraph graph;
+  graph.Answer("GET debug_token", 200, "{}");
   account::Account account = AccountOf(mesh::bus::v1::CHANNEL_INSTAGRAM);
-  EXPECT_EQ(TokenQuestion(account), "debug_token?input_token=%45%41%41%26%74%6f%6b%65%6e");
+  ASSERT_TRUE(AskForToken(account, graph.send())->ok);
+  EXPECT_TRUE(graph.requests().at(0).url.ends_with("/debug_token?input_token=%45%41%41%26%74%6f%6b%65%6e"));
+  EXPECT_EQ(graph.requests().at(0).headers.at(0).second, "Bearer EAA&token") << "it asks about itself";
   account.login = "instagram";
-  EXPECT_FALSE(TokenQuestion(account));
+  EXPECT_FALSE(AskForToken(account, graph.send()));
+}
+
+TEST(TokenFactsTest, AnAppThatIsKnownAsksForItAndElseTheTokenItself) {
+  account::Account account = AccountOf(mesh::bus::v1::CHANNEL_MESSENGER);
+  account.app_id = "42";
+  account.app_secrets = {crypto::Secret("s3cret"), crypto::Secret("older")};
+  {
+    ScriptedGraph graph;
+    graph.Answer("GET debug_token", 200, R"({"data":{"is_valid":false}})");
+    EXPECT_TRUE(AskForToken(account, graph.send())->ok);
+    ASSERT_EQ(graph.requests().size(), 1u);
+    EXPECT_EQ(graph.requests()[0].headers.at(0).second, "Bearer 42|s3cret");
+  }
+  for (const int code : {100, 190}) {  // a token of another app; a secret that was reset
+    ScriptedGraph graph;
+    graph.Refuse("GET debug_token", code);
+    graph.Answer("GET debug_token", 200, R"({"data":{"is_valid":true}})");
+    EXPECT_TRUE(AskForToken(account, graph.send())->ok) << "that says nothing of the token: " << code;
+    EXPECT_EQ(graph.requests().back().headers.at(0).second, "Bearer EAA&token");
+  }
+  ScriptedGraph away;
+  EXPECT_EQ(AskForToken(account, away.send())->refusal.trouble, Trouble::kUnreachable);
+  EXPECT_EQ(away.requests().size(), 1u) << "who is away is asked once";
 }
 
 TEST(TokenFactsTest, PermissionsStandInEitherListAndMayNameTheirTargets) {

@@ -16,6 +16,7 @@ account::Account MakeAccount(mesh::bus::v1::Channel channel, std::string id, std
   account.channel = channel;
   account.account_id = std::move(id);
   account.access_token = crypto::Secret(std::move(token));
+  account.app_secrets = {crypto::Secret("app-secret")};
   if (channel == mesh::bus::v1::CHANNEL_WHATSAPP) account.waba_id = "900";
   return account;
 }
@@ -105,6 +106,15 @@ TEST_F(AccountDeskTest, PermissionsAreTheTokensAndOneFieldMoreCostsTheSubscripti
   EXPECT_EQ(Post("/v25.0/300/subscribed_apps?subscribed_fields=messages", "token-i").status, 200);
   EXPECT_EQ(Post("/v25.0/me/subscribed_apps?subscribed_fields=messages", "token-p").status, 403)
       << "a page's field, for an Instagram account's token";
+}
+
+TEST_F(AccountDeskTest, TheAppAsksForAnyTokenADeadOneToo) {
+  ASSERT_EQ(Control("100", R"({"token_expired":true})").status, 200);
+  EXPECT_THAT(Get("/v25.0/debug_token?input_token=token-w", "100000000000000|app-secret").body,
+              HasSubstr(R"("is_valid":false)"));
+  EXPECT_EQ(Get("/v25.0/debug_token?input_token=token-w", "100000000000000|other").status, 401);
+  EXPECT_EQ(Get("/v25.0/debug_token?input_token=token-w", "7|app-secret").status, 401);
+  EXPECT_EQ(Get("/v25.0/200", "100000000000000|app-secret").status, 401) << "of the app, not of a page";
 }
 
 TEST_F(AccountDeskTest, SubscriptionsComeAndGo) {
