@@ -8,6 +8,29 @@
 namespace channel {
 namespace {
 
+std::string_view StateName(mesh::bus::v1::DeliveryState state) {
+  switch (state) {
+    case mesh::bus::v1::DELIVERY_STATE_SENT:
+      return "sent";
+    case mesh::bus::v1::DELIVERY_STATE_DELIVERED:
+      return "delivered";
+    case mesh::bus::v1::DELIVERY_STATE_READ:
+      return "read";
+    case mesh::bus::v1::DELIVERY_STATE_FAILED:
+      return "failed";
+    case mesh::bus::v1::DELIVERY_STATE_DELETED:
+      return "deleted";
+    case mesh::bus::v1::DELIVERY_STATE_ECHO:
+      return "echo";
+    default:
+      return "";
+  }
+}
+
+void WriteIfSet(std::string_view key, std::string_view text, json::Writer& json) {
+  if (!text.empty()) json.Field(key, text);
+}
+
 void WriteAttachment(const mesh::bus::v1::Attachment& attachment, json::Writer& json) {
   json.BeginObject();
   json.Field("type", attachment.type());
@@ -20,6 +43,7 @@ void WriteAttachment(const mesh::bus::v1::Attachment& attachment, json::Writer& 
 void WriteEvent(const Event& event, json::Writer& json) {
   json.BeginObject();
   json.Field("kind", ToString(event.kind));
+  json.Field("type", event.type);
   json.Field("message_id", event.message_id);
   json.Field("account", event.account);
   json.Field("user", event.user);
@@ -29,9 +53,17 @@ void WriteEvent(const Event& event, json::Writer& json) {
   json.BeginArray();
   for (const mesh::bus::v1::Attachment& attachment : event.attachments) WriteAttachment(attachment, json);
   json.EndArray();
+  WriteIfSet("reply_to_message_id", event.reply_to_message_id, json);
+  WriteIfSet("state", StateName(event.state), json);
+  WriteIfSet("reply_id", event.reply_id_hex, json);
+  if (event.watermark_ms != 0) json.Field("watermark_ms", event.watermark_ms);
+  if (event.error_code != 0) json.Field("error_code", event.error_code);
+  WriteIfSet("error_title", event.error_title, json);
   if (event.control != mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED) json.Field("control", ControlName(event.control));
-  if (!event.thread_owner_app_id.empty()) json.Field("thread_owner_app_id", event.thread_owner_app_id);
-  if (!event.unsent_message_id.empty()) json.Field("unsent_message_id", event.unsent_message_id);
+  WriteIfSet("thread_owner_app_id", event.thread_owner_app_id, json);
+  WriteIfSet("unsent_message_id", event.unsent_message_id, json);
+  if (!event.original.empty()) json.Field("has_original", true);
+  WriteIfSet("error", event.error, json);
   json.EndObject();
 }
 

@@ -210,7 +210,7 @@ class WhatsAppMeshTest(unittest.TestCase):
             self.compare(listed)
 
     def test_topics_hold_what_pywa_reads(self):
-        """The fields that `meshctl decode` does not print: of every golden webhook that pywa reads."""
+        """Of every golden webhook that pywa reads: what is said, and what became of a send."""
         read = [sdks.read_whatsapp(self.pywa, body) for body in self.post_all()]
         broker = f"127.0.0.1:{mesh.port['kafka']}"
         turns, statuses = recorded.turns(broker), recorded.statuses(broker)
