@@ -81,6 +81,8 @@ void DecodeOtherField(const json::Value& change, const json::Value& value, std::
   }
   DecodeList(list, context, "items_not_a_list", events, [&](const json::Value& item) {
     Event event = MakeEvent(item, field, context);
+    // What a user said before stands on the old id, which the contacts no longer have.
+    if (event.user.empty() && field == "user_id_update") event.user = IdOf(item.Find("user_id").Find("previous"));
     if (event.user.empty()) event.user = ResolveSender(item, context.contacts);
     if (field == "user_preferences") event.control = PreferenceOf(item);
     return event;

@@ -42,6 +42,17 @@ TEST(IdentityChangeTest, EachWayInWhichWhatsAppTellsOfOne) {
   EXPECT_EQ(change_in("whatsapp/system_user_changed_number"), "16505551234 to 12195555358");
   EXPECT_EQ(change_in("whatsapp/system_without_from"), "US.13491208655302741918 to US.NEW");
   EXPECT_EQ(change_in("whatsapp/user_id_update"), "US.13491208655302741918 to US.NEW");
+  EXPECT_EQ(change_in("whatsapp/user_id_update_without_number"), "US.13491208655302741918 to US.NEW");
+}
+
+// In its lane the change comes after what the user said before; on the new key it would not.
+TEST(IdentityChangeTest, OfAUserWithoutANumberItStandsOnTheOldId) {
+  for (const char* file : {"whatsapp/system_without_from", "whatsapp/user_id_update_without_number",
+                           "whatsapp/user_id_update_new_id_in_contacts"}) {
+    const mesh::bus::v1::Turn turn = TurnOf(Only(file));
+    EXPECT_EQ(turn.conversation().user(), "US.13491208655302741918") << file;
+    EXPECT_EQ(FindIdentityChange(turn)->old_conversation.user(), turn.conversation().user()) << file;
+  }
 }
 
 TEST(IdentityChangeTest, ItsTimeIsTheChannelsSoThatARetryIsNoLaterChange) {

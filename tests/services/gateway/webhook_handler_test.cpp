@@ -14,6 +14,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/str_cat.h"
 #include "libs/http/client.h"
+#include "libs/identity/identity.h"
 #include "proto/bus/v1/bus.pb.h"
 #include "tests/fakes/fake_producer.h"
 
@@ -186,6 +187,21 @@ TEST_F(WebhookHandlerTest, ASignedMessageIsOneTurn) {
   EXPECT_EQ(Outcome("persisted"), 1);
   EXPECT_EQ(Metric("gateway_events_total{channel=\"whatsapp\",kind=\"message\"}"), 1);
   EXPECT_EQ(Metric("gateway_ack_seconds_count{channel=\"whatsapp\"}"), 1);
+}
+
+TEST_F(WebhookHandlerTest, AChangedUserIdIsATurnOfTheOldIdThoughNothingElseNamesTheUser) {
+  const std::string body = base::StrCat(
+      R"({"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"user_id_update","value":{)",
+      R"("metadata":{"phone_number_id":"1065"},"user_id_update":[{"user_id":{"previous":"US.OLD","current":"US.NEW"},)",
+      R"("timestamp":")", base::Clock::Real().WallMs() / 1000, R"("}]}}]}]})");
+  EXPECT_EQ(Post(body).status, 200);
+  const auto log = producer_.log();
+  ASSERT_EQ(log.size(), 1u);
+  Turn turn;
+  ASSERT_TRUE(turn.ParseFromString(log[0].value));
+  EXPECT_EQ(turn.kind(), mesh::bus::v1::TURN_KIND_IDENTITY_CHANGE);
+  EXPECT_EQ(turn.conversation().user(), "US.OLD");
+  EXPECT_EQ(log[0].key, identity::KeyOf(turn.conversation()).value());
 }
 
 TEST_F(WebhookHandlerTest, TheSignatureIsOverTheRawBytes) {
