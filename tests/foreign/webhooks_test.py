@@ -63,6 +63,9 @@ def words_of(read):
         return None, [update.order.text, *parts]
     if update.reaction:
         return update.reaction.emoji or "", None
+    product = update.reply_to_message and update.reply_to_message.referred_product
+    if product:
+        return None, [update.text or "", product.sku, str(product.catalog_id)]
     return update.text or update.caption or (update.document.filename if update.document else None) or "", None
 
 

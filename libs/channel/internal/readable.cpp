@@ -98,6 +98,14 @@ std::string OrderText(const json::Value& order) {
   return CutUtf8(text, kOriginalBytesMax);
 }
 
+std::string WordsOnProduct(std::string_view words, const json::Value& product) {
+  std::string about = IdOf(product.Find("product_retailer_id"));
+  if (!about.empty()) Append(about, " of catalog ", IdOf(product.Find("catalog_id")));
+  std::string text(words);
+  Append(text, "\n", Labelled("Product", about));
+  return CutUtf8(text, kOriginalBytesMax);
+}
+
 std::string FormText(std::string_view response_json) {
   const absl::StatusOr<json::Document> document =
       json::Document::Parse(response_json, {.bytes_max = kOriginalBytesMax});

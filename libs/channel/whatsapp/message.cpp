@@ -4,6 +4,7 @@
 
 #include "libs/channel/internal/event_list.h"
 #include "libs/channel/internal/field.h"
+#include "libs/channel/internal/readable.h"
 #include "libs/channel/whatsapp/message_content.h"
 
 namespace channel::whatsapp {
@@ -41,6 +42,14 @@ Event MakeEvent(const json::Value& message, const ValueContext& context) {
   return event;
 }
 
+// Whether `context` tells more than who is answered: forwarded, referred_product, and what is not known yet.
+bool HasMoreContext(const json::Value& message) {
+  for (const auto& [key, unused] : message.Find("context").fields()) {
+    if (key != "id" && !key.starts_with("from")) return true;
+  }
+  return message.Find("referral").exists();
+}
+
 }  // namespace
 
 std::string ResolveSender(const json::Value& item, const json::Value& contacts) {
@@ -55,10 +64,12 @@ Event DecodeMessage(const json::Value& message, const ValueContext& context) {
                                       : std::string();
   if (event.user.empty()) event.user = ResolveSender(message, context.contacts);
   DecodeContent(message, event.type, event);
+  if (event.kind == EventKind::kMessage) {
+    event.text = WordsOnProduct(event.text, message.Find("context").Find("referred_product"));
+  }
   // An answer would go to the person alone, in a thread of its own: groups are listened to, not answered.
   if (message.Find("group_id").exists() && event.kind != EventKind::kEvent) event.kind = EventKind::kEvent;
-  const bool is_plain_text =
-      event.kind == EventKind::kMessage && event.type == "text" && !message.Find("referral").exists();
+  const bool is_plain_text = event.kind == EventKind::kMessage && event.type == "text" && !HasMoreContext(message);
   if (!is_plain_text) KeepOriginal(message, event);
   RequireParties(event);
   return event;

@@ -28,6 +28,9 @@ TEST(WhatsAppDecodeTest, AnOriginalIsTheWholeItem) {
             0u);
   EXPECT_NE(original_of("whatsapp/text_referral_ctwa").find(R"("ctwa_clid":"Aff-n8ZTODiE79d22KtAwQKj9e")"),
             std::string::npos);
+  EXPECT_NE(original_of("whatsapp/text_about_product").find(R"("product_retailer_id":"di9ozbzfi4")"),
+            std::string::npos);
+  EXPECT_NE(original_of("whatsapp/text_forwarded").find(R"("context":{"forwarded":true})"), std::string::npos);
 }
 
 TEST(WhatsAppDecodeTest, ADigestIsKeptOnlyWhereItIsOne) {
