@@ -26,7 +26,8 @@ def whatsapp_items(body):
     for entry in body["entry"]:
         for change in entry["changes"]:
             value = change["value"]
-            for key in ("messages", "message_echoes", "statuses"):
+            # Of `history` a message is a file of long ago: nobody says it now.
+            for key in ("messages", "message_echoes", "statuses") if change["field"] != "history" else ():
                 for item in value.get(key, []):
                     one = {name: value[name] for name in ("messaging_product", "errors") if name in value}
                     # pywa requires the number, which some payloads here leave out.

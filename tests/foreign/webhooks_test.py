@@ -21,6 +21,7 @@ PYWA_REFUSES = {
     "message_without_account": "pywa does not ask for the account",
     "message_without_id": "an id of our own stands in",
     "order_without_text": "items without a price",
+    "status_deleted": "a status that pywa does not know",
     "system_without_from": "pywa requires the old number",
     "text_sender_unresolvable": "several contacts and no sender: pywa takes the first, we do not guess",
     "timestamp_unusable": "a time that is none",
@@ -28,7 +29,7 @@ PYWA_REFUSES = {
     "voice_old_shape": "a type of the On-Premises API, unknown to pywa",
 }
 KINDS = {"CallbackButton": "postback", "CallbackSelection": "postback", "FlowCompletion": "message", "EditedMessage": "event",
-         "DeletedMessage": "event", "PhoneNumberChange": "event", "OutgoingMessage": "echo"}
+         "DeletedMessage": "event", "PhoneNumberChange": "event", "IdentityChange": "event", "OutgoingMessage": "echo"}
 FILES = ("image", "video", "audio", "document", "sticker")
 SAID = ("text", "location", "contacts", "order", *FILES)  # types of messages by which a user says something
 
