@@ -6,9 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "libs/unicode/category.h"
-#include "libs/unicode/grapheme.h"
-#include "libs/unicode/utf8.h"
+#include "tests/libs/channel/split_contract.h"
 
 namespace channel {
 namespace {
@@ -93,27 +91,24 @@ TEST(SplitTextTest, IllFormedBytesBecomeReplacementCharacters) {
             std::vector<std::string>{"a\uFFFDb"});
 }
 
-bool IsSpaceAt(std::string_view text, std::size_t at) {
-  return unicode::IsWhitespace(unicode::DecodeUtf8(text, at).code_point);
-}
-
-// Whether `parts` are `text` without white space at the cuts, each cut on a grapheme boundary of `text`.
-void ExpectPartsMakeUpText(const std::vector<std::string>& parts, std::string_view text) {
-  std::vector<bool> boundary(text.size() + 1, false);
-  for (std::size_t at = 0; at < text.size(); at = unicode::NextGrapheme(text, at)) boundary[at] = true;
-  boundary[text.size()] = true;
-  std::size_t at = 0;
-  for (const std::string& part : parts) {
-    while (at < text.size() && !text.substr(at).starts_with(part)) {
-      ASSERT_TRUE(IsSpaceAt(text, at)) << "lost text at byte " << at;
-      at += unicode::DecodeUtf8(text, at).length;
-    }
-    ASSERT_LT(at, text.size()) << "a part that is not in the text";
-    ASSERT_TRUE(boundary[at]);
-    at += part.size();
-    ASSERT_TRUE(boundary[at]);
-  }
-  for (; at < text.size(); at += unicode::DecodeUtf8(text, at).length) ASSERT_TRUE(IsSpaceAt(text, at));
+// What the property test and the fuzz target rest on.
+TEST(SplitTextTest, EachBrokenPromiseIsNoticed) {
+  const std::string long_word = Repeat("a", 301);
+  const auto broken = [](std::vector<std::string> parts, std::string_view text, std::size_t parts_max = 20) {
+    return BrokenPromise(parts, text, kLimit, parts_max);
+  };
+  EXPECT_EQ(broken({"one two"}, " one two "), "");
+  EXPECT_EQ(broken({"one", "two"}, "one two", 1), "too many parts");
+  EXPECT_EQ(broken({"one two", ""}, "one two"), "a part is empty");
+  EXPECT_EQ(broken({long_word}, long_word), "a part is too long");
+  EXPECT_EQ(broken({"one\xff"}, "one\xff"), "a part is not UTF-8");
+  EXPECT_EQ(broken({"one", "three"}, "one two three"), "text is lost, or was not there");
+  EXPECT_EQ(broken({"one", "one"}, "one"), "text is lost, or was not there");
+  EXPECT_EQ(broken({"e", "\u0301"}, "e\u0301"), "a grapheme is cut");
+  EXPECT_EQ(broken({"one", "two"}, "one two"), "what fits is cut");
+  EXPECT_EQ(broken({Repeat("a", 300)}, long_word), "the end is lost");
+  EXPECT_EQ(broken({Repeat("a", 299) + "\u2026"}, long_word, 1), "");
+  EXPECT_EQ(broken({long_word.substr(2), "aa\u2026"}, long_word, 2), "an ellipsis in the place of nothing");
 }
 
 // Goal: whatever the text, parts fit, are not empty, lose nothing but white space and cut no grapheme.
@@ -147,16 +142,8 @@ TEST(SplitTextTest, RandomTextsKeepTheContract) {
     for (std::size_t n = rng() % 4000; n > 0; --n)
       text += rng() % 3 == 0 ? favourite : kPieces[rng() % std::size(kPieces)];
     for (const TextLimit limit : {kWhatsAppTextLimit, kMessengerTextLimit, kInstagramTextLimit}) {
-      const std::vector<std::string> parts = SplitText(text, limit);
-      ASSERT_LE(parts.size(), kTextPartsMax);
-      for (const std::string& part : parts) {
-        ASSERT_FALSE(part.empty());
-        ASSERT_LE(LengthOf(part, limit.unit), limit.length_max);
-        ASSERT_TRUE(unicode::IsValidUtf8(part));
-      }
-      if (parts.size() < kTextPartsMax) {
-        ASSERT_NO_FATAL_FAILURE(ExpectPartsMakeUpText(parts, text));
-      }
+      ASSERT_EQ(BrokenPromise(SplitText(text, limit), text, limit), "");
+      ASSERT_EQ(BrokenPromise(SplitText(text, limit, 2), text, limit, 2), "");
     }
   }
 }
