@@ -4,6 +4,8 @@
 #include <iterator>
 #include <random>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "libs/channel/codec.h"
@@ -158,6 +160,99 @@ TEST_F(MutationTest, NeighboursOfADamagedEntryAreUntouched) {
       EXPECT_TRUE(events->front().message_id.ends_with("N1"));
       EXPECT_TRUE(events->back().message_id.ends_with("N2"));
     }
+  }
+}
+
+// The elements, as text, of each list that stands under `key` in valid JSON.
+std::vector<std::string> ListsUnder(std::string_view json, const std::string& key) {
+  const std::string start = "\"" + key + "\":[";
+  std::vector<std::string> lists;
+  for (std::size_t begin = json.find(start); begin != std::string_view::npos; begin = json.find(start, begin)) {
+    begin += start.size();
+    std::size_t end = begin;
+    bool in_string = false;
+    for (int depth = 1; end < json.size(); ++end) {
+      const char c = json[end];
+      if (c == '\\') ++end;
+      if (c == '"') in_string = !in_string;
+      if (in_string) continue;
+      depth += c == '[' ? 1 : c == ']' ? -1 : 0;
+      if (depth == 0) break;
+    }
+    if (end > begin && end < json.size()) lists.emplace_back(json.substr(begin, end - begin));
+  }
+  return lists;
+}
+
+// A list of items, and the events of items that are put into it.
+struct ItemList {
+  mesh::bus::v1::Channel channel;
+  std::string key;
+  std::string before;  // the body around it
+  std::string after;
+  std::string item;  // whose id has a % for a digit
+
+  std::string Numbered(char digit) const {
+    std::string numbered = item;
+    numbered[numbered.find('%')] = digit;
+    return numbered;
+  }
+  absl::StatusOr<std::vector<Event>> Decode(const std::string& items) const {
+    return FindCodec(channel)->Decode(before + items + after);
+  }
+};
+
+std::vector<ItemList> ItemLists() {
+  std::vector<ItemList> lists;
+  for (const auto& [field, key, item] :
+       {std::tuple{"messages", "messages",
+                   R"({"from":"1","id":"wamid.N%","timestamp":"1","type":"image","image":{"id":"5","caption":"n"}})"},
+        {"messages", "statuses",
+         R"({"id":"wamid.N%","status":"read","timestamp":"1","recipient_id":"1","errors":[{"code":7,"title":"n"}]})"},
+        {"smb_message_echoes", "message_echoes",
+         R"({"from":"77","to":"1","id":"wamid.N%","timestamp":"1","type":"text","text":{"body":"n"}})"}}) {
+    lists.push_back({mesh::bus::v1::CHANNEL_WHATSAPP, key,
+                     std::string(R"({"object":"whatsapp_business_account","entry":[{"id":"9","changes":[{"field":")") +
+                         field + R"(","value":{"metadata":{"phone_number_id":"77"},")" + key + "\":[",
+                     "]}}]}]}", item});
+  }
+  for (const auto& [channel, object] : {std::pair{mesh::bus::v1::CHANNEL_MESSENGER, "page"},
+                                        std::pair{mesh::bus::v1::CHANNEL_INSTAGRAM, "instagram"}}) {
+    for (const std::string key : {"messaging", "standby"}) {
+      lists.push_back({channel, key,
+                       std::string(R"({"object":")") + object + R"(","entry":[{"id":"9","time":1,")" + key + "\":[",
+                       "]}]}",
+                       R"({"sender":{"id":"1"},"recipient":{"id":"9"},"message":{"mid":"m_N%","text":"n",)"
+                       R"("attachments":[{"type":"image","payload":{"url":"https://example.com/n"}}]}})"});
+    }
+  }
+  return lists;
+}
+
+// Goal: damage to one item changes no event of its neighbours in the same list.
+// Method: the damaged items of each golden payload between two whole ones, whose events are those that each gives
+// alone.
+TEST_F(MutationTest, NeighboursOfDamagedItemsAreUntouched) {
+  for (const ItemList& list : ItemLists()) {
+    const auto alone = [&list](char digit) { return list.Decode(list.Numbered(digit)); };
+    ASSERT_EQ(alone('1')->size(), 1u) << list.key;
+    int tried = 0;
+    for (const WebhookFile& file : WebhookFiles()) {
+      if (file.channel != list.channel) continue;
+      for (const std::string& items : ListsUnder(file.body, list.key)) {
+        for (int round = 0; round < 20; ++round) {
+          const std::string damaged = SwapType(SwapType(items, rng_), rng_);
+          const auto events = list.Decode(list.Numbered('1') + "," + damaged + "," + list.Numbered('2'));
+          if (!events.ok()) continue;  // the file itself is not JSON
+          ++tried;
+          ASSERT_GE(events->size(), 2u) << damaged;
+          EXPECT_EQ(DecodeLine("", std::vector{events->front()}), DecodeLine("", alone('1'))) << damaged;
+          EXPECT_EQ(DecodeLine("", std::vector{events->back()}), DecodeLine("", alone('2'))) << damaged;
+          EXPECT_EQ(events->back().original, alone('2')->front().original) << damaged;
+        }
+      }
+    }
+    EXPECT_GE(tried, 20) << list.key;
   }
 }
 
