@@ -78,15 +78,16 @@ class Codec {
   virtual SendAnswer DecodeAnswer(int http_status, std::string_view body) const = 0;
 
   // Shows `kind` for the user's message (channels.md 3.1): WhatsApp in one request, Messenger and Instagram in one each
-  // for read and typing. Typing ends with the reply, or after 25 s (WhatsApp) or about 20 s; sent again it goes on. None
-  // where the channel wants the message's id and it has none of the platform's ("derived:"). Success is a 2xx without an
-  // error object; of an error DecodeAnswer knows what it means.
+  // for read and typing. Typing ends with the reply, or after 25 s (WhatsApp) or about 20 s; sent again it goes on.
+  // None where the channel wants the message's id and it has none of the platform's ("derived:"). Success is a 2xx
+  // without an error object; of an error DecodeAnswer knows what it means.
   virtual std::vector<OutboundRequest> EncodePresence(const account::Account& account, std::string_view user,
                                                       std::string_view message_id, PresenceKind kind) const = 0;
 
   // Turns Markdown into what the channel's apps show, and cuts at paragraph, sentence, word, then grapheme boundaries
   // so that each part fits the channel's limit (characters or bytes). Parts are never empty; concatenated without the
-  // white space at the cuts they are the formatted text. At most `parts_max`; the last is then cut with an ellipsis.
+  // white space at the cuts they are the formatted text, but for the marks that close a code block at a cut and open it
+  // again (WhatsApp). At most `parts_max`; the last is then cut with an ellipsis.
   // REQUIRES: parts_max > 0
   virtual std::vector<std::string> Split(std::string_view text, std::size_t parts_max = kTextPartsMax) const = 0;
 

@@ -8,6 +8,7 @@
 #include "libs/channel/internal/split_text.h"
 #include "libs/channel/whatsapp/change.h"
 #include "libs/channel/whatsapp/part.h"
+#include "libs/channel/whatsapp/split_blocks.h"
 #include "libs/json/writer.h"
 
 namespace channel::whatsapp {
@@ -74,7 +75,7 @@ class WhatsAppCodec final : public Codec {
   }
 
   std::vector<std::string> Split(std::string_view text, std::size_t parts_max) const override {
-    return SplitText(FormatMarkdown(text, Markup::kWhatsApp), kWhatsAppTextLimit, parts_max);
+    return SplitKeepingBlocks(FormatMarkdown(text, Markup::kWhatsApp), kWhatsAppTextLimit, parts_max);
   }
 
   std::vector<OutboundPart> Fit(const OutboundPart& part) const override { return FitPart(part); }
