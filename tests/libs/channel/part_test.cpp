@@ -171,9 +171,11 @@ TEST(PartTest, ChoicesThatCannotBePressedAreNumbered) {
   EXPECT_THAT(Sent(CHANNEL_WHATSAPP, Choices("Which?", Numbers(11))),
               ElementsAre(HasSubstr("Which?\\n\\n1. no. 1\\n2. no. 2\\n")));
   EXPECT_THAT(Sent(CHANNEL_MESSENGER, Choices("Which?", Numbers(14))), ElementsAre(HasSubstr("\\n14. no. 14")));
-  // Two buttons that read alike.
-  EXPECT_THAT(Sent(CHANNEL_WHATSAPP, Choices("Which?", {"The one with the red ribbon", "The one with the red rose"})),
-              ElementsAre(TextOnWhatsApp("Which?\\n\\n1. The one with the red ribbon\\n2. The one with the red rose")));
+  // Two rows that read alike.
+  EXPECT_THAT(
+      Sent(CHANNEL_WHATSAPP, Choices("Which?", {"The one with the dark red ribbon", "The one with the dark red rose"})),
+      ElementsAre(
+          TextOnWhatsApp("Which?\\n\\n1. The one with the dark red ribbon\\n2. The one with the dark red rose")));
   // Titles of which nobody could read the rest.
   EXPECT_THAT(Sent(CHANNEL_MESSENGER, Choices("Tea?", {"Yes", "No, I would rather have coffee"})),
               ElementsAre(TextElsewhere("Tea?\\n\\n1. Yes\\n2. No, I would rather have coffee")));
