@@ -35,6 +35,8 @@ BIN_DIR = pathlib.Path(os.environ.get("MESH_BIN_DIR", ROOT / "build/bin"))
 REQUEST_S = 60
 USER = "16505551234"
 PICTURE = "https://example.com/plan.png"
+TEMPLATE = "answer_waits"
+LATE_USER = "16505550025"
 
 
 class Has(dict):
@@ -59,9 +61,11 @@ class FreePorts(process.Ports):
 def start_mesh(run_dir, graph_url):
     (run_dir / "kafka").mkdir()
     (run_dir / "kafka/libs").symlink_to((ROOT / ".run/kafka/libs").resolve())
-    entries = (accounts.entry(channel, account, graph_url) for channel, account in accounts.ACCOUNTS.items())
-    rich = "    rich_answers: true\n    rich_link_hosts: [example.com]\n"
-    accounts.write_private(run_dir / "accounts.yaml", "accounts:\n" + "".join(entry + rich for entry in entries))
+    rich = "    rich_answers: true\n    rich_link_hosts: [example.com]\n    window_h: 24\n"
+    late = {"whatsapp": f"    reengage_template: {{name: {TEMPLATE}, language: en_US}}\n"}
+    entries = (accounts.entry(channel, account, graph_url) + rich + late.get(channel, "")
+               for channel, account in accounts.ACCOUNTS.items())
+    accounts.write_private(run_dir / "accounts.yaml", "accounts:\n" + "".join(entries))
     up.Ports = FreePorts
     mesh = up.Mesh(types.SimpleNamespace(run_dir=run_dir, bin_dir=BIN_DIR, engine="echo", worker_flag=[]))
     unittest.addModuleCleanup(mesh.stop)
@@ -116,8 +120,9 @@ class WhatsAppMeshTest(unittest.TestCase):
         self.pywa = sdks.whatsapp(graph.url, self.account, secret("whatsapp", "access_token"),
                                   verify_token=secret("whatsapp", "verify_token"), app_secret=secret("whatsapp", "app_secret"))
 
-    def webhook(self, name):
-        return golden_item("whatsapp", name, "106540352242922", self.account, {"1749416383": str(int(time.time()))})
+    def webhook(self, name, sent_at=None, user=USER):
+        return golden_item("whatsapp", name, "106540352242922", self.account,
+                           {"1749416383": str(int(sent_at or time.time())), USER: user})
 
     def our_send(self, **wanted):
         [request] = graph.wait_for(lambda request: request.path.endswith("/messages") and
@@ -172,6 +177,20 @@ class WhatsAppMeshTest(unittest.TestCase):
             self.assertEqual({name: typing[name] for name in theirs[1]}, theirs[1])
         with self.subTest("as pywa reads it"):
             self.assertEqual(self.read_as_echo(ours).text, ours["text"]["body"])
+
+    def test_template_in_the_place_of_a_late_answer_is_what_pywa_would_send(self):
+        """A webhook that Meta could not deliver for 25 hours: only a template may be said now."""
+        body = self.webhook("text", time.time() - 25 * 3600, LATE_USER)
+        self.assertEqual(post("whatsapp", body, signature("whatsapp", body)), 200)
+        message = sdks.read_whatsapp(self.pywa, body).update
+        ours = self.our_send(to=LATE_USER)
+        self.pywa.send_template(LATE_USER, TEMPLATE, pywa_types.templates.TemplateLanguage.ENGLISH_US,
+                                reply_to_message_id=message.id, tracker=ours["biz_opaque_callback_data"])
+        self.compare(ours)
+        with graph.arrived:
+            sends = [recorder.fields(request) for request in graph.requests if request.path.endswith("/messages") and
+                     "PyWa" not in request.headers.get("User-Agent", "")]
+        self.assertEqual([send["type"] for send in sends if send.get("to") == LATE_USER], ["template"])
 
     def ask(self, message_id, text):
         """Posts a golden message with another id and text."""
