@@ -92,7 +92,7 @@ std::string RevokeBody(std::string_view account, std::string_view user, std::str
                        std::string_view revoked_message_id) {
   return WhatsAppEnvelope(
       account, absl::StrCat(R"("messages":[{"from":")", View(user), R"(","id":")", View(message_id),
-                            R"(","timestamp":")", kSeconds, R"(","type":"revoke","revoke":{"original_message_id":")",
+                            R"(","timestamp":")", Seconds(), R"(","type":"revoke","revoke":{"original_message_id":")",
                             View(revoked_message_id), R"("}}])"));
 }
 
@@ -100,7 +100,7 @@ std::string PreferenceBody(std::string_view account, std::string_view user, std:
   return WhatsAppEnvelope(account,
                           absl::StrCat(R"("user_preferences":[{"wa_id":")", View(user),
                                        R"(","detail":"User requested it","category":"marketing_messages","value":")",
-                                       View(value), R"(","timestamp":)", kSeconds, "}]"),
+                                       View(value), R"(","timestamp":)", Seconds(), "}]"),
                           "user_preferences");
 }
 
