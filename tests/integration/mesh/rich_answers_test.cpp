@@ -56,7 +56,7 @@ TEST(RichAnswersTest, AFileAndAQuestionAreSentAsSuchAndThePressIsAnswered) {
   ASSERT_TRUE(stored.ok() && stored->turns_size() > 0);
   EXPECT_THAT(stored->turns(0).reply_text(), HasSubstr("```choices")) << "the model sees its answer as it wrote it";
   const Mesh::CommandResult trace = mesh.Meshctl({"trace", "wamid.rich.1"});
-  EXPECT_THAT(trace.output, HasSubstr("3 part(s), behind its text: image; choices"));
+  EXPECT_THAT(trace.output, HasSubstr("3 part(s), behind its text: image, choices"));
 }
 
 TEST(RichAnswersTest, MessengerAndInstagramSayItTheirWay) {
@@ -83,7 +83,7 @@ TEST(RichAnswersTest, AnAnswerToAMessageOfTwoDaysAgoIsNotSent) {
   ASSERT_EQ(mesh.PostText("whatsapp", user, "wamid.rich.new", "and now?"), 200);
   const std::vector<Send> screen = mesh.WaitForScreen(user, 1);
   ASSERT_EQ(screen.size(), 1u) << mesh.LogEnds();
-  EXPECT_EQ(screen[0].text, "echo: and now?");
+  EXPECT_THAT(screen[0].text, testing::EndsWith("and now?")) << "the model may see that the first was not answered";
 }
 
 }  // namespace

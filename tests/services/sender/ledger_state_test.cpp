@@ -49,6 +49,33 @@ class LedgerStateTest : public testing::Test {
   std::int64_t next_ = 1;
 };
 
+TEST_F(LedgerStateTest, ATemplateIsRememberedForADay) {
+  conversation_.set_user("ann");
+  mesh::bus::v1::Reply reply;
+  reply.set_turn_id(Turn('a').turn_id);
+  reply.set_kind(mesh::bus::v1::REPLY_KIND_FALLBACK);
+  *reply.mutable_conversation() = conversation_;
+  mesh::bus::v1::OutboundPart wanted;
+  wanted.mutable_template_()->set_name("come_back");
+  Plan(Turn('b'), {"hello"}, /*replies_offset=*/1);
+  EXPECT_FALSE(state_.AskedToWriteAgain(conversation_));
+  Append(MakePlan(reply, {wanted}, /*replies_offset=*/2, 0, /*wall_ms=*/1000));
+  PassHours(23);
+  EXPECT_TRUE(state_.AskedToWriteAgain(conversation_));
+  PassHours(1);
+  EXPECT_FALSE(state_.AskedToWriteAgain(conversation_));
+}
+
+TEST_F(LedgerStateTest, SilenceIsForWhatWasSaidBeforeIt) {
+  conversation_.set_user("ann");
+  Append(MakeSupersede(Turn('a').turn_id, conversation_, mesh::bus::v1::DROP_POLICY_OPTED_OUT, /*replies_offset=*/5,
+                       /*wall_ms=*/1000));
+  EXPECT_TRUE(state_.SilentSince(conversation_, 4));
+  EXPECT_FALSE(state_.SilentSince(conversation_, 6)) << "the user may have changed their mind since";
+  conversation_.set_user("bob");
+  EXPECT_FALSE(state_.SilentSince(conversation_, 4));
+}
+
 TEST_F(LedgerStateTest, FirstPlanOfATurnStandsAndLaterRecordsAreDuplicates) {
   EXPECT_EQ(state_.Judge(Turn('a'), 7), Verdict::kNew);
   Plan(Turn('a'), {"said first"}, /*replies_offset=*/7);

@@ -292,10 +292,6 @@ TEST_F(RichReplyTest, OneTemplateADayIsEnough) {
   }
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("come_back"));
   EXPECT_EQ(world_.dead_letters.size(), 3u);
-  world_.RunFor(hours(25));
-  world_.Say("ann", "t4", SaidAgo(hours(72), "t4"));
-  ASSERT_TRUE(RunToEnd());
-  EXPECT_EQ(world_.shown.size(), 2u);
 }
 
 TEST_F(RichReplyTest, ARerunsSecondRecordDoesNotTakeTheTemplateAway) {
