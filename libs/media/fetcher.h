@@ -32,7 +32,7 @@ struct FetchRequest {
 };
 
 // Brings attachments into the store, by a fixed pool of threads. What a webhook names is fetched from the channel's
-// media hosts alone, over https, from public addresses, checked again at each of at most three redirects; the answer
+// media hosts alone, over https, from public addresses, checked again at each of at most two redirects; the answer
 // is never decompressed; a file is kept only when size, type and digest are what they should be. WhatsApp's URLs live
 // five minutes: the media id is asked for one, and once more when it has expired. Nothing that the other side sends
 // costs more than fetches_max files in memory (twice that while one of unknown length grows) and the time until the

@@ -15,7 +15,7 @@
 namespace media::internal {
 namespace {
 
-constexpr int kRedirectsMax = 3;
+constexpr int kRedirectsMax = 2;
 constexpr int kLookUpsMax = 2;  // the second for a URL that has expired
 constexpr int kTriesMax = 3;
 constexpr std::int64_t kLookUpBytesMax = 64 << 10;

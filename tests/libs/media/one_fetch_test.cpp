@@ -167,7 +167,7 @@ TEST_F(OneFetchTest, ARedirectElsewhereIsRefusedUnasked) {
 TEST_F(OneFetchTest, ALoopOfRedirectsEnds) {
   AnswerFile(Answer(301, "", {{"location", kFileUrl}}));
   EXPECT_EQ(Run().result, Result::kRefused);
-  EXPECT_EQ(asked_.size(), 1u + 4u) << "the URL and three redirects";
+  EXPECT_EQ(asked_.size(), 1u + 3u) << "the URL and two redirects";
 }
 
 TEST_F(OneFetchTest, AUrlThatTheGraphApiNamesIsJudgedToo) {
