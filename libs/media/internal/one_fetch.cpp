@@ -34,6 +34,12 @@ bool MayPass(const http::ClientResult& result) {
   return result.failure.status.code() == absl::StatusCode::kUnavailable;
 }
 
+// Whether another URL of the same file may do better. The one in a webhook is a shortcut alone: whatever is wrong with
+// it or its host, the Graph API may name another.
+bool MayBeElsewhere(Result result, bool is_webhooks) {
+  return result == Result::kGone || (is_webhooks && (result == Result::kRefused || result == Result::kUnavailable));
+}
+
 Fetched FailureOf(const http::ClientResult& result) {
   if (result.ok) {
     const int status = result.response.status;
@@ -93,7 +99,9 @@ Fetched OneFetch::Run() {
       if (std::optional<Fetched> failed = LookUp(&url)) return *std::move(failed);
     }
     Fetched fetched = Download(url);
-    if (fetched.result != Result::kGone || !has_id || look_ups == kLookUpsMax) return fetched;
+    if (!has_id || look_ups == kLookUpsMax || !MayBeElsewhere(fetched.result, /*is_webhooks=*/look_ups == 0)) {
+      return fetched;
+    }
     url.clear();
   }
 }

@@ -102,6 +102,39 @@ TEST_F(OneFetchTest, AUrlInTheWebhookSavesTheFirstStep) {
   EXPECT_EQ(AskedUrls(), (std::vector<std::string>{kFileUrl}));
 }
 
+// It is a shortcut: whatever is wrong with it or its host, the media id is asked.
+TEST_F(OneFetchTest, AUrlInTheWebhookThatLeadsNowhereIsNotTheEnd) {
+  const std::string shortcut = "https://cdn.fbsbx.com/shortcut";
+  AnswerFile(Answer(200, TinyPng()));
+  for (const http::ClientResult& answer :
+       {Answer(404, ""), Answer(500, ""), Answer(302, "", {{"location", "https://evil.example/"}}),
+        Failure(absl::UnavailableError("cannot connect")), Failure(absl::PermissionDeniedError("private address"))}) {
+    answers_[shortcut] = {answer};
+    attachment_.set_url(shortcut);
+    files_.clear();
+    EXPECT_EQ(Run().result, Result::kStored);
+  }
+  attachment_.set_url("https://evil.example/");
+  asked_.clear();
+  files_.clear();
+  EXPECT_EQ(Run().result, Result::kStored);
+  EXPECT_EQ(AskedUrls(), (std::vector<std::string>{kLookUpUrl, kFileUrl})) << "what is refused is not asked";
+}
+
+TEST_F(OneFetchTest, WhatTheGraphApiNamesIsNotAskedForAgainUnlessItIsGone) {
+  attachment_.set_url("https://evil.example/");
+  answers_[kFileUrl] = {Failure(absl::PermissionDeniedError("private address"))};
+  EXPECT_EQ(Run().result, Result::kRefused);
+  EXPECT_EQ(AskedUrls(), (std::vector<std::string>{kLookUpUrl, kFileUrl}));
+}
+
+TEST_F(OneFetchTest, AFileThatIsNotWhatItShouldBeIsTheSameElsewhere) {
+  attachment_.set_url(kFileUrl);
+  AnswerFile(Answer(200, "<html>you are blocked</html>"));
+  EXPECT_EQ(Run().result, Result::kWrongType);
+  EXPECT_EQ(AskedUrls(), (std::vector<std::string>{kFileUrl}));
+}
+
 TEST_F(OneFetchTest, AUrlThatHasExpiredIsAskedForOnceMore) {
   AnswerFile(Answer(404, ""));
   AnswerFile(Answer(200, TinyPng()));
