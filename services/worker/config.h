@@ -35,7 +35,7 @@ struct Options {
   std::string media_store_credentials_file;
   std::int32_t media_keep_hours = 24;
   std::int32_t media_wait_ms = 10000;
-  std::int32_t presence_renew_ms = 20000;
+  std::int32_t presence_renew_ms = 15000;
   std::vector<std::string> arguments;  // as given to main, for the sacrificial child; no option
 };
 

@@ -22,7 +22,7 @@
 namespace worker {
 
 struct PresenceOptions {
-  base::Duration renew_every = std::chrono::seconds(20);  // before the platforms take "typing" away
+  base::Duration renew_every = std::chrono::seconds(15);  // before the platforms take "typing" away
   base::Duration call_timeout = std::chrono::seconds(3);
   std::size_t calls_max = 64;                      // in flight
   base::Duration pause = std::chrono::minutes(5);  // of an account whose calls are refused as a whole

@@ -116,11 +116,11 @@ TEST_F(PresenceTest, TypingIsRenewedUntilTheTurnEnds) {
   auto shown = Show(AccountOf(CHANNEL_WHATSAPP));
   ASSERT_EQ(http_.count(), 1u) << "read and typing in one";
   EXPECT_THAT(http_.body(0), HasSubstr(R"("message_id":"wamid.1","typing_indicator")"));
-  Pass(milliseconds(19'999));
+  Pass(milliseconds(14'999));
   EXPECT_EQ(http_.count(), 1u);
   Pass(milliseconds(1));
   EXPECT_EQ(http_.count(), 2u);
-  Pass(seconds(20));
+  Pass(seconds(15));
   EXPECT_EQ(http_.count(), 3u);
   shown.End();
   Pass(minutes(2));
@@ -131,7 +131,7 @@ TEST_F(PresenceTest, MessengerAndInstagramAreTypingWithoutBeingReadAgain) {
   for (const auto channel : {CHANNEL_MESSENGER, CHANNEL_INSTAGRAM}) {
     const std::size_t before = http_.count();
     const auto shown = Show(AccountOf(channel));
-    Pass(seconds(20));
+    Pass(seconds(15));
     ASSERT_EQ(http_.count(), before + 3);
     EXPECT_THAT(http_.body(before), HasSubstr("mark_seen"));
     EXPECT_THAT(http_.body(before + 1), HasSubstr("typing_on"));
@@ -145,7 +145,7 @@ TEST_F(PresenceTest, EachTurnHasItsOwnTimeAndAllOneTimer) {
   Pass(seconds(5));
   const auto second = Show(account, "wamid.2");
   EXPECT_EQ(timers_.size(), 1u);
-  Pass(seconds(15));
+  Pass(seconds(10));
   ASSERT_EQ(http_.count(), 3u);
   EXPECT_THAT(http_.body(2), HasSubstr("wamid.1"));
   first.reset();
@@ -155,7 +155,7 @@ TEST_F(PresenceTest, EachTurnHasItsOwnTimeAndAllOneTimer) {
   EXPECT_EQ(presence_->shown_count(), 1u);
 }
 
-// Goal: what is kept is bounded by the turns that run, not by those that ran in the last 20 s.
+// Goal: what is kept is bounded by the turns that run, not by those that ran in the last 15 s.
 TEST_F(PresenceTest, ATurnThatHasEndedLeavesNothingBehind) {
   for (int turn = 0; turn < 1000; ++turn) {
     const auto shown = Show(AccountOf(CHANNEL_WHATSAPP));
@@ -173,14 +173,14 @@ TEST_F(PresenceTest, ShownMovesAndEndsWhatItReplaces) {
   EXPECT_EQ(presence_->shown_count(), 1u);
   moved = Show(AccountOf(CHANNEL_WHATSAPP), "wamid.2");
   EXPECT_EQ(presence_->shown_count(), 1u);
-  Pass(seconds(20));
+  Pass(seconds(15));
   EXPECT_THAT(http_.body(http_.count() - 1), HasSubstr("wamid.2"));
 }
 
 // "Typing" behind the answer would stand there for 25 s.
 TEST_F(PresenceTest, ARenewalThatHasNotLeftWhenTheTurnEndsNeverDoes) {
   auto shown = Show(AccountOf(CHANNEL_WHATSAPP));
-  Pass(seconds(20));
+  Pass(seconds(15));
   shown.End();
   http_.Leave(0);  // read it was
   http_.Leave(1);
@@ -193,12 +193,12 @@ TEST_F(PresenceTest, AFailureIsCountedAndNotTriedAgain) {
   const auto shown = Show(AccountOf(CHANNEL_WHATSAPP));
   EXPECT_EQ(http_.request(0).deadline, clock_.Now() + seconds(3));
   http_.Fail(0, absl::DeadlineExceededError("slow"));
-  Pass(seconds(19));
+  Pass(seconds(14));
   EXPECT_EQ(http_.count(), 1u);
   EXPECT_EQ(Counted("no_answer"), 1);
   Pass(seconds(1));
   http_.Answer(1, 502, "<html>");
-  Pass(seconds(20));
+  Pass(seconds(15));
   EXPECT_EQ(Counted("refused"), 1);
   EXPECT_EQ(http_.count(), 3u) << "a renewal is due all the same";
 }
