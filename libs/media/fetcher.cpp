@@ -15,6 +15,7 @@
 #include "libs/identity/identity.h"
 #include "libs/media/internal/fetch_client.h"
 #include "libs/media/internal/one_fetch.h"
+#include "libs/media/internal/source_policy.h"
 #include "libs/telemetry/log.h"
 
 namespace media {
@@ -169,6 +170,7 @@ class PooledFetcher final : public Fetcher {
 
 absl::StatusOr<std::unique_ptr<Fetcher>> Fetcher::Create(const FetcherOptions& options, std::unique_ptr<Store> store,
                                                          std::string_view service, telemetry::Registry& metrics) {
+  if (absl::Status status = internal::CheckHosts(options.hosts_more); !status.ok()) return status;
   auto graph = internal::MakeFetchClient(Route::kGraph, options, service, metrics);
   if (!graph.ok()) return graph.status();
   auto open = internal::MakeFetchClient(Route::kPublic, options, service, metrics);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "libs/account/account_book.h"
@@ -17,11 +18,12 @@
 namespace media {
 
 struct FetcherOptions {
-  std::int32_t fetches_max = 4;          // at once; each holds one file in memory
-  std::int32_t queue_max = 256;          // waiting; more are kBusy at once
-  std::int64_t bytes_max = 25 << 20;     // of a file, within what its channel allows
-  std::int64_t pixels_max = 25'000'000;  // of an image, by its header
-  std::string ca_file = {};              // PEM; empty: the system's
+  std::int32_t fetches_max = 4;              // at once; each holds one file in memory
+  std::int32_t queue_max = 256;              // waiting; more are kBusy at once
+  std::int64_t bytes_max = 25 << 20;         // of a file, within what its channel allows
+  std::int64_t pixels_max = 25'000'000;      // of an image, by its header
+  std::vector<std::string> hosts_more = {};  // beside Meta's media hosts: names, or .name for all below it
+  std::string ca_file = {};                  // PEM; empty: the system's
 };
 
 struct FetchRequest {
@@ -32,11 +34,11 @@ struct FetchRequest {
 };
 
 // Brings attachments into the store, by a fixed pool of threads. What a webhook names is fetched from the channel's
-// media hosts alone, over https, from public addresses, checked again at each of at most two redirects; the answer
-// is never decompressed; a file is kept only when size, type and digest are what they should be. WhatsApp's URLs live
-// five minutes: the media id is asked for one, and once more when it has expired. Nothing that the other side sends
-// costs more than fetches_max files in memory (twice that while one of unknown length grows) and the time until the
-// deadline.
+// media hosts alone, and the operator's, over https, from public addresses, checked again at each of at most two
+// redirects; the answer is never decompressed; a file is kept only when size, type and digest are what they should be.
+// WhatsApp's URLs live five minutes: the media id is asked for one, and once more when it has expired. Nothing that the
+// other side sends costs more than fetches_max files in memory (twice that while one of unknown length grows) and the
+// time until the deadline.
 //
 // Development accounts may also fetch from their own graph_base_url, whatever its address, over http.
 //
@@ -47,7 +49,7 @@ struct FetchRequest {
 //            _media_fetches_waiting.
 class Fetcher {
  public:
-  // FailedPrecondition when ca_file cannot be used.
+  // InvalidArgument: `hosts_more` has what is no host. FailedPrecondition when ca_file cannot be used.
   static absl::StatusOr<std::unique_ptr<Fetcher>> Create(const FetcherOptions& options, std::unique_ptr<Store> store,
                                                          std::string_view service, telemetry::Registry& metrics);
   virtual ~Fetcher() = default;

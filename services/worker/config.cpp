@@ -116,6 +116,12 @@ void RegisterMediaOptions(config::OptionTable& table, Options* options) {
              .max = static_cast<double>(std::int64_t{1} << 40)});
   table.Add("media-keep-hours", &options->media_keep_hours,
             {.doc = "Files in the folder go this long after they came.", .unit = "hours", .min = 1, .max = 24 * 365});
+  table.Add(
+      "media-hosts", &options->media.hosts_more,
+      {.doc = "Hosts beside Meta's from which files may be fetched, for all channels: of whoever forwards webhooks "
+              "to you and puts URLs of its own into them. A name, or .name for every name below it; https on port "
+              "443 and public addresses only. WhatsApp's access token goes to it.",
+       .unit = "host,..."});
   table.Add("media-bytes-max", &options->media.bytes_max,
             {.doc = "Of one file, within what its channel allows. media-fetches-max times as much memory may be taken, "
                     "and twice that for files that do not say their size.",

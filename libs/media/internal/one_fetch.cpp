@@ -140,7 +140,7 @@ Fetched OneFetch::Download(const std::string& text) {
   const http::Url first = *parsed;
   http::Url url = first;
   for (int redirects = 0; redirects <= kRedirectsMax; ++redirects) {
-    const Route route = RouteOf(url, account_);
+    const Route route = RouteOf(url, account_, tools_.options->hosts_more);
     if (route == Route::kRefused) return Failed(Result::kRefused, base::StrCat("no media host: ", url.host));
     // The token stays with the host that the Graph API, or the signed webhook, named.
     const bool with_token = account_.channel == mesh::bus::v1::CHANNEL_WHATSAPP && SameOrigin(url, first);

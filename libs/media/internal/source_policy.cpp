@@ -29,20 +29,52 @@ std::span<const std::string_view> HostsOf(mesh::bus::v1::Channel channel) {
   }
 }
 
-bool IsMediaHost(std::string_view host, mesh::bus::v1::Channel channel) {
-  return std::ranges::any_of(HostsOf(channel), [host](std::string_view suffix) {
-    return host.size() > suffix.size() && host.ends_with(suffix);
-  });
+bool IsBelow(std::string_view host, std::string_view suffix) {
+  return host.size() > suffix.size() && host.ends_with(suffix);
+}
+
+bool IsMediaHost(std::string_view host, mesh::bus::v1::Channel channel, const std::vector<std::string>& hosts_more) {
+  return std::ranges::any_of(HostsOf(channel), [host](std::string_view suffix) { return IsBelow(host, suffix); }) ||
+         std::ranges::any_of(hosts_more, [host](std::string_view known) {
+           return known.starts_with('.') ? IsBelow(host, known) : host == known;
+         });
+}
+
+bool IsLabel(std::string_view label) {
+  constexpr std::string_view kCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-";
+  constexpr std::size_t kLabelBytesMax = 63;
+  return !label.empty() && label.size() <= kLabelBytesMax && !label.starts_with('-') && !label.ends_with('-') &&
+         label.find_first_not_of(kCharacters) == std::string_view::npos;
+}
+
+// At least two labels, the last of which is no number: an address looks like that.
+bool IsHostName(std::string_view name) {
+  constexpr std::size_t kNameBytesMax = 253;
+  if (name.size() > kNameBytesMax) return false;
+  std::size_t labels = 1;
+  for (std::size_t dot = 0; (dot = name.find('.')) != std::string_view::npos; name.remove_prefix(dot + 1), ++labels) {
+    if (!IsLabel(name.substr(0, dot))) return false;
+  }
+  return labels >= 2 && IsLabel(name) && name.find_first_not_of("0123456789") != std::string_view::npos;
 }
 
 }  // namespace
 
-Route RouteOf(const http::Url& url, const account::Account& account) {
+absl::Status CheckHosts(const std::vector<std::string>& hosts) {
+  for (const std::string_view host : hosts) {
+    if (IsHostName(host.starts_with('.') ? host.substr(1) : host)) continue;
+    return absl::InvalidArgumentError(base::StrCat(
+        "--media-hosts: '", host, "' is no host; want media.example.com, or .example.com for all below it"));
+  }
+  return absl::OkStatus();
+}
+
+Route RouteOf(const http::Url& url, const account::Account& account, const std::vector<std::string>& hosts_more) {
   if (account.development) {
     const absl::StatusOr<http::Url> graph = http::ParseUrl(account.graph_base_url);
     if (graph.ok() && SameOrigin(url, *graph)) return Route::kGraph;
   }
-  const bool is_public = url.is_tls && url.port == kHttpsPort && IsMediaHost(url.host, account.channel);
+  const bool is_public = url.is_tls && url.port == kHttpsPort && IsMediaHost(url.host, account.channel, hosts_more);
   return is_public ? Route::kPublic : Route::kRefused;
 }
 

@@ -82,6 +82,13 @@ TEST_F(FetcherTest, TheClientForPublicHostsConnectsToNoPrivateAddress) {
   EXPECT_EQ(ask(internal::Route::kGraph, "localhost").response.body, "ok") << "the operator's own choice";
 }
 
+TEST_F(FetcherTest, WhatIsNoHostIsSaidAtTheStart) {
+  const auto fetcher = Fetcher::Create({.hosts_more = {"media.example.com:443"}},
+                                       std::make_unique<MemoryStore>(&files_), "test", metrics_);
+  EXPECT_EQ(fetcher.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(std::string(fetcher.status().message()).find("--media-hosts"), std::string::npos);
+}
+
 TEST_F(FetcherTest, AFileIsStoredAndCounted) {
   const std::string png = TinyPng();
   std::string asked;

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
+
+#include "libs/base/str_cat.h"
 
 namespace media::internal {
 namespace {
@@ -15,9 +18,10 @@ account::Account AccountOf(mesh::bus::v1::Channel channel, bool development = fa
   return account;
 }
 
-Route RouteOfText(const std::string& text, const account::Account& account) {
+Route RouteOfText(const std::string& text, const account::Account& account,
+                  const std::vector<std::string>& hosts_more = {}) {
   const absl::StatusOr<http::Url> url = http::ParseUrl(text);
-  return url.ok() ? RouteOf(*url, account) : Route::kRefused;
+  return url.ok() ? RouteOf(*url, account, hosts_more) : Route::kRefused;
 }
 
 TEST(SourcePolicyTest, EachChannelHasItsMediaHosts) {
@@ -96,6 +100,31 @@ TEST(SourcePolicyTest, ADevelopmentAccountMayAlsoAskItsOwnGraphApiAndNothingBesi
   for (const char* url : {"http://127.0.0.1:8091/", "http://127.0.0.1/", "https://127.0.0.1:8090/",
                           "http://localhost:8090/", "http://[::1]:8090/", "http://169.254.169.254:8090/"}) {
     EXPECT_EQ(RouteOfText(url, account), Route::kRefused) << url;
+  }
+}
+
+TEST(SourcePolicyTest, AnOperatorMayNameFurtherHosts) {
+  const account::Account account = AccountOf(mesh::bus::v1::CHANNEL_MESSENGER);
+  const std::vector<std::string> hosts = {"media.partner.example", ".cdn.example"};
+  EXPECT_TRUE(CheckHosts(hosts).ok());
+  EXPECT_EQ(RouteOfText("https://media.partner.example/1", account, hosts), Route::kPublic);
+  EXPECT_EQ(RouteOfText("https://a.b.cdn.example/1", account, hosts), Route::kPublic);
+  EXPECT_EQ(RouteOfText("https://scontent.xx.fbcdn.net/1", account, hosts), Route::kPublic) << "beside Meta's";
+  for (const char* url :
+       {"https://media.partner.example:8443/", "http://media.partner.example/", "https://a.media.partner.example/",
+        "https://evil-media.partner.example/", "https://partner.example/", "https://cdn.example/",
+        "https://evilcdn.example/", "https://media.partner.example.evil.example/", "https://.cdn.example/"}) {
+    EXPECT_EQ(RouteOfText(url, account, hosts), Route::kRefused) << url;
+  }
+}
+
+TEST(SourcePolicyTest, WhatIsNoHostIsNamed) {
+  for (const char* host : {"", ".", "localhost", ".com", "10.0.0.1", "[::1]", "::1", "https://media.example.com",
+                           "media.example.com:443", "media.example.com/", "*.example.com", "Media.Example.com",
+                           "a..example", "media.example.com.", "-a.example", "user@media.example"}) {
+    const absl::Status status = CheckHosts({"media.example.com", host});
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << host;
+    EXPECT_NE(std::string(status.message()).find(base::StrCat("'", host, "'")), std::string::npos) << status;
   }
 }
 
