@@ -24,6 +24,7 @@ namespace {
 using internal::Route;
 
 constexpr base::Duration kExpireInterval = std::chrono::minutes(10);
+constexpr std::size_t kDeletionsMax = 4096;  // turns; one that is forgotten may have hundreds at once
 constexpr mesh::bus::v1::Channel kChannels[] = {mesh::bus::v1::CHANNEL_WHATSAPP, mesh::bus::v1::CHANNEL_MESSENGER,
                                                 mesh::bus::v1::CHANNEL_INSTAGRAM};
 
@@ -103,13 +104,12 @@ class PooledFetcher final : public Fetcher {
                .options = &options_},
         queue_(static_cast<std::size_t>(options.queue_max)) {
     for (std::int32_t i = 0; i < options.fetches_max; ++i) threads_.emplace_back([this] { Work(); });
-    threads_.emplace_back([this] {
-      while (waiter_.Wait(kExpireInterval)) store_->Expire();
-    });
+    threads_.emplace_back([this] { KeepStore(); });
   }
 
   ~PooledFetcher() override {
     queue_.Close();
+    deletions_.Close();
     waiter_.Stop();
     for (std::thread& thread : threads_) thread.join();
   }
@@ -118,6 +118,11 @@ class PooledFetcher final : public Fetcher {
     Job job{.request = std::move(request), .on_done = std::move(on_done), .asked_at = base::Clock::Real().Now()};
     if (queue_.TryPush(std::move(job))) return metrics_.waiting.Add(1);
     End(job, {.result = Result::kBusy, .detail = "too many attachments wait; raise --media-fetches-max"});
+  }
+
+  void Delete(std::string tenant, std::string turn_id) override {
+    if (deletions_.TryPush({.tenant = std::move(tenant), .turn_id = std::move(turn_id)})) return;
+    telemetry::LogWarning("media_not_deleted", {{"detail", "too many deletions wait; it goes by age"}});
   }
 
  private:
@@ -137,6 +142,27 @@ class PooledFetcher final : public Fetcher {
       } else {
         End(*job, internal::OneFetch(tools_, job->request).Run());
       }
+    }
+  }
+
+  void KeepStore() {
+    base::MonotonicTime expire_at = base::Clock::Real().Now() + kExpireInterval;
+    while (true) {
+      std::optional<StoreKey> turn = deletions_.Pop(expire_at);
+      if (!turn && deletions_.closed()) return;
+      if (turn) DeleteFiles(*std::move(turn));
+      if (base::Clock::Real().Now() < expire_at) continue;
+      store_->Expire();
+      expire_at = base::Clock::Real().Now() + kExpireInterval;
+    }
+  }
+
+  void DeleteFiles(StoreKey key) {
+    for (key.index = 0; key.index < kFilesPerTurnMax; ++key.index) {
+      const absl::Status status = store_->Delete(key);
+      if (status.ok()) continue;
+      telemetry::LogWarning("media_not_deleted", {{"detail", status.message()}});
+      return;
     }
   }
 
@@ -163,6 +189,7 @@ class PooledFetcher final : public Fetcher {
   const std::unique_ptr<http::Client> public_client_;
   const internal::FetchTools tools_;
   base::BoundedQueue<Job> queue_;
+  base::BoundedQueue<StoreKey> deletions_{kDeletionsMax};
   std::vector<std::thread> threads_;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -30,6 +31,8 @@ struct FetchRequest {
   std::shared_ptr<const account::AccountBook> book = {};  // keeps `account` alive
   const account::Account* account = nullptr;
   mesh::bus::v1::Attachment attachment = {};  // of a kind that has a file
+  std::string turn_id = {};                   // that it came with: under its name it is stored,
+  std::size_t index = 0;                      // as this one of its files
   base::MonotonicTime deadline = {};          // of everything, waiting in the queue included
 };
 
@@ -42,8 +45,11 @@ struct FetchRequest {
 //
 // Development accounts may also fetch from their own graph_base_url, whatever its address, over http.
 //
-// Threading: Fetch from any thread, never blocks; the callback runs once, on a thread of the pool or, when the queue is
-//            full, on the caller's.
+// What is in the store already, of an earlier run of the turn, is not fetched again: a URL may have expired since.
+//
+// Threading: Fetch and Delete from any thread, never block; the callback runs once, on a thread of the pool or, when
+// the
+//            queue is full, on the caller's.
 // Lifetime:  the destructor stops what runs and calls back what waits with kUnavailable.
 // Metrics:   <service>_media_fetches_total{channel,result}, _media_fetch_seconds, _media_bytes_total,
 //            _media_fetches_waiting.
@@ -54,6 +60,9 @@ class Fetcher {
                                                          std::string_view service, telemetry::Registry& metrics);
   virtual ~Fetcher() = default;
   virtual void Fetch(FetchRequest request, std::function<void(Fetched)> on_done) = 0;
+  // Takes the turn's files out of the store, soon; best effort, for what remains goes by age. What is being fetched for
+  // it meanwhile may stay: see FetchRequest.
+  virtual void Delete(std::string tenant, std::string turn_id) = 0;
 };
 
 }  // namespace media

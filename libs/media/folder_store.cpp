@@ -13,7 +13,6 @@
 #include <system_error>
 #include <vector>
 
-#include "libs/base/hex.h"
 #include "libs/base/str_cat.h"
 #include "libs/telemetry/log.h"
 
@@ -47,9 +46,11 @@ absl::Status WriteFile(const std::string& path, std::string_view bytes) {
     }
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (::close(fd) == 0) return absl::OkStatus();
+  const bool is_synced = ::fdatasync(fd) == 0;
+  const int error = errno;
+  if (::close(fd) == 0 && is_synced) return absl::OkStatus();
   ::unlink(path.c_str());
-  return CannotWrite(path, std::strerror(errno));
+  return CannotWrite(path, std::strerror(is_synced ? errno : error));
 }
 
 struct KeptFile {
@@ -84,26 +85,25 @@ absl::StatusOr<std::unique_ptr<FolderStore>> FolderStore::Open(const FolderStore
   return std::unique_ptr<FolderStore>(new FolderStore(options));
 }
 
-std::string FolderStore::PathOf(const StoreKey& key) const {
-  const std::string name = base::ToHex(crypto::AsBytes(key.digest));
-  return base::StrCat(options_.folder, "/t_", key.tenant, "/", name.substr(0, 2), "/", name);
+absl::StatusOr<std::string> FolderStore::PathOf(const StoreKey& key) const {
+  const absl::StatusOr<std::string> path = key.Path();
+  if (!path.ok()) return path.status();
+  return base::StrCat(options_.folder, "/", *path);
 }
 
 absl::Status FolderStore::Put(const StoreKey& key, std::string_view bytes) {
-  if (key.tenant.empty() || key.tenant.find('/') != std::string::npos) {
-    return absl::InvalidArgumentError("media folder: a tenant's name cannot be a folder's");
-  }
+  const absl::StatusOr<std::string> path = PathOf(key);
+  if (!path.ok()) return path.status();
   const std::int64_t cost = CostOf(static_cast<std::int64_t>(bytes.size()));
   if (cost > options_.bytes_max) {
     return absl::ResourceExhaustedError("media folder: the file is larger than --media-store-bytes-max");
   }
-  const std::string path = PathOf(key);
   {
     const std::lock_guard lock(mutex_);
     if (bytes_ < 0 || bytes_ + cost > options_.bytes_max) MakeRoom(cost);
     bytes_ += cost;
   }
-  return Write(path, bytes);
+  return Write(*path, bytes);
 }
 
 absl::Status FolderStore::Write(const std::string& path, std::string_view bytes) {
@@ -124,13 +124,18 @@ absl::Status FolderStore::Write(const std::string& path, std::string_view bytes)
 }
 
 absl::StatusOr<std::string> FolderStore::Get(const StoreKey& key) {
-  const std::string path = PathOf(key);
-  std::ifstream file(path, std::ios::binary);
+  const absl::StatusOr<std::string> path = PathOf(key);
+  if (!path.ok()) return path.status();
+  std::ifstream file(*path, std::ios::binary);
   if (!file) return absl::NotFoundError("media folder: no such file");
-  std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (crypto::Sha256(bytes) == key.digest) return bytes;
-  ::unlink(path.c_str());
-  return absl::NotFoundError("media folder: the file was damaged, and is removed");
+  return std::string{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+absl::Status FolderStore::Delete(const StoreKey& key) {
+  const absl::StatusOr<std::string> path = PathOf(key);
+  if (!path.ok()) return path.status();
+  if (::unlink(path->c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return absl::OkStatus();
+  return CannotWrite(*path, std::strerror(errno));
 }
 
 void FolderStore::Expire() {

@@ -16,10 +16,9 @@ struct FolderStoreOptions {
   base::Duration keep = std::chrono::hours(24);    // since the last Put
 };
 
-// A folder: <folder>/t_<tenant>/<first two hex digits>/<digest in hex>, 0600. A file appears whole under its name, by
-// rename, and carries its own check; so workers may share the folder (a volume mounted by all), and a crash leaves at
-// most a file named tmp-*, which expires like the others. Nothing is synced: a file that a power cut damaged is found
-// out by its digest and counts as gone.
+// A folder: <folder>/<StoreKey::Path()>, 0600. A file appears whole under its name, by sync and rename; so workers may
+// share the folder (a volume mounted by all), a power cut leaves no half of one, and a crash at most a file named
+// tmp-*, which expires like the others.
 //
 // Bound: the sum of sizes is counted by looking through the folder at the first Put, and again at each Expire and when
 //        it has grown past `bytes_max`; what other processes put meanwhile is not seen until then.
@@ -30,12 +29,13 @@ class FolderStore final : public Store {
 
   absl::Status Put(const StoreKey& key, std::string_view bytes) override;
   absl::StatusOr<std::string> Get(const StoreKey& key) override;
+  absl::Status Delete(const StoreKey& key) override;
   void Expire() override;
 
  private:
   explicit FolderStore(const FolderStoreOptions& options) : options_(options) {}
 
-  std::string PathOf(const StoreKey& key) const;
+  absl::StatusOr<std::string> PathOf(const StoreKey& key) const;
   absl::Status Write(const std::string& path, std::string_view bytes);
   // Counts anew, removes what is too old, and where `room` more do not fit, the oldest.   REQUIRES: mutex_
   void MakeRoom(std::int64_t room);

@@ -4,8 +4,6 @@
 #include <string>
 #include <string_view>
 
-#include "libs/crypto/digest.h"
-
 namespace media {
 
 // How the fetching of an attachment ended; label `result` of the metric.
@@ -29,10 +27,9 @@ std::string_view ToString(Result result);
 
 struct Fetched {
   Result result = Result::kUnavailable;
-  std::string type = {};          // kStored: the media type that its bytes show; "" when they show none
-  std::int64_t bytes = 0;         // kStored
-  crypto::Sha256Digest digest{};  // kStored: its name in the store, within the tenant
-  std::string detail = {};        // else, for the log alone
+  std::string type = {};    // kStored: the media type that its bytes show; "" when they show none
+  std::int64_t bytes = 0;   // kStored
+  std::string detail = {};  // else, for the log alone
 };
 
 }  // namespace media

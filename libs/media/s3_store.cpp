@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "libs/base/hex.h"
 #include "libs/base/str_cat.h"
 
 namespace media {
@@ -61,11 +60,15 @@ absl::StatusOr<std::unique_ptr<S3Store>> S3Store::Open(const S3StoreOptions& opt
 }
 
 absl::Status S3Store::Put(const StoreKey& key, std::string_view bytes) {
-  const http::ClientResult result = Call("PUT", key, key.digest, std::string(bytes));
+  const http::ClientResult result = Call("PUT", key, std::string(bytes));
   if (!result.ok) return result.failure.status;
-  const int status = result.response.status;
-  if (status == 200) return absl::OkStatus();
-  const std::string what = base::StrCat("media store: ", endpoint_.host, " answers a PUT with HTTP status ", status);
+  if (result.response.status == 200) return absl::OkStatus();
+  return Refused("PUT", result.response.status);
+}
+
+absl::Status S3Store::Refused(std::string_view method, int status) const {
+  const std::string what =
+      base::StrCat("media store: ", endpoint_.host, " answers a ", method, " with HTTP status ", status);
   if (status == 403) {
     return absl::PermissionDeniedError(
         base::StrCat(what, "; check --media-store-credentials-file, the bucket's rights and this machine's clock"));
@@ -76,35 +79,35 @@ absl::Status S3Store::Put(const StoreKey& key, std::string_view bytes) {
 }
 
 absl::StatusOr<std::string> S3Store::Get(const StoreKey& key) {
-  http::ClientResult result = Call("GET", key, crypto::Sha256(""), "");
+  http::ClientResult result = Call("GET", key, "");
   if (!result.ok) return result.failure.status;
   if (result.response.status == 404) return absl::NotFoundError("media store: no such file");
   if (result.response.status != 200) {
     return absl::UnavailableError(
         base::StrCat("media store: ", endpoint_.host, " answers a GET with HTTP status ", result.response.status));
   }
-  if (crypto::Sha256(result.response.body) != key.digest) {
-    return absl::NotFoundError("media store: the file is not what its name says");
-  }
   return std::move(result.response.body);
 }
 
-http::ClientResult S3Store::Call(std::string_view method, const StoreKey& key, const crypto::Sha256Digest& body_digest,
-                                 std::string body) {
-  const std::string name = base::ToHex(crypto::AsBytes(key.digest));
+absl::Status S3Store::Delete(const StoreKey& key) {
+  const http::ClientResult result = Call("DELETE", key, "");
+  if (!result.ok) return result.failure.status;
+  const int status = result.response.status;
+  return status == 200 || status == 204 || status == 404 ? absl::OkStatus() : Refused("DELETE", status);
+}
+
+http::ClientResult S3Store::Call(std::string_view method, const StoreKey& key, std::string body) {
+  const absl::StatusOr<std::string> path = key.Path();
+  if (!path.ok()) return {.failure = {.status = path.status()}};
   http::Url url = endpoint_;
-  url.target = base::StrCat(endpoint_.target, "/t_", key.tenant, "/", name.substr(0, 2), "/", name);
-  if (key.tenant.empty() ||
-      key.tenant.find_first_not_of(kPathCharacters.substr(0, kPathCharacters.size() - 1)) != std::string::npos) {
-    return {.failure = {.status = absl::InvalidArgumentError("media store: a tenant's name cannot stand in a path")}};
-  }
+  url.target = base::StrCat(endpoint_.target, "/", *path);
   http::ClientRequest request;
   request.method = std::string(method);
   request.url = url.Text();
   request.headers = internal::SignedHeaders({.method = method,
                                              .host = url.authority,
                                              .path = url.target,
-                                             .body_digest = body_digest,
+                                             .body_digest = crypto::Sha256(body),
                                              .region = region_,
                                              .wall_ms = base::Clock::Real().WallMs()},
                                             credentials_);

@@ -19,8 +19,8 @@ struct S3StoreOptions {
   std::string ca_file = {};            // PEM; empty: the system's
 };
 
-// A bucket of an S3-compatible service, path style: <bucket>/<prefix>/t_<tenant>/<first two hex digits>/<digest in
-// hex>. Signed with AWS Signature Version 4, over the clock of this machine, which must be right to some minutes.
+// A bucket of an S3-compatible service, path style: <bucket>/<prefix>/<StoreKey::Path()>. Signed with AWS Signature
+// Version 4, over the clock of this machine, which must be right to some minutes.
 //
 // What is old goes by a lifecycle rule of the bucket: Expire does nothing.
 // Bound: a call takes kCallTimeout at most, and is not repeated.
@@ -34,12 +34,13 @@ class S3Store final : public Store {
 
   absl::Status Put(const StoreKey& key, std::string_view bytes) override;
   absl::StatusOr<std::string> Get(const StoreKey& key) override;
+  absl::Status Delete(const StoreKey& key) override;
   void Expire() override {}
 
  private:
   S3Store() = default;
-  http::ClientResult Call(std::string_view method, const StoreKey& key, const crypto::Sha256Digest& body_digest,
-                          std::string body);
+  http::ClientResult Call(std::string_view method, const StoreKey& key, std::string body);
+  absl::Status Refused(std::string_view method, int http_status) const;
 
   std::unique_ptr<http::Client> client_;  // all constant after Open
   http::Url endpoint_;                    // its target is /bucket[/prefix]

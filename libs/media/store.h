@@ -1,35 +1,46 @@
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "libs/base/clock.h"
-#include "libs/crypto/digest.h"
 
 namespace media {
 
-// What a file is known by: its content, within its tenant. Equal files of two tenants are two.
+// A turn has so many files at most.
+inline constexpr std::size_t kFilesPerTurnMax = 8;
+
+// What a file is known by: the turn that brought it, and its place among that turn's files. So every record that names
+// a turn (`turns`, `replies`, the history) names its files too: who has it finds them, also where the URL has expired
+// since, and whoever deletes the turn can delete them. A file that two users sent is two: one is deleted without the
+// other.
 struct StoreKey {
   std::string tenant;
-  crypto::Sha256Digest digest{};
+  std::string turn_id;    // 32 bytes
+  std::size_t index = 0;  // below kFilesPerTurnMax
+
+  // t_<tenant>/<first two hex digits>/<turn id in hex>-<index>. InvalidArgument: a tenant that cannot stand in a path.
+  absl::StatusOr<std::string> Path() const;
 };
 
-// The claim check of attachments: files by their SHA-256, so that records carry a name of 32 bytes and never the file.
-// Files go by themselves: after a time, and the oldest first when there are too many.
+// The claim check of attachments, so that records carry the name of a turn and never the file. Files go by themselves:
+// after a time, and the oldest first when there are too many.
 //
 // Threading: safe from any thread; calls block on I/O.
 class Store {
  public:
   virtual ~Store() = default;
 
-  // Keeps `bytes`, whose digest is `key.digest`. A file that is there already stays, as new as if it had come now.
+  // Keeps `bytes`, in place of what is there under that name.
   // ResourceExhausted: larger than the whole store may be. Others: cannot be written, with the option to change.
   virtual absl::Status Put(const StoreKey& key, std::string_view bytes) = 0;
-  // Its bytes, checked against the digest. NotFound: never there, or gone by now.
+  // NotFound: never there, or gone by now.
   virtual absl::StatusOr<std::string> Get(const StoreKey& key) = 0;
+  // OK also where there is none.
+  virtual absl::Status Delete(const StoreKey& key) = 0;
   // Removes what is too old. Called now and then by whoever has the store.
   virtual void Expire() = 0;
 };

@@ -102,10 +102,9 @@ void RegisterEngineOptions(config::OptionTable& table, Options* options) {
 void RegisterMediaOptions(config::OptionTable& table, Options* options) {
   table.Add(
       "media-store", &options->media_store.folder,
-      {.doc =
-           "Where the files that users send are kept, by tenant and SHA-256: a folder, made when it is missing, which "
-           "workers may share; or a bucket of an S3-compatible service, https://host/bucket/prefix?region=name. "
-           "Empty: nothing is fetched, and the model is told what kind of file came.",
+      {.doc = "Where the files that users send are kept, by tenant and turn: a folder, made when it is missing, which "
+              "workers may share; or a bucket of an S3-compatible service, https://host/bucket/prefix?region=name. "
+              "Empty: nothing is fetched, and the model is told what kind of file came.",
        .unit = "folder or url"});
   table.Add("media-store-credentials-file", &options->media_store_credentials_file,
             {.doc = "For a bucket: a file of two lines, access key id and secret access key.", .unit = "file"});

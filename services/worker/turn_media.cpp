@@ -9,9 +9,6 @@
 namespace worker {
 namespace {
 
-// Of one turn; a user who sends more is told about them in words alone.
-constexpr std::size_t kFetchesMax = 8;
-
 // Why it is not there, as far as it means something to a user.
 std::string_view ReasonOf(media::Result result) {
   switch (result) {
@@ -67,7 +64,7 @@ std::shared_ptr<TurnMedia> TurnMedia::Start(app::EventLoop* loop, media::Fetcher
   for (const mesh::bus::v1::Attachment& attachment : turn.attachments()) {
     const media::Kind kind = media::KindOf(attachment.type());
     if (kind == media::Kind::kNone) continue;
-    if (wanted.size() == kFetchesMax) {
+    if (wanted.size() == media::kFilesPerTurnMax) {  // the model is told of more in words alone
       ++media->left_out_;
       continue;
     }
@@ -76,7 +73,12 @@ std::shared_ptr<TurnMedia> TurnMedia::Start(app::EventLoop* loop, media::Fetcher
   }
   if (fetcher == nullptr) loop->Post([media] { media->GoOn(); });
   for (std::size_t i = 0; fetcher != nullptr && i < wanted.size(); ++i) {
-    fetcher->Fetch({.book = book, .account = account, .attachment = *wanted[i], .deadline = deadline},
+    fetcher->Fetch({.book = book,
+                    .account = account,
+                    .attachment = *wanted[i],
+                    .turn_id = turn.turn_id(),
+                    .index = i,
+                    .deadline = deadline},
                    [loop, media, i](media::Fetched fetched) {
                      loop->Post([media, i, fetched = std::move(fetched)] { media->OnFetched(i, fetched); });
                    });

@@ -48,7 +48,7 @@ class TurnMedia : public std::enable_shared_from_this<TurnMedia> {
 
   std::function<void(std::string)> on_done_;  // empty once called
   std::vector<Item> items_;
-  std::size_t left_out_ = 0;  // beyond kFetchesMax
+  std::size_t left_out_ = 0;  // beyond media::kFilesPerTurnMax
 };
 
 // One attachment in words, as the model reads them; a turn whose time was up has no `fetched`.

@@ -80,15 +80,16 @@ OneFetch::OneFetch(const FetchTools& tools, const FetchRequest& request)
     : tools_(tools),
       request_(request),
       account_(*request.account),
+      key_{.tenant = request.account->tenant, .turn_id = request.turn_id, .index = request.index},
       kind_(KindOf(request.attachment.type())),
       bytes_max_(std::min(BytesMax(account_.channel, kind_), tools.options->bytes_max)),
       announced_type_(request.attachment.mime_type()),
       announced_digest_(DigestFrom(request.attachment.sha256())) {}
 
 Fetched OneFetch::Run() {
-  if (announced_digest_) {  // of an earlier run of the turn, or sent before
-    absl::StatusOr<std::string> kept = tools_.store->Get({account_.tenant, *announced_digest_});
-    if (kept.ok()) return Keep(*std::move(kept));
+  if (const absl::StatusOr<std::string> kept = tools_.store->Get(key_); kept.ok()) {  // of an earlier run of the turn
+    Fetched fetched = Judge(*kept);
+    if (fetched.result == Result::kStored) return fetched;
   }
   const bool has_id = account_.channel == mesh::bus::v1::CHANNEL_WHATSAPP && IsPathSegment(request_.attachment.id());
   std::string url = request_.attachment.url();
@@ -150,7 +151,7 @@ Fetched OneFetch::Download(const std::string& text) {
       if (!coding.empty() && coding != "identity") {
         return Failed(Result::kWrongType, "it is compressed, which was not asked for");
       }
-      return Keep(std::move(result.response.body));
+      return Keep(result.response.body);
     }
     if (!result.ok || !IsRedirect(result.response.status)) return FailureOf(result);
     std::optional<http::Url> next = RedirectTarget(url, result.response.Header("location"));
@@ -160,13 +161,21 @@ Fetched OneFetch::Download(const std::string& text) {
   return Failed(Result::kRefused, "too many redirects");
 }
 
-Fetched OneFetch::Keep(std::string bytes) const {
+Fetched OneFetch::Keep(std::string_view bytes) const {
+  Fetched fetched = Judge(bytes);
+  if (fetched.result != Result::kStored) return fetched;
+  if (const absl::Status status = tools_.store->Put(key_, bytes); !status.ok()) {
+    return Failed(Result::kNotStored, std::string(status.message()));
+  }
+  return fetched;
+}
+
+Fetched OneFetch::Judge(std::string_view bytes) const {
   if (bytes.empty()) return Failed(Result::kWrongType, "it is empty");
   if (static_cast<std::int64_t>(bytes.size()) > bytes_max_)
     return Failed(Result::kTooLarge, "more than is allowed now");
   Fetched fetched{.result = Result::kStored, .bytes = static_cast<std::int64_t>(bytes.size())};
-  fetched.digest = crypto::Sha256(bytes);
-  if (announced_digest_ && *announced_digest_ != fetched.digest) {
+  if (announced_digest_ && *announced_digest_ != crypto::Sha256(bytes)) {
     return Failed(Result::kWrongHash, "its SHA-256 is not the announced one");
   }
   fetched.type = SniffType(bytes);
@@ -179,9 +188,6 @@ Fetched OneFetch::Keep(std::string bytes) const {
     if (size->pixels() > static_cast<std::uint64_t>(tools_.options->pixels_max)) {
       return Failed(Result::kTooLarge, base::StrCat(size->width, " x ", size->height, " pixels"));
     }
-  }
-  if (const absl::Status status = tools_.store->Put({account_.tenant, fetched.digest}, bytes); !status.ok()) {
-    return Failed(Result::kNotStored, std::string(status.message()));
   }
   return fetched;
 }

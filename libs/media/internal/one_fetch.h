@@ -4,7 +4,9 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "libs/crypto/digest.h"
 #include "libs/http/client.h"
 #include "libs/http/url.h"
 #include "libs/media/fetcher.h"
@@ -37,7 +39,9 @@ class OneFetch {
   // nothing. Nullopt: done, `url` is set.
   std::optional<Fetched> LookUp(std::string* url);
   Fetched Download(const std::string& url);
-  Fetched Keep(std::string bytes) const;
+  // Into the store, where Judge says that it may be there.
+  Fetched Keep(std::string_view bytes) const;
+  Fetched Judge(std::string_view bytes) const;  // kStored: they are what they should be
   // With a few retries of what may pass.
   http::ClientResult Send(Route route, http::ClientRequest request) const;
   http::ClientRequest Get(const http::Url& url, bool with_token, std::int64_t bytes_max) const;
@@ -45,6 +49,7 @@ class OneFetch {
   const FetchTools& tools_;
   const FetchRequest& request_;
   const account::Account& account_;
+  const StoreKey key_;
   const Kind kind_;
   const std::int64_t bytes_max_;
   std::string announced_type_;

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "libs/identity/identity.h"
+#include "libs/media/store.h"
 #include "tests/integration/mesh/media_mesh.h"
 #include "tests/integration/mesh/webhook_body.h"
 
@@ -18,7 +20,6 @@ namespace mesh_test {
 namespace {
 
 // The picture that the fake Graph API serves.
-constexpr char kDigestHex[] = "b1ff9c8ea3a780bad09b346c423d2d0e46815926879b18e841d928376a946640";
 constexpr char kDigestBase64[] = "sf+cjqOngLrQmzRsQj0tDkaBWSaHmxjoQdkoN2qUZkA=";
 constexpr char kOtherDigestBase64[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
@@ -29,6 +30,16 @@ std::size_t StoredFilesCount(const Mesh& mesh) {
     count += entry.is_regular_file() ? 1 : 0;
   }
   return count;
+}
+
+// Where the first file of a message is.
+std::string FileOf(const Mesh& mesh, const std::string& channel, const std::string& message) {
+  mesh::bus::v1::ConversationId conversation;
+  conversation.set_tenant("test");
+  conversation.set_channel(identity::ParseChannelName(channel).value());
+  conversation.set_account(Mesh::AccountId(channel));
+  const media::StoreKey key{.tenant = "test", .turn_id = identity::MakeTurnId(conversation, message).value()};
+  return absl::StrCat(mesh.MediaFolder(), "/", key.Path().value());
 }
 
 // What the model was told of one message.
@@ -75,13 +86,13 @@ TEST(MediaTest, WhatIsNotWhatItSaysIsNeverStoredAndBecomesASentence) {
   EXPECT_TRUE(mesh.process("worker").IsRunning());
 }
 
-TEST(MediaTest, APictureIsInTheStoreUnderItsDigest) {
+TEST(MediaTest, APictureIsInTheStoreUnderItsTurn) {
   Mesh& mesh = MediaMesh();
   const std::string told = ToldOfImage(mesh, "491810000001", "media-png-1", kDigestBase64);
   EXPECT_NE(told.find("[The user sent an image (image/png, 1 KB); its content is not visible to you]"),
             std::string::npos)
       << told;
-  const std::string path = absl::StrCat(mesh.MediaFolder(), "/t_test/b1/", kDigestHex);
+  const std::string path = FileOf(mesh, "whatsapp", "wamid.media-png-1");
   ASSERT_TRUE(std::filesystem::exists(path)) << mesh.LogEnds();
   EXPECT_EQ(std::filesystem::file_size(path), 69u);
 }
@@ -100,6 +111,7 @@ TEST(MediaTest, MessengerAndInstagramGiveUrls) {
     const std::string told =
         Told(mesh, user, channel, ImageUrlBody(channel, Mesh::AccountId(channel), user, "m." + channel, url));
     EXPECT_NE(told.find("(image/png, 1 KB)"), std::string::npos) << told;
+    EXPECT_TRUE(std::filesystem::exists(FileOf(mesh, channel, "m." + channel))) << "by what the records say";
   }
   const std::string user = "4818199";
   const std::string elsewhere = mesh.AdminUrl("worker") + "/metrics";

@@ -34,7 +34,8 @@ class FetcherTest : public testing::Test {
   }
 
   // A development account, whose Graph API is `server`, got an image of which it knows the URL.
-  std::future<Fetched> Fetch(const ScriptedServer& server, base::Duration patience = minutes(1)) {
+  std::future<Fetched> Fetch(const ScriptedServer& server, base::Duration patience = minutes(1),
+                             std::size_t index = 0) {
     account::Account account;
     account.tenant = "test";
     account.channel = mesh::bus::v1::CHANNEL_MESSENGER;
@@ -44,11 +45,15 @@ class FetcherTest : public testing::Test {
     FetchRequest request{.book = book, .account = &book->accounts().front()};
     request.attachment.set_type("image");
     request.attachment.set_url(server.Url("/image"));
+    request.turn_id = kTurnId;
+    request.index = index;
     request.deadline = base::Clock::Real().Now() + patience;
     auto promise = std::make_shared<std::promise<Fetched>>();
     fetcher_->Fetch(std::move(request), [promise](Fetched fetched) { promise->set_value(std::move(fetched)); });
     return promise->get_future();
   }
+
+  static std::string PathOf(std::size_t index) { return StoreKey{"test", kTurnId, index}.Path().value(); }
 
   double Count(std::string_view result) const {
     const std::string series = base::StrCat("test_media_fetches_total{channel=\"messenger\",result=\"", result, "\"} ");
@@ -58,7 +63,7 @@ class FetcherTest : public testing::Test {
   }
 
   telemetry::Registry metrics_;
-  std::map<std::pair<std::string, crypto::Sha256Digest>, std::string> files_;
+  std::map<std::string, std::string> files_;
   std::unique_ptr<Fetcher> fetcher_;
 };
 
@@ -99,9 +104,19 @@ TEST_F(FetcherTest, AFileIsStoredAndCounted) {
   Make();
   const Fetched fetched = Fetch(server).get();
   ASSERT_EQ(fetched.result, Result::kStored) << fetched.detail;
-  EXPECT_EQ(files_.at({"test", crypto::Sha256(png)}), png);
+  EXPECT_EQ(files_.at(PathOf(0)), png);
   EXPECT_EQ(Count("stored"), 1);
   EXPECT_NE(asked.find("\r\nAccept-Encoding: identity\r\n"), std::string::npos) << asked;
+}
+
+// Goal: a user who takes a message back takes its files along, and nobody else's.
+TEST_F(FetcherTest, TheFilesOfATurnAreDeletedTogether) {
+  const std::string another = StoreKey{"test", std::string(32, 'x'), 0}.Path().value();
+  files_ = {{PathOf(0), "a picture"}, {PathOf(7), "another"}, {another, "a picture"}};
+  Make();
+  fetcher_->Delete("test", kTurnId);
+  fetcher_.reset();  // what was asked for is done first
+  EXPECT_EQ(files_, (std::map<std::string, std::string>{{another, "a picture"}}));
 }
 
 // Of a body without end no more is taken than a file may have, whether it says its size or not.

@@ -8,7 +8,6 @@
 #include <fstream>
 #include <string>
 
-#include "libs/base/hex.h"
 #include "libs/base/str_cat.h"
 
 namespace media {
@@ -26,15 +25,14 @@ class FolderStoreTest : public testing::Test {
     EXPECT_TRUE(store.ok()) << store.status();
     return store.ok() ? *std::move(store) : nullptr;
   }
-  static StoreKey KeyOf(std::string_view bytes, std::string tenant = "test") {
-    return {.tenant = std::move(tenant), .digest = crypto::Sha256(bytes)};
+  // Of the turn of this name.
+  static StoreKey KeyOf(std::string turn, std::string tenant = "test", std::size_t index = 0) {
+    turn.resize(32);
+    return {.tenant = std::move(tenant), .turn_id = std::move(turn), .index = index};
   }
-  fs::path PathOf(std::string_view bytes) const {
-    const std::string name = base::ToHex(crypto::AsBytes(crypto::Sha256(bytes)));
-    return fs::path(folder_) / "t_test" / name.substr(0, 2) / name;
-  }
-  void Age(std::string_view bytes, std::chrono::seconds by) {
-    fs::last_write_time(PathOf(bytes), fs::file_time_type::clock::now() - by);
+  fs::path PathOf(const std::string& turn) const { return fs::path(folder_) / KeyOf(turn).Path().value(); }
+  void Age(const std::string& turn, std::chrono::seconds by) {
+    fs::last_write_time(PathOf(turn), fs::file_time_type::clock::now() - by);
   }
   std::size_t FilesCount() const {
     std::size_t count = 0;
@@ -45,17 +43,21 @@ class FolderStoreTest : public testing::Test {
   const std::string folder_;
 };
 
-TEST_F(FolderStoreTest, AFileIsFoundByItsContentWithinItsTenant) {
+TEST_F(FolderStoreTest, AFileIsFoundByItsTurnAndPlaceWithinItsTenant) {
   const auto store = Open();
   EXPECT_FALSE(fs::exists(folder_)) << "made by the first file";
-  ASSERT_TRUE(store->Put(KeyOf("a picture"), "a picture").ok());
-  ASSERT_TRUE(store->Put(KeyOf("a picture"), "a picture").ok());
+  ASSERT_TRUE(store->Put(KeyOf("a"), "a picture").ok());
+  ASSERT_TRUE(store->Put(KeyOf("a"), "a picture").ok());
   EXPECT_EQ(FilesCount(), 1u);
-  EXPECT_EQ(store->Get(KeyOf("a picture")).value(), "a picture");
-  EXPECT_EQ(store->Get(KeyOf("a picture", "another")).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(Open()->Get(KeyOf("a picture")).value(), "a picture") << "a worker that shares the folder";
+  ASSERT_TRUE(store->Put(KeyOf("a", "test", 1), "another").ok());
+  ASSERT_TRUE(store->Put(KeyOf("b"), "a picture").ok());
+  EXPECT_EQ(store->Get(KeyOf("a")).value(), "a picture");
+  EXPECT_EQ(store->Get(KeyOf("a", "test", 1)).value(), "another");
+  EXPECT_EQ(store->Get(KeyOf("a", "another")).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Open()->Get(KeyOf("a")).value(), "a picture") << "a worker that shares the folder";
   EXPECT_EQ(fs::status(folder_).permissions(), fs::perms::owner_all);
-  EXPECT_EQ(fs::status(PathOf("a picture")).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_EQ(fs::status(PathOf("a")).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_EQ(PathOf("a").lexically_relative(folder_), base::StrCat("t_test/61/61", std::string(62, '0'), "-0"));
 }
 
 TEST_F(FolderStoreTest, ATenantCannotLeaveTheFolder) {
@@ -65,12 +67,15 @@ TEST_F(FolderStoreTest, ATenantCannotLeaveTheFolder) {
   EXPECT_TRUE(fs::exists(fs::path(folder_) / "t_.."));
 }
 
-TEST_F(FolderStoreTest, ADamagedFileIsGone) {
+TEST_F(FolderStoreTest, OneFileIsDeletedWithoutItsLikes) {
   const auto store = Open();
-  ASSERT_TRUE(store->Put(KeyOf("whole"), "whole").ok());
-  std::ofstream(PathOf("whole"), std::ios::trunc) << "who";
-  EXPECT_EQ(store->Get(KeyOf("whole")).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_FALSE(fs::exists(PathOf("whole")));
+  EXPECT_TRUE(store->Delete(KeyOf("never there")).ok());
+  ASSERT_TRUE(store->Put(KeyOf("a"), "a picture").ok());
+  ASSERT_TRUE(store->Put(KeyOf("b"), "a picture").ok()) << "another user sent it too";
+  EXPECT_TRUE(store->Delete(KeyOf("a")).ok());
+  EXPECT_TRUE(store->Delete(KeyOf("a")).ok());
+  EXPECT_EQ(store->Get(KeyOf("a")).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store->Get(KeyOf("b")).value(), "a picture");
 }
 
 TEST_F(FolderStoreTest, OldFilesGoByThemselves) {
@@ -101,7 +106,7 @@ TEST_F(FolderStoreTest, WhatNeverFitsIsRefusedAndCostsNothing) {
   const auto store = Open(/*bytes_max=*/4 * 4096);
   ASSERT_TRUE(store->Put(KeyOf("small"), "small").ok());
   const std::string large(5 * 4096, 'x');
-  EXPECT_EQ(store->Put(KeyOf(large), large).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(store->Put(KeyOf("large"), large).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_TRUE(store->Get(KeyOf("small")).ok());
 }
 

@@ -3,36 +3,42 @@
 #include <map>
 #include <mutex>
 #include <string>
-#include <utility>
 
 #include "libs/media/store.h"
 
 namespace media {
 
-// A store whose content tests look at, and which can be made to fail.
+// A store whose content tests look at, by path, and which can be made to fail.
 class MemoryStore final : public Store {
  public:
-  explicit MemoryStore(std::map<std::pair<std::string, crypto::Sha256Digest>, std::string>* files) : files_(files) {}
+  explicit MemoryStore(std::map<std::string, std::string>* files) : files_(files) {}
 
   absl::Status put_status = absl::OkStatus();
 
   absl::Status Put(const StoreKey& key, std::string_view bytes) override {
     const std::lock_guard lock(mutex_);
-    if (put_status.ok()) (*files_)[{key.tenant, key.digest}] = std::string(bytes);
+    if (put_status.ok()) (*files_)[key.Path().value()] = std::string(bytes);
     return put_status;
   }
   absl::StatusOr<std::string> Get(const StoreKey& key) override {
     const std::lock_guard lock(mutex_);
-    const auto found = files_->find({key.tenant, key.digest});
+    const auto found = files_->find(key.Path().value());
     if (found == files_->end()) return absl::NotFoundError("no such file");
     return found->second;
+  }
+  absl::Status Delete(const StoreKey& key) override {
+    const std::lock_guard lock(mutex_);
+    files_->erase(key.Path().value());
+    return absl::OkStatus();
   }
   void Expire() override {}
 
  private:
   std::mutex mutex_;
-  std::map<std::pair<std::string, crypto::Sha256Digest>, std::string>* const files_;
+  std::map<std::string, std::string>* const files_;
 };
+
+inline const std::string kTurnId(32, '\x0b');
 
 // A picture of 1 x 1 pixel, whole and valid.
 inline std::string TinyPng() {

@@ -42,7 +42,7 @@ class S3StoreTest : public testing::Test {
     auto server = http::Server::Create({}, "s3", metrics_);
     EXPECT_TRUE(server.ok());
     server_ = *std::move(server);
-    for (const char* method : {"PUT", "GET"}) {
+    for (const char* method : {"PUT", "GET", "DELETE"}) {
       server_->Add({method, "/*", "object", 0, [this](const http::Request& request, const http::Responder& respond) {
                       respond(Answer(request));
                     }});
@@ -61,6 +61,7 @@ class S3StoreTest : public testing::Test {
       objects_[request.path] = request.body;
       return {};
     }
+    if (request.method == "DELETE") return {.status = objects_.erase(request.path) > 0 ? 204 : 404};
     const auto found = objects_.find(request.path);
     if (found == objects_.end()) return {.status = 404};
     return {.body = found->second};
@@ -76,7 +77,10 @@ class S3StoreTest : public testing::Test {
     EXPECT_TRUE(store.ok()) << store.status();
     return store.ok() ? *std::move(store) : nullptr;
   }
-  static StoreKey KeyOf(std::string_view bytes) { return {.tenant = "test", .digest = crypto::Sha256(bytes)}; }
+  static StoreKey KeyOf(std::string turn) {
+    turn.resize(32);
+    return {.tenant = "test", .turn_id = std::move(turn)};
+  }
 
   const std::string credentials_;
   telemetry::Registry metrics_;
@@ -87,22 +91,26 @@ class S3StoreTest : public testing::Test {
   std::unique_ptr<http::Server> server_;
 };
 
-TEST_F(S3StoreTest, AFileIsAnObjectNamedByItsContent) {
+TEST_F(S3StoreTest, AFileIsAnObjectNamedByItsTurn) {
   const auto store = Open();
-  ASSERT_TRUE(store->Put(KeyOf("a picture"), "a picture").ok());
-  const std::string name = base::ToHex(crypto::AsBytes(crypto::Sha256("a picture")));
-  EXPECT_EQ(objects_.at(base::StrCat("/bucket/kept/t_test/", name.substr(0, 2), "/", name)), "a picture");
+  ASSERT_TRUE(store->Put(KeyOf("a"), "a picture").ok());
+  EXPECT_EQ(objects_.at(base::StrCat("/bucket/kept/t_test/61/61", std::string(62, '0'), "-0")), "a picture");
   EXPECT_TRUE(authorization_.starts_with("AWS4-HMAC-SHA256 Credential=the-key-id/")) << authorization_;
   EXPECT_NE(authorization_.find("/eu-central-1/s3/aws4_request,"), std::string::npos) << authorization_;
-  EXPECT_EQ(store->Get(KeyOf("a picture")).value(), "a picture");
+  EXPECT_EQ(store->Get(KeyOf("a")).value(), "a picture");
   EXPECT_EQ(store->Get(KeyOf("another")).status().code(), absl::StatusCode::kNotFound);
 }
 
-TEST_F(S3StoreTest, WhatIsNotWhatItsNameSaysIsGone) {
+TEST_F(S3StoreTest, OneFileIsDeletedAndNoneIsNoError) {
   const auto store = Open();
-  ASSERT_TRUE(store->Put(KeyOf("a picture"), "a picture").ok());
-  objects_.begin()->second = "something else";
-  EXPECT_EQ(store->Get(KeyOf("a picture")).status().code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(store->Put(KeyOf("a"), "a picture").ok());
+  ASSERT_TRUE(store->Put(KeyOf("b"), "a picture").ok());
+  EXPECT_TRUE(store->Delete(KeyOf("a")).ok());
+  EXPECT_TRUE(store->Delete(KeyOf("a")).ok());
+  EXPECT_EQ(store->Get(KeyOf("a")).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store->Get(KeyOf("b")).value(), "a picture");
+  status_ = 403;
+  EXPECT_EQ(store->Delete(KeyOf("b")).code(), absl::StatusCode::kPermissionDenied);
 }
 
 TEST_F(S3StoreTest, WhatTheServiceRefusesSaysWhatToLookAt) {

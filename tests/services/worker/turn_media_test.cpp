@@ -24,7 +24,9 @@ class ScriptedFetcher final : public media::Fetcher {
  public:
   std::map<std::string, Fetched> results;
   std::vector<media::FetchRequest> requests;
+  std::vector<std::string> deleted;  // turn ids
 
+  void Delete(std::string, std::string turn_id) override { deleted.push_back(std::move(turn_id)); }
   void Fetch(media::FetchRequest request, std::function<void(Fetched)> on_done) override {
     requests.push_back(request);
     const auto found = results.find(request.attachment.id());
@@ -72,6 +74,7 @@ TEST_F(TurnMediaTest, AFileThatIsThereIsNamedBehindTheText) {
   ExpectAnswered("hello\n[The user sent an image (image/png, 68 KB); its content is not visible to you]");
   ASSERT_EQ(fetcher_.requests.size(), 1u);
   EXPECT_EQ(fetcher_.requests[0].account->account_id, "1");
+  EXPECT_EQ(fetcher_.requests[0].turn_id, turn_.turn_id()) << "under which every record of the turn finds it";
   EXPECT_EQ(session_.appended.at(0).turn().user_text(), "hello")
       << "a rebuilt history must not depend on what was there";
 }
@@ -108,7 +111,8 @@ TEST_F(TurnMediaTest, AnAlbumIsFetchedUpToABound) {
   auto* const engine = static_cast<EndlessEngine*>(context_.engine);
   ASSERT_TRUE(engine->WaitForSubmissions(1));
   EXPECT_TRUE(engine->LastUserMessage().ends_with("\n[The user sent 12 more files, which were not loaded]"));
-  EXPECT_EQ(fetcher_.requests.size(), 8u);
+  ASSERT_EQ(fetcher_.requests.size(), 8u);
+  for (std::size_t i = 0; i < 8; ++i) EXPECT_EQ(fetcher_.requests[i].index, i);
   engine->Answer(1);
   EXPECT_TRUE(WaitForEnd());
 }
