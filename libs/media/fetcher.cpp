@@ -24,6 +24,7 @@ namespace {
 using internal::Route;
 
 constexpr base::Duration kExpireInterval = std::chrono::minutes(10);
+constexpr base::Duration kLastDeletionsMax = std::chrono::seconds(1);  // at the end, of what waits
 constexpr std::size_t kDeletionsMax = 4096;  // turns; one that is forgotten may have hundreds at once
 constexpr mesh::bus::v1::Channel kChannels[] = {mesh::bus::v1::CHANNEL_WHATSAPP, mesh::bus::v1::CHANNEL_MESSENGER,
                                                 mesh::bus::v1::CHANNEL_INSTAGRAM};
@@ -86,6 +87,10 @@ class Waiter {
   bool stopped_ = false;  // protected by mutex_, as are the slots
 };
 
+StoreKey KeyOf(const FetchRequest& request) {
+  return {.tenant = request.account->tenant, .turn_id = request.turn_id, .index = request.index};
+}
+
 class PooledFetcher final : public Fetcher {
  public:
   PooledFetcher(const FetcherOptions& options, std::unique_ptr<Store> store, std::unique_ptr<http::Client> graph,
@@ -109,6 +114,7 @@ class PooledFetcher final : public Fetcher {
 
   ~PooledFetcher() override {
     queue_.Close();
+    closed_at_ = base::Clock::Real().Now();
     deletions_.Close();
     waiter_.Stop();
     for (std::thread& thread : threads_) thread.join();
@@ -137,12 +143,21 @@ class PooledFetcher final : public Fetcher {
       std::optional<Job> job = queue_.Pop(base::MonotonicTime::max());
       if (!job) return;
       metrics_.waiting.Add(-1);
-      if (job->request.deadline <= base::Clock::Real().Now()) {
+      if (InterestIn(*job) != Interest::kWanted) {
+        job->on_done({.result = Result::kLate});  // nobody listens, so nothing is counted or said
+      } else if (job->request.deadline <= base::Clock::Real().Now()) {
         End(*job, {.result = Result::kLate, .detail = "waited for a place; raise --media-fetches-max"});
       } else {
-        End(*job, internal::OneFetch(tools_, job->request).Run());
+        Fetched fetched = internal::OneFetch(tools_, job->request).Run();
+        // Whoever takes it back says so first and deletes then: one of the two comes behind the file.
+        if (InterestIn(*job) == Interest::kTakenBack) DeleteFile(KeyOf(job->request));
+        End(*job, std::move(fetched));
       }
     }
+  }
+
+  static Interest InterestIn(const Job& job) {
+    return job.request.interest == nullptr ? Interest::kWanted : job.request.interest->load();
   }
 
   void KeepStore() {
@@ -159,11 +174,15 @@ class PooledFetcher final : public Fetcher {
 
   void DeleteFiles(StoreKey key) {
     for (key.index = 0; key.index < kFilesPerTurnMax; ++key.index) {
-      const absl::Status status = store_->Delete(key);
-      if (status.ok()) continue;
-      telemetry::LogWarning("media_not_deleted", {{"detail", status.message()}});
-      return;
+      const bool is_ending = deletions_.closed() && base::Clock::Real().Now() >= closed_at_ + kLastDeletionsMax;
+      if (is_ending || !DeleteFile(key)) return;
     }
+  }
+
+  bool DeleteFile(const StoreKey& key) {
+    const absl::Status status = store_->Delete(key);
+    if (!status.ok()) telemetry::LogWarning("media_not_deleted", {{"detail", status.message()}});
+    return status.ok();
   }
 
   void End(const Job& job, Fetched fetched) {
@@ -190,6 +209,7 @@ class PooledFetcher final : public Fetcher {
   const internal::FetchTools tools_;
   base::BoundedQueue<Job> queue_;
   base::BoundedQueue<StoreKey> deletions_{kDeletionsMax};
+  base::MonotonicTime closed_at_{};  // written before deletions_ is closed, read behind that
   std::vector<std::thread> threads_;
 };
 

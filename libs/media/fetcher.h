@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -27,13 +28,21 @@ struct FetcherOptions {
   std::string ca_file = {};                  // PEM; empty: the system's
 };
 
+// What has become of a fetch's turn meanwhile; set by who asked, read by the pool.
+enum class Interest {
+  kWanted,
+  kOver,       // nobody waits for it any more: not begun, where it has not begun yet
+  kTakenBack,  // nor may it stay in the store
+};
+
 struct FetchRequest {
   std::shared_ptr<const account::AccountBook> book = {};  // keeps `account` alive
   const account::Account* account = nullptr;
-  mesh::bus::v1::Attachment attachment = {};  // of a kind that has a file
-  std::string turn_id = {};                   // that it came with: under its name it is stored,
-  std::size_t index = 0;                      // as this one of its files
-  base::MonotonicTime deadline = {};          // of everything, waiting in the queue included
+  mesh::bus::v1::Attachment attachment = {};                   // of a kind that has a file
+  std::string turn_id = {};                                    // that it came with: under its name it is stored,
+  std::size_t index = 0;                                       // as this one of its files
+  base::MonotonicTime deadline = {};                           // of everything, waiting in the queue included
+  std::shared_ptr<const std::atomic<Interest>> interest = {};  // unset: wanted
 };
 
 // Brings attachments into the store, by a fixed pool of threads. What a webhook names is fetched from the channel's
@@ -61,7 +70,7 @@ class Fetcher {
   virtual ~Fetcher() = default;
   virtual void Fetch(FetchRequest request, std::function<void(Fetched)> on_done) = 0;
   // Takes the turn's files out of the store, soon; best effort, for what remains goes by age. What is being fetched for
-  // it meanwhile may stay: see FetchRequest.
+  // it meanwhile may come back, unless its interest says kTakenBack before this is called.
   virtual void Delete(std::string tenant, std::string turn_id) = 0;
 };
 

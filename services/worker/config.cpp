@@ -128,7 +128,10 @@ void RegisterMediaOptions(config::OptionTable& table, Options* options) {
              .min = 1024,
              .max = 100 << 20});
   table.Add("media-fetches-max", &options->media.fetches_max,
-            {.doc = "Files fetched at once; 256 more may wait.", .unit = "files", .min = 1, .max = 256});
+            {.doc = "Files fetched at once, one fewer for turns that still wait; 256 more may wait.",
+             .unit = "files",
+             .min = 1,
+             .max = 256});
   table.Add(
       "media-wait-ms", &options->media_wait_ms,
       {.doc = "How long a turn waits for its files, and half of its account's turn_deadline_s at most; then it is "

@@ -5,6 +5,8 @@
 #include "libs/bus/headers.h"
 #include "libs/identity/identity.h"
 #include "proto/bus/v1/bus.pb.h"
+#include "services/worker/answer_policy.h"
+#include "services/worker/turn_media.h"
 
 namespace worker {
 namespace {
@@ -32,6 +34,9 @@ QueuedTurn DescribeTurn(const bus::Record& record, const account::AccountBook& a
   queued.is_user_turn =
       (turn.kind() == mesh::bus::v1::TURN_KIND_MESSAGE || turn.kind() == mesh::bus::v1::TURN_KIND_POSTBACK) &&
       turn.control() == mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED && bus::GenerationOf(record.headers) == 0;
+  const bool is_unsupported = turn.text().empty() && !account->unsupported_text.empty();
+  queued.brings_files =
+      queued.is_user_turn && TurnMedia::Has(turn) && !is_unsupported && !IsCountryOff(*account, turn.conversation());
   queued.turn_id = turn.turn_id();
   queued.sent_at_ms = turn.sent_at_ms();
   queued.mode = ModeOf(*account);

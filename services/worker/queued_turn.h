@@ -22,6 +22,7 @@ struct QueuedTurn {
   bool is_user_turn = false;
   // Kept and never answered: its place in the queue matters to nobody.
   bool is_event = false;
+  bool brings_files = false;    // a user's turn whose files are to be fetched
   std::string unsent_turn_id;   // of an unsend: the turn that it takes back
   std::int64_t sent_at_ms = 0;  // the channel's clock; 0: not known
   base::MonotonicTime read_at{};

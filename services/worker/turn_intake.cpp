@@ -29,7 +29,7 @@ constexpr base::Duration kSheddingInterval = std::chrono::milliseconds(250);
 }  // namespace
 
 TurnIntake::TurnIntake(const TurnContext& context, const ReadWindow& empty_window)
-    : context_(context), empty_window_(empty_window) {}
+    : context_(context), empty_window_(empty_window), media_ahead_(context) {}
 
 TurnIntake::~TurnIntake() = default;
 
@@ -90,6 +90,7 @@ void TurnIntake::Admit(std::shared_ptr<TurnTask> task) {
   }
   const std::string key = task->record.key;
   lanes_.Push(task);
+  media_ahead_.Add(task);
   if (!task->queued.unsent_turn_id.empty()) DropUnsent(*task);
   Consider(key);
   StartWhatFits();
@@ -315,7 +316,10 @@ void TurnIntake::DropUnsent(const TurnTask& unsend) {
   for (const std::int64_t offset : offsets) RunAside(lanes_.TakeOut(key, offset), order);
 }
 
-void TurnIntake::StopStarting() { starting_ = false; }
+void TurnIntake::StopStarting() {
+  starting_ = false;
+  media_ahead_.Stop();
+}
 
 void TurnIntake::AbandonAll() {
   for (const auto* runs : {&runs_, &side_runs_}) {

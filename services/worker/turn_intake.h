@@ -11,6 +11,7 @@
 
 #include "libs/bus/consumer.h"
 #include "services/worker/load_shedder.h"
+#include "services/worker/media_ahead.h"
 #include "services/worker/queue_policy.h"
 #include "services/worker/read_window.h"
 #include "services/worker/turn_lanes.h"
@@ -21,7 +22,8 @@ namespace worker {
 // Between the consumer and the turns: puts records into lanes, starts turns as the engine's credit allows, drops turns
 // as the queue policy says, pauses a partition whose window is full, and marks records done.
 //
-// Turns that could not be answered in time are shed (load_shedder.h): their users are told instead of the engine.
+// Turns that could not be answered in time are shed (load_shedder.h): their users are told instead of the engine. What
+// turns bring along is fetched while they wait (media_ahead.h).
 //
 // Turns that are dropped, and events, end beside their lane and need no credit: so neither a long answer nor a busy
 // engine keeps one user's flood in the window.
@@ -91,6 +93,7 @@ class TurnIntake final : public bus::ConsumerHandler {
   std::unordered_map<const TurnTask*, std::shared_ptr<TurnRun>> side_runs_;  // beside them
   std::set<std::string> asking_;                                             // lanes for which session is being asked
   std::set<std::string> shedding_;                                           // those of them that are to be shed
+  MediaAhead media_ahead_;
   LoadShedder shedder_;
   base::MonotonicTime next_shedding_{};
   bool starting_ = true;

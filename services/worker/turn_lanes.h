@@ -15,6 +15,8 @@
 
 namespace worker {
 
+class TurnMedia;
+
 // One record of `turns` on its way through the worker. Shared by the lane and the work in flight; touched on the loop
 // thread only.
 struct TurnTask {
@@ -25,6 +27,7 @@ struct TurnTask {
   base::MonotonicTime read_at{};
   QueuedTurn queued;
   bool stands_for_too_many = false;  // took the place of more turns than may wait
+  std::shared_ptr<TurnMedia> media;  // its files, once they are being fetched
   // On the load shedder's clock: when its lane last became ready with this turn at its head; when it started, how long
   // that was; and what it took in the engine, once it was answered.
   base::Duration ready_at{};

@@ -54,49 +54,75 @@ bool TurnMedia::Has(const mesh::bus::v1::Turn& turn) {
   });
 }
 
-std::shared_ptr<TurnMedia> TurnMedia::Start(app::EventLoop* loop, media::Fetcher* fetcher,
-                                            std::shared_ptr<const account::AccountBook> book,
-                                            const account::Account* account, const mesh::bus::v1::Turn& turn,
-                                            base::Duration wait, std::function<void(std::string)> on_done) {
-  auto media = std::make_shared<TurnMedia>(std::move(on_done));
-  const base::MonotonicTime deadline = base::Clock::Real().Now() + wait;
-  std::vector<const mesh::bus::v1::Attachment*> wanted;
+TurnMedia::TurnMedia(app::EventLoop* loop, media::Fetcher* fetcher, std::shared_ptr<const account::AccountBook> book,
+                     const account::Account* account, const mesh::bus::v1::Turn& turn)
+    : loop_(loop), fetcher_(fetcher), book_(std::move(book)), account_(account), turn_id_(turn.turn_id()) {
   for (const mesh::bus::v1::Attachment& attachment : turn.attachments()) {
     const media::Kind kind = media::KindOf(attachment.type());
     if (kind == media::Kind::kNone) continue;
-    if (wanted.size() == media::kFilesPerTurnMax) {  // the model is told of more in words alone
-      ++media->left_out_;
-      continue;
+    if (items_.size() < media::kFilesPerTurnMax) {
+      items_.push_back({.kind = kind, .attachment = attachment, .fetched = std::nullopt});
+    } else {
+      ++left_out_;  // the model is told of them in words alone
     }
-    wanted.push_back(&attachment);
-    media->items_.push_back({.kind = kind, .fetched = std::nullopt});
   }
-  if (fetcher == nullptr) loop->Post([media] { media->GoOn(); });
-  for (std::size_t i = 0; fetcher != nullptr && i < wanted.size(); ++i) {
-    fetcher->Fetch({.book = book,
-                    .account = account,
-                    .attachment = *wanted[i],
-                    .turn_id = turn.turn_id(),
-                    .index = i,
-                    .deadline = deadline},
-                   [loop, media, i](media::Fetched fetched) {
-                     loop->Post([media, i, fetched = std::move(fetched)] { media->OnFetched(i, fetched); });
-                   });
+}
+
+TurnMedia::~TurnMedia() {
+  media::Interest wanted = media::Interest::kWanted;
+  interest_->compare_exchange_strong(wanted, media::Interest::kOver);
+}
+
+bool TurnMedia::Item::IsToBeFetched() const {
+  if (on_its_way) return false;
+  return !fetched || fetched->result == media::Result::kBusy || fetched->result == media::Result::kLate ||
+         fetched->result == media::Result::kUnavailable;
+}
+
+void TurnMedia::Fetch(base::MonotonicTime deadline, const std::shared_ptr<void>& place) {
+  if (fetcher_ == nullptr) return;
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    if (!items_[i].IsToBeFetched()) continue;
+    items_[i].on_its_way = true;
+    fetcher_->Fetch({.book = book_,
+                     .account = account_,
+                     .attachment = items_[i].attachment,
+                     .turn_id = turn_id_,
+                     .index = i,
+                     .deadline = deadline,
+                     .interest = interest_},
+                    [loop = loop_, weak = weak_from_this(), place, i](media::Fetched fetched) {
+                      loop->Post([weak, place, i, fetched = std::move(fetched)] {
+                        if (const std::shared_ptr<TurnMedia> self = weak.lock()) self->OnFetched(i, fetched);
+                      });
+                    });
   }
-  loop->PostAfter(wait, [waiting = std::weak_ptr<TurnMedia>(media)] {
-    if (const std::shared_ptr<TurnMedia> late = waiting.lock()) late->GoOn();
-  });
-  return media;
+}
+
+void TurnMedia::Await(base::Duration wait, std::function<void(std::string)> on_done) {
+  on_done_ = std::move(on_done);
+  const auto go_on = [weak = weak_from_this()] {
+    if (const std::shared_ptr<TurnMedia> self = weak.lock()) self->GoOn();
+  };
+  if (!AnyOnItsWay()) return static_cast<void>(loop_->Post(go_on));
+  loop_->PostAfter(wait, go_on);
 }
 
 void TurnMedia::OnFetched(std::size_t index, media::Fetched fetched) {
+  items_[index].on_its_way = false;
   items_[index].fetched = std::move(fetched);
-  if (std::ranges::all_of(items_, [](const Item& item) { return item.fetched.has_value(); })) GoOn();
+  if (!AnyOnItsWay()) GoOn();
+}
+
+bool TurnMedia::AnyOnItsWay() const {
+  return std::ranges::any_of(items_, [](const Item& item) { return item.on_its_way; });
 }
 
 void TurnMedia::GoOn() {
   if (on_done_) std::exchange(on_done_, nullptr)(Sentences());
 }
+
+void TurnMedia::TakeBack() { interest_->store(media::Interest::kTakenBack); }
 
 std::string TurnMedia::Sentences() const {
   std::string sentences;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -18,40 +19,62 @@
 namespace worker {
 
 // What a turn brings along besides its text: fetched into the store, and told to the model, which reads text alone, in
-// a sentence each, also of what could not be loaded.
+// a sentence each, also of what could not be loaded. One for a turn: what has begun while it waits in its lane
+// (media_ahead.h) is not fetched again when it runs.
 //
-// Threading: confined to the loop thread. Lifetime: kept alive by what it waits for.
+// Threading: confined to the loop thread.
+// Lifetime:  whoever waits for it keeps it. Its end gives up what has not begun to be fetched; the rest ends in the
+//            store.
 class TurnMedia : public std::enable_shared_from_this<TurnMedia> {
  public:
   // Whether there is anything to fetch.
   static bool Has(const mesh::bus::v1::Turn& turn);
 
-  // `on_done(sentences)` runs once, on the loop thread and not before this returns: when everything is there or given
-  // up, after `wait` at the latest. Without a fetcher nothing is loaded, and the sentences say so.
-  static std::shared_ptr<TurnMedia> Start(app::EventLoop* loop, media::Fetcher* fetcher,
-                                          std::shared_ptr<const account::AccountBook> book,
-                                          const account::Account* account, const mesh::bus::v1::Turn& turn,
-                                          base::Duration wait, std::function<void(std::string)> on_done);
+  // Without a fetcher nothing is loaded, and the sentences say so.
+  TurnMedia(app::EventLoop* loop, media::Fetcher* fetcher, std::shared_ptr<const account::AccountBook> book,
+            const account::Account* account, const mesh::bus::v1::Turn& turn);
+  ~TurnMedia();
+
+  // Asks for what is neither there nor on its way, and once more for what may have failed for a moment alone.
+  //   place : let go when the last of it has come to its end, also when this is gone by then
+  void Fetch(base::MonotonicTime deadline, const std::shared_ptr<void>& place = nullptr);
+  // `on_done(sentences)` runs once, on the loop thread and not before this returns: when nothing is on its way any
+  // more, after `wait` at the latest.
+  void Await(base::Duration wait, std::function<void(std::string)> on_done);
   // The turn goes on without what is not there yet.
   void GoOn();
+  // Its user took the message back: what is on its way does not stay in the store.
+  void TakeBack();
 
-  TurnMedia(std::function<void(std::string)> on_done) : on_done_(std::move(on_done)) {}
+  std::size_t files_count() const { return items_.size(); }
 
  private:
   struct Item {
     media::Kind kind;
-    std::optional<media::Fetched> fetched;  // unset while it is waited for
+    mesh::bus::v1::Attachment attachment;
+    std::optional<media::Fetched> fetched;  // of the last try that ended
+    bool on_its_way = false;
+
+    bool IsToBeFetched() const;
   };
 
   void OnFetched(std::size_t index, media::Fetched fetched);
+  bool AnyOnItsWay() const;
   std::string Sentences() const;
 
-  std::function<void(std::string)> on_done_;  // empty once called
+  app::EventLoop* const loop_;
+  media::Fetcher* const fetcher_;
+  const std::shared_ptr<const account::AccountBook> book_;  // keeps account_ alive
+  const account::Account* const account_;
+  const std::string turn_id_;
+  const std::shared_ptr<std::atomic<media::Interest>> interest_ =
+      std::make_shared<std::atomic<media::Interest>>(media::Interest::kWanted);
+  std::function<void(std::string)> on_done_;  // empty while nobody waits
   std::vector<Item> items_;
   std::size_t left_out_ = 0;  // beyond media::kFilesPerTurnMax
 };
 
-// One attachment in words, as the model reads them; a turn whose time was up has no `fetched`.
+// One attachment in words, as the model reads them; one that did not arrive in time has no `fetched`.
 std::string MediaSentence(media::Kind kind, const std::optional<media::Fetched>& fetched);
 
 // The user's message with what came along.

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -49,6 +51,7 @@ struct TurnContext {
   media::Fetcher* media = nullptr;  // nullptr: attachments are not fetched
   Presence* presence = nullptr;     // nullptr: users are shown nothing before the answer
   base::Duration media_wait = std::chrono::seconds(10);
+  std::size_t media_ahead_max = 3;  // files that are fetched for turns that wait, at once
   const account::AccountFile* accounts = nullptr;
   const Metrics* metrics = nullptr;
   const base::Clock* clock = nullptr;
@@ -196,7 +199,7 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   std::shared_ptr<const account::AccountBook> book_;  // keeps account_ alive across a reload
   const account::Account* account_ = nullptr;
   mesh::session::v1::LoadContextResponse loaded_;
-  std::shared_ptr<TurnMedia> media_;            // while it is waited for
+  std::shared_ptr<TurnMedia> media_;            // task_->media while it is waited for
   std::optional<std::string> media_sentences_;  // what the model is told of it
   // When the context was there: the turn deadline counts from then, less what the turn waited for a full engine, so
   // that waiting for session never uses it up.

@@ -17,10 +17,14 @@ void TurnRun::LoadMedia() {
   // Half of what is left of the turn's time at most: a sentence in place of a picture is better than no answer.
   const base::Duration wait = std::clamp(context_.media_wait, base::Duration::zero(),
                                          std::max((Deadline() - context_.clock->Now()) / 2, base::Duration::zero()));
-  media::Fetcher* const fetcher = known_.tries() < kTriesWithMediaMax ? context_.media : nullptr;
-  media_ =
-      TurnMedia::Start(context_.loop, fetcher, book_, account_, turn_, wait,
-                       [self = shared_from_this()](std::string sentences) { self->OnMedia(std::move(sentences)); });
+  const bool has_killed = known_.tries() >= kTriesWithMediaMax;
+  if (task_->media == nullptr || has_killed) {
+    task_->media =
+        std::make_shared<TurnMedia>(context_.loop, has_killed ? nullptr : context_.media, book_, account_, turn_);
+  }
+  media_ = task_->media;
+  media_->Fetch(base::Clock::Real().Now() + wait);
+  media_->Await(wait, [self = shared_from_this()](std::string sentences) { self->OnMedia(std::move(sentences)); });
 }
 
 void TurnRun::OnMedia(std::string sentences) {

@@ -106,12 +106,13 @@ TEST(MediaTest, AUrlThatHasExpiredIsFetchedAnew) {
 TEST(MediaTest, MessengerAndInstagramGiveUrls) {
   Mesh& mesh = MediaMesh();
   for (const std::string channel : {"messenger", "instagram"}) {
-    const std::string user = "48181" + std::to_string(channel.size());
+    const std::string user = channel == "messenger" ? "4818101" : "4818102";
     const std::string url = mesh.AdminUrl("fake_channel_api") + "/cdn/media-png-" + channel;
     const std::string told =
         Told(mesh, user, channel, ImageUrlBody(channel, Mesh::AccountId(channel), user, "m." + channel, url));
     EXPECT_NE(told.find("(image/png, 1 KB)"), std::string::npos) << told;
-    EXPECT_TRUE(std::filesystem::exists(FileOf(mesh, channel, "m." + channel))) << "by what the records say";
+    EXPECT_TRUE(std::filesystem::exists(FileOf(mesh, channel, "m." + channel)))
+        << channel << ": by what the records say";
   }
   const std::string user = "4818199";
   const std::string elsewhere = mesh.AdminUrl("worker") + "/metrics";

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <map>
@@ -34,8 +35,7 @@ class FetcherTest : public testing::Test {
   }
 
   // A development account, whose Graph API is `server`, got an image of which it knows the URL.
-  std::future<Fetched> Fetch(const ScriptedServer& server, base::Duration patience = minutes(1),
-                             std::size_t index = 0) {
+  std::future<Fetched> Fetch(const ScriptedServer& server, base::Duration patience = minutes(1)) {
     account::Account account;
     account.tenant = "test";
     account.channel = mesh::bus::v1::CHANNEL_MESSENGER;
@@ -46,7 +46,7 @@ class FetcherTest : public testing::Test {
     request.attachment.set_type("image");
     request.attachment.set_url(server.Url("/image"));
     request.turn_id = kTurnId;
-    request.index = index;
+    request.interest = interest_;
     request.deadline = base::Clock::Real().Now() + patience;
     auto promise = std::make_shared<std::promise<Fetched>>();
     fetcher_->Fetch(std::move(request), [promise](Fetched fetched) { promise->set_value(std::move(fetched)); });
@@ -65,6 +65,7 @@ class FetcherTest : public testing::Test {
   telemetry::Registry metrics_;
   std::map<std::string, std::string> files_;
   std::unique_ptr<Fetcher> fetcher_;
+  std::shared_ptr<std::atomic<Interest>> interest_ = std::make_shared<std::atomic<Interest>>(Interest::kWanted);
 };
 
 // Where a public name may resolve to, at the moment of connecting.
@@ -117,6 +118,34 @@ TEST_F(FetcherTest, TheFilesOfATurnAreDeletedTogether) {
   fetcher_->Delete("test", kTurnId);
   fetcher_.reset();  // what was asked for is done first
   EXPECT_EQ(files_, (std::map<std::string, std::string>{{another, "a picture"}}));
+}
+
+TEST_F(FetcherTest, WhatNobodyWaitsForIsNotBegun) {
+  ScriptedServer server([](int, Peer& peer) { peer.WaitUntilClosed(); });
+  Make({.fetches_max = 1});
+  std::future<Fetched> running = Fetch(server, milliseconds(200));
+  std::future<Fetched> waiting = Fetch(server);
+  while (server.connections() == 0) std::this_thread::sleep_for(milliseconds(1));
+  interest_->store(Interest::kOver);
+  running.wait();
+  waiting.wait();
+  EXPECT_EQ(server.connections(), 1);
+  EXPECT_EQ(Count("late"), 1) << "and is not counted as lost";
+}
+
+// Goal: a message that is taken back while its file is on its way leaves none behind.
+// Method: it is taken back when the last byte of the file is about to be sent.
+TEST_F(FetcherTest, WhatIsTakenBackMeanwhileDoesNotStay) {
+  const std::string png = TinyPng();
+  ScriptedServer server([&](int, Peer& peer) {
+    peer.ReadRequest();
+    interest_->store(Interest::kTakenBack);
+    fetcher_->Delete("test", kTurnId);
+    peer.Send(base::StrCat("HTTP/1.1 200 OK\r\nContent-Length: ", png.size(), "\r\n\r\n", png));
+  });
+  Make();
+  EXPECT_EQ(Fetch(server).get().result, Result::kStored);
+  EXPECT_TRUE(files_.empty());
 }
 
 // Of a body without end no more is taken than a file may have, whether it says its size or not.

@@ -21,6 +21,7 @@
 
 #include "libs/account/account_book.h"
 #include "libs/engine/engine.h"
+#include "libs/media/fetcher.h"
 #include "libs/session/client.h"
 #include "services/worker/reply_log.h"
 #include "services/worker/solo_engine.h"
@@ -214,6 +215,29 @@ class ScriptedSoloEngine final : public SoloEngine {
     result.finish_reason = engine::FinishReason::kCancelled;
     std::exchange(held, nullptr)({.kind = SoloOutcome::Kind::kAnswered, .how = {}, .result = std::move(result)});
   }
+};
+
+// Answers by the attachment's id; without a script it keeps the callback, as a host that never answers would. Loop
+// thread.
+class ScriptedFetcher final : public media::Fetcher {
+ public:
+  std::map<std::string, media::Fetched> results;
+  std::vector<media::FetchRequest> requests;
+  std::vector<std::string> deleted;  // turn ids
+
+  void Fetch(media::FetchRequest request, std::function<void(media::Fetched)> on_done) override {
+    requests.push_back(request);
+    const auto found = results.find(request.attachment.id());
+    if (found != results.end()) return on_done(found->second);
+    held_.emplace(requests.size() - 1, std::move(on_done));
+  }
+  void Delete(std::string, std::string turn_id) override { deleted.push_back(std::move(turn_id)); }
+
+  // REQUIRES: request number `index` is held
+  void Answer(std::size_t index, media::Fetched fetched) { held_.extract(index).mapped()(std::move(fetched)); }
+
+ private:
+  std::map<std::size_t, std::function<void(media::Fetched)>> held_;
 };
 
 // A log of replies that holds one record at most.

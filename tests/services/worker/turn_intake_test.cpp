@@ -44,6 +44,7 @@ class TurnIntakeTest : public testing::Test {
                               .solo_queue = &solo_queue_,
                               .solo_engine = nullptr,
                               .reply_log = nullptr,
+                              .media = &fetcher_,
                               .accounts = accounts_.get(),
                               .metrics = &metrics_,
                               .clock = &base::Clock::Real(),
@@ -76,10 +77,22 @@ class TurnIntakeTest : public testing::Test {
     record.topic = kPartition.topic;
     record.partition = kPartition.partition;
     record.offset = next_offset_;
+    record.timestamp_ms = base::Clock::Real().WallMs();
     record.key = identity::KeyOf(turn.conversation()).value();
     record.value = turn.SerializeAsString();
     intake_->OnRecord(std::move(record));
     return next_offset_++;
+  }
+
+  void SendPicture(const std::string& user, const std::string& text) {
+    mesh::bus::v1::Turn turn = Turn(user, text);
+    turn.add_attachments()->set_type("image");
+    Read(turn);
+  }
+  std::size_t FetchesCount() {
+    std::size_t count = 0;
+    loop_.RunSync([&] { count = fetcher_.requests.size(); });
+    return count;
   }
 
   std::int64_t Unsend(const std::string& user, const std::string& text) {
@@ -151,6 +164,7 @@ class TurnIntakeTest : public testing::Test {
   AttemptJournal journal_;
   app::EventLoop loop_{100'000};
   SoloQueue solo_queue_{&loop_};
+  ScriptedFetcher fetcher_;
   std::unique_ptr<TurnIntake> intake_;
   std::int64_t next_offset_ = 0;
 };
@@ -184,6 +198,33 @@ TEST_F(TurnIntakeTest, InterruptIsOneConversationsOwn) {
   Say("ben", "b");
   ASSERT_TRUE(engine_.WaitForSubmissions(2));
   EXPECT_TRUE(producer_.log().empty());
+}
+
+TEST_F(TurnIntakeTest, WhatATurnBringsIsFetchedWhileItWaits) {
+  StartWith("");
+  Say("anna", "a");
+  ASSERT_TRUE(engine_.WaitForSubmissions(1));
+  SendPicture("anna", "b");
+  ASSERT_TRUE(WaitUntil([this] { return FetchesCount() == 1; }));
+  loop_.RunSync([this] { fetcher_.Answer(0, {.result = media::Result::kStored, .type = "image/png", .bytes = 2048}); });
+  engine_.Answer(1);
+  ASSERT_TRUE(engine_.WaitForSubmissions(2));
+  EXPECT_EQ(engine_.LastUserMessage(),
+            "b\n[The user sent an image (image/png, 2 KB); its content is not visible to you]");
+  EXPECT_EQ(FetchesCount(), 1u);
+}
+
+TEST_F(TurnIntakeTest, ATurnThatAnotherOneStandsForGivesUpWhatHasNotBegun) {
+  StartWith("    queue_mode: interrupt\n");
+  SendPicture("anna", "b");
+  ASSERT_TRUE(WaitUntil([this] { return FetchesCount() == 1; }));
+  const std::shared_ptr<const std::atomic<media::Interest>> interest = fetcher_.requests[0].interest;
+  EXPECT_EQ(interest->load(), media::Interest::kWanted);
+  Say("anna", "c");
+  ASSERT_TRUE(engine_.WaitForSubmissions(1));
+  EXPECT_EQ(engine_.LastUserMessage(), "c");
+  EXPECT_EQ(Superseded("anna"), (Pairs{{"b", "c"}}));
+  EXPECT_TRUE(WaitUntil([&] { return interest->load() == media::Interest::kOver; }));
 }
 
 TEST_F(TurnIntakeTest, AReactionInterruptsNothing) {

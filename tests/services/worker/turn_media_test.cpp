@@ -4,10 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <functional>
-#include <map>
+#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "tests/services/worker/turn_run_fixture.h"
@@ -18,25 +16,6 @@ namespace {
 using media::Fetched;
 using media::Kind;
 using media::Result;
-
-// Answers by the attachment's id; without a script it keeps the callback, as a host that never answers would.
-class ScriptedFetcher final : public media::Fetcher {
- public:
-  std::map<std::string, Fetched> results;
-  std::vector<media::FetchRequest> requests;
-  std::vector<std::string> deleted;  // turn ids
-
-  void Delete(std::string, std::string turn_id) override { deleted.push_back(std::move(turn_id)); }
-  void Fetch(media::FetchRequest request, std::function<void(Fetched)> on_done) override {
-    requests.push_back(request);
-    const auto found = results.find(request.attachment.id());
-    if (found != results.end()) return on_done(found->second);
-    held_.push_back(std::move(on_done));
-  }
-
- private:
-  std::vector<std::function<void(Fetched)>> held_;
-};
 
 const Fetched kPicture = {.result = Result::kStored, .type = "image/png", .bytes = 70'000};
 
@@ -51,6 +30,16 @@ class TurnMediaTest : public TurnRunTest {
     mesh::bus::v1::Attachment* attachment = turn_.add_attachments();
     attachment->set_type(type);
     attachment->set_id(id);
+  }
+  // A turn whose files began to be fetched while it waited.
+  std::shared_ptr<TurnTask> TaskWithMedia() {
+    std::shared_ptr<TurnTask> task = Task();
+    const auto book = accounts_->current();
+    loop_.RunSync([&] {
+      task->media = std::make_shared<TurnMedia>(&loop_, &fetcher_, book, &book->accounts().front(), turn_);
+      task->media->Fetch(base::Clock::Real().Now() + std::chrono::minutes(1));
+    });
+    return task;
   }
   // The user's message as the model read it; the echo engine says it again.
   std::string Answer() {
@@ -138,6 +127,37 @@ TEST_F(TurnMediaTest, ATurnThatIsAbandonedWhileItWaitsEndsAtOnce) {
   loop_.RunSync([&] { run->Abandon(); });
   EXPECT_FALSE(WaitForEnd());
   EXPECT_TRUE(producer_.log().empty());
+}
+
+TEST_F(TurnMediaTest, WhatIsOnItsWaySinceTheTurnCameIsWaitedForAndNotFetchedAgain) {
+  Attach("image", "1");
+  Attach("image", "2");
+  fetcher_.results["1"] = kPicture;
+  const auto task = TaskWithMedia();
+  const auto run = TurnRun::Start(context_, task, OnDone());
+  bool waits = false;
+  while (!waits) loop_.RunSync([&] { waits = run->submitted(); });
+  loop_.RunSync([&] {
+    EXPECT_EQ(fetcher_.requests.size(), 2u);
+    fetcher_.Answer(1, {.result = Result::kStored, .type = "image/gif", .bytes = 2048});
+  });
+  ASSERT_TRUE(WaitForEnd());
+  EXPECT_NE(Replies().at(0).text().find("(image/png, 68 KB)"), std::string::npos);
+  EXPECT_NE(Replies().at(0).text().find("(image/gif, 2 KB)"), std::string::npos);
+}
+
+TEST_F(TurnMediaTest, WhatHadNoPlaceBeforeIsAskedForAgainAndWhatIsGoneIsNot) {
+  Attach("image", "busy");
+  Attach("image", "gone");
+  fetcher_.results["busy"] = {.result = Result::kBusy};
+  fetcher_.results["gone"] = {.result = Result::kGone};
+  const auto task = TaskWithMedia();
+  loop_.RunSync([&] { fetcher_.results["busy"] = kPicture; });
+  const auto run = TurnRun::Start(context_, task, OnDone());
+  ASSERT_TRUE(WaitForEnd());
+  EXPECT_NE(Replies().at(0).text().find("68 KB"), std::string::npos);
+  EXPECT_NE(Replies().at(0).text().find("it has expired"), std::string::npos);
+  EXPECT_EQ(fetcher_.requests.size(), 3u);
 }
 
 // What a file did to two workers it shall not do to a third; once may have been an accident.
