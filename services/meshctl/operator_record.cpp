@@ -38,9 +38,12 @@ bus::OutgoingRecord ToTurns(const mesh::bus::v1::Turn& turn, const bus::BusOptio
 
 }  // namespace
 
-bus::OutgoingRecord ForgetRecord(const mesh::bus::v1::ConversationId& conversation, const bus::BusOptions& options,
+bus::OutgoingRecord ForgetRecord(const mesh::bus::v1::ConversationId& conversation,
+                                 const mesh::session::v1::GetSessionResponse& history, const bus::BusOptions& options,
                                  std::int64_t now_ms) {
-  return ToTurns(MakeTurn(conversation, "forget", mesh::bus::v1::TURN_KIND_FORGET, now_ms), options);
+  mesh::bus::v1::Turn turn = MakeTurn(conversation, "forget", mesh::bus::v1::TURN_KIND_FORGET, now_ms);
+  for (const mesh::session::v1::HistoryTurn& past : history.turns()) turn.add_forgotten_turn_ids(past.turn_id());
+  return ToTurns(turn, options);
 }
 
 bus::OutgoingRecord ControlRecord(const mesh::bus::v1::ConversationId& conversation,

@@ -5,13 +5,16 @@
 #include "libs/bus/options.h"
 #include "libs/bus/record.h"
 #include "proto/bus/v1/bus.pb.h"
+#include "proto/session/v1/session.pb.h"
 
 // What an operator has written to `turns` about one conversation, in its place among what the user said: so it is kept
 // for as long as that, and a rebuild finds it.
 namespace meshctl {
 
-// Deletes what was said so far: TURN_KIND_FORGET, behind all that it deletes.
-bus::OutgoingRecord ForgetRecord(const mesh::bus::v1::ConversationId& conversation, const bus::BusOptions& options,
+// Deletes what was said so far: TURN_KIND_FORGET, behind all that it deletes. A worker deletes the files that came with
+// the turns of `history`.
+bus::OutgoingRecord ForgetRecord(const mesh::bus::v1::ConversationId& conversation,
+                                 const mesh::session::v1::GetSessionResponse& history, const bus::BusOptions& options,
                                  std::int64_t now_ms);
 
 // Who answers from here on: TURN_KIND_CONTROL, which the worker tells session. REQUIRES: `action` is not UNSPECIFIED

@@ -6,6 +6,7 @@
 #include "libs/base/hex.h"
 #include "libs/bus/producer.h"
 #include "libs/json/writer.h"
+#include "libs/session/validate.h"
 #include "services/meshctl/command.h"
 #include "services/meshctl/connections.h"
 #include "services/meshctl/operator_record.h"
@@ -77,8 +78,14 @@ int Forget(const Connections& connections, session::Client& client, const mesh::
   telemetry::Registry metrics;
   const auto producer = bus::Producer::Create(connections.bus, {}, "meshctl", metrics);
   if (!producer.ok()) return Fail("session forget", producer.status());
-  const absl::StatusOr<bus::RecordPosition> written =
-      (*producer)->ProduceAndWait(ForgetRecord(conversation, connections.bus, base::Clock::Real().WallMs()));
+  mesh::session::v1::GetSessionRequest stored;
+  *stored.mutable_conversation() = conversation;
+  stored.set_turns_max(session::kTurnsReturnedMax);
+  // While session is away the deletion fails below, and the record of the next try names the turns.
+  const auto history = client.GetSession(stored, {});
+  const absl::StatusOr<bus::RecordPosition> written = (*producer)->ProduceAndWait(
+      ForgetRecord(conversation, history.ok() ? *history : mesh::session::v1::GetSessionResponse(), connections.bus,
+                   base::Clock::Real().WallMs()));
   if (!written.ok()) return Fail("session forget: nothing is deleted yet", written.status());
   mesh::session::v1::ForgetRequest request;
   *request.mutable_conversation() = conversation;

@@ -125,6 +125,7 @@ void TurnRun::Decode() {
   if (turn_.kind() == mesh::bus::v1::TURN_KIND_IDENTITY_CHANGE) return LinkIdentity();
   if (turn_.kind() == mesh::bus::v1::TURN_KIND_CONTROL) return ApplyControl();
   if (turn_.kind() == mesh::bus::v1::TURN_KIND_UNSEND) return Unsend();
+  if (turn_.kind() == mesh::bus::v1::TURN_KIND_FORGET) return Forget();
   if (turn_.kind() != mesh::bus::v1::TURN_KIND_MESSAGE && turn_.kind() != mesh::bus::v1::TURN_KIND_POSTBACK) {
     return Finish("event", /*completed=*/true);
   }

@@ -96,7 +96,8 @@ inline bool IsPermanent(const absl::Status& status) {
 // From its context to its reply the user is shown that the message was read and is being answered (presence.h), as far
 // as the account asks for it; nothing here waits for that.
 //
-// An identity change, a control record and an unsend end with what they say in session; a message that is one of the
+// An identity change, a control record and an unsend end with what they say in session (a forget is told to it by who
+// asked for it), and what is deleted loses its files here; a message that is one of the
 // account's control words tells session between `context` and `begun`. A dropped turn is projected without a reply, so
 // that later turns see the user's words, unless those were taken back, and a retried webhook finds the turn finished;
 // what the sender makes of the supersede, it reports itself, to session and on `audit`. Every step is idempotent, so a
@@ -137,6 +138,7 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   void LinkIdentity();
   void ApplyControl();
   void Unsend();
+  void Forget();
   void LoadContext();
   void OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> response);
   void Begin();
@@ -150,6 +152,7 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   // turn_run_media.cpp: what came along with the text.
   void LoadMedia();
   void OnMedia(std::string sentences);
+  void DeleteMedia(const std::string& turn_id);
 
   void Generate();
   void OnAlone(SoloOutcome outcome);

@@ -33,6 +33,7 @@ void TurnRun::OnSupersedeWritten(absl::StatusOr<bus::RecordPosition> position) {
   if (!position.ok()) return WriteAgain(&TurnRun::WriteSupersede, bus::kReplies, position.status());
   retries_in_a_row_ = 0;
   reply_offset_ = position->offset;
+  if (drop_->reason == DropReason::kUnsent && TurnMedia::Has(turn_)) DeleteMedia(turn_.turn_id());
   fault::Here("worker_supersede_written");
   Project();
 }

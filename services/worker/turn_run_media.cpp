@@ -1,4 +1,4 @@
-// What came along with a turn's text: waited for, within bounds, before the engine sees the turn.
+// What came along with a turn's text: waited for, within bounds, before the engine sees the turn; and deleted with it.
 #include <algorithm>
 #include <utility>
 
@@ -31,6 +31,12 @@ void TurnRun::OnMedia(std::string sentences) {
   media_.reset();
   media_sentences_ = std::move(sentences);
   Generate();
+}
+
+void TurnRun::DeleteMedia(const std::string& turn_id) {
+  if (context_.media == nullptr || turn_id.size() != turn_.turn_id().size()) return;
+  if (task_->media != nullptr && turn_id == turn_.turn_id()) task_->media->TakeBack();
+  context_.media->Delete(turn_.conversation().tenant(), turn_id);
 }
 
 }  // namespace worker

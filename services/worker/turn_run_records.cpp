@@ -67,6 +67,13 @@ void TurnRun::Unsend() {
 
 void TurnRun::OnUnsent(absl::StatusOr<mesh::session::v1::UnsendResponse> response) {
   if (MustTellAgain(&TurnRun::Unsend, response.status(), "unsend_refused")) return;
+  DeleteMedia(turn_.target_turn_id());
+  Finish("event", /*completed=*/true);
+}
+
+// Whoever wrote the record tells session; the files are the worker's.
+void TurnRun::Forget() {
+  for (const std::string& turn_id : turn_.forgotten_turn_ids()) DeleteMedia(turn_id);
   Finish("event", /*completed=*/true);
 }
 

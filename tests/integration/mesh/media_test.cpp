@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/identity/identity.h"
 #include "libs/media/store.h"
+#include "tests/integration/harness/wait.h"
 #include "tests/integration/mesh/media_mesh.h"
 #include "tests/integration/mesh/webhook_body.h"
 
@@ -119,6 +120,25 @@ TEST(MediaTest, MessengerAndInstagramGiveUrls) {
   const std::string told =
       Told(mesh, user, "messenger", ImageUrlBody("messenger", Mesh::AccountId("messenger"), user, "m.ssrf", elsewhere));
   EXPECT_NE(told.find("it is not available"), std::string::npos) << told;
+}
+
+// Two users sent the same picture: what one takes back, and what is forgotten of the other, is each one's own.
+TEST(MediaTest, FilesAreDeletedWithTheirMessages) {
+  Mesh& mesh = MediaMesh();
+  const std::string account = Mesh::AccountId("whatsapp");
+  ToldOfImage(mesh, "491810000011", "media-png-11", kDigestBase64);
+  ToldOfImage(mesh, "491810000012", "media-png-12", kDigestBase64);
+  const std::string first = FileOf(mesh, "whatsapp", "wamid.media-png-11");
+  const std::string second = FileOf(mesh, "whatsapp", "wamid.media-png-12");
+  ASSERT_TRUE(std::filesystem::exists(first) && std::filesystem::exists(second));
+  ASSERT_EQ(mesh.PostSigned("whatsapp", RevokeBody(account, "491810000011", "wamid.revoke", "wamid.media-png-11")),
+            200);
+  EXPECT_TRUE(harness::WaitUntil([&] { return !std::filesystem::exists(first); })) << mesh.LogEnds();
+  EXPECT_TRUE(std::filesystem::exists(second));
+  const Mesh::CommandResult forgotten =
+      mesh.Meshctl({"session", "forget", "--channel=whatsapp", "--from=491810000012"});
+  EXPECT_EQ(forgotten.code, 0) << forgotten.output;
+  EXPECT_TRUE(harness::WaitUntil([&] { return !std::filesystem::exists(second); })) << mesh.LogEnds();
 }
 
 }  // namespace

@@ -221,7 +221,7 @@ class RebuildProcessTest : public testing::Test {
     return unsent.get_future().get();
   }
   void DeleteSoFar(const ConversationId& conversation) {
-    const auto written = producer_->ProduceAndWait(ForgetRecord(conversation, rebuild_.bus, 1'700'000'001'000));
+    const auto written = producer_->ProduceAndWait(ForgetRecord(conversation, {}, rebuild_.bus, 1'700'000'001'000));
     ASSERT_TRUE(written.ok()) << written.status();
     v1::ForgetRequest request;
     *request.mutable_conversation() = conversation;

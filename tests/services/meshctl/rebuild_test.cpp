@@ -1,5 +1,6 @@
 #include "services/meshctl/rebuild.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "libs/bus/headers.h"
@@ -43,7 +44,12 @@ mesh::bus::v1::Turn TurnOf(const bus::OutgoingRecord& record) {
 }
 
 TEST(OperatorRecordTest, IsATurnOfItsConversation) {
-  EXPECT_EQ(TurnOf(ForgetRecord(Ann(), {}, 1234)).kind(), mesh::bus::v1::TURN_KIND_FORGET);
+  mesh::session::v1::GetSessionResponse history;
+  history.add_turns()->set_turn_id("one");
+  history.add_turns()->set_turn_id("another");
+  const mesh::bus::v1::Turn forget = TurnOf(ForgetRecord(Ann(), history, {}, 1234));
+  EXPECT_EQ(forget.kind(), mesh::bus::v1::TURN_KIND_FORGET);
+  EXPECT_THAT(forget.forgotten_turn_ids(), testing::ElementsAre("one", "another")) << "a worker deletes their files";
   for (const auto action : {mesh::bus::v1::CONTROL_ACTION_PAUSE, mesh::bus::v1::CONTROL_ACTION_RESUME,
                             mesh::bus::v1::CONTROL_ACTION_OPT_OUT, mesh::bus::v1::CONTROL_ACTION_OPT_IN}) {
     const mesh::bus::v1::Turn turn = TurnOf(ControlRecord(Ann(), action, {}, 1234));

@@ -160,6 +160,37 @@ TEST_F(TurnMediaTest, WhatHadNoPlaceBeforeIsAskedForAgainAndWhatIsGoneIsNot) {
   EXPECT_EQ(fetcher_.requests.size(), 3u);
 }
 
+TEST_F(TurnMediaTest, AMessageThatIsTakenBackTakesItsFilesAlong) {
+  Attach("image", "never");
+  const auto run = TurnRun::Start(context_, Task(), OnDone());
+  bool waits = false;
+  while (!waits) loop_.RunSync([&] { waits = run->submitted(); });
+  loop_.RunSync([&] { run->Drop({DropReason::kUnsent}); });
+  EXPECT_TRUE(WaitForEnd());
+  EXPECT_EQ(fetcher_.deleted, (std::vector<std::string>{turn_.turn_id()}));
+  EXPECT_EQ(fetcher_.requests.at(0).interest->load(), media::Interest::kTakenBack) << "also what is on its way";
+}
+
+TEST_F(TurnMediaTest, AnUnsendDeletesTheFilesOfItsTurn) {
+  turn_.set_kind(mesh::bus::v1::TURN_KIND_UNSEND);
+  turn_.set_target_turn_id(std::string(32, 't'));
+  session_.unsend_failures = {absl::UnavailableError("away")};
+  const auto run = TurnRun::Start(context_, Task(), OnDone());
+  EXPECT_TRUE(WaitForEnd());
+  EXPECT_EQ(fetcher_.deleted, (std::vector<std::string>{std::string(32, 't')})) << "once session has taken it";
+}
+
+TEST_F(TurnMediaTest, AForgottenHistoryTakesItsFilesAlong) {
+  turn_.set_kind(mesh::bus::v1::TURN_KIND_FORGET);
+  turn_.add_forgotten_turn_ids(std::string(32, 'a'));
+  turn_.add_forgotten_turn_ids("what is no turn id");
+  turn_.add_forgotten_turn_ids(std::string(32, 'b'));
+  const auto run = TurnRun::Start(context_, Task(), OnDone());
+  EXPECT_TRUE(WaitForEnd());
+  EXPECT_EQ(fetcher_.deleted, (std::vector<std::string>{std::string(32, 'a'), std::string(32, 'b')}));
+  EXPECT_TRUE(producer_.log().empty());
+}
+
 // What a file did to two workers it shall not do to a third; once may have been an accident.
 TEST_F(TurnMediaTest, ATurnThatOutlivedOneWorkerStillHasItsMedia) {
   Attach("image", "1");
