@@ -1,21 +1,47 @@
 #include "libs/session/user_text.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "libs/base/str_cat.h"
 #include "libs/session/validate.h"
 
 namespace session {
+namespace {
+
+// Attachments that are files. All others (locations, cards, link previews) are in the text already, as far as they can.
+constexpr std::string_view kFileTypes[] = {"image", "sticker",  "audio", "voice",
+                                           "video", "document", "file",  "story_mention"};
+
+// "\n[The user sent with it: image, document]", or nothing.
+std::string FilesSentence(const mesh::bus::v1::Turn& turn) {
+  std::string types;
+  for (const mesh::bus::v1::Attachment& attachment : turn.attachments()) {
+    if (std::ranges::find(kFileTypes, attachment.type()) == std::end(kFileTypes)) continue;
+    types += base::StrCat(types.empty() ? "" : ", ", attachment.type());
+  }
+  return types.empty() ? "" : base::StrCat("\n[The user sent with it: ", types, "]");
+}
+
+std::string_view WholeCodePoints(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  const auto is_continuation = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; };
+  std::size_t end = bytes_max;
+  while (end > 0 && is_continuation(text[end])) --end;
+  return text.substr(0, end);
+}
+
+}  // namespace
 
 std::string UserText(const mesh::bus::v1::Turn& turn) {
-  if (!turn.text().empty()) return HistoryText(turn.text());
-  return base::StrCat("[The user sent something without text: ", turn.type().empty() ? "unknown" : turn.type(), "]");
+  if (turn.text().empty()) {
+    return base::StrCat("[The user sent something without text: ", turn.type().empty() ? "unknown" : turn.type(), "]");
+  }
+  const std::string files = FilesSentence(turn);
+  const std::size_t room = kTextBytesMax - std::min(files.size(), kTextBytesMax);
+  return HistoryText(base::StrCat(WholeCodePoints(turn.text(), room), files));
 }
 
-std::string HistoryText(std::string_view text) {
-  if (text.size() <= kTextBytesMax) return std::string(text);
-  const auto is_continuation = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; };
-  std::size_t end = kTextBytesMax;
-  while (end > 0 && is_continuation(text[end])) --end;
-  return std::string(text.substr(0, end));
-}
+std::string HistoryText(std::string_view text) { return std::string(WholeCodePoints(text, kTextBytesMax)); }
 
 }  // namespace session

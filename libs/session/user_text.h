@@ -7,8 +7,9 @@
 
 namespace session {
 
-// What history holds as the user's message: the text, or a sentence that names what came without text; and of any text
-// as much as it takes (kTextBytesMax), whole code points. One function each for whoever projects turns, so that a
+// What history holds as the user's message: the text and which files came with it, or a sentence that names what came
+// without text; and of any text as much as it takes (kTextBytesMax), whole code points. So whoever is answered by a
+// later turn is answered in knowledge of them. One function each for whoever projects turns, so that a
 // rebuilt history equals the first one.
 std::string UserText(const mesh::bus::v1::Turn& turn);
 std::string HistoryText(std::string_view text);

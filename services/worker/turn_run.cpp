@@ -374,7 +374,10 @@ void TurnRun::Finish(std::string_view outcome, bool completed) {
 
 engine::GenerationRequest TurnRun::BuildRequest() const {
   std::optional<Turn> with_media;
-  if (media_sentences_) with_media.emplace(turn_).set_text(WithMedia(turn_, *media_sentences_));
+  if (media_sentences_) {
+    with_media.emplace(turn_).set_text(WithMedia(turn_, *media_sentences_));
+    with_media->clear_attachments();  // they have been named
+  }
   engine::GenerationRequest request = BuildGenerationRequest(*account_, with_media ? *with_media : turn_, loaded_);
   request.tokens_max = AnswerTokensMax(*account_, *context_.engine);
   request.deadline = Deadline();

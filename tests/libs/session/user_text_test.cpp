@@ -15,6 +15,16 @@ TEST(UserTextTest, TheTextOrAWordForWhatHasNone) {
   EXPECT_EQ(UserText(turn), "hello");
 }
 
+TEST(UserTextTest, FilesThatCameWithTheTextAreNamedBehindIt) {
+  mesh::bus::v1::Turn turn;
+  turn.set_text("look");
+  for (const char* type : {"image", "fallback", "document", "location"}) turn.add_attachments()->set_type(type);
+  EXPECT_EQ(UserText(turn), "look\n[The user sent with it: image, document]") << "what is no file is in the text";
+  turn.set_text(std::string(kTextBytesMax, 'x'));
+  EXPECT_EQ(UserText(turn).size(), kTextBytesMax);
+  EXPECT_TRUE(UserText(turn).ends_with("x\n[The user sent with it: image, document]")) << "a long text makes room";
+}
+
 TEST(UserTextTest, WhatHistoryDoesNotTakeIsCutBeforeACodePoint) {
   const std::string fits(kTextBytesMax, 'x');
   EXPECT_EQ(HistoryText(fits), fits);

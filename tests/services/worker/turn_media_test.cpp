@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "services/worker/prompt.h"
 #include "tests/services/worker/turn_run_fixture.h"
 
 namespace worker {
@@ -64,7 +65,7 @@ TEST_F(TurnMediaTest, AFileThatIsThereIsNamedBehindTheText) {
   ASSERT_EQ(fetcher_.requests.size(), 1u);
   EXPECT_EQ(fetcher_.requests[0].account->account_id, "1");
   EXPECT_EQ(fetcher_.requests[0].turn_id, turn_.turn_id()) << "under which every record of the turn finds it";
-  EXPECT_EQ(session_.appended.at(0).turn().user_text(), "hello")
+  EXPECT_EQ(session_.appended.at(0).turn().user_text(), "hello\n[The user sent with it: image]")
       << "a rebuilt history must not depend on what was there";
 }
 
@@ -84,6 +85,22 @@ TEST_F(TurnMediaTest, ATurnGoesOnWithoutWhatDoesNotArrive) {
       "its content is not visible to you]\n[The user sent a voice or audio message that could not be loaded: it did "
       "not "
       "arrive in time]");
+}
+
+TEST_F(TurnMediaTest, WithoutAStoreTheModelIsToldWhatCame) {
+  Attach("image", "1");
+  context_.media = nullptr;
+  ExpectAnswered("hello\n[The user sent with it: image]");
+}
+
+// Session names files by the channel's words as the fetcher does, and cannot ask it.
+TEST_F(TurnMediaTest, TheHistoryNamesWhatIsFetchedAndNothingElse) {
+  for (const char* type : {"image", "sticker", "audio", "voice", "video", "document", "file", "story_mention",
+                           "location", "contacts", "fallback", "template", "share", "reel", ""}) {
+    turn_.clear_attachments();
+    Attach(type, "1");
+    EXPECT_EQ(TurnMedia::Has(turn_), UserText(turn_) != "hello") << type;
+  }
 }
 
 TEST_F(TurnMediaTest, WhatHasNoFileIsNotAskedFor) {
@@ -116,7 +133,7 @@ TEST_F(TurnMediaTest, ATurnThatIsDroppedWhileItWaitsEndsAtOnce) {
     run->Drop({DropReason::kSuperseded, "the later turn"});
   });
   EXPECT_TRUE(WaitForEnd());
-  ExpectDropped(mesh::bus::v1::DROP_POLICY_SUPERSEDED);
+  ExpectDropped(mesh::bus::v1::DROP_POLICY_SUPERSEDED, "hello\n[The user sent with it: image]");
 }
 
 TEST_F(TurnMediaTest, ATurnThatIsAbandonedWhileItWaitsEndsAtOnce) {
@@ -169,6 +186,16 @@ TEST_F(TurnMediaTest, AMessageThatIsTakenBackTakesItsFilesAlong) {
   EXPECT_TRUE(WaitForEnd());
   EXPECT_EQ(fetcher_.deleted, (std::vector<std::string>{turn_.turn_id()}));
   EXPECT_EQ(fetcher_.requests.at(0).interest->load(), media::Interest::kTakenBack) << "also what is on its way";
+}
+
+TEST_F(TurnMediaTest, ATurnThatAnotherOneStandsForTellsOfItsFilesAndKeepsThem) {
+  Attach("image", "1");
+  fetcher_.results["1"] = kPicture;
+  const auto run = TurnRun::StartDropped(context_, Task(), {DropReason::kMerged, "the later turn"}, OnDone());
+  EXPECT_TRUE(WaitForEnd());
+  EXPECT_EQ(session_.appended.at(0).turn().user_text(), "hello\n[The user sent with it: image]")
+      << "the later turn is answered in knowledge of it";
+  EXPECT_TRUE(fetcher_.deleted.empty());
 }
 
 TEST_F(TurnMediaTest, AnUnsendDeletesTheFilesOfItsTurn) {

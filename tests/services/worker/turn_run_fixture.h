@@ -122,7 +122,7 @@ class TurnRunTest : public testing::Test {
   }
 
   // What the log says of a turn that was dropped: its supersede, and nothing else.
-  void ExpectDropped(mesh::bus::v1::DropPolicy policy) const {
+  void ExpectDropped(mesh::bus::v1::DropPolicy policy, const std::string& user_text = "hello") const {
     const std::vector<bus::OutgoingRecord> log = producer_.log();
     ASSERT_EQ(log.size(), 1u);
     EXPECT_EQ(log[0].topic, "mesh.replies");
@@ -134,7 +134,7 @@ class TurnRunTest : public testing::Test {
     EXPECT_EQ(value.supersede().conversation().user(), turn_.conversation().user());
     EXPECT_EQ(value.supersede().policy(), policy);
     ASSERT_EQ(session_.appended.size(), 1u);
-    EXPECT_EQ(session_.appended[0].turn().user_text(), "hello") << "later turns see the user's words";
+    EXPECT_EQ(session_.appended[0].turn().user_text(), user_text) << "later turns see the user's words";
     EXPECT_EQ(session_.appended[0].turn().reply_text(), "");
   }
 
