@@ -1,6 +1,6 @@
 // What operators do after something was lost: `meshctl replay` and `meshctl session rebuild` against the whole mesh.
 // Goal of both: what is missing comes back, and no user sees anything twice. Accounts collect messages, so that some
-// are merged into later ones.
+// are merged into later ones; the last test is about these alone.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -243,6 +243,23 @@ TEST(RebuildTest, WebhooksRetriedAfterARebuildOnAnEmptiedStoreGetNoSecondAnswer)
   EXPECT_EQ(mesh.Screen(user).size(), 2u);
   EXPECT_EQ(mesh.Screen(mover).size(), 1u);
   EXPECT_EQ(mesh.Screen(moved).size(), 2u);
+}
+
+// "Photo, then question": the answer is to the question, and the model knows of the photo, whose file is kept.
+TEST(CollectTest, APictureBeforeAQuestionIsKnownToItsAnswer) {
+  Mesh& mesh = CollectingMesh();
+  const std::string user = "491830000001";
+  std::string picture = WhatsAppImageBody(Mesh::AccountId("whatsapp"), user, "wamid.collect.1", "media-png-collect");
+  picture.replace(picture.find(R"("image":{)"), 9, R"("image":{"caption":"look here",)");
+  ASSERT_EQ(mesh.PostSigned("whatsapp", picture), 200);
+  ASSERT_EQ(mesh.PostText("whatsapp", user, "wamid.collect.2", "what is it?"), 200);
+  const std::vector<Send> screen = mesh.WaitForScreen(user, 1);
+  ASSERT_EQ(screen.size(), 1u) << mesh.LogEnds();
+  EXPECT_NE(screen[0].text.find("look here\n[The user sent with it: image]\nwhat is it?"), std::string::npos)
+      << screen[0].text;
+  EXPECT_TRUE(harness::WaitUntil([&] {
+    return mesh.Metric("worker", R"(worker_media_fetches_total{channel="whatsapp",result="stored"})") == 1;
+  })) << mesh.LogEnds();
 }
 
 }  // namespace
