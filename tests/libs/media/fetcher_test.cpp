@@ -145,6 +145,7 @@ TEST_F(FetcherTest, WhatIsTakenBackMeanwhileDoesNotStay) {
   });
   Make();
   EXPECT_EQ(Fetch(server).get().result, Result::kStored);
+  fetcher_.reset();  // with its threads, which look at files_ too
   EXPECT_TRUE(files_.empty());
 }
 
