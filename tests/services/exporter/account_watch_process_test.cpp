@@ -116,11 +116,11 @@ class AccountWatchProcessTest : public testing::Test {
 TEST_F(AccountWatchProcessTest, ATokenDiesAndComesBackAndQualityFalls) {
   StartExporter();
   ASSERT_TRUE(Becomes("token_valid", "whatsapp", kNumber, 1)) << Log();
-  EXPECT_EQ(Figure("quality", "whatsapp", kNumber), 1);
-  EXPECT_EQ(Figure("messaging_limit_users", "whatsapp", kNumber), 2000);
+  EXPECT_TRUE(Becomes("quality", "whatsapp", kNumber, 1)) << Log();
+  EXPECT_TRUE(Becomes("messaging_limit_users", "whatsapp", kNumber, 2000));
   Control(kNumber, R"({"token_expired":true})");
   ASSERT_TRUE(Becomes("token_valid", "whatsapp", kNumber, 0)) << Log();
-  EXPECT_EQ(Figure("token_valid", "messenger", kPage), 1) << "the other account's lives";
+  EXPECT_TRUE(Becomes("token_valid", "messenger", kPage, 1)) << "the other account's lives";
   EXPECT_THAT(Log(), HasSubstr("account_poll_failed"));
   EXPECT_THAT(Log(), testing::Not(HasSubstr("whatsapp-secret"))) << "no secret is ever logged";
   Control(kNumber, R"({"token_expired":false,"quality_rating":"RED","status":"RESTRICTED"})");
