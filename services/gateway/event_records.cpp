@@ -140,7 +140,9 @@ std::variant<bus::OutgoingRecord, Ignored> ToRecord(const Event& event, const ac
   if (event.kind == EventKind::kStatus || event.kind == EventKind::kEcho) {
     return StatusRecord(event, account, topics, acceptance);
   }
-  if (event.timestamp_ms > 0 && acceptance.wall_ms - event.timestamp_ms > kAgeMaxMs) return Ignored{"too_old"};
+  // What takes a message back may have that message's time, and deletes nothing twice.
+  const bool is_old = event.timestamp_ms > 0 && acceptance.wall_ms - event.timestamp_ms > kAgeMaxMs;
+  if (is_old && event.unsent_message_id.empty()) return Ignored{"too_old"};
   return TurnRecord(event, account, topics, acceptance);
 }
 

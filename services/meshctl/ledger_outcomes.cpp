@@ -196,10 +196,12 @@ LedgerOutcomes::Report LedgerOutcomes::ReportOf(Planned& turn) {
                return part.state == State::kFailed || part.delivery == mesh::bus::v1::DELIVERY_STATE_FAILED;
              })) {
     outcome = mesh::session::v1::OUTCOME_FAILED;
-  } else if (turn.parts.back().delivery == mesh::bus::v1::DELIVERY_STATE_READ) {
-    outcome = mesh::session::v1::OUTCOME_READ;
-  } else if (turn.parts.back().delivery == mesh::bus::v1::DELIVERY_STATE_DELIVERED) {
-    outcome = mesh::session::v1::OUTCOME_DELIVERED;
+  } else {
+    // Of the last part that was not refused.
+    const auto last = std::find_if(turn.parts.rbegin(), turn.parts.rend(),
+                                   [](const Part& part) { return part.state != State::kFailed; });
+    if (last->delivery == mesh::bus::v1::DELIVERY_STATE_READ) outcome = mesh::session::v1::OUTCOME_READ;
+    if (last->delivery == mesh::bus::v1::DELIVERY_STATE_DELIVERED) outcome = mesh::session::v1::OUTCOME_DELIVERED;
   }
   if (outcome == turn.report.outcome()) return std::nullopt;
   turn.report.set_outcome(outcome);

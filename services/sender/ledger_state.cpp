@@ -9,7 +9,7 @@
 namespace sender {
 namespace {
 
-constexpr std::int32_t kHoursBetweenTemplates = 24;
+constexpr std::int64_t kBetweenTemplatesMs = 24 * std::int64_t{3'600'000};
 
 using mesh::bus::v1::LedgerClaim;
 using mesh::bus::v1::LedgerEvidence;
@@ -35,16 +35,16 @@ bool FailsAlone(const mesh::bus::v1::OutboundPart& content, std::string_view rea
   return reason == bus::ToString(bus::DeadLetterReason::kSendFailed) && (content.has_media() || content.has_reaction());
 }
 
-bool MeansSilence(mesh::bus::v1::DropPolicy policy) {
-  return policy == mesh::bus::v1::DROP_POLICY_OPTED_OUT || policy == mesh::bus::v1::DROP_POLICY_HANDOFF ||
-         policy == mesh::bus::v1::DROP_POLICY_COUNTRY;
-}
-
 bool IsTemplate(const LedgerPlan& plan) { return plan.rich_parts_size() == 1 && plan.rich_parts(0).has_template_(); }
 
 bool IsSettled(PartState state) { return state != PartState::kOpen && state != PartState::kClaimed; }
 
 }  // namespace
+
+bool MeansSilence(mesh::bus::v1::DropPolicy policy) {
+  return policy == mesh::bus::v1::DROP_POLICY_OPTED_OUT || policy == mesh::bus::v1::DROP_POLICY_HANDOFF ||
+         policy == mesh::bus::v1::DROP_POLICY_COUNTRY;
+}
 
 bool PlannedTurn::Settled() const { return FirstUnsettled() == nullptr; }
 
@@ -95,7 +95,7 @@ LedgerState::Change LedgerState::Apply(std::int64_t offset, const LedgerRecord& 
   next_offset_ = offset + 1;
   switch (record.body_case()) {
     case LedgerRecord::kPlan:
-      return ApplyPlan(record.plan());
+      return ApplyPlan(record.plan(), record.written_at_ms());
     case LedgerRecord::kClaim:
       return ApplyClaim(offset, record.claim());
     case LedgerRecord::kSent:
@@ -116,14 +116,14 @@ LedgerState::Change LedgerState::Apply(std::int64_t offset, const LedgerRecord& 
   return {};
 }
 
-LedgerState::Change LedgerState::ApplyPlan(const mesh::bus::v1::LedgerPlan& plan) {
+LedgerState::Change LedgerState::ApplyPlan(const LedgerPlan& plan, std::int64_t written_at_ms) {
   const TurnKey key = KeyOf(plan);
   // The first PLAN of a key stands, whoever wrote it; so does what was settled, and which record was parked.
   if (turns_.contains(key) || settled_.contains(DigestOf(key))) return {};
   const ParkedReplies::Reply* parked = parked_.Find(key);
   if (parked != nullptr && parked->replies_offset != plan.replies_offset()) return {};
   if (key.generation > 0) requeued_[DigestOfTurn(key.turn_id)] = hour_;
-  if (IsTemplate(plan)) asked_to_write_[identity::KeyOf(plan.conversation()).value()] = hour_;
+  if (IsTemplate(plan)) asked_to_write_[identity::KeyOf(plan.conversation()).value()] = {written_at_ms, hour_};
   auto turn = std::make_unique<PlannedTurn>();
   turn->key = key;
   turn->kind = plan.kind();
@@ -359,12 +359,13 @@ bool LedgerState::TurnPlanned(const std::string& turn_id) const {
 
 bool LedgerState::SilentSince(const mesh::bus::v1::ConversationId& conversation, std::int64_t replies_offset) const {
   const auto found = silenced_.find(identity::KeyOf(conversation).value());
-  return found != silenced_.end() && found->second.replies_offset > replies_offset;
+  return found != silenced_.end() && found->second.value > replies_offset;
 }
 
-bool LedgerState::AskedToWriteAgain(const mesh::bus::v1::ConversationId& conversation) const {
+// By wall clocks, for no more than a courtesy hangs on them.
+bool LedgerState::AskedToWriteAgain(const mesh::bus::v1::ConversationId& conversation, std::int64_t wall_ms) const {
   const auto found = asked_to_write_.find(identity::KeyOf(conversation).value());
-  return found != asked_to_write_.end() && hour_ - found->second < kHoursBetweenTemplates;
+  return found != asked_to_write_.end() && wall_ms - found->second.value < kBetweenTemplatesMs;
 }
 
 const PlannedTurn* LedgerState::Find(const TurnKey& key) const {
@@ -391,8 +392,9 @@ void LedgerState::AnHourPassed() {
   absl::erase_if(settled_, is_old);
   absl::erase_if(superseded_, is_old);
   absl::erase_if(requeued_, is_old);
-  absl::erase_if(silenced_, [&](const auto& entry) { return entry.second.hour < oldest_kept; });
-  absl::erase_if(asked_to_write_, [&](const auto& entry) { return hour_ - entry.second >= kHoursBetweenTemplates; });
+  for (auto* remembered : {&silenced_, &asked_to_write_}) {
+    absl::erase_if(*remembered, [&](const auto& entry) { return entry.second.hour < oldest_kept; });
+  }
   parked_.ForgetParkedBefore(oldest_kept);
   std::vector<TurnKey> old;
   for (const auto& [key, turn] : turns_) {

@@ -46,6 +46,9 @@ struct Part {
   mesh::bus::v1::DeliveryState delivery = mesh::bus::v1::DELIVERY_STATE_UNSPECIFIED;  // the last evidence
 };
 
+// Dropped so because the user is to hear nothing: wants no messages, talks to a person, is answered by nobody.
+bool MeansSilence(mesh::bus::v1::DropPolicy policy);
+
 // What the ledger says about one reply.
 struct PlannedTurn {
   TurnKey key;
@@ -115,8 +118,8 @@ class LedgerState {
   // Whether the user is to hear nothing of us: behind that record of `replies` a message of the conversation was left
   // unanswered because the user had opted out, a person answers, or the account answers nobody there.
   bool SilentSince(const mesh::bus::v1::ConversationId& conversation, std::int64_t replies_offset) const;
-  // A template asked the user to write again within the last day, or will.
-  bool AskedToWriteAgain(const mesh::bus::v1::ConversationId& conversation) const;
+  // A template that was planned within the day before `wall_ms` asked the user to write again, or will.
+  bool AskedToWriteAgain(const mesh::bus::v1::ConversationId& conversation, std::int64_t wall_ms) const;
 
   const ParkedReplies& parked() const { return parked_; }
 
@@ -143,7 +146,7 @@ class LedgerState {
     std::size_t part = 0;
   };
 
-  Change ApplyPlan(const mesh::bus::v1::LedgerPlan& plan);
+  Change ApplyPlan(const mesh::bus::v1::LedgerPlan& plan, std::int64_t written_at_ms);
   void AddPart(mesh::bus::v1::OutboundPart content, PlannedTurn& turn);
   Change ApplyClaim(std::int64_t offset, const mesh::bus::v1::LedgerClaim& claim);
   Change ApplySent(const mesh::bus::v1::LedgerSent& sent);
@@ -177,13 +180,13 @@ class LedgerState {
   absl::flat_hash_map<TurnDigest, std::int32_t> settled_;
   absl::flat_hash_map<TurnDigest, std::int32_t> superseded_;
   absl::flat_hash_map<TurnDigest, std::int32_t> requeued_;
-  // By conversation key, with the hour: the last record of `replies` that silenced it; that a template was planned.
-  struct Silence {
-    std::int64_t replies_offset = 0;
+  // By conversation key, with the hour: the last record of `replies` that silenced it; when a template was planned.
+  struct Remembered {
+    std::int64_t value = 0;
     std::int32_t hour = 0;
   };
-  absl::flat_hash_map<std::string, Silence> silenced_;
-  absl::flat_hash_map<std::string, std::int32_t> asked_to_write_;
+  absl::flat_hash_map<std::string, Remembered> silenced_;        // offset in `replies`
+  absl::flat_hash_map<std::string, Remembered> asked_to_write_;  // wall clock in milliseconds
 };
 
 }  // namespace sender

@@ -4,8 +4,19 @@ namespace sender {
 
 using mesh::session::v1::Outcome;
 
+namespace {
+
+// Of those that were not refused: what comes behind a refused file, or before it.
+std::size_t LastPart(const PlannedTurn& turn) {
+  std::size_t last = turn.parts.size() - 1;
+  while (last > 0 && turn.parts[last].state == PartState::kFailed) --last;
+  return last;
+}
+
+}  // namespace
+
 Outcome OutcomeOfEvidence(const PlannedTurn& turn, std::size_t part) {
-  const bool last = part + 1 == turn.parts.size();
+  const bool last = part == LastPart(turn);
   switch (turn.parts[part].delivery) {
     case mesh::bus::v1::DELIVERY_STATE_DELIVERED:
       return last ? mesh::session::v1::OUTCOME_DELIVERED : mesh::session::v1::OUTCOME_UNSPECIFIED;
@@ -23,7 +34,7 @@ Outcome OutcomeOf(const PlannedTurn& turn) {
   if (turn.Parked()) return mesh::session::v1::OUTCOME_UNSPECIFIED;
   if (turn.NothingArrived()) return mesh::session::v1::OUTCOME_FAILED;
   // A status may have come before our own record of the send, and then it knows more.
-  const Outcome told = OutcomeOfEvidence(turn, turn.parts.size() - 1);
+  const Outcome told = OutcomeOfEvidence(turn, LastPart(turn));
   return told == mesh::session::v1::OUTCOME_UNSPECIFIED ? mesh::session::v1::OUTCOME_SENT : told;
 }
 

@@ -73,7 +73,8 @@ void SendLane::Supersede(Item item) {
 
 void SendLane::OnLedgerChange(const TurnKey& changed) {
   if (items_.empty() || (phase_ != Phase::kInDoubt && phase_ != Phase::kWaiting)) return;
-  if (changed == key()) Step();
+  const bool is_file_before = last_file_ && changed == last_file_->key;  // what this one waits for
+  if (changed == key() || is_file_before) Step();
 }
 
 void SendLane::Resume() {
@@ -151,7 +152,7 @@ void SendLane::DropDuplicate() {
 
 void SendLane::Plan() {
   std::vector<mesh::bus::v1::OutboundPart> parts;
-  if (!Withdrawn()) {
+  if (!Withdrawn() && !AsksOnceTooOften()) {
     const auto account = FindAccount();
     parts = PartsOf(item().reply, *effects().FindCodec(item().reply.conversation().channel()),
                     account == nullptr ? channel::kTextPartsMax : PartsInTime(*account));
@@ -189,10 +190,14 @@ void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
     const bool own = state.claim_term == head_.claim_term && ledger().term() == head_.claim_term;
     const bool too_late = WindowClosed(state.content);
     if (head_.unposted_claim == part && own) {
-      return too_late ? Release(part, state.claim_offset, [this] { Step(); }) : TryClaim(part, state.resends);
+      if (!too_late) return TryClaim(part, state.resends);
+      if (state.resends == 0) return Release(part, state.claim_offset, [this] { Step(); });
+    } else if (head_.resend_over != state.claim_offset) {
+      return WatchDoubt(turn, part);
+    } else if (!too_late) {
+      return TryClaim(part, state.resends + 1);
     }
-    if (head_.resend_over != state.claim_offset) return WatchDoubt(turn, part);
-    return too_late ? ParkPart(part, state.claim_offset) : TryClaim(part, state.resends + 1);
+    return ParkPart(part, state.claim_offset);  // nobody knows whether an earlier try was shown
   }
   if (turn.Parked()) return ParkPart(part, /*claim_offset=*/0);
   // Of a withdrawn reply of which one part was dropped, the others are too: a successor knows it from the ledger alone.
@@ -206,6 +211,7 @@ void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
     head_.give_up_detail = "the account is not configured";
   }
   if (!head_.give_up && WindowClosed(state.content)) {
+    if (state.resends > 0) return ParkPart(part, /*claim_offset=*/0);
     head_.give_up = bus::DeadLetterReason::kWindowClosed;
     head_.give_up_detail = "too long after the user's last message; not sent";
   }
@@ -428,7 +434,9 @@ void SendLane::RetryLater(std::size_t part, std::int64_t claim_offset, const cha
   const base::Duration budget = std::chrono::seconds(account == nullptr ? 0 : account->turn_deadline_s);
   const bool too_late = now + retry.delay > *head_.first_refused_at + budget;
   if (too_late || (answer.retry_once && head_.refusals > 1)) {
-    head_.give_up = too_late ? bus::DeadLetterReason::kDeadline : bus::DeadLetterReason::kSendFailed;
+    // What is refused again and again may be the file itself; then the rest is said all the same.
+    const bool is_files = planned()->parts[part].is_file && answer.backoff_scope == channel::BackoffScope::kReply;
+    head_.give_up = too_late && !is_files ? bus::DeadLetterReason::kDeadline : bus::DeadLetterReason::kSendFailed;
     head_.give_up_detail = answer.error_title;
     head_.give_up_code = answer.error_code;
     return FailPart(part, claim_offset);
@@ -444,7 +452,11 @@ void SendLane::FailPart(std::size_t part, std::int64_t claim_offset) {
                     effects().WallMs()),
          [this](std::int64_t) {
            const PlannedTurn* const turn = planned();
-           if (turn != nullptr && !turn->GivenUp()) head_.give_up.reset();  // the other parts are said
+           if (turn != nullptr && !turn->GivenUp()) {  // the other parts are said
+             head_.give_up.reset();
+             head_.first_refused_at.reset();
+             head_.refusals = 0;
+           }
            Step();
          });
 }

@@ -175,6 +175,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   void GiveUp(bus::DeadLetterReason reason, std::string detail, bool with_notice);
   void GiveUpTooLarge(const absl::Status& status);
   bool OwesReengagement(const account::Account& account) const;
+  bool AsksOnceTooOften() const;
   void WriteNotice(bus::DeadLetterReason reason);
   void ReportOutcome(mesh::session::v1::Outcome outcome);
   void Done();

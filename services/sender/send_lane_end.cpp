@@ -146,8 +146,8 @@ void SendLane::Finish(const PlannedTurn& turn) {
   if (items_.front().returned && Withdrawn() && turn.Any(PartState::kSent) && !head_.audited)
     return WriteSentAfterAll();
   if (MustAudit()) return WriteDrop();
-  if (turn.Any(PartState::kFailed)) return FinishFailed(turn);
   if (turn.Parked()) return FinishParked();
+  if (turn.Any(PartState::kFailed)) return FinishFailed(turn);
   if (turn.Superseded()) context_.metrics->CountDrop("superseded");
   ReportOutcome(OutcomeOf(turn));
   Done();
@@ -190,7 +190,10 @@ void SendLane::FinishFailed(const PlannedTurn& turn) {
   // A predecessor may have died between the FAILED record and the dead letter: then the ledger still has the reason.
   const bus::DeadLetterReason reason = head_.give_up.value_or(ReasonGivenUp(turn));
   const bool shown = turn.Any(PartState::kSent);
-  const bool with_notice = !shown && ((turn.kind == REPLY_KIND_ANSWER && reason == bus::DeadLetterReason::kDeadline) ||
+  // Where even a text was refused for good, another one would be as well.
+  const bool was_file = std::all_of(turn.parts.begin(), turn.parts.end(), [](const Part& p) { return p.failed_alone; });
+  const bool may_be_told = was_file || reason == bus::DeadLetterReason::kDeadline;
+  const bool with_notice = !shown && ((turn.kind == REPLY_KIND_ANSWER && may_be_told) ||
                                       (!key().fallback && reason == bus::DeadLetterReason::kWindowClosed));
   ReportOutcome(shown ? mesh::session::v1::OUTCOME_SENT : mesh::session::v1::OUTCOME_FAILED);
   GiveUp(reason, head_.give_up_detail, with_notice);

@@ -23,6 +23,13 @@ bool HasTemplate(const mesh::bus::v1::Reply& reply) {
 
 }  // namespace
 
+// Two answers that were given up long before the first one's template had its turn both wrote one.
+bool SendLane::AsksOnceTooOften() const {
+  const mesh::bus::v1::Reply& reply = item().reply;
+  return IsFallback(reply.kind()) && HasTemplate(reply) &&
+         ledger().AskedToWriteAgain(reply.conversation(), effects().WallMs());
+}
+
 // What is known of the user's last words: this reply's record, those of later ones that wait here or in `parked`.
 bool SendLane::WindowClosed(const mesh::bus::v1::OutboundPart& content) const {
   // The platform is asked where the user may have spoken since without our knowledge: who requeues a reply does so
@@ -70,15 +77,17 @@ void SendLane::RememberFile() {
 // at most one a day.
 bool SendLane::OwesReengagement(const account::Account& account) const {
   const mesh::bus::v1::Reply& reply = item().reply;
-  const bool is_policy = reply.kind() == REPLY_KIND_ANSWER &&
-                         reply.finish_reason() == mesh::bus::v1::FINISH_REASON_UNSPECIFIED;
-  if (account.reengage_template_name.empty() || is_policy) return false;
+  const bool is_policy =
+      reply.kind() == REPLY_KIND_ANSWER && reply.finish_reason() == mesh::bus::v1::FINISH_REASON_UNSPECIFIED;
+  if (account.reengage_template_name.empty() || is_policy || MeansSilence(reply.drop_policy())) return false;
   if (ledger().SilentSince(reply.conversation(), item().record.offset) ||
-      ledger().AskedToWriteAgain(reply.conversation()) || ledger().parked().HoldUp(item().record.key)) {
+      ledger().AskedToWriteAgain(reply.conversation(), effects().WallMs()) ||
+      ledger().parked().HoldUp(item().record.key)) {
     return false;
   }
   return std::none_of(std::next(items_.begin()), items_.end(), [&](const Queued& behind) {
-    if (behind.supersedes || behind.superseded) return false;
+    if (behind.supersedes) return MeansSilence(behind.item.reply.drop_policy());
+    if (behind.superseded) return false;
     const mesh::bus::v1::Reply& other = behind.item.reply;
     const bool tells = !IsFallback(other.kind()) || HasTemplate(other);
     return tells && other.turn_id() != reply.turn_id();

@@ -35,6 +35,7 @@ void TurnRun::OnSupersedeWritten(absl::StatusOr<bus::RecordPosition> position) {
   reply_offset_ = position->offset;
   if (drop_->reason == DropReason::kUnsent && TurnMedia::Has(turn_)) DeleteMedia(turn_.turn_id());
   fault::Here("worker_supersede_written");
+  if (turn_.kind() == mesh::bus::v1::TURN_KIND_CONTROL) return Finish("event", /*completed=*/true);
   Project();
 }
 

@@ -53,8 +53,12 @@ void TurnRun::ApplyControl() {
 
 void TurnRun::OnControlApplied(absl::StatusOr<mesh::session::v1::SetControlResponse> response) {
   if (MustTellAgain(&TurnRun::ApplyControl, response.status(), "control_refused")) return;
-  if (turn_.kind() == mesh::bus::v1::TURN_KIND_CONTROL) return Finish("event", /*completed=*/true);
-  HeedPolicies();
+  if (turn_.kind() != mesh::bus::v1::TURN_KIND_CONTROL) return HeedPolicies();
+  // The sender, which does not read `turns`, is to know it too: it asks nobody to write again who is to hear nothing.
+  if (turn_.control() == mesh::bus::v1::CONTROL_ACTION_OPT_OUT) drop_ = DropOrder{.reason = DropReason::kOptedOut};
+  if (turn_.control() == mesh::bus::v1::CONTROL_ACTION_PAUSE) drop_ = DropOrder{.reason = DropReason::kHandoff};
+  if (drop_) return WriteSupersede();
+  Finish("event", /*completed=*/true);
 }
 
 void TurnRun::Unsend() {

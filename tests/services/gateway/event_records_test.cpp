@@ -84,6 +84,11 @@ TEST_F(EventRecordsTest, WhatIsOlderThanTheMemoryOfFinishedTurnsIsNotTakenAgain)
     EXPECT_EQ(reason(kind, 90 * kDayMs), "") << "a clock that is wrong loses nobody's message";
   }
   EXPECT_EQ(reason(EventKind::kStatus, 1), "") << "it says what became of a send, however late";
+  Event unsend = MakeEvent(EventKind::kEvent);
+  unsend.timestamp_ms = 1;
+  unsend.unsent_message_id = "mid.1";
+  EXPECT_TRUE(std::holds_alternative<bus::OutgoingRecord>(ToRecord(unsend, account_, topics_, later)))
+      << "it may have the time of the message that it takes back";
 }
 
 TEST_F(EventRecordsTest, AMessageBecomesATurnOfItsConversation) {

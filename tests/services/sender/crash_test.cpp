@@ -305,10 +305,15 @@ class RandomLife {
                          [&](const World::Shown& message) { return message.reply_id_hex == base::ToHex(id.value()); });
     };
     bool failed = false;
+    bool any_failed = false;
+    bool only_files = true;  // and all of them refused
     bool parked = false;
     bool nothing_shown = true;
     for (const Part& part : planned->parts) {
-      failed |= part.state == PartState::kFailed;
+      failed |= part.state == PartState::kFailed && !part.failed_alone;
+      any_failed |= part.state == PartState::kFailed;
+      only_files &= part.failed_alone;
+      if (part.failed_alone) continue;
       parked |= part.state == PartState::kParked;
       EXPECT_EQ(shown(part.id), !failed && !parked)
           << turn << " of " << users_.at(turn) << (failed || parked ? ": shown after" : ": lost before")
@@ -317,13 +322,13 @@ class RandomLife {
     }
     EXPECT_EQ(parked, Parked(turn)) << turn << " in the ledger and in `parked`";
     const auto dead = DeadLetterOf(turn);
-    EXPECT_EQ(failed, dead.has_value()) << turn;
+    EXPECT_EQ(any_failed && !parked, dead.has_value()) << turn;
     const identity::ReplyId notice =
         identity::MakeReplyId(identity::TurnId(World::TurnId(turn)), 0, mesh::bus::v1::REPLY_KIND_FALLBACK, 0);
     const PlannedTurn* planned_notice = state.FindReply(notice, nullptr);
     if (planned_notice != nullptr && (planned_notice->GivenUp() || planned_notice->Parked())) return;
-    const bool owed =
-        dead == bus::DeadLetterReason::kDeadline && nothing_shown && planned->kind == mesh::bus::v1::REPLY_KIND_ANSWER;
+    const bool may_be_told = dead == bus::DeadLetterReason::kDeadline || (dead.has_value() && only_files);
+    const bool owed = may_be_told && nothing_shown && planned->kind == mesh::bus::v1::REPLY_KIND_ANSWER;
     EXPECT_EQ(shown(notice), owed) << "notice of " << turn;
   }
 

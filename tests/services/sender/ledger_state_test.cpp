@@ -57,13 +57,12 @@ TEST_F(LedgerStateTest, ATemplateIsRememberedForADay) {
   *reply.mutable_conversation() = conversation_;
   mesh::bus::v1::OutboundPart wanted;
   wanted.mutable_template_()->set_name("come_back");
+  constexpr std::int64_t kHourMs = 3'600'000;
   Plan(Turn('b'), {"hello"}, /*replies_offset=*/1);
-  EXPECT_FALSE(state_.AskedToWriteAgain(conversation_));
+  EXPECT_FALSE(state_.AskedToWriteAgain(conversation_, 1000));
   Append(MakePlan(reply, {wanted}, /*replies_offset=*/2, 0, /*wall_ms=*/1000));
-  PassHours(23);
-  EXPECT_TRUE(state_.AskedToWriteAgain(conversation_));
-  PassHours(1);
-  EXPECT_FALSE(state_.AskedToWriteAgain(conversation_));
+  EXPECT_TRUE(state_.AskedToWriteAgain(conversation_, 1000 + 23 * kHourMs));
+  EXPECT_FALSE(state_.AskedToWriteAgain(conversation_, 1000 + 24 * kHourMs)) << "also right after a start";
 }
 
 TEST_F(LedgerStateTest, SilenceIsForWhatWasSaidBeforeIt) {

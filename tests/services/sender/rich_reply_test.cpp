@@ -100,16 +100,24 @@ TEST_F(RichReplyTest, WhatFollowsAFileWaitsUntilAStatusSaysThatItWentOut) {
   EXPECT_LT(world_.now - before, seconds(8));
 }
 
+// The status comes within ten seconds, and is waited for five.
 TEST_F(RichReplyTest, TheNextAnswerWaitsForAFileThatEndsTheOneBefore) {
-  world_.statuses_flow = false;
-  world_.StartOwner();
-  world_.Say("ann", "t1", WithFile("", "a.png"));
-  world_.Say("ann", "t2", "next");
-  world_.RunFor(seconds(2));
-  ASSERT_THAT(world_.TextsOf("ann"), ElementsAre("a.png"));
-  world_.TellStatus(world_.shown[0], mesh::bus::v1::DELIVERY_STATE_SENT);
-  world_.RunFor(seconds(7));
-  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("a.png", "next"));
+  int by_status = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    World world(seed);
+    world.StartOwner();
+    world.Say("ann", "t1", WithFile("", "a.png"));
+    world.Say("ann", "t2", "next");
+    ASSERT_TRUE(world.RunUntil([&] { return world.shown.size() == 1; }));
+    const base::MonotonicTime before = world.now;
+    ASSERT_TRUE(world.RunUntil([&] { return world.shown.size() == 2; }));
+    EXPECT_THAT(world.TextsOf("ann"), ElementsAre("a.png", "next"));
+    const PlannedTurn* const file = world.observer().Find({World::TurnId("t1"), 0});
+    const bool is_told = file != nullptr && file->parts[0].delivery != mesh::bus::v1::DELIVERY_STATE_UNSPECIFIED;
+    EXPECT_TRUE(is_told || world.now - before > seconds(4)) << seed;
+    by_status += world.now - before < seconds(4);
+  }
+  EXPECT_GT(by_status, 3) << "it is not the end of the wait alone that lets the next one go";
 }
 
 TEST_F(RichReplyTest, AFileThatIsRefusedTakesNothingElseWithIt) {
@@ -130,7 +138,39 @@ TEST_F(RichReplyTest, AnAnswerOfAFileAloneThatIsRefusedHasFailed) {
   world_.Say("ann", "t1", WithFile("", "gone.png"));
   ASSERT_TRUE(RunToEnd());
   EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_FAILED));
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("sorry"));
   ExpectDead(bus::DeadLetterReason::kSendFailed);
+}
+
+TEST_F(RichReplyTest, AFileThatIsRefusedUntilTheDeadlineTakesNothingElseWithIt) {
+  world_.account.turn_deadline_s = 20;
+  world_.graph = [&](int post) {
+    // The question behind it is refused once as well, and has a deadline of its own.
+    if (world_.shown.size() == 1 && world_.dead_letters.empty() && world_.Ledger().back().has_claim() &&
+        LedgerShape().find('F') == std::string::npos) {
+      return GraphBehaviour::kRefuse;
+    }
+    if (LedgerShape().ends_with("FC")) return GraphBehaviour::kRefuse;
+    return post >= 0 ? GraphBehaviour::kAccept : GraphBehaviour::kFail;
+  };
+  world_.StartOwner();
+  Reply reply = WithFile("Look.", "odd.png");
+  reply.add_rich_parts()->mutable_choices()->set_text("Which?");
+  world_.Say("ann", "t1", reply);
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("Look.", "Which?"));
+  ExpectDead(bus::DeadLetterReason::kSendFailed);
+}
+
+TEST_F(RichReplyTest, WhatIsReadBeforeARefusedFileIsRead) {
+  world_.refused_text = "gone.png";
+  world_.statuses_flow = false;
+  world_.StartOwner();
+  world_.Say("ann", "t1", WithFile("Look.", "gone.png"));
+  ASSERT_TRUE(RunToEnd());
+  world_.TellStatus(world_.shown[0], mesh::bus::v1::DELIVERY_STATE_READ);
+  world_.RunFor(seconds(5));
+  EXPECT_EQ(world_.OutcomesOf("t1").back(), mesh::session::v1::OUTCOME_READ);
 }
 
 TEST_F(RichReplyTest, WhateverTheMomentASuccessorSaysWhatStandsBesideARefusedFile) {
@@ -280,6 +320,42 @@ TEST_F(RichReplyTest, NobodyWhoWantsNoMessagesIsAskedToWriteAgain) {
     EXPECT_EQ(world.dead_letters.size(), 1u);
     EXPECT_EQ(world.shown.size(), policy == mesh::bus::v1::DROP_POLICY_SUPERSEDED ? 1u : 0u) << policy;
   }
+}
+
+// The sender was away for a day: the answer and the word that silenced the conversation are read together.
+TEST_F(RichReplyTest, SilenceThatStandsBehindInTheLogCountsToo) {
+  HaveTemplate();
+  world_.Say("ann", "t1", SaidAgo(hours(25), "hello"));
+  world_.Withdraw("ann", "t2", mesh::bus::v1::DROP_POLICY_HANDOFF);
+  world_.StartOwner();
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.shown, IsEmpty());
+  ExpectDead(bus::DeadLetterReason::kWindowClosed);
+}
+
+TEST_F(RichReplyTest, WhatIsSaidToACountryThatIsSwitchedOffHasNoTemplate) {
+  HaveTemplate();
+  world_.StartOwner();
+  Reply notice = SaidAgo(hours(24), "not here");
+  notice.set_kind(mesh::bus::v1::REPLY_KIND_NOTICE);
+  notice.set_drop_policy(mesh::bus::v1::DROP_POLICY_COUNTRY);
+  world_.Say("ann", "t1", notice);
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.shown, IsEmpty());
+}
+
+// Their templates stand behind one another at the end of a long log.
+TEST_F(RichReplyTest, OfTwoTemplatesThatWereWrittenOneIsSent) {
+  HaveTemplate();
+  world_.StartOwner();
+  world_.Say("ann", "t1", SaidAgo(hours(25), "hello"));
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.replies.size() == 2; }));
+  Reply second;
+  second.set_kind(mesh::bus::v1::REPLY_KIND_FALLBACK);
+  second.add_rich_parts()->mutable_template_()->set_name("come_back");
+  world_.Say("ann", "t2", second);
+  ASSERT_TRUE(RunToEnd());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("come_back"));
 }
 
 // Webhooks of three days, each answered after the one before is done.

@@ -38,14 +38,32 @@ TEST_F(TurnRecordsTest, AControlRecordIsToldToSessionUntilItHasItAndAnsweredByNo
   EXPECT_EQ(session_.controls[2].action(), mesh::bus::v1::CONTROL_ACTION_PAUSE);
   EXPECT_EQ(session_.controls[2].turns_offset(), 17);
   EXPECT_EQ(session_.controls[2].turn_id(), turn_.turn_id()) << "its retried webhook changes nothing";
-  EXPECT_TRUE(producer_.log().empty());
   EXPECT_TRUE(session_.appended.empty());
   EXPECT_FALSE(session_fails_);
   EXPECT_EQ(metrics_.turns.at("event").Value(), 1);
 }
 
+// So that it asks nobody to write again who is to hear nothing (SendLane::OwesReengagement).
+TEST_F(TurnRecordsTest, TheSenderIsToldWhoIsToHearNothing) {
+  const std::pair<mesh::bus::v1::ControlAction, mesh::bus::v1::DropPolicy> kSilent[] = {
+      {mesh::bus::v1::CONTROL_ACTION_PAUSE, mesh::bus::v1::DROP_POLICY_HANDOFF},
+      {mesh::bus::v1::CONTROL_ACTION_OPT_OUT, mesh::bus::v1::DROP_POLICY_OPTED_OUT}};
+  for (const auto& [action, policy] : kSilent) {
+    BeControl(action);
+    EXPECT_TRUE(Run());
+    mesh::bus::v1::ReplyRecord record;
+    ASSERT_TRUE(record.ParseFromString(producer_.log().back().value));
+    EXPECT_EQ(record.supersede().turn_id(), turn_.turn_id());
+    EXPECT_EQ(record.supersede().policy(), policy);
+  }
+  const std::size_t told = producer_.log().size();
+  BeControl(mesh::bus::v1::CONTROL_ACTION_RESUME);
+  EXPECT_TRUE(Run());
+  EXPECT_EQ(producer_.log().size(), told);
+}
+
 TEST_F(TurnRecordsTest, WhatSessionRefusesForGoodDoesNotHoldItsLane) {
-  BeControl(mesh::bus::v1::CONTROL_ACTION_OPT_OUT);
+  BeControl(mesh::bus::v1::CONTROL_ACTION_RESUME);
   session_.control_failures = {absl::InvalidArgumentError("no")};
   EXPECT_TRUE(Run());
   EXPECT_EQ(session_.controls.size(), 1u);
