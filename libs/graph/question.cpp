@@ -1,5 +1,6 @@
 #include "libs/graph/question.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <utility>
@@ -15,6 +16,7 @@ namespace {
 
 constexpr auto kPatience = std::chrono::seconds(10);
 constexpr std::size_t kMessageBytesMax = 200;
+constexpr std::string_view kWhiteSpace = " \t\r\n";
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(Trouble::kCount)> kTroubles = {
     "unreachable", "token", "permission", "unknown_id", "limited", "other"};
@@ -50,8 +52,28 @@ std::string AdviceFor(Trouble trouble, const account::Account& account) {
   }
 }
 
+void Hide(std::string_view secret, std::string& words) {
+  constexpr std::string_view kHidden = "***";
+  // Meta repeats a token without the newline that a file has left behind it.
+  const std::size_t begin = std::min(secret.find_first_not_of(kWhiteSpace), secret.size());
+  secret = secret.substr(begin, secret.find_last_not_of(kWhiteSpace) + 1 - begin);
+  if (secret.empty()) return;
+  for (std::size_t at = words.find(secret); at != std::string::npos; at = words.find(secret, at + kHidden.size())) {
+    words.replace(at, secret.size(), kHidden);
+  }
+}
+
+// Meta's words, which may repeat what it was asked with: "Malformed access token EAA...". Cut last, for half a secret
+// is not found any more.
+std::string WithoutSecrets(std::string words, std::string_view token, const account::Account& account) {
+  Hide(token, words);
+  Hide(account.access_token.Reveal(), words);                                             // Reveal: to be hidden
+  for (const crypto::Secret& secret : account.app_secrets) Hide(secret.Reveal(), words);  // Reveal: to be hidden
+  return words.substr(0, kMessageBytesMax);
+}
+
 // Meta's words, and what they mean for an account that only wants to know about itself.
-Refusal RefusalOf(const http::Response& response, const account::Account& account) {
+Refusal RefusalOf(const http::Response& response, std::string_view token, const account::Account& account) {
   const absl::StatusOr<json::Document> document = json::Document::Parse(response.body);
   const json::Value error = document.ok() ? document->root().Find("error") : json::Value();
   const std::int64_t code = error.Find("code").AsInt64Lenient().value_or(-1);
@@ -60,7 +82,8 @@ Refusal RefusalOf(const http::Response& response, const account::Account& accoun
                   .advice = {}};
   if (code >= 0) {
     refusal.found +=
-        base::StrCat(", code ", code, ": ", error.Find("message").AsString().value_or("").substr(0, kMessageBytesMax));
+        base::StrCat(", code ", code, ": ",
+                     WithoutSecrets(std::string(error.Find("message").AsString().value_or("")), token, account));
   }
   refusal.advice = AdviceFor(refusal.trouble, account);
   return refusal;
@@ -90,7 +113,7 @@ Answer AskAs(std::string_view token, const account::Account& account, std::strin
         .found = base::StrCat(account.graph_base_url, " does not answer: ", result.failure.status.message()),
         .advice = AdviceFor(Trouble::kUnreachable, account)};
   } else if (result.response.status != 200) {
-    answer.refusal = RefusalOf(result.response, account);
+    answer.refusal = RefusalOf(result.response, token, account);
   } else {
     answer.ok = true;
     answer.body = std::move(result.response.body);

@@ -27,7 +27,7 @@ enum class Trouble {
 };
 std::string_view ToString(Trouble trouble);  // "unreachable", "token", ...
 
-// `found` and `advice` are for people; secrets never stand in them.
+// `found` and `advice` are for people; secrets never stand in them, even where Meta's words repeat one.
 struct Refusal {
   Trouble trouble = Trouble::kOther;
   std::string found;

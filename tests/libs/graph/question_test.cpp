@@ -88,6 +88,26 @@ TEST(QuestionTest, MetasWordsAreCut) {
   EXPECT_LT(Ask(AccountOf(CHANNEL_WHATSAPP), "GET", "1065", graph.send()).refusal.found.size(), 300u);
 }
 
+// Meta repeats a token that it cannot read: "Malformed access token EAA...".
+TEST(QuestionTest, SecretsInMetasWordsAreNotRepeated) {
+  account::Account account = AccountOf(CHANNEL_WHATSAPP);
+  account.app_secrets = {crypto::Secret("0123456789abcdef"), crypto::Secret("fedcba9876543210")};
+  const auto found_for = [&account](std::string_view token, const std::string& message) {
+    ScriptedGraph graph;
+    graph.Answer("GET 1065", 400, R"({"error":{"code":190,"message":")" + message + R"("}})");
+    return AskAs(token, account, "GET", "1065", graph.send()).refusal.found;
+  };
+  const std::string before = "the Graph API answers 400, code 190: ";
+  EXPECT_EQ(found_for("EAA&token", "Malformed access token EAA&token"), before + "Malformed access token ***");
+  EXPECT_EQ(found_for("42|0123456789abcdef", "42|0123456789abcdef, 42|0123456789abcdef"), before + "***, ***");
+  EXPECT_EQ(found_for("42|0123456789abcdef", "input EAA&token"), before + "input ***");
+  EXPECT_EQ(found_for("EAA&token", "proofs 0123456789abcdef and fedcba9876543210"), before + "proofs *** and ***");
+  EXPECT_EQ(found_for("EAAother\n", "Malformed access token EAAother"), before + "Malformed access token ***");
+  EXPECT_EQ(found_for("", "An access token is required"), before + "An access token is required");
+  const std::string long_words(195, 'x');
+  EXPECT_EQ(found_for("EAA&token", long_words + "EAA&token"), before + long_words + "***") << "cut after that";
+}
+
 TEST(QuestionTest, TroublesHaveNames) {
   EXPECT_EQ(ToString(Trouble::kUnreachable), "unreachable");
   EXPECT_EQ(ToString(Trouble::kOther), "other");

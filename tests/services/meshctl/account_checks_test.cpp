@@ -308,7 +308,8 @@ TEST_F(AccountChecksTest, OnlyOurAppsSubscriptionCounts) {
 }
 
 TEST_F(AccountChecksTest, NoSecretIsEverPrinted) {
-  Answer("GET https://graph.example/v25.0/106540352242922", 401, R"({"error":{"message":"bad","code":190}})");
+  Answer("GET https://graph.example/v25.0/106540352242922", 401,
+         R"({"error":{"message":"Malformed access token EAAtoken","code":190}})");
   Answer("POST http://gateway/webhooks/whatsapp", 403, "");
   Answer("GET http://gateway/webhooks/whatsapp", 403, "");
   for (const auto& [check, finding] : Check(AccountOf(CHANNEL_WHATSAPP))) {
