@@ -224,17 +224,11 @@ Finding CheckPermissions(const account::Account& account, const std::string& wab
   return finding;
 }
 
-// `ends_at_s` of `what`, when it is near or over.
-std::optional<Finding> NearItsEnd(const Finding& finding, std::string_view what, std::int64_t ends_at_s,
-                                  std::int64_t now_s) {
+// How near the end of `what` is, in words; nullopt: not near.
+std::optional<std::string> NearItsEnd(std::string_view what, std::int64_t ends_at_s, std::int64_t now_s) {
   if (ends_at_s == 0 || ends_at_s - now_s >= kSoonS) return std::nullopt;
-  Finding near =
-      Warning(finding, base::StrCat(what, " ends in ", std::max<std::int64_t>(0, ends_at_s - now_s) / kDayS, " days"),
-              "create a new one, or better one that does not end: docs/meta-app.md");
-  if (ends_at_s > now_s) return near;
-  near.verdict = Verdict::kWrong;
-  near.found = base::StrCat(what, " has ended");
-  return near;
+  if (ends_at_s <= now_s) return base::StrCat(what, " has ended");
+  return base::StrCat(what, " ends in ", (ends_at_s - now_s) / kDayS, " days");
 }
 
 Finding CheckExpiry(const account::Account& account, const base::Clock& clock, const Told& told) {
@@ -255,9 +249,15 @@ Finding CheckExpiry(const account::Account& account, const base::Clock& clock, c
                       base::StrCat("write app_id into the accounts file, or see ", kTokenDebugger));
   }
   const graph::TokenFacts& facts = *told.token_facts;
-  if (const auto near = NearItsEnd(finding, "the token", facts.expires_at_s, now_s)) return *near;
-  if (const auto near = NearItsEnd(finding, "the token's access to user data", facts.data_access_expires_at_s, now_s)) {
-    return *near;
+  if (auto near = NearItsEnd("the token", facts.expires_at_s, now_s)) {
+    finding = Warning(std::move(finding), *std::move(near),
+                      "create a new one, or better one that does not end: docs/meta-app.md");
+    if (facts.expires_at_s <= now_s) finding.verdict = Verdict::kWrong;
+    return finding;
+  }
+  // No more than a warning when it is over: answers are sent without it (verify).
+  if (auto near = NearItsEnd("the token's access to user data", facts.data_access_expires_at_s, now_s)) {
+    return Warning(std::move(finding), *std::move(near), "the person who gave the permissions has to give them again");
   }
   if (facts.expires_at_s == 0) finding.found = "the token does not end";
   return finding;

@@ -268,6 +268,9 @@ TEST_F(AccountChecksTest, ATokenNearItsEndIsAWarning) {
   EXPECT_NE(soon.found.find("6 days"), std::string::npos) << soon.found;
   EXPECT_EQ(expiry(R"(,"expires_at":)" + std::to_string(kNowS - 1)).verdict, Verdict::kWrong);
   EXPECT_EQ(expiry(R"(,"data_access_expires_at":)" + std::to_string(kNowS + kDayS)).verdict, Verdict::kWarning);
+  const Finding ended = expiry(R"(,"expires_at":0,"data_access_expires_at":)" + std::to_string(kNowS - 10 * kDayS));
+  EXPECT_EQ(ended.verdict, Verdict::kWarning) << "a page's token sends without it";
+  EXPECT_NE(ended.found.find("has ended"), std::string::npos) << ended.found;
   account::Account login = InstagramLogin();
   login.access_token_written_s = kNowS - 50 * kDayS;
   EXPECT_EQ(Check(login)["expiry"].verdict, Verdict::kWarning);
