@@ -165,9 +165,48 @@ Finding Warning(Finding finding, std::string found, std::string advice) {
   return finding;
 }
 
-Finding CheckToken(const account::Account& account, const Told& told) {
+// Whose id a permission's targets must hold; empty: not known.
+std::string TargetOf(const account::Account& account, std::string_view permission, const std::string& waba) {
+  if (account.channel == mesh::bus::v1::CHANNEL_WHATSAPP) return waba.empty() ? account.waba_id : waba;
+  const bool is_of_page = permission.starts_with("pages_");
+  if (is_of_page && account.channel != mesh::bus::v1::CHANNEL_MESSENGER) return "";
+  return account.account_id;
+}
+
+// Whether the token has `permission` for this account, as far as Meta tells. REQUIRES: told.token_facts
+bool IsGranted(const account::Account& account, std::string_view permission, const std::string& waba,
+               const Told& told) {
+  const graph::Grant* grant = told.token_facts->Find(permission);
+  const std::string target = TargetOf(account, permission, waba);
+  return grant != nullptr && (target.empty() || grant->targets.empty() ||
+                              std::ranges::find(grant->targets, target) != grant->targets.end());
+}
+
+// What explains that Meta refuses a question while answers are sent: the token has all that they need, and not this.
+const graph::Permission* MissingButOptional(const account::Account& account, const std::string& waba,
+                                            const Told& told) {
+  if (!told.token_facts || !told.token_facts->grants) return nullptr;
+  const graph::Permission* optional = nullptr;
+  for (const graph::Permission& permission : graph::Permissions(account)) {
+    if (IsGranted(account, permission.name, waba, told)) continue;
+    if (permission.is_required) return nullptr;
+    optional = &permission;
+  }
+  return optional;
+}
+
+Finding CheckToken(const account::Account& account, const std::string& waba, const Told& told) {
   Finding finding{.check = "token", .found = "the Graph API knows the account by this token"};
-  if (!told.account.ok) return Refused(std::move(finding), told.account.refusal);
+  const graph::Refusal& refusal = told.account.refusal;
+  if (!told.account.ok && refusal.trouble == graph::Trouble::kPermission) {
+    const graph::Permission* missing = MissingButOptional(account, waba, told);
+    if (missing != nullptr) {
+      return Warning(std::move(finding),
+                     base::StrCat(refusal.found, "; answers are sent without ", missing->name, ", which it lacks"),
+                     refusal.advice);
+    }
+  }
+  if (!told.account.ok) return Refused(std::move(finding), refusal);
   if (told.facts.id != account.account_id) {
     finding.verdict = Verdict::kWrong;
     finding.found = base::StrCat("the Graph API answers with id '", told.facts.id.substr(0, 64), "'");
@@ -180,14 +219,6 @@ Finding CheckToken(const account::Account& account, const Told& told) {
                    "take a token of the app whose webhooks these are, or correct app_id");
   }
   return finding;
-}
-
-// Whose id a permission's targets must hold; empty: not known.
-std::string TargetOf(const account::Account& account, std::string_view permission, const std::string& waba) {
-  if (account.channel == mesh::bus::v1::CHANNEL_WHATSAPP) return waba.empty() ? account.waba_id : waba;
-  const bool is_of_page = permission.starts_with("pages_");
-  if (is_of_page && account.channel != mesh::bus::v1::CHANNEL_MESSENGER) return "";
-  return account.account_id;
 }
 
 Finding CheckPermissions(const account::Account& account, const std::string& waba, const Told& told) {
@@ -211,14 +242,11 @@ Finding CheckPermissions(const account::Account& account, const std::string& wab
     }
   }
   for (const graph::Permission& permission : graph::Permissions(account)) {
-    const graph::Grant& grant = *told.token_facts->Find(permission.name);
-    const std::string target = TargetOf(account, permission.name, waba);
-    if (target.empty() || grant.targets.empty() || std::ranges::find(grant.targets, target) != grant.targets.end()) {
-      continue;
-    }
+    if (IsGranted(account, permission.name, waba, told)) continue;
+    const std::string other = told.token_facts->Find(permission.name)->targets[0].substr(0, 64);
     return Warning(
         std::move(finding),
-        base::StrCat(permission.name, " was given for ", grant.targets[0].substr(0, 64), ", not for ", target),
+        base::StrCat(permission.name, " was given for ", other, ", not for ", TargetOf(account, permission.name, waba)),
         "choose this account too where the permission is given");
   }
   return finding;
@@ -303,6 +331,10 @@ Finding CheckSubscription(const account::Account& account, const std::string& wa
                       "name it with --waba=ID, or as waba_id in the accounts file");
   }
   const graph::Answer answer = graph::Ask(account, "GET", base::StrCat(node, "/subscribed_apps"), send);
+  // Another permission than that for answers, so this says nothing of them, nor of the subscription.
+  if (!answer.ok && answer.refusal.trouble == graph::Trouble::kPermission) {
+    return NotChecked(std::move(finding), answer.refusal.found, answer.refusal.advice);
+  }
   if (!answer.ok) return Refused(std::move(finding), answer.refusal);
   const std::string app = graph::OurApp(account, told.token_facts ? told.token_facts->app_id : "");
   const graph::Subscription subscription = graph::ReadSubscription(account, app, answer.body);
@@ -339,7 +371,7 @@ std::vector<Finding> CheckAccount(const account::Account& account, const CheckOp
   std::vector<Finding> findings = {CheckSecrets(account), CheckHandshake(account, webhook_url, send),
                                    CheckSignature(account, webhook_url, send)};
   const Told told = AskAbout(account, send);
-  findings.push_back(CheckToken(account, told));
+  findings.push_back(CheckToken(account, options.waba, told));
   findings.push_back(CheckPermissions(account, options.waba, told));
   findings.push_back(CheckExpiry(account, *options.clock, told));
   if (account.channel == mesh::bus::v1::CHANNEL_WHATSAPP) findings.push_back(CheckNumber(account, told));

@@ -189,6 +189,41 @@ TEST_F(AccountChecksTest, GraphErrorsComeWithWhatToDo) {
   EXPECT_NE(Check(AccountOf(CHANNEL_MESSENGER))["token"].advice.find("reach"), std::string::npos);
 }
 
+// What such a token may not ask Meta refuses; answers are sent all the same.
+TEST_F(AccountChecksTest, ATokenThatLacksWhatAnswersDoNotNeedIsNotWrong) {
+  const std::string refused = R"({"error":{"message":"(#200) Requires a permission","code":200}})";
+  const auto has_wrong = [](const std::map<std::string, Finding>& findings) {
+    return std::ranges::any_of(findings, [](const auto& entry) { return entry.second.verdict == Verdict::kWrong; });
+  };
+  const std::string self = "GET https://graph.example/v25.0/106540352242922";
+  DebugToken("pages_manage_metadata");
+  Answer(self + "/subscribed_apps", 403, refused);
+  auto findings = Check(AccountOf(CHANNEL_MESSENGER));
+  EXPECT_FALSE(has_wrong(findings));
+  EXPECT_EQ(findings["permissions"].verdict, Verdict::kWarning);
+  EXPECT_EQ(findings["subscription"].verdict, Verdict::kNotChecked);
+  EXPECT_NE(findings["subscription"].found.find("(#200)"), std::string::npos) << findings["subscription"].found;
+  EXPECT_NE(findings["subscription"].advice.find("pages_manage_metadata"), std::string::npos);
+
+  DebugToken("whatsapp_business_management");
+  Answer(self, 403, refused);
+  Answer("GET https://graph.example/v25.0/102290129340398/subscribed_apps", 403, refused);
+  findings = Check(AccountOf(CHANNEL_WHATSAPP), "102290129340398");
+  EXPECT_FALSE(has_wrong(findings));
+  EXPECT_EQ(findings["token"].verdict, Verdict::kWarning);
+  EXPECT_NE(findings["token"].found.find("whatsapp_business_management"), std::string::npos) << findings["token"].found;
+  EXPECT_EQ(findings["subscription"].verdict, Verdict::kNotChecked);
+
+  DebugToken("whatsapp_business_messaging");
+  EXPECT_EQ(Check(AccountOf(CHANNEL_WHATSAPP))["token"].verdict, Verdict::kWrong) << "answers are refused, too";
+  DebugToken("whatsapp_business_management",
+             R"(,"granular_scopes":[{"scope":"whatsapp_business_messaging","target_ids":["777"]}])");
+  EXPECT_EQ(Check(AccountOf(CHANNEL_WHATSAPP), "102290129340398")["token"].verdict, Verdict::kWrong)
+      << "answers of another account";
+  DebugToken("");
+  EXPECT_EQ(Check(AccountOf(CHANNEL_WHATSAPP))["token"].verdict, Verdict::kWrong) << "nothing explains the refusal";
+}
+
 TEST_F(AccountChecksTest, MissingSubscriptionsAreNamed) {
   EXPECT_EQ(Check(AccountOf(CHANNEL_WHATSAPP))["subscription"].verdict, Verdict::kNotChecked) << "no WABA is named";
   Answer("GET https://graph.example/v25.0/102290129340398/subscribed_apps", 200, R"({"data":[]})");
