@@ -149,13 +149,15 @@ std::size_t LengthOf(std::string_view text, LengthUnit unit) {
   return unit == LengthUnit::kBytes ? text.size() : unicode::CodePointCount(text);
 }
 
-std::vector<std::string> SplitText(std::string_view raw, TextLimit limit, std::size_t parts_max) {
+std::vector<std::string> SplitText(std::string_view raw, TextLimit limit, std::size_t parts_max,
+                                   std::vector<std::size_t>* begins) {
   CHECK(parts_max > 0);
   CHECK(limit.length_max > unicode::kGraphemeBytesMax + kEllipsis.size());
   const std::string text = unicode::SanitizeUtf8(raw);
   std::vector<std::string> parts;
   std::size_t begin = SkipSpace(text, 0);
   while (begin < text.size()) {
+    if (begins != nullptr) begins->push_back(begin);
     Cut cut = PartScanner(text, begin, limit).FindCut();
     const bool has_more = cut.next_begin < text.size();
     if (has_more && parts.size() + 1 == parts_max) {

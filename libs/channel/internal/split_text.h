@@ -25,8 +25,10 @@ inline constexpr TextLimit kInstagramTextLimit{LengthUnit::kBytes,
 std::size_t LengthOf(std::string_view text, LengthUnit unit);
 
 // Codec::Split for any limit. Pure; linear in the text (each part scans at most its own length and the white space
-// behind it). Ill-formed UTF-8 is replaced by U+FFFD first, because no channel takes it.
-std::vector<std::string> SplitText(std::string_view text, TextLimit limit, std::size_t parts_max = kTextPartsMax);
+// behind it). Ill-formed UTF-8 is replaced by U+FFFD first, because no channel takes it. `begins`, if any, is told
+// where in the text that this makes each part begins.
+std::vector<std::string> SplitText(std::string_view text, TextLimit limit, std::size_t parts_max = kTextPartsMax,
+                                   std::vector<std::size_t>* begins = nullptr);
 
 // `text`, or as much of it as fits with an ellipsis, cut between two graphemes. A limit below 4 bytes cannot hold one.
 std::string CutText(std::string_view text, TextLimit limit);

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <random>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -28,6 +31,24 @@ std::size_t Fences(std::string_view text) {
   std::size_t count = 0;
   for (std::size_t at = text.find("```"); at != std::string_view::npos; at = text.find("```", at + 3)) ++count;
   return count;
+}
+
+// All that is shown of `parts` but white space, which may be lost at a cut; that before a line of a block may not.
+std::string WordsAndIndentation(const std::vector<std::string>& parts) {
+  std::string shown;
+  for (const std::string& part : parts) {
+    std::istringstream lines(part);
+    bool is_in_block = false;
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("```")) {
+        is_in_block = !is_in_block;
+        continue;
+      }
+      if (is_in_block) shown += line.substr(0, line.find_first_not_of(" \t"));
+      std::ranges::copy_if(line, std::back_inserter(shown), [](char c) { return c != ' ' && c != '\t'; });
+    }
+  }
+  return shown;
 }
 
 TEST(SplitBlocksTest, ABlockThatIsCutIsClosedAndOpenedAgain) {
@@ -70,23 +91,38 @@ TEST(SplitBlocksTest, TheWhatsAppCodecKeepsThem) {
   }
 }
 
-// Goal: whatever stands in and around blocks, every part fits and shows whole blocks, and no word is lost.
+TEST(SplitBlocksTest, TheFirstLineOfAMessageKeepsItsIndentation) {
+  const std::string line = "    return [x for x in range(10)]\n";
+  for (std::size_t more = 0; more < line.size(); ++more) {  // the cut leaves more and less room in its part
+    const std::vector<std::string> parts =
+        Split("```\ndef f" + std::string(more, 'f') + "():\n" + Lines(line.substr(0, line.size() - 1), 30) + "```");
+    ASSERT_GE(parts.size(), 3u);
+    for (std::size_t part = 1; part < parts.size(); ++part) {
+      EXPECT_TRUE(parts[part].starts_with("```\n" + line)) << parts[part];
+      EXPECT_LE(LengthOf(parts[part], kLimit.unit), kLimit.length_max);
+    }
+  }
+}
+
+TEST(SplitBlocksTest, OnlyALinesIndentationIsPutBack) {
+  const std::string line(200, 'c');
+  EXPECT_EQ(Split("```\n" + line + "\n\n\t  " + line + "\n```"),
+            (std::vector<std::string>{"```\n" + line + "\n```", "```\n\t  " + line + "\n```"}));
+  EXPECT_EQ(Split("```\n  " + line + "    " + line + "\n```")[1], "```\n" + line + "\n```") << "in a line";
+  EXPECT_EQ(Split("    " + line + "\n    " + line + "\n```\n" + line + "\n" + line + "\n```")[1], line) << "no block";
+  EXPECT_EQ(Split("```\n" + line + "\n" + std::string(200, ' ') + line + "\n```")[1], "```\n" + line + "\n```")
+      << "what does not fit is left out";
+}
+
+// Goal: whatever stands in and around blocks, every part fits and shows whole blocks, and neither a word nor the
+// indentation of a line of a block is lost.
 // Method: random texts of words and blocks, from a seed.
 TEST(SplitBlocksTest, RandomTextsShowWholeBlocksInEveryPart) {
   static constexpr std::string_view kPieces[] = {
-      "word ", "word ", "\n", "\n\n", "End. ", "x = 1;\n", "    indented\n", "\u6587\u5b57\u3002"};
+      "word ", "word ", "\n", "\n\n", "End. ", "x = 1;\n", "    indented\n", "\t\t    deep\n", "\u6587\u5b57\u3002"};
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 rng(seed);
-  const auto words_of = [](const std::vector<std::string>& parts) {
-    std::string words;
-    for (const std::string& part : parts) {
-      for (const char c : part) {
-        if (std::string_view(" \n`").find(c) == std::string_view::npos) words += c;
-      }
-    }
-    return words;
-  };
   for (int round = 0; round < 2000; ++round) {
     std::string text;
     for (std::size_t block = rng() % 8; block > 0; --block) {
@@ -106,7 +142,7 @@ TEST(SplitBlocksTest, RandomTextsShowWholeBlocksInEveryPart) {
     }
     const bool is_whole = parts.empty() || parts.back().find("\u2026") == std::string::npos;
     if (is_whole) {
-      ASSERT_EQ(words_of(parts), words_of({text}));
+      ASSERT_EQ(WordsAndIndentation(parts), WordsAndIndentation({text}));
     }
   }
 }
