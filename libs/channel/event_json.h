@@ -13,8 +13,8 @@ std::string_view ToString(EventKind kind);                          // "message"
 std::string_view ControlName(mesh::bus::v1::ControlAction action);  // "pause", "resume", "opt_out", "opt_in"
 
 // What `meshctl decode` prints for one file, as one line of JSON without a newline; the golden tests compare it:
-//   {"file","status":"ok|rejected","reason","events":[{"kind","type","message_id","account","user","timestamp_ms","text",
-//    "attachments":[{"type","id","url","mime_type"}],"reply_to_message_id","state","reply_id","watermark_ms",
+//   {"file","status":"ok|rejected","reason","events":[{"kind","type","message_id","account","user","timestamp_ms",
+//    "text","attachments":[{"type","id","url","mime_type"}],"reply_to_message_id","state","reply_id","watermark_ms",
 //    "error_code","error_title","control","thread_owner_app_id","unsent_message_id","has_original","error"}]}
 // `reason` is "" when the body was decoded. What stands behind `attachments` is there only where the item says so:
 // `state` is sent, delivered, read, failed, deleted or echo; `control` is pause, resume, opt_out or opt_in;

@@ -31,8 +31,8 @@ std::string MessageBody(const std::string& account, const std::string& user, con
 std::string StatusBody(const std::string& account, const std::string& user, const std::string& id,
                        std::string_view state) {
   return Envelope(account, R"("statuses":[{"id":"wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI5)" + id + R"(","status":")" +
-                               std::string(state) + R"(","timestamp":")" + NowSeconds() + R"(","recipient_id":")" + user +
-                               R"(","conversation":{"id":"f3b1","origin":{"type":"service"}},)" +
+                               std::string(state) + R"(","timestamp":")" + NowSeconds() + R"(","recipient_id":")" +
+                               user + R"(","conversation":{"id":"f3b1","origin":{"type":"service"}},)" +
                                R"("pricing":{"billable":false,"pricing_model":"PMP","category":"service"}}])");
 }
 

@@ -51,7 +51,8 @@ TEST(SubscriptionTest, OurAppIsFoundAmongOthers) {
 TEST(SubscriptionTest, APageNeedsItsRequiredFields) {
   const Subscription whole = ReadSubscription(
       AccountOf(CHANNEL_MESSENGER), "42",
-      R"({"data":[{"id":42,"subscribed_fields":["messages",{"name":"messaging_postbacks","version":"v25.0"},"feed"]}]})");
+      R"({"data":[{"id":42,)"
+      R"("subscribed_fields":["messages",{"name":"messaging_postbacks","version":"v25.0"},"feed"]}]})");
   EXPECT_TRUE(whole.is_whole());
   EXPECT_THAT(whole.fields, ElementsAre("messages", "messaging_postbacks", "feed"));
   const Subscription half =

@@ -8,8 +8,8 @@ namespace graph {
 namespace {
 
 TEST(TokenFactsTest, ReadsValidityAppAndBothExpiries) {
-  const auto facts = ReadTokenFacts(
-      R"({"data":{"app_id":"42","type":"PAGE","is_valid":true,"expires_at":1800000000,"data_access_expires_at":1700000000}})");
+  const auto facts = ReadTokenFacts(R"({"data":{"app_id":"42","type":"PAGE","is_valid":true,)"
+                                    R"("expires_at":1800000000,"data_access_expires_at":1700000000}})");
   ASSERT_TRUE(facts);
   EXPECT_TRUE(facts->is_valid);
   EXPECT_EQ(facts->app_id, "42");
