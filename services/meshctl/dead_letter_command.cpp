@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,13 @@
 #include "libs/bus/topics.h"
 #include "libs/identity/identity.h"
 #include "libs/json/writer.h"
+#include "libs/session/client.h"
 #include "proto/bus/v1/bus.pb.h"
 #include "services/meshctl/command.h"
 #include "services/meshctl/connections.h"
 #include "services/meshctl/read_topic.h"
 #include "services/meshctl/requeue.h"
+#include "services/meshctl/requeue_check.h"
 
 namespace meshctl {
 namespace {
@@ -25,6 +28,7 @@ namespace {
 using mesh::bus::v1::DeadLetter;
 
 constexpr std::size_t kRequeueMax = 10'000;  // letters in memory at once
+constexpr int kHistoryTurnsMax = 1000;       // more than session keeps
 
 std::string OriginOf(const DeadLetter& letter) {
   return absl::StrCat(letter.origin_topic(), "/", letter.origin_partition(), "/", letter.origin_offset());
@@ -114,12 +118,32 @@ absl::StatusOr<std::map<std::string, Found>> FindLetters(const Connections& conn
   return found;
 }
 
-int Requeue(const Connections& connections, const std::vector<std::string>& names, const std::string& reason) {
+// FailedPrecondition says why a reply is better left; what is no reply the worker judges itself.
+absl::Status MayBeSaid(session::Client& client, const bus::BusOptions& bus, const DeadLetter& letter) {
+  mesh::bus::v1::ReplyRecord record;
+  if (letter.origin_topic() != bus::TopicName(bus, bus::kReplies)) return absl::OkStatus();
+  if (!record.ParseFromString(letter.original_value()) || !record.has_reply()) return absl::OkStatus();
+  mesh::session::v1::GetSessionRequest request;
+  *request.mutable_conversation() = record.reply().conversation();
+  request.set_turns_max(kHistoryTurnsMax);
+  const auto stored = client.GetSession(request, {});
+  if (!stored.ok()) {
+    return absl::UnavailableError(absl::StrCat("session cannot say whether its user wants it (",
+                                               stored.status().message(), "); start it, or --anyway"));
+  }
+  const std::string against = ReasonAgainstRequeue(record.reply(), *stored);
+  if (against.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(against, "; --anyway requeues it all the same"));
+}
+
+int Requeue(const Connections& connections, const std::vector<std::string>& names, const std::string& reason,
+            bool anyway) {
   const auto letters = FindLetters(connections, names, reason);
   if (!letters.ok()) return Fail("dead-letter requeue", letters.status());
   telemetry::Registry metrics;
   const auto producer = bus::Producer::Create(connections.bus, {}, "meshctl", metrics);
   if (!producer.ok()) return Fail("dead-letter requeue", producer.status());
+  const std::unique_ptr<session::Client> client = session::Client::Create(connections.session_target);
   int code = 0;
   for (const std::string& name : names) {
     if (letters->contains(name)) continue;
@@ -127,9 +151,12 @@ int Requeue(const Connections& connections, const std::vector<std::string>& name
                 absl::NotFoundError("no such dead letter; see meshctl dead-letter list"));
   }
   for (const auto& [name, found] : *letters) {
-    const absl::Status status = WriteRequeued(
-        **producer, name, RequeuedRecord(found.letter, found.headers, connections.bus, base::Clock::Real().WallMs()),
-        found.letter.generation());
+    absl::Status status = anyway ? absl::OkStatus() : MayBeSaid(*client, connections.bus, found.letter);
+    if (status.ok()) {
+      status = WriteRequeued(**producer, name,
+                             RequeuedRecord(found.letter, found.headers, connections.bus, base::Clock::Real().WallMs()),
+                             found.letter.generation());
+    }
     if (!status.ok()) code = Fail(absl::StrCat("dead-letter requeue ", name), status);
   }
   return code;
@@ -142,11 +169,16 @@ int RunDeadLetter(int argc, const char* const* argv) {
   std::vector<std::string> words;
   std::string reason;
   bool all = false;
+  bool anyway = false;
   config::OptionTable table("meshctl dead-letter", "Lists what was given up, or puts it back for another try.");
   table.AllowPositionals(&words, "list | requeue ID...", "What to do; an ID is partition-offset, as list prints it.");
   table.Add("all", &all, {.doc = "requeue: every letter; with --reason, every one with that reason."});
   table.Add("reason", &reason,
             {.doc = "requeue --all: only letters with this reason, as list prints it: deadline, send_failed, ..."});
+  table.Add(
+      "anyway", &anyway,
+      {.doc = "requeue: also replies of which a part was shown, and those to users who want no messages or whom a "
+              "person answers."});
   RegisterConnections(table, &connections);
   table.AddExample("meshctl dead-letter list", "one JSON line each");
   table.AddExample("meshctl dead-letter requeue 3-17", "answers that turn after all");
@@ -154,7 +186,7 @@ int RunDeadLetter(int argc, const char* const* argv) {
   if (const std::optional<int> code = ParseCommand(table, argc, argv)) return *code;
   if (words.size() == 1 && words[0] == "list") return List(connections);
   if (!words.empty() && words[0] == "requeue" && all == (words.size() == 1)) {
-    return Requeue(connections, {words.begin() + 1, words.end()}, reason);
+    return Requeue(connections, {words.begin() + 1, words.end()}, reason, anyway);
   }
   std::fprintf(stderr,
                "meshctl: dead-letter list, or dead-letter requeue ID... | --all; see meshctl dead-letter --help\n");
