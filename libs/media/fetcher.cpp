@@ -1,7 +1,10 @@
 #include "libs/media/fetcher.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
+#include <list>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -126,12 +129,32 @@ class PooledFetcher final : public Fetcher {
     End(job, {.result = Result::kBusy, .detail = "too many attachments wait; raise --media-fetches-max"});
   }
 
-  void Delete(std::string tenant, std::string turn_id) override {
-    if (deletions_.TryPush({.tenant = std::move(tenant), .turn_id = std::move(turn_id)})) return;
-    telemetry::LogWarning("media_not_deleted", {{"detail", "too many deletions wait; it goes by age"}});
+  bool has_room() const override { return queue_.size() < queue_.items_max(); }
+
+  // First what runs: so a fetch either learns of it behind its file, or has put it there before the deletion comes.
+  bool Delete(std::string tenant, std::string turn_id) override {
+    {
+      const std::lock_guard lock(running_mutex_);
+      for (Running& running : running_) {
+        running.is_deleted |= running.key.tenant == tenant && running.key.turn_id == turn_id;
+      }
+    }
+    return deletions_.TryPush(
+        {.first = {.tenant = std::move(tenant), .turn_id = std::move(turn_id)}, .files_count = kFilesPerTurnMax});
   }
 
+  bool DeleteFile(StoreKey key) override { return deletions_.TryPush({.first = std::move(key), .files_count = 1}); }
+
  private:
+  struct Deletion {
+    StoreKey first;
+    std::size_t files_count;
+  };
+  struct Running {
+    StoreKey key;
+    bool is_second;           // another fetch of the same file runs: constant
+    bool is_deleted = false;  // protected by running_mutex_
+  };
   struct Job {
     FetchRequest request;
     std::function<void(Fetched)> on_done;
@@ -143,17 +166,38 @@ class PooledFetcher final : public Fetcher {
       std::optional<Job> job = queue_.Pop(base::MonotonicTime::max());
       if (!job) return;
       metrics_.waiting.Add(-1);
+      // Before its interest is looked at: who deletes a turn that is over finds it here, or it is not begun.
+      const std::list<Running>::iterator running = Enter(KeyOf(job->request));
       if (InterestIn(*job) != Interest::kWanted) {
+        Leave(running);
         job->on_done({.result = Result::kLate});  // nobody listens, so nothing is counted or said
       } else if (job->request.deadline <= base::Clock::Real().Now()) {
+        Leave(running);
         End(*job, {.result = Result::kLate, .detail = "waited for a place; raise --media-fetches-max"});
       } else {
         Fetched fetched = internal::OneFetch(tools_, job->request).Run();
-        // Whoever takes it back says so first and deletes then: one of the two comes behind the file.
-        if (InterestIn(*job) == Interest::kTakenBack) DeleteFile(KeyOf(job->request));
+        fetched.was_kept |= running->is_second;
+        const bool is_deleted = Leave(running) || InterestIn(*job) == Interest::kTakenBack;
+        if (is_deleted) DeleteNow(KeyOf(job->request));
         End(*job, std::move(fetched));
       }
     }
+  }
+
+  std::list<Running>::iterator Enter(StoreKey key) {
+    const std::lock_guard lock(running_mutex_);
+    const bool is_second = std::ranges::any_of(running_, [&](const Running& other) {
+      return other.key.index == key.index && other.key.turn_id == key.turn_id && other.key.tenant == key.tenant;
+    });
+    return running_.insert(running_.end(), {.key = std::move(key), .is_second = is_second});
+  }
+
+  // Whether its turn was deleted in the meantime.
+  bool Leave(std::list<Running>::iterator running) {
+    const std::lock_guard lock(running_mutex_);
+    const bool is_deleted = running->is_deleted;
+    running_.erase(running);
+    return is_deleted;
   }
 
   static Interest InterestIn(const Job& job) {
@@ -162,24 +206,32 @@ class PooledFetcher final : public Fetcher {
 
   void KeepStore() {
     base::MonotonicTime expire_at = base::Clock::Real().Now() + kExpireInterval;
+    std::int64_t left_count = 0;
     while (true) {
-      std::optional<StoreKey> turn = deletions_.Pop(expire_at);
-      if (!turn && deletions_.closed()) return;
-      if (turn) DeleteFiles(*std::move(turn));
+      const std::optional<Deletion> deletion = deletions_.Pop(expire_at);
+      if (!deletion && deletions_.closed()) break;
+      if (deletion && !Carry(*deletion)) ++left_count;
       if (base::Clock::Real().Now() < expire_at) continue;
       store_->Expire();
       expire_at = base::Clock::Real().Now() + kExpireInterval;
     }
+    if (left_count == 0) return;
+    telemetry::LogWarning("media_not_deleted", {{"detail", "there was no time for it before the end; it goes by age"},
+                                                {"turns", left_count}});
   }
 
-  void DeleteFiles(StoreKey key) {
-    for (key.index = 0; key.index < kFilesPerTurnMax; ++key.index) {
+  // False when there is no time for it any more.
+  bool Carry(const Deletion& deletion) {
+    StoreKey key = deletion.first;
+    for (std::size_t i = 0; i < deletion.files_count; ++i, ++key.index) {
       const bool is_ending = deletions_.closed() && base::Clock::Real().Now() >= closed_at_ + kLastDeletionsMax;
-      if (is_ending || !DeleteFile(key)) return;
+      if (is_ending) return false;
+      if (!DeleteNow(key)) return true;  // the log says so; the store takes no others either
     }
+    return true;
   }
 
-  bool DeleteFile(const StoreKey& key) {
+  bool DeleteNow(const StoreKey& key) {
     const absl::Status status = store_->Delete(key);
     if (!status.ok()) telemetry::LogWarning("media_not_deleted", {{"detail", status.message()}});
     return status.ok();
@@ -208,8 +260,10 @@ class PooledFetcher final : public Fetcher {
   const std::unique_ptr<http::Client> public_client_;
   const internal::FetchTools tools_;
   base::BoundedQueue<Job> queue_;
-  base::BoundedQueue<StoreKey> deletions_{kDeletionsMax};
+  base::BoundedQueue<Deletion> deletions_{kDeletionsMax};
   base::MonotonicTime closed_at_{};  // written before deletions_ is closed, read behind that
+  std::mutex running_mutex_;
+  std::list<Running> running_;  // protected by running_mutex_: of the fetches that have a thread
   std::vector<std::thread> threads_;
 };
 

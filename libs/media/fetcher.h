@@ -56,10 +56,10 @@ struct FetchRequest {
 //
 // What is in the store already, of an earlier run of the turn, is not fetched again: a URL may have expired since.
 //
-// Threading: Fetch and Delete from any thread, never block; the callback runs once, on a thread of the pool or, when
-// the
-//            queue is full, on the caller's.
-// Lifetime:  the destructor stops what runs and calls back what waits with kUnavailable.
+// Threading: all from any thread, never block; the callback runs once, on a thread of the pool or, when the queue is
+//            full, on the caller's.
+// Lifetime:  the destructor stops what runs and calls back what waits with kUnavailable; of the deletions it does what
+//            can be done in a second, and says how many are left.
 // Metrics:   <service>_media_fetches_total{channel,result}, _media_fetch_seconds, _media_bytes_total,
 //            _media_fetches_waiting.
 class Fetcher {
@@ -69,9 +69,14 @@ class Fetcher {
                                                          std::string_view service, telemetry::Registry& metrics);
   virtual ~Fetcher() = default;
   virtual void Fetch(FetchRequest request, std::function<void(Fetched)> on_done) = 0;
-  // Takes the turn's files out of the store, soon; best effort, for what remains goes by age. What is being fetched for
-  // it meanwhile may come back, unless its interest says kTakenBack before this is called.
-  virtual void Delete(std::string tenant, std::string turn_id) = 0;
+  // Whether Fetch would take one more now.
+  virtual bool has_room() const = 0;
+  // Takes the turn's files out of the store, soon; also what is being fetched for it just now. What waits to be fetched
+  // is not known here: its interest says kOver or kTakenBack before this is called, or it comes back.
+  // False when too many deletions wait: to be asked again. Best effort: what a store does not delete goes by age.
+  [[nodiscard]] virtual bool Delete(std::string tenant, std::string turn_id) = 0;
+  // The same of one file alone, whatever is being fetched.
+  [[nodiscard]] virtual bool DeleteFile(StoreKey key) = 0;
 };
 
 }  // namespace media

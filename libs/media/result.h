@@ -29,6 +29,7 @@ struct Fetched {
   Result result = Result::kUnavailable;
   std::string type = {};    // kStored: the media type that its bytes show; "" when they show none
   std::int64_t bytes = 0;   // kStored
+  bool was_kept = false;    // kStored: not brought by this fetch, but by another one of the turn's
   std::string detail = {};  // else, for the log alone
 };
 

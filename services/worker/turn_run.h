@@ -138,7 +138,9 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   void LinkIdentity();
   void ApplyControl();
   void Unsend();
+  void DeleteUnsent();
   void Forget();
+  void DeleteLater(Step step);
   void LoadContext();
   void OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> response);
   void Begin();
@@ -152,7 +154,9 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   // turn_run_media.cpp: what came along with the text.
   void LoadMedia();
   void OnMedia(std::string sentences);
-  void DeleteMedia(const std::string& turn_id);
+  // False: too many deletions wait, so that it is to be asked again.
+  [[nodiscard]] bool DeleteMedia(const std::string& turn_id);
+  void DeleteOwnMedia();
 
   void Generate();
   void OnAlone(SoloOutcome outcome);
@@ -216,7 +220,8 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   SoloQueue::Place place_;  // of a suspect, while it runs alone
   Presence::Shown shown_;   // "typing", until the answer is written or there will be none
   bool generating_ = false;
-  bool alone_ = false;  // in the child, just now
+  bool alone_ = false;       // in the child, just now
+  int forgotten_count_ = 0;  // of a forget's turns: whose files are deleted
   bool abandoned_ = false;
   std::optional<DropOrder> drop_;
   bool settled_ = false;    // what is said of the turn is decided, and may stand in the log

@@ -33,7 +33,7 @@ void TurnRun::OnSupersedeWritten(absl::StatusOr<bus::RecordPosition> position) {
   if (!position.ok()) return WriteAgain(&TurnRun::WriteSupersede, bus::kReplies, position.status());
   retries_in_a_row_ = 0;
   reply_offset_ = position->offset;
-  if (drop_->reason == DropReason::kUnsent && TurnMedia::Has(turn_)) DeleteMedia(turn_.turn_id());
+  if (drop_->reason == DropReason::kUnsent) DeleteOwnMedia();
   fault::Here("worker_supersede_written");
   if (turn_.kind() == mesh::bus::v1::TURN_KIND_CONTROL) return Finish("event", /*completed=*/true);
   Project();

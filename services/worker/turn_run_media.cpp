@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/base/hex.h"
+#include "libs/telemetry/log.h"
 #include "services/worker/turn_run.h"
 
 namespace worker {
@@ -33,10 +35,16 @@ void TurnRun::OnMedia(std::string sentences) {
   Generate();
 }
 
-void TurnRun::DeleteMedia(const std::string& turn_id) {
-  if (context_.media == nullptr || turn_id.size() != turn_.turn_id().size()) return;
+bool TurnRun::DeleteMedia(const std::string& turn_id) {
+  if (context_.media == nullptr || turn_id.size() != turn_.turn_id().size()) return true;
   if (task_->media != nullptr && turn_id == turn_.turn_id()) task_->media->TakeBack();
-  context_.media->Delete(turn_.conversation().tenant(), turn_id);
+  return context_.media->Delete(turn_.conversation().tenant(), turn_id);
+}
+
+void TurnRun::DeleteOwnMedia() {
+  if (!TurnMedia::Has(turn_) || DeleteMedia(turn_.turn_id())) return;
+  telemetry::Log(telemetry::LogLevel::kWarning, "media_not_deleted", trace_,
+                 {{"turn", base::ToHex(turn_.turn_id())}, {"detail", "too many deletions wait; it goes by age"}});
 }
 
 }  // namespace worker

@@ -1,5 +1,6 @@
 // Records that change a conversation and are never answered: what they say is told to session, in their place in the
 // lane, for as long as it takes.
+#include <chrono>
 #include <utility>
 
 #include "libs/base/hex.h"
@@ -8,6 +9,12 @@
 #include "services/worker/turn_run.h"
 
 namespace worker {
+namespace {
+
+// The store's deletions are many at the moment: a history that was forgotten may have hundreds.
+constexpr base::Duration kDeleteAgain = std::chrono::milliseconds(250);
+
+}  // namespace
 
 bool TurnRun::MustTellAgain(Step step, const absl::Status& status, std::string_view refused) {
   if (!status.ok() && !IsPermanent(status)) {
@@ -71,14 +78,26 @@ void TurnRun::Unsend() {
 
 void TurnRun::OnUnsent(absl::StatusOr<mesh::session::v1::UnsendResponse> response) {
   if (MustTellAgain(&TurnRun::Unsend, response.status(), "unsend_refused")) return;
-  DeleteMedia(turn_.target_turn_id());
+  DeleteUnsent();
+}
+
+void TurnRun::DeleteUnsent() {
+  if (EndIfAbandoned()) return;
+  if (!DeleteMedia(turn_.target_turn_id())) return DeleteLater(&TurnRun::DeleteUnsent);
   Finish("event", /*completed=*/true);
 }
 
 // Whoever wrote the record tells session; the files are the worker's.
 void TurnRun::Forget() {
-  for (const std::string& turn_id : turn_.forgotten_turn_ids()) DeleteMedia(turn_id);
+  if (EndIfAbandoned()) return;
+  for (; forgotten_count_ < turn_.forgotten_turn_ids_size(); ++forgotten_count_) {
+    if (!DeleteMedia(turn_.forgotten_turn_ids(forgotten_count_))) return DeleteLater(&TurnRun::Forget);
+  }
   Finish("event", /*completed=*/true);
+}
+
+void TurnRun::DeleteLater(Step step) {
+  context_.loop->PostAfter(kDeleteAgain, [self = shared_from_this(), step] { ((*self).*step)(); });
 }
 
 }  // namespace worker

@@ -89,7 +89,8 @@ OneFetch::OneFetch(const FetchTools& tools, const FetchRequest& request)
 Fetched OneFetch::Run() {
   if (const absl::StatusOr<std::string> kept = tools_.store->Get(key_); kept.ok()) {  // of an earlier run of the turn
     Fetched fetched = Judge(*kept);
-    if (fetched.result == Result::kStored) return fetched;
+    fetched.was_kept = fetched.result == Result::kStored;
+    if (fetched.was_kept) return fetched;
   }
   const bool has_id = account_.channel == mesh::bus::v1::CHANNEL_WHATSAPP && IsPathSegment(request_.attachment.id());
   std::string url = request_.attachment.url();

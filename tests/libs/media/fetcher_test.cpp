@@ -115,9 +115,66 @@ TEST_F(FetcherTest, TheFilesOfATurnAreDeletedTogether) {
   const std::string another = StoreKey{"test", std::string(32, 'x'), 0}.Path().value();
   files_ = {{PathOf(0), "a picture"}, {PathOf(7), "another"}, {another, "a picture"}};
   Make();
-  fetcher_->Delete("test", kTurnId);
+  EXPECT_TRUE(fetcher_->Delete("test", kTurnId));
   fetcher_.reset();  // what was asked for is done first
   EXPECT_EQ(files_, (std::map<std::string, std::string>{{another, "a picture"}}));
+}
+
+TEST_F(FetcherTest, AFileIsDeletedAlone) {
+  files_ = {{PathOf(0), "a picture"}, {PathOf(1), "another"}, {PathOf(2), "a third"}};
+  Make();
+  EXPECT_TRUE(fetcher_->DeleteFile({"test", kTurnId, 1}));
+  fetcher_.reset();
+  EXPECT_EQ(files_, (std::map<std::string, std::string>{{PathOf(0), "a picture"}, {PathOf(2), "a third"}}));
+}
+
+// A store whose deletions wait until they may go on.
+class SlowStore final : public Store {
+ public:
+  explicit SlowStore(std::shared_future<void> may_go_on) : may_go_on_(std::move(may_go_on)) {}
+  absl::Status Put(const StoreKey&, std::string_view) override { return absl::OkStatus(); }
+  absl::StatusOr<std::string> Get(const StoreKey&) override { return absl::NotFoundError("no such file"); }
+  absl::Status Delete(const StoreKey&) override {
+    may_go_on_.wait();
+    return absl::OkStatus();
+  }
+  void Expire() override {}
+
+ private:
+  const std::shared_future<void> may_go_on_;
+};
+
+// Goal: no deletion is lost in silence: who asks learns that there is no room, and the log what was left at the end.
+TEST_F(FetcherTest, DeletionsThatFindNoRoomAreToBeAskedForAgainAndWhatIsLeftIsSaid) {
+  std::promise<void> may_go_on;
+  auto fetcher = Fetcher::Create({}, std::make_unique<SlowStore>(may_go_on.get_future().share()), "test", metrics_);
+  ASSERT_TRUE(fetcher.ok());
+  int taken = 0;
+  while (taken < 10'000 && (*fetcher)->Delete("test", kTurnId)) ++taken;
+  EXPECT_GE(taken, 4096);
+  EXPECT_LE(taken, 4097) << "one is under way";
+  EXPECT_FALSE((*fetcher)->DeleteFile({"test", kTurnId, 0}));
+  testing::internal::CaptureStderr();
+  std::thread end([&] { fetcher->reset(); });
+  std::this_thread::sleep_for(milliseconds(1200));  // more than the end gives them
+  may_go_on.set_value();
+  end.join();
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("media_not_deleted"), std::string::npos) << log;
+  EXPECT_NE(log.find(base::StrCat("\"turns\":", taken)), std::string::npos) << log;
+  EXPECT_EQ(log.find("media_not_deleted"), log.rfind("media_not_deleted")) << "one line, not thousands";
+}
+
+TEST_F(FetcherTest, AFullQueueSaysThatItHasNoRoom) {
+  ScriptedServer server([](int, Peer& peer) { peer.WaitUntilClosed(); });
+  Make({.fetches_max = 1, .queue_max = 1});
+  EXPECT_TRUE(fetcher_->has_room());
+  std::future<Fetched> running = Fetch(server);
+  while (server.connections() == 0) std::this_thread::sleep_for(milliseconds(1));
+  EXPECT_TRUE(fetcher_->has_room());
+  std::future<Fetched> waiting = Fetch(server);
+  EXPECT_FALSE(fetcher_->has_room());
+  fetcher_.reset();
 }
 
 TEST_F(FetcherTest, WhatNobodyWaitsForIsNotBegun) {
@@ -140,13 +197,55 @@ TEST_F(FetcherTest, WhatIsTakenBackMeanwhileDoesNotStay) {
   ScriptedServer server([&](int, Peer& peer) {
     peer.ReadRequest();
     interest_->store(Interest::kTakenBack);
-    fetcher_->Delete("test", kTurnId);
+    EXPECT_TRUE(fetcher_->Delete("test", kTurnId));
     peer.Send(base::StrCat("HTTP/1.1 200 OK\r\nContent-Length: ", png.size(), "\r\n\r\n", png));
   });
   Make();
   EXPECT_EQ(Fetch(server).get().result, Result::kStored);
   fetcher_.reset();  // with its threads, which look at files_ too
   EXPECT_TRUE(files_.empty());
+}
+
+// Goal: the same where the turn is over, so that nothing of it but the fetch is left; and no other turn's file goes.
+// Method: the deletion is through long before the file comes.
+TEST_F(FetcherTest, WhatIsDeletedWhileItIsFetchedDoesNotStay) {
+  const std::string png = TinyPng();
+  for (const bool is_its_own : {true, false}) {
+    interest_->store(Interest::kWanted);
+    ScriptedServer server([&](int, Peer& peer) {
+      peer.ReadRequest();
+      interest_->store(Interest::kOver);
+      EXPECT_TRUE(fetcher_->Delete("test", is_its_own ? kTurnId : std::string(32, 'x')));
+      std::this_thread::sleep_for(milliseconds(50));
+      peer.Send(base::StrCat("HTTP/1.1 200 OK\r\nContent-Length: ", png.size(), "\r\n\r\n", png));
+    });
+    Make();
+    EXPECT_EQ(Fetch(server).get().result, Result::kStored);
+    fetcher_.reset();
+    EXPECT_EQ(files_.size(), is_its_own ? 0u : 1u);
+  }
+}
+
+// Goal: a fetch knows whether a file is there because of it. Two records of one message, as a retried webhook makes
+// them, are fetched side by side: one of them has brought it.
+TEST_F(FetcherTest, WhatAnotherFetchBringsIsNotNew) {
+  const std::string png = TinyPng();
+  std::promise<void> both_run;
+  std::shared_future<void> begin = both_run.get_future().share();
+  ScriptedServer server([&](int, Peer& peer) {
+    peer.ReadRequest();
+    begin.wait();
+    peer.Send(base::StrCat("HTTP/1.1 200 OK\r\nContent-Length: ", png.size(), "\r\n\r\n", png));
+  });
+  Make({.fetches_max = 2});
+  std::future<Fetched> first = Fetch(server);
+  while (server.connections() == 0) std::this_thread::sleep_for(milliseconds(1));
+  std::future<Fetched> second = Fetch(server);
+  while (server.connections() == 1) std::this_thread::sleep_for(milliseconds(1));
+  both_run.set_value();
+  EXPECT_FALSE(first.get().was_kept);
+  EXPECT_TRUE(second.get().was_kept);
+  EXPECT_TRUE(Fetch(server).get().was_kept) << "it is there";
 }
 
 // Of a body without end no more is taken than a file may have, whether it says its size or not.

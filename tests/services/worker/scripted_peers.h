@@ -224,6 +224,9 @@ class ScriptedFetcher final : public media::Fetcher {
   std::map<std::string, media::Fetched> results;
   std::vector<media::FetchRequest> requests;
   std::vector<std::string> deleted;  // turn ids
+  std::vector<media::StoreKey> deleted_files;
+  int full_for = 0;              // so many deletions find no room
+  std::atomic<bool> room{true};  // of fetches
 
   void Fetch(media::FetchRequest request, std::function<void(media::Fetched)> on_done) override {
     requests.push_back(request);
@@ -231,7 +234,19 @@ class ScriptedFetcher final : public media::Fetcher {
     if (found != results.end()) return on_done(found->second);
     held_.emplace(requests.size() - 1, std::move(on_done));
   }
-  void Delete(std::string, std::string turn_id) override { deleted.push_back(std::move(turn_id)); }
+  bool has_room() const override { return room; }
+  bool Delete(std::string, std::string turn_id) override {
+    if (full_for > 0) {
+      --full_for;
+      return false;
+    }
+    deleted.push_back(std::move(turn_id));
+    return true;
+  }
+  bool DeleteFile(media::StoreKey key) override {
+    deleted_files.push_back(std::move(key));
+    return true;
+  }
 
   // REQUIRES: request number `index` is held
   void Answer(std::size_t index, media::Fetched fetched) { held_.extract(index).mapped()(std::move(fetched)); }

@@ -207,6 +207,23 @@ TEST_F(TurnMediaTest, AnUnsendDeletesTheFilesOfItsTurn) {
   EXPECT_EQ(fetcher_.deleted, (std::vector<std::string>{std::string(32, 't')})) << "once session has taken it";
 }
 
+TEST_F(TurnMediaTest, DeletionsThatFindNoRoomAreAskedForAgain) {
+  fetcher_.full_for = 1;
+  turn_.set_kind(mesh::bus::v1::TURN_KIND_UNSEND);
+  turn_.set_target_turn_id(std::string(32, 't'));
+  const auto unsend = TurnRun::Start(context_, Task(), OnDone());
+  EXPECT_TRUE(WaitForEnd());
+  EXPECT_EQ(fetcher_.deleted, (std::vector<std::string>{std::string(32, 't')}));
+  fetcher_.full_for = 2;
+  turn_.set_kind(mesh::bus::v1::TURN_KIND_FORGET);
+  turn_.add_forgotten_turn_ids(std::string(32, 'a'));
+  turn_.add_forgotten_turn_ids(std::string(32, 'b'));
+  const auto forget = TurnRun::Start(context_, Task(), OnDone());
+  EXPECT_TRUE(WaitForEnd());
+  EXPECT_EQ(fetcher_.deleted,
+            (std::vector<std::string>{std::string(32, 't'), std::string(32, 'a'), std::string(32, 'b')}));
+}
+
 TEST_F(TurnMediaTest, AForgottenHistoryTakesItsFilesAlong) {
   turn_.set_kind(mesh::bus::v1::TURN_KIND_FORGET);
   turn_.add_forgotten_turn_ids(std::string(32, 'a'));
