@@ -84,7 +84,7 @@ absl::Status App::Start() {
                             .media = media_.get(),
                             .presence = presence_.get(),
                             .media_wait = std::chrono::milliseconds(options_.media_wait_ms),
-                            .media_ahead_max = static_cast<std::size_t>(std::max(options_.media.fetches_max - 1, 1)),
+                            .media_ahead_max = static_cast<std::size_t>(options_.media.fetches_max - 1),
                             .accounts = accounts_.get(),
                             .metrics = &metrics_,
                             .clock = &base::Clock::Real(),

@@ -12,13 +12,17 @@ namespace {
 // Nobody waits for these, so a slow host may have more time than a turn could give it.
 constexpr base::Duration kPatience = std::chrono::seconds(30);
 
-// From writing to reading, by two clocks: less than it takes to notice a dead worker, mostly.
-constexpr std::int64_t kFreshMs = 10'000;
+// From writing to reading, by two clocks: less than it takes to notice a dead worker (--session-timeout-ms, 10 s).
+constexpr std::int64_t kFreshMs = 3'000;
+
+// The pool's queue is full of what turns that run have asked for: nobody tells when it is not any more.
+constexpr base::Duration kRoomRecheck = std::chrono::milliseconds(250);
 
 }  // namespace
 
 void MediaAhead::Add(const std::shared_ptr<TurnTask>& task) {
-  if (context_.media == nullptr || !task->queued.brings_files || task->record.note != 0) return;
+  if (context_.media == nullptr || context_.media_ahead_max == 0) return;
+  if (!task->queued.brings_files || task->record.note != 0) return;
   const bool is_fresh = context_.clock->WallMs() - task->record.timestamp_ms <= kFreshMs;
   if (is_fresh) return Queue(task);
   context_.loop->PostAfter(probation_, [this, weak = std::weak_ptr<TurnTask>(task)] {
@@ -32,37 +36,55 @@ void MediaAhead::Stop() {
 }
 
 void MediaAhead::Queue(const std::shared_ptr<TurnTask>& task) {
-  while (!waiting_.empty() && waiting_.front().expired()) waiting_.pop_front();
+  while (!waiting_.empty() && waiting_.front().task.expired()) waiting_.pop_front();
   if (stopped_ || waiting_.size() >= kWaitingMax) return;
-  waiting_.push_back(task);
+  waiting_.push_back({.task = task});
   BeginNext();
 }
 
 void MediaAhead::BeginNext() {
   while (!waiting_.empty() && files_on_their_way_ < context_.media_ahead_max) {
-    const std::shared_ptr<TurnTask> task = waiting_.front().lock();
-    waiting_.pop_front();
-    if (task != nullptr && task->media == nullptr) Begin(*task);  // else it is over, or has begun by itself
+    if (!context_.media->has_room()) return LookAgain();
+    if (!BeginOneFile(waiting_.front())) waiting_.pop_front();
   }
 }
 
-void MediaAhead::Begin(TurnTask& task) {
+void MediaAhead::LookAgain() {
+  if (std::exchange(looks_again_, true)) return;
+  context_.loop->PostAfter(kRoomRecheck, [this] {
+    looks_again_ = false;
+    BeginNext();
+  });
+}
+
+bool MediaAhead::BeginOneFile(Waiting& turn) {
+  const std::shared_ptr<TurnTask> task = turn.task.lock();
+  if (task == nullptr) return false;  // it is over
+  if (!turn.has_begun) {
+    if (task->media != nullptr) return false;  // it has begun by itself
+    task->media = MediaOf(*task);
+    turn.has_begun = true;
+  }
+  if (task->media == nullptr || !task->media->HasMore()) return false;
+  ++files_on_their_way_;
+  std::shared_ptr<void> place(nullptr, [this, loop = context_.loop](void*) {
+    loop->Post([this] {
+      --files_on_their_way_;
+      BeginNext();
+    });
+  });
+  task->media->FetchOne(base::Clock::Real().Now() + kPatience, std::move(place));
+  return true;
+}
+
+std::shared_ptr<TurnMedia> MediaAhead::MediaOf(const TurnTask& task) const {
   mesh::bus::v1::Turn turn;
   CHECK(turn.ParseFromString(task.record.value));  // DescribeTurn could
   std::shared_ptr<const account::AccountBook> book = context_.accounts->current();
   const account::Account* account = book->Find(turn.conversation().channel(), turn.conversation().account());
-  if (account == nullptr || account->tenant != turn.conversation().tenant()) return;  // its run says so
-  if (context_.development_only && !account->development) return;
-  task.media = std::make_shared<TurnMedia>(context_.loop, context_.media, std::move(book), account, turn);
-  const std::size_t files = task.media->files_count();
-  files_on_their_way_ += files;
-  const std::shared_ptr<void> place(nullptr, [this, loop = context_.loop, files](void*) {
-    loop->Post([this, files] {
-      files_on_their_way_ -= files;
-      BeginNext();
-    });
-  });
-  task.media->Fetch(base::Clock::Real().Now() + kPatience, place);
+  const bool is_known = account != nullptr && account->tenant == turn.conversation().tenant();
+  if (!is_known || (context_.development_only && !account->development)) return nullptr;  // its run says so
+  return std::make_shared<TurnMedia>(context_.loop, context_.media, std::move(book), account, turn);
 }
 
 }  // namespace worker

@@ -20,9 +20,9 @@ namespace worker {
 // to its run.
 //
 // Bounds:    context.media_ahead_max files on their way, fewer than the pool has threads, so that turns that run always
-//            find one (a turn's files are asked for together: the last of them may exceed it, by a turn's files at
-//            most); kWaitingMax turns wait for that, in the order in which they were read, and more are left to their
-//            runs. Of a turn that is over nothing is kept.
+//            find one; kWaitingMax turns wait for that, in the order in which they were read, and more are left to
+//            their runs. While the pool's queue is full, they wait for that too. Of a turn that is over nothing is
+//            kept.
 // Threading: confined to the loop thread. Lifetime: outlives the loop's tasks.
 class MediaAhead {
  public:
@@ -38,14 +38,22 @@ class MediaAhead {
   void Stop();
 
  private:
+  struct Waiting {
+    std::weak_ptr<TurnTask> task;
+    bool has_begun = false;  // some of its files are on their way, or were
+  };
+
   void Queue(const std::shared_ptr<TurnTask>& task);
   void BeginNext();
-  void Begin(TurnTask& task);
+  bool BeginOneFile(Waiting& turn);  // false: it has no further one that is to be fetched ahead
+  std::shared_ptr<TurnMedia> MediaOf(const TurnTask& task) const;  // nullptr: not to be fetched
+  void LookAgain();
 
   const TurnContext context_;
   const base::Duration probation_;
-  std::deque<std::weak_ptr<TurnTask>> waiting_;
+  std::deque<Waiting> waiting_;
   std::size_t files_on_their_way_ = 0;
+  bool looks_again_ = false;
   bool stopped_ = false;
 };
 

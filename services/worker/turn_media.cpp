@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/base/check.h"
 #include "libs/base/str_cat.h"
 #include "libs/media/media_kind.h"
 
@@ -68,7 +69,9 @@ TurnMedia::TurnMedia(app::EventLoop* loop, media::Fetcher* fetcher, std::shared_
   }
 }
 
-TurnMedia::~TurnMedia() {
+TurnMedia::~TurnMedia() { GiveUpWhatHasNotBegun(); }
+
+void TurnMedia::GiveUpWhatHasNotBegun() {
   media::Interest wanted = media::Interest::kWanted;
   interest_->compare_exchange_strong(wanted, media::Interest::kOver);
 }
@@ -79,24 +82,61 @@ bool TurnMedia::Item::IsToBeFetched() const {
          fetched->result == media::Result::kUnavailable;
 }
 
-void TurnMedia::Fetch(base::MonotonicTime deadline, const std::shared_ptr<void>& place) {
+bool TurnMedia::News::MayStay(std::size_t index) {
+  const std::lock_guard lock(mutex_);
+  if (!refused_) indices_.push_back(index);
+  return !refused_;
+}
+
+std::vector<std::size_t> TurnMedia::News::Refuse() {
+  const std::lock_guard lock(mutex_);
+  refused_ = true;
+  return std::exchange(indices_, {});
+}
+
+media::StoreKey TurnMedia::KeyOf(std::size_t index) const {
+  return {.tenant = account_->tenant, .turn_id = turn_id_, .index = index};
+}
+
+bool TurnMedia::HasMore() const {
+  return fetcher_ != nullptr &&
+         std::ranges::any_of(items_, [](const Item& item) { return !item.on_its_way && !item.fetched; });
+}
+
+void TurnMedia::FetchOne(base::MonotonicTime deadline, std::shared_ptr<void> place) {
+  CHECK(HasMore());
+  const auto next = std::ranges::find_if(items_, [](const Item& item) { return !item.on_its_way && !item.fetched; });
+  Ask(static_cast<std::size_t>(next - items_.begin()), deadline, std::move(place));
+}
+
+void TurnMedia::Fetch(base::MonotonicTime deadline) {
   if (fetcher_ == nullptr) return;
+  run_deadline_ = deadline;
   for (std::size_t i = 0; i < items_.size(); ++i) {
     if (!items_[i].IsToBeFetched()) continue;
-    items_[i].on_its_way = true;
-    fetcher_->Fetch({.book = book_,
-                     .account = account_,
-                     .attachment = items_[i].attachment,
-                     .turn_id = turn_id_,
-                     .index = i,
-                     .deadline = deadline,
-                     .interest = interest_},
-                    [loop = loop_, weak = weak_from_this(), place, i](media::Fetched fetched) {
-                      loop->Post([weak, place, i, fetched = std::move(fetched)] {
-                        if (const std::shared_ptr<TurnMedia> self = weak.lock()) self->OnFetched(i, fetched);
-                      });
-                    });
+    items_[i].asked_by_run = true;
+    Ask(i, deadline, nullptr);
   }
+}
+
+void TurnMedia::Ask(std::size_t index, base::MonotonicTime deadline, std::shared_ptr<void> place) {
+  items_[index].on_its_way = true;
+  media::FetchRequest request{.book = book_,
+                              .account = account_,
+                              .attachment = items_[index].attachment,
+                              .turn_id = turn_id_,
+                              .index = index,
+                              .deadline = deadline,
+                              .interest = interest_};
+  // What asks the fetcher to delete runs on one of its own threads: it is there.
+  fetcher_->Fetch(std::move(request), [fetcher = fetcher_, loop = loop_, news = news_, key = KeyOf(index),
+                                       weak = weak_from_this(), place = std::move(place)](media::Fetched fetched) {
+    const bool is_new = fetched.result == media::Result::kStored && !fetched.was_kept;
+    if (is_new && !news->MayStay(key.index)) static_cast<void>(fetcher->DeleteFile(key));
+    loop->Post([weak, place, index = key.index, fetched = std::move(fetched)] {
+      if (const std::shared_ptr<TurnMedia> self = weak.lock()) self->OnFetched(index, fetched);
+    });
+  });
 }
 
 void TurnMedia::Await(base::Duration wait, std::function<void(std::string)> on_done) {
@@ -109,8 +149,13 @@ void TurnMedia::Await(base::Duration wait, std::function<void(std::string)> on_d
 }
 
 void TurnMedia::OnFetched(std::size_t index, media::Fetched fetched) {
-  items_[index].on_its_way = false;
-  items_[index].fetched = std::move(fetched);
+  Item& item = items_[index];
+  item.on_its_way = false;
+  item.fetched = std::move(fetched);
+  if (on_done_ && !item.asked_by_run && item.IsToBeFetched()) {  // asked for ahead, and on its way until now
+    item.asked_by_run = true;
+    return Ask(index, run_deadline_, nullptr);
+  }
   if (!AnyOnItsWay()) GoOn();
 }
 
@@ -123,6 +168,12 @@ void TurnMedia::GoOn() {
 }
 
 void TurnMedia::TakeBack() { interest_->store(media::Interest::kTakenBack); }
+
+// Too many deletions at once: then it goes by age, like what a store does not delete.
+void TurnMedia::TakeBackNew() {
+  GiveUpWhatHasNotBegun();
+  for (const std::size_t index : news_->Refuse()) static_cast<void>(fetcher_->DeleteFile(KeyOf(index)));
+}
 
 std::string TurnMedia::Sentences() const {
   std::string sentences;

@@ -163,7 +163,10 @@ void TurnRun::OnContext(absl::StatusOr<mesh::session::v1::LoadContextResponse> r
   // Also when it is "done": by a slow worker of an earlier life, whose answer came behind the notice.
   if (known_.given_up()) return GiveUp(*known_.given_up(), "decided by a worker that died before it was done");
   // A requeued dead letter was "done" by its notice; its new generation is to be answered all the same.
-  if (loaded_.done() && generation_ == 0) return Finish("already_done", /*completed=*/true);
+  if (loaded_.done() && generation_ == 0) {
+    LetGoOfMedia();
+    return Finish("already_done", /*completed=*/true);
+  }
   turn_.control() != mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED ? ApplyControl() : HeedPolicies();
 }
 

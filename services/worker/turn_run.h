@@ -51,7 +51,7 @@ struct TurnContext {
   media::Fetcher* media = nullptr;  // nullptr: attachments are not fetched
   Presence* presence = nullptr;     // nullptr: users are shown nothing before the answer
   base::Duration media_wait = std::chrono::seconds(10);
-  std::size_t media_ahead_max = 3;  // files that are fetched for turns that wait, at once
+  std::size_t media_ahead_max = 3;  // files that are fetched for turns that wait, at once; 0: none
   const account::AccountFile* accounts = nullptr;
   const Metrics* metrics = nullptr;
   const base::Clock* clock = nullptr;
@@ -157,6 +157,7 @@ class TurnRun : public std::enable_shared_from_this<TurnRun> {
   // False: too many deletions wait, so that it is to be asked again.
   [[nodiscard]] bool DeleteMedia(const std::string& turn_id);
   void DeleteOwnMedia();
+  void LetGoOfMedia();
 
   void Generate();
   void OnAlone(SoloOutcome outcome);

@@ -41,6 +41,13 @@ bool TurnRun::DeleteMedia(const std::string& turn_id) {
   return context_.media->Delete(turn_.conversation().tenant(), turn_id);
 }
 
+// The files of a retried webhook are fetched before session tells that its turn is finished, and an unsend or a forget
+// may have deleted them since.
+void TurnRun::LetGoOfMedia() {
+  if (loaded_.unsent() || (drop_ && drop_->reason == DropReason::kUnsent)) return DeleteOwnMedia();
+  if (task_->media != nullptr) task_->media->TakeBackNew();
+}
+
 void TurnRun::DeleteOwnMedia() {
   if (!TurnMedia::Has(turn_) || DeleteMedia(turn_.turn_id())) return;
   telemetry::Log(telemetry::LogLevel::kWarning, "media_not_deleted", trace_,

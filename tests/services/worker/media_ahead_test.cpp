@@ -87,14 +87,39 @@ TEST_F(MediaAheadTest, PlacesAreFewAndEachIsPassedOn) {
   EXPECT_EQ(Asked(), (Names{"a", "b", "c", "d"}));
 }
 
-TEST_F(MediaAheadTest, AnAlbumHasAPlaceForEachFileUntilItsLastOne) {
+// Of the pool's threads one is always left to turns that run, however many files a turn brings.
+TEST_F(MediaAheadTest, AnAlbumHasAPlaceForEachFile) {
   const auto album = Come("album", 3), next = Come("next");
-  EXPECT_EQ(Asked().size(), 3u);
-  Answer(0);
-  Answer(2);
-  EXPECT_EQ(Asked().size(), 3u);
+  EXPECT_EQ(Asked(), (Names{"album", "album"}));
   Answer(1);
+  EXPECT_EQ(Asked(), (Names{"album", "album", "album"}));
+  Answer(0);
+  EXPECT_EQ(Asked(), (Names{"album", "album", "album", "next"}));
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(fetcher_.requests[i].index, i);
+}
+
+TEST_F(MediaAheadTest, WhatIsLeftOfAnAlbumIsItsRunsOnceThatHasBegun) {
+  const auto album = Come("album", 4), next = Come("next");
+  loop_.RunSync([&] { album->media->Fetch(base::Clock::Real().Now()); });
+  EXPECT_EQ(Asked().size(), 4u);
+  Answer(0);
   EXPECT_EQ(Asked().back(), "next");
+}
+
+TEST_F(MediaAheadTest, WhereThePoolHasOneThreadItIsThatOfTurnsThatRun) {
+  context_.media_ahead_max = 0;
+  ahead_ = std::make_unique<MediaAhead>(context_);
+  const auto a = Come("a");
+  EXPECT_EQ(Asked(), Names{});
+}
+
+TEST_F(MediaAheadTest, WhileThePoolIsFullTurnsGoOnWaiting) {
+  fetcher_.room = false;
+  const auto a = Come("a"), b = Come("b");
+  EXPECT_EQ(Asked(), Names{});
+  fetcher_.room = true;
+  while (Asked().size() < 2) std::this_thread::yield();
+  EXPECT_EQ(Asked(), (Names{"a", "b"}));
 }
 
 TEST_F(MediaAheadTest, ATurnThatIsOverGivesItsPlaceAway) {
@@ -121,7 +146,7 @@ TEST_F(MediaAheadTest, ATurnThatHasBegunByItselfIsLeftAlone) {
 
 // It may have killed its readers before, of which no note tells: see media_ahead.h.
 TEST_F(MediaAheadTest, WhatWasReadLateIsFetchedOnceThisWorkerHasLivedOn) {
-  age_ms_ = 60'000;
+  age_ms_ = 5'000;  // sooner than a dead worker is noticed
   const auto late = Come("late");
   EXPECT_EQ(Asked(), Names{});
   ahead_ = std::make_unique<MediaAhead>(context_, /*probation=*/std::chrono::milliseconds(1));

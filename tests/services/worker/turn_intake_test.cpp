@@ -227,6 +227,25 @@ TEST_F(TurnIntakeTest, ATurnThatAnotherOneStandsForGivesUpWhatHasNotBegun) {
   EXPECT_TRUE(WaitUntil([&] { return interest->load() == media::Interest::kOver; }));
 }
 
+// Meta's retry of a webhook: its file may have been deleted since, and is fetched before session is asked.
+// "interrupt" asks session in the queue, "followup" when the turn runs.
+class TurnIntakeRetryTest : public TurnIntakeTest, public testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(QueueModes, TurnIntakeRetryTest, testing::Values("followup", "interrupt"));
+
+TEST_P(TurnIntakeRetryTest, ARetriedMessageLeavesNoFileThatWasNotThere) {
+  StartWith(std::string("    queue_mode: ") + GetParam() + "\n");
+  session_.finished = {Turn("anna", "b").turn_id()};
+  SendPicture("anna", "b");
+  ASSERT_TRUE(WaitUntil([this] { return FetchesCount() == 1; }));
+  loop_.RunSync([this] { fetcher_.Answer(0, {.result = media::Result::kStored}); });
+  std::size_t deleted = 0;
+  EXPECT_TRUE(WaitUntil([&] {
+    loop_.RunSync([&] { deleted = fetcher_.deleted_files.size(); });
+    return deleted == 1;
+  }));
+  EXPECT_TRUE(WaitDone({0}));
+}
+
 TEST_F(TurnIntakeTest, AReactionInterruptsNothing) {
   StartWith("    queue_mode: interrupt\n");
   Say("anna", "a");

@@ -38,9 +38,29 @@ class TurnMediaTest : public TurnRunTest {
     const auto book = accounts_->current();
     loop_.RunSync([&] {
       task->media = std::make_shared<TurnMedia>(&loop_, &fetcher_, book, &book->accounts().front(), turn_);
-      task->media->Fetch(base::Clock::Real().Now() + std::chrono::minutes(1));
+      while (task->media->HasMore()) {
+        task->media->FetchOne(base::Clock::Real().Now() + std::chrono::minutes(1), nullptr);
+      }
     });
     return task;
+  }
+  // A retried webhook brought it, and session knows its turn as finished.
+  void RunToFinished(const std::shared_ptr<TurnTask>& task) {
+    session_.context.set_done(true);
+    const auto run = TurnRun::Start(context_, task, OnDone());
+    EXPECT_TRUE(WaitForEnd());
+    EXPECT_EQ(metrics_.turns.at("already_done").Value(), 1);
+  }
+  std::vector<std::size_t> DeletedFiles() {
+    std::vector<std::size_t> indices;
+    loop_.RunSync([&] {
+      for (const media::StoreKey& key : fetcher_.deleted_files) {
+        EXPECT_EQ(key.tenant, "test");
+        EXPECT_EQ(key.turn_id, turn_.turn_id());
+        indices.push_back(key.index);
+      }
+    });
+    return indices;
   }
   // The user's message as the model read it; the echo engine says it again.
   std::string Answer() {
@@ -175,6 +195,68 @@ TEST_F(TurnMediaTest, WhatHadNoPlaceBeforeIsAskedForAgainAndWhatIsGoneIsNot) {
   EXPECT_NE(Replies().at(0).text().find("68 KB"), std::string::npos);
   EXPECT_NE(Replies().at(0).text().find("it has expired"), std::string::npos);
   EXPECT_EQ(fetcher_.requests.size(), 3u);
+}
+
+// What was asked for ahead may fail while the turn waits for it: that was a try without the turn's patience.
+TEST_F(TurnMediaTest, WhatFailsWhileItIsWaitedForIsAskedForOnceMoreByTheRun) {
+  Attach("image", "1");
+  const auto task = TaskWithMedia();
+  const auto run = TurnRun::Start(context_, task, OnDone());
+  bool waits = false;
+  while (!waits) loop_.RunSync([&] { waits = run->submitted(); });
+  loop_.RunSync([&] { fetcher_.Answer(0, {.result = Result::kUnavailable}); });
+  loop_.RunSync([] {});
+  loop_.RunSync([&] {
+    ASSERT_EQ(fetcher_.requests.size(), 2u);
+    EXPECT_LT(fetcher_.requests[1].deadline, fetcher_.requests[0].deadline) << "the run's";
+    fetcher_.Answer(1, {.result = Result::kUnavailable});
+  });
+  ASSERT_TRUE(WaitForEnd());
+  EXPECT_NE(Replies().at(0).text().find("it is not available"), std::string::npos);
+  EXPECT_EQ(fetcher_.requests.size(), 2u) << "once";
+}
+
+// Goal: Meta's retry of a webhook does not bring back what an unsend or a forget has deleted since.
+TEST_F(TurnMediaTest, WhatCameAnewForAFinishedTurnDoesNotStay) {
+  Attach("image", "new");
+  Attach("image", "kept");
+  fetcher_.results["new"] = kPicture;
+  fetcher_.results["kept"] = kPicture;
+  fetcher_.results["kept"].was_kept = true;
+  RunToFinished(TaskWithMedia());
+  EXPECT_EQ(DeletedFiles(), (std::vector<std::size_t>{0})) << "what its first record has kept is the user's";
+  EXPECT_TRUE(fetcher_.deleted.empty());
+}
+
+TEST_F(TurnMediaTest, WhatComesForAFinishedTurnLaterDoesNotStayEither) {
+  Attach("image", "1");
+  Attach("image", "2");
+  Attach("image", "3");
+  RunToFinished(TaskWithMedia());
+  EXPECT_EQ(DeletedFiles(), std::vector<std::size_t>{});
+  EXPECT_EQ(fetcher_.requests.at(0).interest->load(), media::Interest::kOver) << "what has not begun is not";
+  loop_.RunSync([&] {
+    fetcher_.Answer(0, {.result = Result::kGone});
+    fetcher_.Answer(1, kPicture);
+    fetcher_.Answer(2, {.result = Result::kStored, .was_kept = true});
+  });
+  EXPECT_EQ(DeletedFiles(), (std::vector<std::size_t>{1}));
+}
+
+TEST_F(TurnMediaTest, AFinishedTurnThatWasTakenBackKeepsNoFile) {
+  Attach("image", "never");
+  session_.context.set_unsent(true);
+  RunToFinished(TaskWithMedia());
+  EXPECT_EQ(fetcher_.deleted, (std::vector<std::string>{turn_.turn_id()}));
+  EXPECT_EQ(fetcher_.requests.at(0).interest->load(), media::Interest::kTakenBack);
+}
+
+TEST_F(TurnMediaTest, AFinishedTurnThatIsTakenBackWhileItsRetryWaitsKeepsNoFile) {
+  Attach("image", "never");
+  session_.context.set_done(true);
+  const auto run = TurnRun::StartDropped(context_, TaskWithMedia(), {DropReason::kUnsent}, OnDone());
+  EXPECT_TRUE(WaitForEnd());
+  EXPECT_EQ(fetcher_.deleted, (std::vector<std::string>{turn_.turn_id()}));
 }
 
 TEST_F(TurnMediaTest, AMessageThatIsTakenBackTakesItsFilesAlong) {
