@@ -11,8 +11,8 @@
 // for as long as that, and a rebuild finds it.
 namespace meshctl {
 
-// Deletes what was said so far: TURN_KIND_FORGET, behind all that it deletes. A worker deletes the files that came with
-// the turns of `history`.
+// Deletes what was said so far: TURN_KIND_FORGET, behind all that it deletes. It names the turns of `history` that may
+// have brought files, for a worker to delete them.
 bus::OutgoingRecord ForgetRecord(const mesh::bus::v1::ConversationId& conversation,
                                  const mesh::session::v1::GetSessionResponse& history, const bus::BusOptions& options,
                                  std::int64_t now_ms);

@@ -6,9 +6,9 @@
 #include "libs/base/hex.h"
 #include "libs/bus/producer.h"
 #include "libs/json/writer.h"
-#include "libs/session/validate.h"
 #include "services/meshctl/command.h"
 #include "services/meshctl/connections.h"
+#include "services/meshctl/forget.h"
 #include "services/meshctl/operator_record.h"
 
 namespace meshctl {
@@ -73,28 +73,18 @@ int Control(const Connections& connections, const mesh::bus::v1::ConversationId&
   return 0;
 }
 
-// First the log, then the store: a deletion that the log does not know would be undone by a rebuild.
 int Forget(const Connections& connections, session::Client& client, const mesh::bus::v1::ConversationId& conversation) {
   telemetry::Registry metrics;
   const auto producer = bus::Producer::Create(connections.bus, {}, "meshctl", metrics);
   if (!producer.ok()) return Fail("session forget", producer.status());
-  mesh::session::v1::GetSessionRequest stored;
-  *stored.mutable_conversation() = conversation;
-  stored.set_turns_max(session::kTurnsReturnedMax);
-  // While session is away the deletion fails below, and the record of the next try names the turns.
-  const auto history = client.GetSession(stored, {});
-  const absl::StatusOr<bus::RecordPosition> written = (*producer)->ProduceAndWait(
-      ForgetRecord(conversation, history.ok() ? *history : mesh::session::v1::GetSessionResponse(), connections.bus,
-                   base::Clock::Real().WallMs()));
-  if (!written.ok()) return Fail("session forget: nothing is deleted yet", written.status());
-  mesh::session::v1::ForgetRequest request;
-  *request.mutable_conversation() = conversation;
-  request.set_turns_offset(written->offset);
-  const auto forgotten = client.Forget(request, {});
-  if (!forgotten.ok()) {
-    return Fail("session forget: noted in the log, but not deleted yet; run it again", forgotten.status());
-  }
-  std::printf("forgot %lld turns\n", static_cast<long long>(forgotten->turns_deleted()));
+  const absl::StatusOr<Forgotten> forgotten =
+      ForgetConversation(**producer, client, conversation, connections.bus, base::Clock::Real().WallMs());
+  if (!forgotten.ok()) return Fail("session forget", forgotten.status());
+  std::printf("forgot %lld turns; %s\n", static_cast<long long>(forgotten->turns_count),
+              forgotten->leaves_files_to_their_age
+                  ? "what was stored is damaged, so all their files go by age (--media-keep-hours)"
+                  : "a worker deletes their files; those of turns that the history had dropped before go by age "
+                    "(--media-keep-hours)");
   return 0;
 }
 

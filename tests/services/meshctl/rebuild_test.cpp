@@ -5,6 +5,7 @@
 
 #include "libs/bus/headers.h"
 #include "libs/identity/identity.h"
+#include "libs/session/user_text.h"
 #include "services/meshctl/operator_record.h"
 
 namespace meshctl {
@@ -45,11 +46,22 @@ mesh::bus::v1::Turn TurnOf(const bus::OutgoingRecord& record) {
 
 TEST(OperatorRecordTest, IsATurnOfItsConversation) {
   mesh::session::v1::GetSessionResponse history;
-  history.add_turns()->set_turn_id("one");
-  history.add_turns()->set_turn_id("another");
+  mesh::bus::v1::Turn said;
+  const auto remember = [&](const char* turn_id) {
+    history.add_turns()->set_turn_id(turn_id);
+    history.mutable_turns()->rbegin()->set_user_text(session::UserText(said));
+  };
+  said.set_text("words alone");
+  remember("none");
+  said.add_attachments()->set_type("image");
+  remember("one");
+  said.clear_text();
+  remember("another");
+  history.add_turns()->set_turn_id("unsent");
   const mesh::bus::v1::Turn forget = TurnOf(ForgetRecord(Ann(), history, {}, 1234));
   EXPECT_EQ(forget.kind(), mesh::bus::v1::TURN_KIND_FORGET);
-  EXPECT_THAT(forget.forgotten_turn_ids(), testing::ElementsAre("one", "another")) << "a worker deletes their files";
+  EXPECT_THAT(forget.forgotten_turn_ids(), testing::ElementsAre("one", "another", "unsent"))
+      << "a worker deletes their files";
   for (const auto action : {mesh::bus::v1::CONTROL_ACTION_PAUSE, mesh::bus::v1::CONTROL_ACTION_RESUME,
                             mesh::bus::v1::CONTROL_ACTION_OPT_OUT, mesh::bus::v1::CONTROL_ACTION_OPT_IN}) {
     const mesh::bus::v1::Turn turn = TurnOf(ControlRecord(Ann(), action, {}, 1234));
