@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,7 +15,7 @@
 #include "libs/bus/group_lag.h"
 #include "libs/bus/topics.h"
 #include "tests/integration/harness/wait.h"
-#include "tests/integration/mesh/mesh.h"
+#include "tests/integration/mesh/media_mesh.h"
 #include "tests/integration/mesh/webhook_body.h"
 
 namespace mesh_test {
@@ -260,6 +261,7 @@ TEST(CollectTest, APictureBeforeAQuestionIsKnownToItsAnswer) {
   EXPECT_TRUE(harness::WaitUntil([&] {
     return mesh.Metric("worker", R"(worker_media_fetches_total{channel="whatsapp",result="stored"})") == 1;
   })) << mesh.LogEnds();
+  EXPECT_TRUE(std::filesystem::exists(FileOf(mesh, "whatsapp", "wamid.collect.1")));
 }
 
 }  // namespace
