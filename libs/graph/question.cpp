@@ -79,7 +79,8 @@ Refusal RefusalOf(const http::Response& response, std::string_view token, const 
   const std::int64_t code = error.Find("code").AsInt64Lenient().value_or(-1);
   Refusal refusal{.trouble = TroubleOf(code, response.status),
                   .found = base::StrCat("the Graph API answers ", response.status),
-                  .advice = {}};
+                  .advice = {},
+                  .code = code};
   if (code >= 0) {
     refusal.found +=
         base::StrCat(", code ", code, ": ",
@@ -111,7 +112,8 @@ Answer AskAs(std::string_view token, const account::Account& account, std::strin
     answer.refusal = {
         .trouble = Trouble::kUnreachable,
         .found = base::StrCat(account.graph_base_url, " does not answer: ", result.failure.status.message()),
-        .advice = AdviceFor(Trouble::kUnreachable, account)};
+        .advice = AdviceFor(Trouble::kUnreachable, account),
+        .code = -1};
   } else if (result.response.status != 200) {
     answer.refusal = RefusalOf(result.response, token, account);
   } else {

@@ -32,6 +32,7 @@ struct Refusal {
   Trouble trouble = Trouble::kOther;
   std::string found;
   std::string advice;
+  std::int64_t code = -1;  // Meta's; -1: it named none
 };
 
 struct Answer {

@@ -1,6 +1,7 @@
 #include "libs/graph/token_facts.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libs/account/login.h"
 #include "libs/base/str_cat.h"
@@ -10,7 +11,8 @@ namespace graph {
 namespace {
 
 constexpr std::size_t kGrantsMax = 128;
-constexpr std::size_t kTargetsMax = 256;  // of each
+constexpr std::size_t kTargetsMax = 256;   // of each
+constexpr std::int64_t kUnknownApp = 101;  // (verify)
 
 // Meta names a permission in both lists; one that stands in the second alone counts too.
 std::optional<std::vector<Grant>> ReadGrants(const json::Value& data) {
@@ -37,6 +39,21 @@ std::optional<std::vector<Grant>> ReadGrants(const json::Value& data) {
   return grants;
 }
 
+// Whether it is the app itself that Meta does not know: the token that it asks with is its id and its secret.
+bool IsOfApp(const Refusal& refusal) { return refusal.trouble == Trouble::kToken || refusal.code == kUnknownApp; }
+
+Refusal AppRefusal(const account::Account& account, Refusal refusal) {
+  refusal.found = base::StrCat(
+      refusal.code == kUnknownApp
+          ? base::StrCat("Meta does not know app_id ", account.app_id, " with this app secret")
+          : base::StrCat("Meta does not know this app secret, or it is not that of app_id ", account.app_id),
+      ": ", refusal.found);
+  refusal.advice =
+      "copy both from one and the same app's page, Settings > Basic: App ID into app_id, App secret into "
+      "app_secret_file; webhooks signed with another secret are refused";
+  return refusal;
+}
+
 }  // namespace
 
 const Grant* TokenFacts::Find(std::string_view scope) const {
@@ -45,18 +62,25 @@ const Grant* TokenFacts::Find(std::string_view scope) const {
   return found == grants->end() ? nullptr : &*found;
 }
 
-std::optional<Answer> AskForToken(const account::Account& account, const SendAndWait& send) {
+std::optional<Answer> AskForToken(const account::Account& account, const SendAndWait& send,
+                                  std::optional<Refusal>* of_app) {
   if (account::IsInstagramLogin(account)) return std::nullopt;
   // Reveal: the token that is asked about; Meta takes it in the query alone.
   const std::string question = base::StrCat("debug_token?input_token=", PercentEncoded(account.access_token.Reveal()));
-  if (!account.app_id.empty() && !account.app_secrets.empty()) {
+  std::optional<Refusal> app_refusal;
+  // Two secrets while one is changed for the other: Meta need not know both any more.
+  for (std::size_t i = 0; i < account.app_secrets.size() && !account.app_id.empty(); ++i) {
     // Reveal: an app's token is its id and its secret (channels.md 4.1).
-    const std::string app_token = base::StrCat(account.app_id, "|", account.app_secrets[0].Reveal());
+    const std::string app_token = base::StrCat(account.app_id, "|", account.app_secrets[i].Reveal());
     Answer answer = AskAs(app_token, account, "GET", question, send);
     // A refusal speaks of the app or its secret, not of the account's token.
     const bool is_final = answer.ok || answer.refusal.trouble == Trouble::kUnreachable;
     if (is_final) return answer;
+    app_refusal.reset();
+    if (!IsOfApp(answer.refusal)) break;
+    app_refusal = AppRefusal(account, std::move(answer.refusal));
   }
+  if (of_app != nullptr) *of_app = std::move(app_refusal);
   return Ask(account, "GET", question, send);
 }
 

@@ -32,8 +32,10 @@ struct TokenFacts {
 
 // GET /debug_token about the account's token. Meta documents it for the app's own token, which needs app_id in the
 // accounts file; without it, or where the app is refused (a token of another app), the token asks about itself, which
-// Meta need not allow every kind of token (verify). nullopt: Instagram Login has no such question.
-std::optional<Answer> AskForToken(const account::Account& account, const SendAndWait& send);
+// Meta need not allow every kind of token (verify). nullopt: Instagram Login has no such question. `of_app`, where
+// given, says that Meta knows none of the account's app secrets, or not its app_id.
+std::optional<Answer> AskForToken(const account::Account& account, const SendAndWait& send,
+                                  std::optional<Refusal>* of_app = nullptr);
 
 std::optional<TokenFacts> ReadTokenFacts(std::string_view body);  // nullopt when it is no such answer
 

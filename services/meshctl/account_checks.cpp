@@ -128,6 +128,7 @@ struct Told {
   graph::Answer account;
   graph::AccountFacts facts;
   std::optional<graph::TokenFacts> token_facts;  // nullopt: not told, or of Instagram Login, which tells none
+  std::optional<graph::Refusal> app_refusal;     // Meta does not know the app by its secret
 };
 
 Told AskAbout(const account::Account& account, const SendAndWait& send) {
@@ -136,11 +137,13 @@ Told AskAbout(const account::Account& account, const SendAndWait& send) {
   told.account = graph::AskForAccount(account, send, &question);
   if (told.account.ok) told.facts = graph::ReadAccountFacts(account, told.account.body);
   const graph::Trouble trouble = told.account.refusal.trouble;
+  const bool is_dead = !told.account.ok && trouble == graph::Trouble::kToken;
+  // Of a dead token nothing more is to be learnt, of the app that asks about it is.
   const bool is_vain =
-      !told.account.ok && (trouble == graph::Trouble::kUnreachable || trouble == graph::Trouble::kToken);
+      (!told.account.ok && trouble == graph::Trouble::kUnreachable) || (is_dead && account.app_id.empty());
   if (is_vain) return told;
-  const std::optional<graph::Answer> token = graph::AskForToken(account, send);
-  if (token && token->ok) told.token_facts = graph::ReadTokenFacts(token->body);
+  const std::optional<graph::Answer> token = graph::AskForToken(account, send, &told.app_refusal);
+  if (token && token->ok && !is_dead) told.token_facts = graph::ReadTokenFacts(token->body);
   return told;
 }
 
@@ -371,6 +374,10 @@ std::vector<Finding> CheckAccount(const account::Account& account, const CheckOp
   std::vector<Finding> findings = {CheckSecrets(account), CheckHandshake(account, webhook_url, send),
                                    CheckSignature(account, webhook_url, send)};
   const Told told = AskAbout(account, send);
+  // The shape of a secret says more, where it is wrong.
+  if (Finding& secrets = findings.front(); told.app_refusal && secrets.verdict == Verdict::kGood) {
+    secrets = Refused(std::move(secrets), *told.app_refusal);
+  }
   findings.push_back(CheckToken(account, options.waba, told));
   findings.push_back(CheckPermissions(account, options.waba, told));
   findings.push_back(CheckExpiry(account, *options.clock, told));

@@ -49,16 +49,46 @@ TEST(TokenFactsTest, AnAppThatIsKnownAsksForItAndElseTheTokenItself) {
     ASSERT_EQ(graph.requests().size(), 1u);
     EXPECT_EQ(graph.requests()[0].headers.at(0).second, "Bearer 42|s3cret");
   }
-  for (const int code : {100, 190}) {  // a token of another app; a secret that was reset
+  {
     ScriptedGraph graph;
-    graph.Refuse("GET debug_token", code);
+    graph.Refuse("GET debug_token", 100);  // a token of another app
     graph.Answer("GET debug_token", 200, R"({"data":{"is_valid":true}})");
-    EXPECT_TRUE(AskForToken(account, graph.send())->ok) << "that says nothing of the token: " << code;
+    std::optional<Refusal> of_app;
+    EXPECT_TRUE(AskForToken(account, graph.send(), &of_app)->ok) << "that says nothing of the token";
     EXPECT_EQ(graph.requests().back().headers.at(0).second, "Bearer EAA&token");
+    EXPECT_FALSE(of_app) << "nor of the app's secret";
   }
   ScriptedGraph away;
   EXPECT_EQ(AskForToken(account, away.send())->refusal.trouble, Trouble::kUnreachable);
   EXPECT_EQ(away.requests().size(), 1u) << "who is away is asked once";
+}
+
+// The token was asked in place of the app, and nobody heard that Meta does not know the secret.
+TEST(TokenFactsTest, AnAppThatMetaDoesNotKnowIsToldAndTheTokenAskedAllTheSame) {
+  account::Account account = AccountOf(mesh::bus::v1::CHANNEL_MESSENGER);
+  account.app_id = "42";
+  account.app_secrets = {crypto::Secret("s3cret"), crypto::Secret("older")};
+  for (const int code : {190, 101}) {
+    ScriptedGraph graph;
+    graph.Refuse("GET debug_token", code);
+    graph.Refuse("GET debug_token", code);
+    graph.Answer("GET debug_token", 200, R"({"data":{"is_valid":true}})");
+    std::optional<Refusal> of_app;
+    EXPECT_TRUE(AskForToken(account, graph.send(), &of_app)->ok) << "that says nothing of the token: " << code;
+    EXPECT_EQ(graph.requests().back().headers.at(0).second, "Bearer EAA&token");
+    ASSERT_TRUE(of_app) << code;
+    EXPECT_NE(of_app->found.find(code == 101 ? "app_id 42" : "does not know this app secret"), std::string::npos)
+        << of_app->found;
+    EXPECT_NE(of_app->found.find(std::to_string(code)), std::string::npos) << of_app->found;
+    EXPECT_FALSE(of_app->advice.empty());
+  }
+  ScriptedGraph rotation;
+  rotation.Refuse("GET debug_token", 190);
+  rotation.Answer("GET debug_token", 200, R"({"data":{"is_valid":true}})");
+  std::optional<Refusal> of_app;
+  EXPECT_TRUE(AskForToken(account, rotation.send(), &of_app)->ok);
+  EXPECT_EQ(rotation.requests().back().headers.at(0).second, "Bearer 42|older");
+  EXPECT_FALSE(of_app) << "while a secret is changed one of the two is enough";
 }
 
 TEST(TokenFactsTest, PermissionsStandInEitherListAndMayNameTheirTargets) {

@@ -92,6 +92,14 @@ class AccountChecksTest : public ::testing::Test {
       requests_.push_back(request);
       const auto found = answers_.find(request.method + " " + request.url.substr(0, request.url.find('?')));
       EXPECT_NE(found, answers_.end()) << request.method << " " << request.url;
+      const bool is_of_app = !request.headers.empty() && request.headers[0].second.find('|') != std::string::npos;
+      if (is_of_app && !app_refusal_.empty()) {
+        http::ClientResult refused;
+        refused.ok = true;
+        refused.response.status = 400;
+        refused.response.body = app_refusal_;
+        return refused;
+      }
       return found->second;
     };
     for (Finding& finding :
@@ -105,6 +113,7 @@ class AccountChecksTest : public ::testing::Test {
   fakes::FakeClock clock_{kNowS * 1000};
 
   std::map<std::string, http::ClientResult> answers_;
+  std::string app_refusal_;  // what our app itself is answered; empty: as the token is
   std::vector<http::ClientRequest> requests_;
 };
 
@@ -141,6 +150,22 @@ TEST_F(AccountChecksTest, SecretsOfTheWrongShapeAreTold) {
   account = AccountOf(CHANNEL_WHATSAPP);
   account.access_token = crypto::Secret("");
   EXPECT_EQ(Check(account)["secrets"].verdict, Verdict::kWrong);
+}
+
+// The gateway knows the same wrong secret, and the token may ask about itself: all was fine.
+TEST_F(AccountChecksTest, AnAppSecretThatMetaRefusesIsWrong) {
+  account::Account account = AccountOf(CHANNEL_MESSENGER);
+  account.app_id = "1";
+  app_refusal_ = R"({"error":{"message":"Invalid OAuth access token signature.","code":190}})";
+  auto findings = Check(account);
+  EXPECT_EQ(findings["secrets"].verdict, Verdict::kWrong);
+  EXPECT_NE(findings["secrets"].found.find("Meta does not know this app secret"), std::string::npos)
+      << findings["secrets"].found;
+  EXPECT_NE(findings["secrets"].advice.find("Settings > Basic"), std::string::npos) << findings["secrets"].advice;
+  EXPECT_EQ(findings["permissions"].verdict, Verdict::kGood) << "the token tells of itself";
+  Answer("GET https://graph.example/v25.0/106540352242922", 401,
+         R"({"error":{"message":"Error validating access token","code":190}})");
+  EXPECT_EQ(Check(account)["secrets"].verdict, Verdict::kWrong) << "whatever the token is worth";
 }
 
 TEST_F(AccountChecksTest, GatewayThatIsAwayOrKnowsOtherSecretsIsTold) {
