@@ -103,7 +103,10 @@ AccountFacts ReadAccountFacts(const account::Account& account, std::string_view 
   }
   facts.id = root.Find("id").AsStringOrNumber().value_or("");
   if (const auto quality = root.Find("quality_rating").AsString()) facts.quality = QualityOf(*quality);
-  if (const auto state = root.Find("status").AsString()) facts.state = StateOf(*state);
+  if (const auto state = root.Find("status").AsString()) {
+    facts.state = StateOf(*state);
+    facts.is_registered = *state != "PENDING" && *state != "UNVERIFIED";
+  }
   for (const std::string_view field : {"whatsapp_business_manager_messaging_limit", "messaging_limit_tier"}) {
     if (const auto limit = root.Find(field).AsStringOrNumber()) facts.messaging_limit_users = LimitOf(*limit);
   }

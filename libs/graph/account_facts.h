@@ -33,6 +33,7 @@ struct AccountFacts {
   std::string id;  // as in its webhooks
   std::optional<Quality> quality;
   std::optional<NumberState> state;
+  bool is_registered = true;                    // false: added to its WABA and not registered yet (PENDING, UNVERIFIED)
   std::optional<double> messaging_limit_users;  // business-initiated, a day; infinity: unlimited
 };
 

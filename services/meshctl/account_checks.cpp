@@ -154,6 +154,13 @@ Finding Refused(Finding finding, const graph::Refusal& refusal) {
   return finding;
 }
 
+Finding Wrong(Finding finding, std::string found, std::string advice) {
+  finding.verdict = Verdict::kWrong;
+  finding.found = std::move(found);
+  finding.advice = std::move(advice);
+  return finding;
+}
+
 Finding NotChecked(Finding finding, std::string found, std::string advice) {
   finding.verdict = Verdict::kNotChecked;
   finding.found = std::move(found);
@@ -303,14 +310,21 @@ Finding CheckNumber(const account::Account& account, const Told& told) {
   }
   finding.found = base::StrCat("state ", ToString(state.value_or(graph::NumberState::kUnknown)), ", quality ",
                                ToString(quality.value_or(graph::Quality::kUnknown)));
+  const std::string how = base::StrCat("POST /", account.account_id, "/register, see docs/meta-app.md");
+  if (!told.facts.is_registered) {
+    return Wrong(std::move(finding), base::StrCat(finding.found, ": not registered, so it neither sends nor receives"),
+                 base::StrCat("register the number (docs/meta-app.md): verify it in WhatsApp Manager, then ", how));
+  }
   if (state == graph::NumberState::kDisconnected) {
-    return Warning(
-        finding, finding.found,
-        base::StrCat("verify and register it: POST /", account.account_id, "/register, see docs/meta-app.md"));
+    return Wrong(std::move(finding), base::StrCat(finding.found, ": it neither sends nor receives"),
+                 base::StrCat("register the number again: ", how,
+                              "; one that was moved to another WABA has another phone number id"));
   }
-  if (state && *state >= graph::NumberState::kLimited) {
-    return Warning(finding, finding.found, "WhatsApp Manager > Account quality says why, and how to appeal");
+  constexpr std::string_view kWhy = "WhatsApp Manager > Account quality says why, and how to appeal";
+  if (state == graph::NumberState::kBanned || state == graph::NumberState::kRestricted) {
+    return Wrong(std::move(finding), base::StrCat(finding.found, ": Meta keeps it from sending"), std::string(kWhy));
   }
+  if (state == graph::NumberState::kLimited) return Warning(finding, finding.found, std::string(kWhy));
   if (state == graph::NumberState::kFlagged || quality == graph::Quality::kYellow || quality == graph::Quality::kRed) {
     return Warning(finding, finding.found, "users block or report what it sends; its messaging limit falls next");
   }

@@ -339,7 +339,8 @@ TEST_F(AccountChecksTest, ATokenNearItsEndIsAWarning) {
   EXPECT_EQ(Check(login)["expiry"].verdict, Verdict::kNotChecked);
 }
 
-TEST_F(AccountChecksTest, ANumberThatIsNotWellIsAWarning) {
+// Banned, disconnected and unregistered numbers failed no check, and nobody is answered from them.
+TEST_F(AccountChecksTest, ANumberThatCannotSendIsWrongAndOneThatIsNotWellAWarning) {
   const auto number = [this](const std::string& facts) {
     Answer("GET https://graph.example/v25.0/106540352242922", 200, R"({"id":"106540352242922")" + facts + "}");
     return Check(AccountOf(CHANNEL_WHATSAPP))["number"];
@@ -347,10 +348,20 @@ TEST_F(AccountChecksTest, ANumberThatIsNotWellIsAWarning) {
   EXPECT_EQ(number(R"(,"quality_rating":"GREEN","status":"CONNECTED")").verdict, Verdict::kGood);
   EXPECT_EQ(number(R"(,"quality_rating":"UNKNOWN","status":"CONNECTED")").verdict, Verdict::kGood) << "a new number";
   EXPECT_EQ(number(R"(,"quality_rating":"RED","status":"CONNECTED")").verdict, Verdict::kWarning);
-  EXPECT_EQ(number(R"(,"quality_rating":"GREEN","status":"RESTRICTED")").verdict, Verdict::kWarning);
-  const Finding pending = number(R"(,"quality_rating":"GREEN","status":"PENDING")");
-  EXPECT_EQ(pending.verdict, Verdict::kWarning);
-  EXPECT_NE(pending.advice.find("POST /106540352242922/register"), std::string::npos) << pending.advice;
+  EXPECT_EQ(number(R"(,"quality_rating":"GREEN","status":"FLAGGED")").verdict, Verdict::kWarning);
+  EXPECT_EQ(number(R"(,"quality_rating":"GREEN","status":"RATE_LIMITED")").verdict, Verdict::kWarning);
+  for (const char* state : {"RESTRICTED", "BANNED", "DISCONNECTED", "MIGRATED", "DELETED"}) {
+    const Finding finding = number(std::string(R"(,"quality_rating":"GREEN","status":")") + state + "\"");
+    EXPECT_EQ(finding.verdict, Verdict::kWrong) << state;
+    EXPECT_EQ(finding.found.find("not registered"), std::string::npos) << finding.found;
+  }
+  for (const char* state : {"PENDING", "UNVERIFIED"}) {
+    const Finding finding = number(std::string(R"(,"quality_rating":"GREEN","status":")") + state + "\"");
+    EXPECT_EQ(finding.verdict, Verdict::kWrong) << state;
+    EXPECT_NE(finding.found.find("not registered"), std::string::npos) << finding.found;
+    EXPECT_NE(finding.advice.find("register the number (docs/meta-app.md)"), std::string::npos) << finding.advice;
+    EXPECT_NE(finding.advice.find("POST /106540352242922/register"), std::string::npos) << finding.advice;
+  }
   EXPECT_EQ(number("").verdict, Verdict::kNotChecked) << "Meta tells neither";
 }
 
