@@ -10,6 +10,7 @@
 #include "services/meshctl/connections.h"
 #include "services/meshctl/forget.h"
 #include "services/meshctl/operator_record.h"
+#include "services/meshctl/user_id.h"
 
 namespace meshctl {
 namespace {
@@ -20,6 +21,20 @@ struct SessionOptions {
   std::string from;
   std::string account;
 };
+
+// A mistyped id names a conversation like any other; what is done to it is done in vain.
+void NoteIfUnknown(const mesh::session::v1::GetSessionResponse& stored,
+                   const mesh::bus::v1::ConversationId& conversation) {
+  if (IsKnown(stored)) return;
+  std::fprintf(stderr, "note: session knows no conversation of %s with account %s; is --from right, and --account?\n",
+               conversation.user().c_str(), conversation.account().c_str());
+}
+
+void NoteIfUnknown(session::Client& client, const mesh::bus::v1::ConversationId& conversation) {
+  mesh::session::v1::GetSessionRequest request;
+  *request.mutable_conversation() = conversation;
+  if (const auto stored = client.GetSession(request, {}); stored.ok()) NoteIfUnknown(*stored, conversation);
+}
 
 int Show(session::Client& client, const mesh::bus::v1::ConversationId& conversation) {
   mesh::session::v1::GetSessionRequest request;
@@ -38,6 +53,7 @@ int Show(session::Client& client, const mesh::bus::v1::ConversationId& conversat
     json.EndObject();
     std::printf("%s\n", std::move(json).Take().c_str());
   }
+  NoteIfUnknown(*stored, conversation);
   std::fprintf(stderr, "%d turns%s%s\n", stored->turns_size(), stored->paused() ? ", paused: a person answers" : "",
                stored->opted_out() ? ", opted out: nothing is said" : "");
   return 0;
@@ -59,12 +75,14 @@ mesh::bus::v1::ControlAction FindControl(std::string_view word) {
   return mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED;
 }
 
-// To the log alone: the worker applies it, behind what the user has said before.
-int Control(const Connections& connections, const mesh::bus::v1::ConversationId& conversation,
+// To the log alone: the worker applies it, behind what the user has said before. It holds also while session is away,
+// and for a user who has not written yet.
+int Control(const Connections& connections, session::Client& client, const mesh::bus::v1::ConversationId& conversation,
             mesh::bus::v1::ControlAction action) {
   telemetry::Registry metrics;
   const auto producer = bus::Producer::Create(connections.bus, {}, "meshctl", metrics);
   if (!producer.ok()) return Fail("session", producer.status());
+  NoteIfUnknown(client, conversation);
   const absl::StatusOr<bus::RecordPosition> written =
       (*producer)->ProduceAndWait(ControlRecord(conversation, action, connections.bus, base::Clock::Real().WallMs()));
   if (!written.ok()) return Fail("session: nothing is changed", written.status());
@@ -77,6 +95,7 @@ int Forget(const Connections& connections, session::Client& client, const mesh::
   telemetry::Registry metrics;
   const auto producer = bus::Producer::Create(connections.bus, {}, "meshctl", metrics);
   if (!producer.ok()) return Fail("session forget", producer.status());
+  NoteIfUnknown(client, conversation);
   const absl::StatusOr<Forgotten> forgotten =
       ForgetConversation(**producer, client, conversation, connections.bus, base::Clock::Real().WallMs());
   if (!forgotten.ok()) return Fail("session forget", forgotten.status());
@@ -99,7 +118,8 @@ int RunSession(int argc, const char* const* argv) {
                             "Shows or deletes the stored conversation of one user, or says who answers it.");
   table.Add("channel", &options.channel,
             {.doc = "The user's channel.", .choices = {"whatsapp", "messenger", "instagram"}});
-  table.Add("from", &options.from, {.doc = "The user's id."});
+  table.Add("from", &options.from,
+            {.doc = "The user's id; on WhatsApp the number with its country code, or a business-scoped id."});
   table.Add("account", &options.account, {.doc = "Which account, when the channel has several."});
   table.AllowPositionals(
       &words, "show | forget | pause | resume | opt-out | opt-in | rebuild",
@@ -125,13 +145,15 @@ int RunSession(int argc, const char* const* argv) {
   }
   const absl::StatusOr<account::Account> account = FindAccount(options.connections, options.channel, options.account);
   if (!account.ok()) return Fail("session", account.status());
+  const absl::StatusOr<std::string> user = UserFrom(account->channel, options.from);
+  if (!user.ok()) return Fail("session", user.status());
   mesh::bus::v1::ConversationId conversation;
   conversation.set_tenant(account->tenant);
   conversation.set_channel(account->channel);
   conversation.set_account(account->account_id);
-  conversation.set_user(options.from);
-  if (is_control) return Control(options.connections, conversation, control);
+  conversation.set_user(*user);
   const std::unique_ptr<session::Client> client = session::Client::Create(options.connections.session_target);
+  if (is_control) return Control(options.connections, *client, conversation, control);
   return words[0] == "show" ? Show(*client, conversation) : Forget(options.connections, *client, conversation);
 }
 
