@@ -43,6 +43,23 @@ std::string_view ObjectOf(Channel channel) {
   return channel == mesh::bus::v1::CHANNEL_MESSENGER ? "page" : "instagram";
 }
 
+// What no access token of Meta's has, in words; empty: it looks like one.
+std::string OddityOf(const account::Account& account) {
+  const std::string_view token = account.access_token.Reveal();  // Reveal: only its shape is looked at
+  if (token.starts_with("Bearer ") || token.starts_with("bearer "))
+    return "begins with 'Bearer ', which is no part of it";
+  if (token.find_first_of("\"'`") != std::string_view::npos) return "has quotes";
+  if (token.find_first_of(" \t\r\n") != std::string_view::npos) return "has white space";
+  if (token.find('|') != std::string_view::npos) return "has a |: it is an app's token, not that of the account";
+  // Tokens of Instagram Login begin so, those of the other logins with EAA (verify).
+  if (token.starts_with("IGAA") && !account::IsInstagramLogin(account)) {
+    return account.channel == mesh::bus::v1::CHANNEL_INSTAGRAM
+               ? "is one of Instagram Login (IGAA...): such an account says `login: instagram`"
+               : "is one of Instagram Login (IGAA...), which this channel does not know";
+  }
+  return "";
+}
+
 Finding CheckSecrets(const account::Account& account) {
   constexpr std::size_t kAppSecretDigits = 32, kVerifyTokenMin = 8;
   Finding finding{.check = "secrets",
@@ -68,6 +85,12 @@ Finding CheckSecrets(const account::Account& account) {
   }
   if (account.access_token.empty())
     return wrong("no access token", "create one for a system user (WhatsApp) or the page, see docs/meta-app.md");
+  const std::string odd = account.development ? "" : OddityOf(account);
+  if (!odd.empty()) {
+    return wrong(
+        base::StrCat("the access token ", odd),
+        "write the token alone into access_token_file, on one line, as Meta's page shows it: docs/meta-app.md");
+  }
   return finding;
 }
 

@@ -152,6 +152,28 @@ TEST_F(AccountChecksTest, SecretsOfTheWrongShapeAreTold) {
   EXPECT_EQ(Check(account)["secrets"].verdict, Verdict::kWrong);
 }
 
+TEST_F(AccountChecksTest, AnAccessTokenThatLooksLikeNoneIsTold) {
+  const struct {
+    const char *token, *found;
+  } kCases[] = {{"Bearer EAAtoken", "Bearer"}, {"\"EAAtoken\"", "quotes"},   {"'EAAtoken'", "quotes"},
+                {"42|s3cret", "app's token"},  {"EAAto ken", "white space"}, {"EAAto\nken", "white space"},
+                {"IGAAtoken", "Instagram"}};
+  for (const auto& test : kCases) {
+    account::Account account = AccountOf(CHANNEL_WHATSAPP);
+    account.access_token = crypto::Secret(test.token);
+    const Finding finding = Check(account)["secrets"];
+    EXPECT_EQ(finding.verdict, Verdict::kWrong) << test.token;
+    EXPECT_NE(finding.found.find(test.found), std::string::npos) << finding.found;
+    account.development = true;
+    EXPECT_EQ(Check(account)["secrets"].verdict, Verdict::kGood) << "of a development account anything goes";
+  }
+  account::Account login = InstagramLogin();
+  login.access_token = crypto::Secret("IGAAtoken");
+  EXPECT_EQ(Check(login)["secrets"].verdict, Verdict::kGood);
+  login.login = "facebook";
+  EXPECT_NE(Check(login)["secrets"].found.find("login: instagram"), std::string::npos);
+}
+
 // The gateway knows the same wrong secret, and the token may ask about itself: all was fine.
 TEST_F(AccountChecksTest, AnAppSecretThatMetaRefusesIsWrong) {
   account::Account account = AccountOf(CHANNEL_MESSENGER);
