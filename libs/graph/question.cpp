@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "libs/account/login.h"
 #include "libs/base/clock.h"
 #include "libs/base/hex.h"
 #include "libs/base/str_cat.h"
@@ -31,13 +32,22 @@ Trouble TroubleOf(std::int64_t code, int http_status) {
   return Trouble::kOther;
 }
 
+// Neither login's host knows the tokens of the other, and says so as of a dead one.
+std::string OtherLogin(const account::Account& account) {
+  if (account.channel != mesh::bus::v1::CHANNEL_INSTAGRAM) return "";
+  return account::IsInstagramLogin(account)
+             ? "; if it is a page's (EAA...), the account wants `login: facebook`, for here it is `instagram`"
+             : "; if it is one of Instagram Login (IGAA...), the account wants `login: instagram`";
+}
+
 std::string AdviceFor(Trouble trouble, const account::Account& account) {
   switch (trouble) {
     case Trouble::kUnreachable:
       return "can this machine reach the Graph API (proxy, firewall, DNS)?";
     case Trouble::kToken:
-      return "the access token is dead: create a new one and write it to access_token_file; parked replies are sent "
-             "then";
+      return base::StrCat(
+          "the access token is dead: create a new one and write it to access_token_file; parked replies are sent then",
+          OtherLogin(account));
     case Trouble::kPermission:
       return base::StrCat("the token lacks a permission; it needs ", PermissionNames(account),
                           ": create one that has them, see docs/meta-app.md");

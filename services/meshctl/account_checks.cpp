@@ -27,6 +27,7 @@ constexpr auto kPatience = std::chrono::seconds(10);
 constexpr std::int64_t kDayS = 24 * 60 * 60;
 constexpr std::int64_t kSoonS = 7 * kDayS;
 constexpr std::int64_t kInstagramTokenOldDays = 50;  // of 60; the alert's is the same
+constexpr std::int64_t kInstagramTokenDays = 60;
 constexpr std::string_view kTokenDebugger = "developers.facebook.com/tools/debug/accesstoken";
 constexpr std::string_view kChallenge = "1158201444";
 
@@ -94,9 +95,27 @@ Finding CheckSecrets(const account::Account& account) {
   return finding;
 }
 
-// What went wrong on the way to an answer.
-std::string Unreachable(std::string_view url, const http::ClientResult& result) {
-  return base::StrCat(url, " does not answer: ", result.failure.status.message());
+// What went wrong on the way to an answer, told apart by the words of http::Client, which has no codes for them.
+Finding Unreachable(Finding finding, std::string_view url, const http::ClientResult& result) {
+  const std::string_view words(result.failure.status.message().data(), result.failure.status.message().size());
+  finding.verdict = Verdict::kWrong;
+  finding.found = base::StrCat(url, " does not answer: ", words);
+  if (words.starts_with("cannot resolve ")) {
+    finding.advice =
+        "its name is not known here: is --gateway-url spelt as its DNS record is, and does this machine see it?";
+  } else if (words.starts_with("the certificate of ")) {
+    finding.advice =
+        "Meta refuses such a certificate as well: one of a public authority, with its chain, for that name "
+        "(docs/meta-app.md, 3)";
+  } else if (words.starts_with("TLS with ")) {
+    finding.advice = "does TLS end at that port? The gateway itself speaks http alone (docs/meta-app.md, 3)";
+  } else if (words.starts_with("the connection to ") || words.ends_with(" in time") ||
+             words.ends_with(" the deadline")) {
+    finding.advice = "something is in the way, or the gateway hangs: firewall, proxy; see the gateway's /readyz";
+  } else {
+    finding.advice = "start the gateway, or name it with --gateway-url";
+  }
+  return finding;
 }
 
 Finding CheckHandshake(const account::Account& account, const std::string& webhook_url, const SendAndWait& send) {
@@ -105,11 +124,9 @@ Finding CheckHandshake(const account::Account& account, const std::string& webho
       Request("GET", base::StrCat(webhook_url, "?hub.mode=subscribe&hub.challenge=", kChallenge, "&hub.verify_token=",
                                   graph::PercentEncoded(account.verify_token.Reveal()))));  // Reveal: what Meta sends
   if (result.ok && result.response.status == 200 && result.response.body == kChallenge) return finding;
+  if (!result.ok) return Unreachable(std::move(finding), webhook_url, result);
   finding.verdict = Verdict::kWrong;
-  if (!result.ok) {
-    finding.found = Unreachable(webhook_url, result);
-    finding.advice = "start the gateway, or name it with --gateway-url";
-  } else if (result.response.status == 403) {
+  if (result.response.status == 403) {
     finding.found = "the gateway refuses the verify token (403)";
     finding.advice =
         "give the gateway this accounts file, or wait a second for its reload; see its log for accounts_reload_failed";
@@ -129,11 +146,9 @@ Finding CheckSignature(const account::Account& account, const std::string& webho
                        {"X-Hub-Signature-256", channel::SignatureFor(request.body, secret)}};
     const http::ClientResult result = send(std::move(request));
     if (result.ok && result.response.status == 200) continue;
+    if (!result.ok) return Unreachable(std::move(finding), webhook_url, result);
     finding.verdict = Verdict::kWrong;
-    if (!result.ok) {
-      finding.found = Unreachable(webhook_url, result);
-      finding.advice = "start the gateway, or name it with --gateway-url";
-    } else if (result.response.status == 401 || result.response.status == 403) {
+    if (result.response.status == 401 || result.response.status == 403) {
       finding.found = base::StrCat("a webhook signed with the app secret is refused (", result.response.status, ")");
       finding.advice =
           "give the gateway this accounts file; a proxy in front must pass body and headers on byte for byte";
@@ -228,6 +243,14 @@ const graph::Permission* MissingButOptional(const account::Account& account, con
   return optional;
 }
 
+// Why nothing more is known of the account, where that is known: a cause is not to be looked for twice.
+std::optional<std::string> CauseOf(const Told& told) {
+  if (told.account.ok) return std::nullopt;
+  if (told.account.refusal.trouble == graph::Trouble::kToken) return "the token is dead: see token";
+  if (told.account.refusal.trouble == graph::Trouble::kUnreachable) return "the Graph API does not answer: see token";
+  return std::nullopt;
+}
+
 Finding CheckToken(const account::Account& account, const std::string& waba, const Told& told) {
   Finding finding{.check = "token", .found = "the Graph API knows the account by this token"};
   const graph::Refusal& refusal = told.account.refusal;
@@ -261,6 +284,7 @@ Finding CheckPermissions(const account::Account& account, const std::string& wab
     return NotChecked(std::move(finding), "Instagram tells nothing of a token's permissions",
                       base::StrCat(needs, ": a refusal with 10 or 200 to 299 says that one is missing"));
   }
+  if (const auto cause = CauseOf(told)) return NotChecked(std::move(finding), *cause, needs);
   if (!told.token_facts || !told.token_facts->grants) {
     return NotChecked(std::move(finding), "Meta does not tell the token's permissions",
                       base::StrCat(needs, ": write app_id into the accounts file, or see ", kTokenDebugger));
@@ -303,8 +327,17 @@ Finding CheckExpiry(const account::Account& account, const base::Clock& clock, c
     const std::int64_t age_days = (now_s - account.access_token_written_s) / kDayS;
     finding.found = base::StrCat("access_token_file was written ", age_days, " days ago; its token lives 60 days");
     if (age_days < kInstagramTokenOldDays) return finding;
+    if (age_days >= kInstagramTokenDays && told.account.ok) {
+      return Warning(finding, base::StrCat(finding.found, ", and it is still alive"),
+                     "refresh it at once (docs/meta-app.md); once it has ended, somebody has to log in again");
+    }
+    if (age_days >= kInstagramTokenDays) {
+      return Wrong(finding, base::StrCat(finding.found, ": it has ended"),
+                   "log in again: nothing revives a token that has ended (docs/meta-app.md)");
+    }
     return Warning(finding, finding.found, "refresh it and write the new one: docs/meta-app.md");
   }
+  if (const auto cause = CauseOf(told)) return NotChecked(std::move(finding), *cause, "");
   if (!told.token_facts) {
     return NotChecked(std::move(finding), "Meta does not tell when the token ends",
                       base::StrCat("write app_id into the accounts file, or see ", kTokenDebugger));
@@ -327,6 +360,7 @@ Finding CheckExpiry(const account::Account& account, const base::Clock& clock, c
 Finding CheckNumber(const account::Account& account, const Told& told) {
   Finding finding{.check = "number", .found = ""};
   const auto [state, quality] = std::pair(told.facts.state, told.facts.quality);
+  if (const auto cause = CauseOf(told)) return NotChecked(std::move(finding), *cause, "");
   if (!state && !quality) {
     return NotChecked(std::move(finding), "Meta tells neither state nor quality",
                       "whatsapp_business_management is the permission for it");
@@ -370,10 +404,18 @@ Finding CheckSubscription(const account::Account& account, const std::string& wa
     return NotChecked(std::move(finding), "the subscription belongs to the WhatsApp Business Account",
                       "name it with --waba=ID, or as waba_id in the accounts file");
   }
-  const graph::Answer answer = graph::Ask(account, "GET", base::StrCat(node, "/subscribed_apps"), send);
+  if (const auto cause = CauseOf(told)) return NotChecked(std::move(finding), *cause, "");
+  graph::Answer answer = graph::Ask(account, "GET", base::StrCat(node, "/subscribed_apps"), send);
   // Another permission than that for answers, so this says nothing of them, nor of the subscription.
   if (!answer.ok && answer.refusal.trouble == graph::Trouble::kPermission) {
     return NotChecked(std::move(finding), answer.refusal.found, answer.refusal.advice);
+  }
+  // The account's own id is the business of `token`; here the WABA's is asked.
+  if (answer.refusal.trouble == graph::Trouble::kUnknownId && account.channel == mesh::bus::v1::CHANNEL_WHATSAPP) {
+    answer.refusal.advice =
+        base::StrCat(waba.empty() ? "waba_id" : "--waba", "=", node,
+                     " is no WhatsApp Business Account that this token may use: its id stands in WhatsApp > API Setup, "
+                     "beside the phone number id");
   }
   if (!answer.ok) return Refused(std::move(finding), answer.refusal);
   const std::string app = graph::OurApp(account, told.token_facts ? told.token_facts->app_id : "");
@@ -406,8 +448,8 @@ Finding CheckSubscription(const account::Account& account, const std::string& wa
 
 std::vector<Finding> CheckAccount(const account::Account& account, const CheckOptions& options,
                                   const SendAndWait& send) {
-  const std::string webhook_url =
-      base::StrCat(options.gateway_url, "/webhooks/", identity::ChannelName(account.channel));
+  const std::string gateway_url = options.gateway_url.substr(0, options.gateway_url.find_last_not_of('/') + 1);
+  const std::string webhook_url = base::StrCat(gateway_url, "/webhooks/", identity::ChannelName(account.channel));
   std::vector<Finding> findings = {CheckSecrets(account), CheckHandshake(account, webhook_url, send),
                                    CheckSignature(account, webhook_url, send)};
   const Told told = AskAbout(account, send);

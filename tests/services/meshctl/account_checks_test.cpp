@@ -79,9 +79,9 @@ class AccountChecksTest : public ::testing::Test {
     answers_[request] = std::move(result);
   }
 
-  void Break(const std::string& request) {
+  void Break(const std::string& request, const char* words = "connection refused") {
     http::ClientResult result;
-    result.failure.status = absl::UnavailableError("connection refused");
+    result.failure.status = absl::UnavailableError(words);
     answers_[request] = std::move(result);
   }
 
@@ -103,7 +103,7 @@ class AccountChecksTest : public ::testing::Test {
       return found->second;
     };
     for (Finding& finding :
-         CheckAccount(account, {.gateway_url = "http://gateway", .waba = std::move(waba), .clock = &clock_}, send)) {
+         CheckAccount(account, {.gateway_url = gateway_url_, .waba = std::move(waba), .clock = &clock_}, send)) {
       findings[finding.check] = std::move(finding);
     }
     EXPECT_EQ(findings.size(), account.channel == CHANNEL_WHATSAPP ? 8u : 7u);
@@ -113,6 +113,7 @@ class AccountChecksTest : public ::testing::Test {
   fakes::FakeClock clock_{kNowS * 1000};
 
   std::map<std::string, http::ClientResult> answers_;
+  std::string gateway_url_ = "http://gateway";
   std::string app_refusal_;  // what our app itself is answered; empty: as the token is
   std::vector<http::ClientRequest> requests_;
 };
@@ -202,6 +203,83 @@ TEST_F(AccountChecksTest, GatewayThatIsAwayOrKnowsOtherSecretsIsTold) {
   findings = Check(AccountOf(CHANNEL_WHATSAPP));
   EXPECT_EQ(findings["handshake"].verdict, Verdict::kWrong) << "a page around the challenge is no challenge";
   EXPECT_NE(findings["signature"].advice.find("/readyz"), std::string::npos);
+}
+
+// A gateway cannot be started against a name that does not exist or a certificate that nobody trusts.
+TEST_F(AccountChecksTest, WhatKeepsTheGatewayFromAnsweringIsToldApart) {
+  const struct {
+    const char *words, *advice;
+  } kCases[] = {
+      {"cannot connect to gateway:80: Connection refused", "start the gateway"},
+      {"cannot resolve gateway: Host not found (authoritative)", "DNS"},
+      {"the certificate of gateway is not accepted: self-signed certificate", "public authority"},
+      {"TLS with gateway: wrong version number", "does TLS end"},
+      {"cannot connect to gateway in time", "firewall"},
+      {"no answer of gateway before the deadline", "firewall"},
+  };
+  for (const auto& test : kCases) {
+    Break("GET http://gateway/webhooks/whatsapp", test.words);
+    Break("POST http://gateway/webhooks/whatsapp", test.words);
+    auto findings = Check(AccountOf(CHANNEL_WHATSAPP));
+    for (const char* check : {"handshake", "signature"}) {
+      EXPECT_EQ(findings[check].verdict, Verdict::kWrong);
+      EXPECT_NE(findings[check].found.find(test.words), std::string::npos) << findings[check].found;
+      EXPECT_NE(findings[check].advice.find(test.advice), std::string::npos) << findings[check].advice;
+      EXPECT_EQ(findings[check].advice.find("start the gateway") != std::string::npos, test.advice == kCases[0].advice);
+    }
+  }
+}
+
+TEST_F(AccountChecksTest, AGatewayUrlMayEndInASlash) {
+  gateway_url_ = "http://gateway/";
+  EXPECT_EQ(Check(AccountOf(CHANNEL_WHATSAPP))["handshake"].verdict, Verdict::kGood);
+}
+
+// Three checks said "not checked: write app_id", and the token was dead.
+TEST_F(AccountChecksTest, WhatADeadTokenKeepsFromBeingCheckedIsPutDownToIt) {
+  Answer("GET https://graph.example/v25.0/106540352242922", 401, R"({"error":{"message":"ended","code":190}})");
+  auto findings = Check(AccountOf(CHANNEL_WHATSAPP), "102290129340398");
+  EXPECT_EQ(findings["token"].verdict, Verdict::kWrong);
+  for (const char* check : {"permissions", "expiry", "number", "subscription"}) {
+    EXPECT_EQ(findings[check].verdict, Verdict::kNotChecked) << check;
+    EXPECT_NE(findings[check].found.find("token is dead"), std::string::npos) << findings[check].found;
+    EXPECT_EQ(findings[check].advice.find("app_id"), std::string::npos) << findings[check].advice;
+  }
+}
+
+TEST_F(AccountChecksTest, AWabaThatIsNoneIsNotBlamedOnTheAccountId) {
+  account::Account account = AccountOf(CHANNEL_WHATSAPP);
+  account.waba_id = "123";
+  Answer("GET https://graph.example/v25.0/123/subscribed_apps", 400,
+         R"({"error":{"message":"Unsupported get request","code":100,"error_subcode":33}})");
+  const Finding finding = Check(account)["subscription"];
+  EXPECT_EQ(finding.verdict, Verdict::kWrong);
+  EXPECT_NE(finding.advice.find("waba_id=123"), std::string::npos) << finding.advice;
+  EXPECT_EQ(finding.advice.find("account_id"), std::string::npos) << finding.advice;
+  EXPECT_NE(Check(AccountOf(CHANNEL_WHATSAPP), "123")["subscription"].advice.find("--waba=123"), std::string::npos);
+}
+
+TEST_F(AccountChecksTest, ATokenOfTheOtherLoginIsAskedAfterTheLogin) {
+  const char* refused = R"({"error":{"message":"Cannot parse access token","code":190}})";
+  Answer("GET https://graph.example/v25.0/me", 400, refused);
+  Answer("GET https://graph.example/v25.0/106540352242922", 400, refused);
+  const std::string by_itself = Check(InstagramLogin())["token"].advice;
+  EXPECT_NE(by_itself.find("login: facebook"), std::string::npos) << by_itself;
+  const std::string by_page = Check(AccountOf(CHANNEL_INSTAGRAM))["token"].advice;
+  EXPECT_NE(by_page.find("login: instagram"), std::string::npos) << by_page;
+  EXPECT_EQ(Check(AccountOf(CHANNEL_MESSENGER))["token"].advice.find("login"), std::string::npos);
+}
+
+// Nothing refreshes a token that has ended.
+TEST_F(AccountChecksTest, AnInstagramTokenThatHasEndedWantsAnotherLogin) {
+  account::Account account = InstagramLogin();
+  account.access_token_written_s = kNowS - 60 * kDayS;
+  EXPECT_EQ(Check(account)["expiry"].verdict, Verdict::kWarning) << "the file's age is wrong: Meta knows the token";
+  Answer("GET https://graph.example/v25.0/me", 400, R"({"error":{"message":"ended","code":190}})");
+  const Finding ended = Check(account)["expiry"];
+  EXPECT_EQ(ended.verdict, Verdict::kWrong);
+  EXPECT_NE(ended.advice.find("log in again"), std::string::npos) << ended.advice;
+  EXPECT_EQ(ended.advice.find("refresh"), std::string::npos) << ended.advice;
 }
 
 TEST_F(AccountChecksTest, BothSecretsOfARotationAreTried) {
