@@ -6,9 +6,11 @@
 
 #include <cstddef>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <system_error>
 
 #include "libs/base/str_cat.h"
 #include "libs/base/utf8.h"
@@ -146,7 +148,11 @@ absl::StatusOr<YamlNode> ParseYaml(std::string_view text) {
 
 absl::StatusOr<YamlNode> ParseYamlFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(base::StrCat(path, ": cannot be opened"));
+  if (!file) {
+    std::error_code unknown;
+    const bool is_there = std::filesystem::exists(path, unknown);
+    return absl::NotFoundError(base::StrCat(path, is_there || unknown ? ": cannot be opened" : ": no such file"));
+  }
   std::string text(kYamlBytesMax + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (file.bad() || (file.fail() && !file.eof()))

@@ -78,8 +78,7 @@ int Check(const AccountOptions& options) {
     }
   }
   if (checked == 0) {
-    return Fail("account check",
-                absl::NotFoundError(options.connections.accounts + " has no such account of a Meta channel"));
+    return Fail("account check", NoSuchAccount(**book, options.connections.accounts, options.account));
   }
   if (!options.json) std::printf("%d account(s), %d thing(s) wrong, %d warning(s)\n", checked, wrong, warnings);
   return wrong == 0 ? 0 : 1;

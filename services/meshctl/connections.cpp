@@ -71,6 +71,18 @@ absl::StatusOr<account::Account> FindAccount(const Connections& connections, std
                                                  "; choose one with --account=", absl::StrJoin(found, "|")));
 }
 
+absl::Status NoSuchAccount(const account::AccountBook& book, const std::string& path, std::string_view account_id) {
+  std::vector<std::string> known;
+  for (const account::Account& account : book.accounts()) {
+    if (!identity::IsMetaChannel(account.channel)) continue;
+    const std::string_view channel = identity::ChannelName(account.channel);
+    known.push_back(absl::StrCat(account.account_id, " (", View(channel), ")"));
+  }
+  if (known.empty()) return absl::NotFoundError(absl::StrCat(path, " has no account of a Meta channel"));
+  return absl::NotFoundError(absl::StrCat(path, " has no account ", View(account_id), " of a Meta channel; it has ",
+                                          absl::StrJoin(known, ", ")));
+}
+
 base::MonotonicTime In(base::Duration duration) { return base::Clock::Real().Now() + duration; }
 
 }  // namespace meshctl

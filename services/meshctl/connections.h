@@ -40,6 +40,9 @@ int Fail(std::string_view what, const absl::Status& status);
 absl::StatusOr<account::Account> FindAccount(const Connections& connections, std::string_view channel,
                                              std::string_view account_id);
 
+// Says of `account_id`, which no Meta account of the file at `path` has, which ones there are.
+absl::Status NoSuchAccount(const account::AccountBook& book, const std::string& path, std::string_view account_id);
+
 base::MonotonicTime In(base::Duration duration);
 
 }  // namespace meshctl

@@ -48,5 +48,20 @@ TEST_F(FindAccountTest, ErrorsNameWhatWasAskedForAndWhereItWasLookedFor) {
   EXPECT_THAT(ErrorFor("telegraph", ""), HasSubstr("--channel=telegraph"));
 }
 
+TEST_F(FindAccountTest, AnUnknownAccountIsToldWithThoseThatAreKnown) {
+  const auto book = account::AccountBook::Load(connections_.accounts);
+  ASSERT_TRUE(book.ok()) << book.status();
+  const std::string message(NoSuchAccount(**book, connections_.accounts, "999").message());
+  EXPECT_THAT(message, HasSubstr("no account 999"));
+  EXPECT_THAT(message, HasSubstr("1001 (whatsapp), 1002 (whatsapp)"));
+  EXPECT_THAT(std::string(NoSuchAccount(account::AccountBook({}), "accounts.yaml", "999").message()),
+              HasSubstr("accounts.yaml has no account of a Meta channel"));
+}
+
+TEST_F(FindAccountTest, AFileThatIsNotThereIsToldApartFromOneThatCannotBeRead) {
+  connections_.accounts = folder_ / "none.yaml";
+  EXPECT_THAT(ErrorFor("whatsapp", ""), HasSubstr("none.yaml: no such file"));
+}
+
 }  // namespace
 }  // namespace meshctl
