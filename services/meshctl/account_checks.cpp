@@ -16,6 +16,7 @@
 #include "libs/graph/subscription.h"
 #include "libs/graph/token_facts.h"
 #include "libs/identity/identity.h"
+#include "services/meshctl/connections.h"
 
 namespace meshctl {
 namespace {
@@ -448,8 +449,7 @@ Finding CheckSubscription(const account::Account& account, const std::string& wa
 
 std::vector<Finding> CheckAccount(const account::Account& account, const CheckOptions& options,
                                   const SendAndWait& send) {
-  const std::string gateway_url = options.gateway_url.substr(0, options.gateway_url.find_last_not_of('/') + 1);
-  const std::string webhook_url = base::StrCat(gateway_url, "/webhooks/", identity::ChannelName(account.channel));
+  const std::string webhook_url = WebhookUrl(options.gateway_url, identity::ChannelName(account.channel));
   std::vector<Finding> findings = {CheckSecrets(account), CheckHandshake(account, webhook_url, send),
                                    CheckSignature(account, webhook_url, send)};
   const Told told = AskAbout(account, send);

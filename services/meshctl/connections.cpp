@@ -38,6 +38,10 @@ std::optional<int> ParseCommand(config::OptionTable& table, int argc, const char
   return app::ParseOptions(table, "meshctl", static_cast<int>(arguments.size()), arguments.data());
 }
 
+std::string WebhookUrl(std::string_view gateway_url, std::string_view channel) {
+  return absl::StrCat(View(gateway_url.substr(0, gateway_url.find_last_not_of('/') + 1)), "/webhooks/", View(channel));
+}
+
 int Fail(std::string_view what, const absl::Status& status) {
   std::fprintf(stderr, "meshctl: %s: %s\n", std::string(what).c_str(), std::string(status.message()).c_str());
   return 1;

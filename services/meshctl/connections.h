@@ -33,6 +33,9 @@ void RegisterConnections(config::OptionTable& table, Connections* connections);
 // value is the exit code to return at once.
 std::optional<int> ParseCommand(config::OptionTable& table, int argc, const char* const* argv);
 
+// Where the gateway takes a channel's webhooks, whether or not `gateway_url` ends in a slash.
+std::string WebhookUrl(std::string_view gateway_url, std::string_view channel);
+
 // Prints "meshctl: <what>: <message>" and returns 1.
 int Fail(std::string_view what, const absl::Status& status);
 

@@ -80,7 +80,7 @@ void Register(config::OptionTable& table, SendOptions* options) {
 absl::StatusOr<std::int64_t> PostWebhook(http::Client& client, const SendOptions& options, const std::string& body,
                                          const crypto::Secret& app_secret, const telemetry::TraceContext& trace) {
   http::ClientRequest request;
-  request.url = absl::StrCat(options.connections.gateway_url, "/webhooks/", options.channel);
+  request.url = WebhookUrl(options.connections.gateway_url, options.channel);
   request.headers = {{"Content-Type", "application/json"},
                      {"X-Hub-Signature-256", channel::SignatureFor(body, app_secret)},
                      {"traceparent", trace.ToTraceparent()}};

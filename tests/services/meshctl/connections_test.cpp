@@ -48,6 +48,11 @@ TEST_F(FindAccountTest, ErrorsNameWhatWasAskedForAndWhereItWasLookedFor) {
   EXPECT_THAT(ErrorFor("telegraph", ""), HasSubstr("--channel=telegraph"));
 }
 
+TEST(WebhookUrlTest, TheGatewaysUrlMayEndInASlash) {
+  EXPECT_EQ(WebhookUrl("http://gateway", "whatsapp"), "http://gateway/webhooks/whatsapp");
+  EXPECT_EQ(WebhookUrl("http://gateway/", "whatsapp"), "http://gateway/webhooks/whatsapp");
+}
+
 TEST_F(FindAccountTest, AnUnknownAccountIsToldWithThoseThatAreKnown) {
   const auto book = account::AccountBook::Load(connections_.accounts);
   ASSERT_TRUE(book.ok()) << book.status();
