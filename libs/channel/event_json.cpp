@@ -8,25 +8,6 @@
 namespace channel {
 namespace {
 
-std::string_view StateName(mesh::bus::v1::DeliveryState state) {
-  switch (state) {
-    case mesh::bus::v1::DELIVERY_STATE_SENT:
-      return "sent";
-    case mesh::bus::v1::DELIVERY_STATE_DELIVERED:
-      return "delivered";
-    case mesh::bus::v1::DELIVERY_STATE_READ:
-      return "read";
-    case mesh::bus::v1::DELIVERY_STATE_FAILED:
-      return "failed";
-    case mesh::bus::v1::DELIVERY_STATE_DELETED:
-      return "deleted";
-    case mesh::bus::v1::DELIVERY_STATE_ECHO:
-      return "echo";
-    default:
-      return "";
-  }
-}
-
 void WriteIfSet(std::string_view key, std::string_view text, json::Writer& json) {
   if (!text.empty()) json.Field(key, text);
 }
@@ -68,6 +49,25 @@ void WriteEvent(const Event& event, json::Writer& json) {
 }
 
 }  // namespace
+
+std::string_view StateName(mesh::bus::v1::DeliveryState state) {
+  switch (state) {
+    case mesh::bus::v1::DELIVERY_STATE_SENT:
+      return "sent";
+    case mesh::bus::v1::DELIVERY_STATE_DELIVERED:
+      return "delivered";
+    case mesh::bus::v1::DELIVERY_STATE_READ:
+      return "read";
+    case mesh::bus::v1::DELIVERY_STATE_FAILED:
+      return "failed";
+    case mesh::bus::v1::DELIVERY_STATE_DELETED:
+      return "deleted";
+    case mesh::bus::v1::DELIVERY_STATE_ECHO:
+      return "echo";
+    default:
+      return "";
+  }
+}
 
 std::string_view ControlName(mesh::bus::v1::ControlAction action) {
   switch (action) {

@@ -12,6 +12,8 @@ namespace channel {
 std::string_view ToString(EventKind kind);                          // "message", "postback", ...
 std::string_view ControlName(mesh::bus::v1::ControlAction action);  // "pause", "resume", "opt_out", "opt_in"
 
+std::string_view StateName(mesh::bus::v1::DeliveryState state);  // "sent", "delivered", ..., "echo"; "": none
+
 // What `meshctl decode` prints for one file, as one line of JSON without a newline; the golden tests compare it:
 //   {"file","status":"ok|rejected","reason","events":[{"kind","type","message_id","account","user","timestamp_ms",
 //    "text","attachments":[{"type","id","url","mime_type"}],"reply_to_message_id","state","reply_id","watermark_ms",

@@ -7,8 +7,9 @@
 #include "libs/base/str_cat.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
-#include "services/meshctl/log_records.h"
 #include "libs/channel/codec.h"
+#include "libs/channel/event_json.h"
+#include "services/meshctl/log_records.h"
 #include "services/meshctl/outcome_name.h"
 
 namespace meshctl {
@@ -18,23 +19,10 @@ using mesh::bus::v1::LedgerSent;
 
 constexpr std::uint32_t kPartsMax = channel::kReplyPartsMax;
 
-std::string_view StateName(mesh::bus::v1::DeliveryState state) {
-  switch (state) {
-    case mesh::bus::v1::DELIVERY_STATE_SENT:
-      return "sent";
-    case mesh::bus::v1::DELIVERY_STATE_DELIVERED:
-      return "delivered";
-    case mesh::bus::v1::DELIVERY_STATE_READ:
-      return "read";
-    case mesh::bus::v1::DELIVERY_STATE_FAILED:
-      return "failed";
-    case mesh::bus::v1::DELIVERY_STATE_DELETED:
-      return "deleted";
-    case mesh::bus::v1::DELIVERY_STATE_ECHO:
-      return "seen again as an echo";
-    default:
-      return "unknown";
-  }
+std::string_view StateInWords(mesh::bus::v1::DeliveryState state) {
+  if (state == mesh::bus::v1::DELIVERY_STATE_ECHO) return "seen again as an echo";
+  const std::string_view name = channel::StateName(state);
+  return name.empty() ? "unknown" : name;
 }
 
 std::string_view SentName(LedgerSent::Outcome outcome) {
@@ -178,7 +166,7 @@ void Timeline::OnLedger(const bus::Record& record) {
     Add(record, at_ms, std::move(what));
   } else if (value.has_evidence() && (reply_ids_.contains(value.evidence().reply_id()) ||
                                       sent_message_ids_.contains(value.evidence().message_id()))) {
-    Add(record, at_ms, base::StrCat("evidence: the platform has it, ", StateName(value.evidence().state())));
+    Add(record, at_ms, base::StrCat("evidence: the platform has it, ", StateInWords(value.evidence().state())));
   }
 }
 
@@ -187,7 +175,7 @@ void Timeline::OnStatus(const bus::Record& record) {
   if (turn_id_.empty() || !status.ParseFromString(record.value)) return;
   const bool by_reply_id = reply_ids_.contains(base::FromHex(status.reply_id_hex()).value_or(""));
   if (!by_reply_id && !sent_message_ids_.contains(status.message_id())) return;
-  std::string what = base::StrCat("platform says: ", StateName(status.state()));
+  std::string what = base::StrCat("platform says: ", StateInWords(status.state()));
   if (status.error_code() != 0) what += base::StrCat(", error ", status.error_code(), " ", status.error_title());
   Add(record, status.accepted_at_ms(), std::move(what));
 }
