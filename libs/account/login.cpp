@@ -1,9 +1,9 @@
 #include "libs/account/login.h"
 
-#include <algorithm>
-#include <cctype>
 #include <string>
 #include <string_view>
+
+#include "absl/strings/ascii.h"
 
 namespace account {
 namespace {
@@ -13,8 +13,7 @@ std::string HostOf(std::string_view url) {
   const std::size_t scheme = url.find("://");
   if (scheme != std::string_view::npos) url.remove_prefix(scheme + 3);
   std::string host(url.substr(0, url.find_first_of(":/?#")));
-  std::ranges::transform(host, host.begin(),
-                         [](unsigned char c) { return static_cast<char>(c < 0x80 ? std::tolower(c) : c); });
+  absl::AsciiStrToLower(&host);
   return host;
 }
 

@@ -1,9 +1,9 @@
 #include "libs/media/media_type.h"
 
-#include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <string>
+
+#include "absl/strings/ascii.h"
 
 namespace media {
 namespace {
@@ -49,7 +49,7 @@ std::string_view Family(std::string_view type) { return type.substr(0, type.find
 std::string WithoutParameters(std::string_view content_type) {
   std::string type(content_type.substr(0, content_type.find(';')));
   while (!type.empty() && type.back() == ' ') type.pop_back();
-  std::ranges::transform(type, type.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  absl::AsciiStrToLower(&type);
   return type;
 }
 

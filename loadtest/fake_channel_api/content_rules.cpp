@@ -1,12 +1,12 @@
 #include "loadtest/fake_channel_api/content_rules.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "libs/base/str_cat.h"
 #include "libs/unicode/category.h"
 #include "libs/unicode/utf8.h"
@@ -121,7 +121,7 @@ bool InstagramTakes(std::string_view type, const std::string& url) {
       "docx xls xlsx ppt pptx csv txt ";
   const std::string path = url.substr(0, url.find('?'));
   std::string ending = path.substr(path.rfind('.') + 1);
-  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  absl::AsciiStrToLower(&ending);
   if (kEndings.find(" " + ending + " ") == std::string_view::npos) return true;
   return kTakes.find(base::StrCat(" ", type, ".", ending, " ")) != std::string_view::npos;
 }

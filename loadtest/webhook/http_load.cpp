@@ -15,6 +15,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace loadtest {
@@ -91,7 +92,7 @@ class Connection {
     const std::size_t head = answer_.find("\r\n\r\n");
     if (head == std::string::npos) return false;
     std::string lower = answer_.substr(0, head);
-    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    absl::AsciiStrToLower(&lower);
     const std::size_t field = lower.find("content-length:");
     if (field == std::string::npos) return true;
     std::size_t begin = lower.find_first_not_of(' ', field + 15), length = 0;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "libs/channel/link.h"
 #include "libs/http/url.h"
 #include "libs/unicode/category.h"
 #include "libs/unicode/grapheme.h"
@@ -76,12 +77,7 @@ std::optional<OutboundMedia> ReadFile(std::string_view line, const account::Acco
   }
   const std::string_view path = std::string_view(url->target).substr(0, url->target.find('?'));
   const std::string_view name = path.substr(path.rfind('/') + 1);
-  const std::size_t dot = name.rfind('.');
-  if (dot == std::string_view::npos) return std::nullopt;
-  std::string extension(name.substr(dot + 1));
-  std::ranges::transform(extension, extension.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  const auto* const kind = std::ranges::find(kFileKinds, extension, &FileKind::extension);
+  const auto* const kind = std::ranges::find(kFileKinds, channel::ExtensionOf(url->target), &FileKind::extension);
   if (kind == std::end(kFileKinds)) return std::nullopt;
 
   OutboundMedia media;

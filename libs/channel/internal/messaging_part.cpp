@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "libs/channel/link.h"
 #include "libs/json/writer.h"
 
 namespace channel {
@@ -25,17 +26,6 @@ constexpr std::pair<std::string_view, std::string_view> kInstagramTakes[] = {
     {"image", "png"}, {"image", "jpg"}, {"image", "jpeg"}, {"image", "gif"}, {"audio", "aac"},
     {"audio", "m4a"}, {"audio", "wav"}, {"audio", "mp4"},  {"video", "mp4"}, {"video", "ogg"},
     {"video", "avi"}, {"video", "mov"}, {"video", "webm"}, {"file", "pdf"}};
-
-// Lower case; "" for none.
-std::string ExtensionOf(std::string_view link) {
-  const std::string_view path = link.substr(0, link.find('?'));
-  const std::string_view name = path.substr(path.rfind('/') + 1);
-  const std::size_t dot = name.rfind('.');
-  std::string extension(dot == std::string_view::npos ? "" : name.substr(dot + 1));
-  std::ranges::transform(extension, extension.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return extension;
-}
 
 std::string_view TypeOf(std::string_view type) {
   if (type == "image" || type == "sticker") return "image";
