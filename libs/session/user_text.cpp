@@ -9,6 +9,8 @@
 namespace session {
 namespace {
 
+constexpr std::string_view kTheUserSent = "[The user sent ";
+
 // Attachments that are files. All others (locations, cards, link previews) are in the text already, as far as they can.
 constexpr std::string_view kFileTypes[] = {"image", "sticker",  "audio", "voice",
                                            "video", "document", "file",  "story_mention"};
@@ -20,7 +22,7 @@ std::string FilesSentence(const mesh::bus::v1::Turn& turn) {
     if (std::ranges::find(kFileTypes, attachment.type()) == std::end(kFileTypes)) continue;
     types += base::StrCat(types.empty() ? "" : ", ", attachment.type());
   }
-  return types.empty() ? "" : base::StrCat("\n[The user sent with it: ", types, "]");
+  return types.empty() ? "" : base::StrCat("\n", kTheUserSent, "with it: ", types, "]");
 }
 
 std::string_view WholeCodePoints(std::string_view text, std::size_t bytes_max) {
@@ -35,11 +37,15 @@ std::string_view WholeCodePoints(std::string_view text, std::size_t bytes_max) {
 
 std::string UserText(const mesh::bus::v1::Turn& turn) {
   if (turn.text().empty()) {
-    return base::StrCat("[The user sent something without text: ", turn.type().empty() ? "unknown" : turn.type(), "]");
+    return base::StrCat(kTheUserSent, "something without text: ", turn.type().empty() ? "unknown" : turn.type(), "]");
   }
   const std::string files = FilesSentence(turn);
   const std::size_t room = kTextBytesMax - std::min(files.size(), kTextBytesMax);
   return HistoryText(base::StrCat(WholeCodePoints(turn.text(), room), files));
+}
+
+bool MayNameFiles(std::string_view user_text) {
+  return user_text.empty() || user_text.find(kTheUserSent) != std::string_view::npos;
 }
 
 std::string HistoryText(std::string_view text) { return std::string(WholeCodePoints(text, kTextBytesMax)); }

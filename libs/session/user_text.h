@@ -12,6 +12,9 @@ namespace session {
 // later turn is answered in knowledge of them. One function each for whoever projects turns, so that a
 // rebuilt history equals the first one.
 std::string UserText(const mesh::bus::v1::Turn& turn);
+// Whether the user may have sent a file with it: UserText says so of all that had one, and of a message that was unsent
+// nothing is known any more.
+bool MayNameFiles(std::string_view user_text);
 std::string HistoryText(std::string_view text);
 
 // What the history holds as the reply (through HistoryText): the answer as the model wrote it, also where parts of it

@@ -10,6 +10,7 @@
 #include "libs/bus/topics.h"
 #include "libs/channel/event_json.h"
 #include "libs/identity/identity.h"
+#include "libs/session/user_text.h"
 
 namespace meshctl {
 namespace {
@@ -24,13 +25,6 @@ mesh::bus::v1::Turn MakeTurn(const mesh::bus::v1::ConversationId& conversation, 
   turn.set_type(std::string(type));
   turn.set_accepted_at_ms(now_ms);
   return turn;
-}
-
-// By what session::UserText says of files; of a message that was unsent nothing is known any more. A worker asks its
-// store eight times for each turn, and hundreds of them hold up what else is to be deleted.
-bool MayHaveFiles(const mesh::session::v1::HistoryTurn& turn) {
-  const std::string_view text = turn.user_text();
-  return text.empty() || text.find("[The user sent ") != std::string_view::npos;
 }
 
 bus::OutgoingRecord ToTurns(const mesh::bus::v1::Turn& turn, const bus::BusOptions& options) {
@@ -49,8 +43,9 @@ bus::OutgoingRecord ForgetRecord(const mesh::bus::v1::ConversationId& conversati
                                  const mesh::session::v1::GetSessionResponse& history, const bus::BusOptions& options,
                                  std::int64_t now_ms) {
   mesh::bus::v1::Turn turn = MakeTurn(conversation, "forget", mesh::bus::v1::TURN_KIND_FORGET, now_ms);
+  // A worker asks its store eight times for each, and hundreds of them hold up what else is to be deleted.
   for (const mesh::session::v1::HistoryTurn& past : history.turns()) {
-    if (MayHaveFiles(past)) turn.add_forgotten_turn_ids(past.turn_id());
+    if (session::MayNameFiles(past.user_text())) turn.add_forgotten_turn_ids(past.turn_id());
   }
   return ToTurns(turn, options);
 }
