@@ -5,6 +5,7 @@
 #include "libs/base/str_cat.h"
 #include "libs/session/validate.h"
 #include "services/meshctl/operator_record.h"
+#include "services/meshctl/user_id.h"
 
 namespace meshctl {
 namespace {
@@ -34,7 +35,9 @@ absl::StatusOr<Forgotten> ForgetConversation(bus::Producer& producer, session::C
   request.set_turns_offset(written->offset);
   const auto forgotten = client.Forget(request, {});
   if (!forgotten.ok()) return Saying("noted in the log, but not deleted yet; run it again", forgotten.status());
-  return Forgotten{.turns_count = forgotten->turns_deleted(), .leaves_files_to_their_age = is_damaged};
+  return Forgotten{.turns_count = forgotten->turns_deleted(),
+                   .was_known = is_damaged || IsKnown(known),
+                   .leaves_files_to_their_age = is_damaged};
 }
 
 }  // namespace meshctl

@@ -12,6 +12,7 @@ namespace meshctl {
 
 struct Forgotten {
   std::int64_t turns_count = 0;
+  bool was_known = true;  // session had something of the conversation; what it cannot read is something
   // What is stored cannot be read, so nobody knows which turns had files.
   bool leaves_files_to_their_age = false;
 };

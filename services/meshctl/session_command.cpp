@@ -23,17 +23,10 @@ struct SessionOptions {
 };
 
 // A mistyped id names a conversation like any other; what is done to it is done in vain.
-void NoteIfUnknown(const mesh::session::v1::GetSessionResponse& stored,
-                   const mesh::bus::v1::ConversationId& conversation) {
-  if (IsKnown(stored)) return;
+void NoteIfUnknown(bool is_known, const mesh::bus::v1::ConversationId& conversation) {
+  if (is_known) return;
   std::fprintf(stderr, "note: session knows no conversation of %s with account %s; is --from right, and --account?\n",
                conversation.user().c_str(), conversation.account().c_str());
-}
-
-void NoteIfUnknown(session::Client& client, const mesh::bus::v1::ConversationId& conversation) {
-  mesh::session::v1::GetSessionRequest request;
-  *request.mutable_conversation() = conversation;
-  if (const auto stored = client.GetSession(request, {}); stored.ok()) NoteIfUnknown(*stored, conversation);
 }
 
 int Show(session::Client& client, const mesh::bus::v1::ConversationId& conversation) {
@@ -53,7 +46,7 @@ int Show(session::Client& client, const mesh::bus::v1::ConversationId& conversat
     json.EndObject();
     std::printf("%s\n", std::move(json).Take().c_str());
   }
-  NoteIfUnknown(*stored, conversation);
+  NoteIfUnknown(IsKnown(*stored), conversation);
   std::fprintf(stderr, "%d turns%s%s\n", stored->turns_size(), stored->paused() ? ", paused: a person answers" : "",
                stored->opted_out() ? ", opted out: nothing is said" : "");
   return 0;
@@ -82,7 +75,9 @@ int Control(const Connections& connections, session::Client& client, const mesh:
   telemetry::Registry metrics;
   const auto producer = bus::Producer::Create(connections.bus, {}, "meshctl", metrics);
   if (!producer.ok()) return Fail("session", producer.status());
-  NoteIfUnknown(client, conversation);
+  mesh::session::v1::GetSessionRequest stored;
+  *stored.mutable_conversation() = conversation;
+  if (const auto history = client.GetSession(stored, {}); history.ok()) NoteIfUnknown(IsKnown(*history), conversation);
   const absl::StatusOr<bus::RecordPosition> written =
       (*producer)->ProduceAndWait(ControlRecord(conversation, action, connections.bus, base::Clock::Real().WallMs()));
   if (!written.ok()) return Fail("session: nothing is changed", written.status());
@@ -95,10 +90,10 @@ int Forget(const Connections& connections, session::Client& client, const mesh::
   telemetry::Registry metrics;
   const auto producer = bus::Producer::Create(connections.bus, {}, "meshctl", metrics);
   if (!producer.ok()) return Fail("session forget", producer.status());
-  NoteIfUnknown(client, conversation);
   const absl::StatusOr<Forgotten> forgotten =
       ForgetConversation(**producer, client, conversation, connections.bus, base::Clock::Real().WallMs());
   if (!forgotten.ok()) return Fail("session forget", forgotten.status());
+  NoteIfUnknown(forgotten->was_known, conversation);
   std::printf("forgot %lld turns; %s\n", static_cast<long long>(forgotten->turns_count),
               forgotten->leaves_files_to_their_age
                   ? "what was stored is damaged, so all their files go by age (--media-keep-hours)"
