@@ -32,6 +32,25 @@ constexpr std::int64_t kInstagramTokenDays = 60;
 constexpr std::string_view kTokenDebugger = "developers.facebook.com/tools/debug/accesstoken";
 constexpr std::string_view kChallenge = "1158201444";
 
+Finding Judged(Verdict verdict, Finding finding, std::string found, std::string advice) {
+  finding.verdict = verdict;
+  finding.found = std::move(found);
+  finding.advice = std::move(advice);
+  return finding;
+}
+Finding Wrong(Finding finding, std::string found, std::string advice) {
+  return Judged(Verdict::kWrong, std::move(finding), std::move(found), std::move(advice));
+}
+Finding Warning(Finding finding, std::string found, std::string advice) {
+  return Judged(Verdict::kWarning, std::move(finding), std::move(found), std::move(advice));
+}
+Finding NotChecked(Finding finding, std::string found, std::string advice) {
+  return Judged(Verdict::kNotChecked, std::move(finding), std::move(found), std::move(advice));
+}
+Finding Refused(Finding finding, const graph::Refusal& refusal) {
+  return Wrong(std::move(finding), refusal.found, refusal.advice);
+}
+
 http::ClientRequest Request(std::string method, std::string url) {
   http::ClientRequest request;
   request.method = std::move(method);
@@ -67,10 +86,7 @@ Finding CheckSecrets(const account::Account& account) {
   Finding finding{.check = "secrets",
                   .found = base::StrCat(account.app_secrets.size(), " app secret(s), verify token, access token")};
   const auto wrong = [&](std::string found, std::string advice) {
-    finding.verdict = Verdict::kWrong;
-    finding.found = std::move(found);
-    finding.advice = std::move(advice);
-    return finding;
+    return Wrong(finding, std::move(found), std::move(advice));
   };
   for (const crypto::Secret& secret : account.app_secrets) {
     const std::string_view digits = secret.Reveal();  // Reveal: only its shape is looked at
@@ -126,16 +142,14 @@ Finding CheckHandshake(const account::Account& account, const std::string& webho
                                   graph::PercentEncoded(account.verify_token.Reveal()))));  // Reveal: what Meta sends
   if (result.ok && result.response.status == 200 && result.response.body == kChallenge) return finding;
   if (!result.ok) return Unreachable(std::move(finding), webhook_url, result);
-  finding.verdict = Verdict::kWrong;
   if (result.response.status == 403) {
-    finding.found = "the gateway refuses the verify token (403)";
-    finding.advice =
-        "give the gateway this accounts file, or wait a second for its reload; see its log for accounts_reload_failed";
-  } else {
-    finding.found = base::StrCat("the answer is ", result.response.status, ", not 200 with the challenge");
-    finding.advice = "is --gateway-url a gateway, and does a proxy in front of it change the query?";
+    return Wrong(
+        std::move(finding), "the gateway refuses the verify token (403)",
+        "give the gateway this accounts file, or wait a second for its reload; see its log for accounts_reload_failed");
   }
-  return finding;
+  return Wrong(std::move(finding),
+               base::StrCat("the answer is ", result.response.status, ", not 200 with the challenge"),
+               "is --gateway-url a gateway, and does a proxy in front of it change the query?");
 }
 
 Finding CheckSignature(const account::Account& account, const std::string& webhook_url, const SendAndWait& send) {
@@ -148,16 +162,13 @@ Finding CheckSignature(const account::Account& account, const std::string& webho
     const http::ClientResult result = send(std::move(request));
     if (result.ok && result.response.status == 200) continue;
     if (!result.ok) return Unreachable(std::move(finding), webhook_url, result);
-    finding.verdict = Verdict::kWrong;
     if (result.response.status == 401 || result.response.status == 403) {
-      finding.found = base::StrCat("a webhook signed with the app secret is refused (", result.response.status, ")");
-      finding.advice =
-          "give the gateway this accounts file; a proxy in front must pass body and headers on byte for byte";
-    } else {
-      finding.found = base::StrCat("a signed webhook is answered with ", result.response.status);
-      finding.advice = "see the gateway's /readyz: without its log it takes nothing";
+      return Wrong(std::move(finding),
+                   base::StrCat("a webhook signed with the app secret is refused (", result.response.status, ")"),
+                   "give the gateway this accounts file; a proxy in front must pass body and headers on byte for byte");
     }
-    return finding;
+    return Wrong(std::move(finding), base::StrCat("a signed webhook is answered with ", result.response.status),
+                 "see the gateway's /readyz: without its log it takes nothing");
   }
   return finding;
 }
@@ -184,34 +195,6 @@ Told AskAbout(const account::Account& account, const SendAndWait& send) {
   const std::optional<graph::Answer> token = graph::AskForToken(account, send, &told.app_refusal);
   if (token && token->ok && !is_dead) told.token_facts = graph::ReadTokenFacts(token->body);
   return told;
-}
-
-Finding Refused(Finding finding, const graph::Refusal& refusal) {
-  finding.verdict = Verdict::kWrong;
-  finding.found = refusal.found;
-  finding.advice = refusal.advice;
-  return finding;
-}
-
-Finding Wrong(Finding finding, std::string found, std::string advice) {
-  finding.verdict = Verdict::kWrong;
-  finding.found = std::move(found);
-  finding.advice = std::move(advice);
-  return finding;
-}
-
-Finding NotChecked(Finding finding, std::string found, std::string advice) {
-  finding.verdict = Verdict::kNotChecked;
-  finding.found = std::move(found);
-  finding.advice = std::move(advice);
-  return finding;
-}
-
-Finding Warning(Finding finding, std::string found, std::string advice) {
-  finding.verdict = Verdict::kWarning;
-  finding.found = std::move(found);
-  finding.advice = std::move(advice);
-  return finding;
 }
 
 // Whose id a permission's targets must hold; empty: not known.
@@ -265,10 +248,8 @@ Finding CheckToken(const account::Account& account, const std::string& waba, con
   }
   if (!told.account.ok) return Refused(std::move(finding), refusal);
   if (told.facts.id != account.account_id) {
-    finding.verdict = Verdict::kWrong;
-    finding.found = base::StrCat("the Graph API answers with id '", told.facts.id.substr(0, 64), "'");
-    finding.advice = "write that id into the accounts file as account_id if the account is the right one";
-    return finding;
+    return Wrong(std::move(finding), base::StrCat("the Graph API answers with id '", told.facts.id.substr(0, 64), "'"),
+                 "write that id into the accounts file as account_id if the account is the right one");
   }
   const std::string of_token = told.token_facts ? told.token_facts->app_id : "";
   if (!of_token.empty() && !account.app_id.empty() && of_token != account.app_id) {
@@ -293,10 +274,9 @@ Finding CheckPermissions(const account::Account& account, const std::string& wab
   for (const bool is_required : {true, false}) {
     for (const graph::Permission& permission : graph::Permissions(account)) {
       if (permission.is_required != is_required || told.token_facts->Find(permission.name) != nullptr) continue;
-      finding.verdict = is_required ? Verdict::kWrong : Verdict::kWarning;
-      finding.found = base::StrCat("the token lacks ", permission.name, ": ", permission.without);
-      finding.advice = base::StrCat(needs, ": create one that has them, see docs/meta-app.md");
-      return finding;
+      return Judged(is_required ? Verdict::kWrong : Verdict::kWarning, std::move(finding),
+                    base::StrCat("the token lacks ", permission.name, ": ", permission.without),
+                    base::StrCat(needs, ": create one that has them, see docs/meta-app.md"));
     }
   }
   for (const graph::Permission& permission : graph::Permissions(account)) {
@@ -345,10 +325,8 @@ Finding CheckExpiry(const account::Account& account, const base::Clock& clock, c
   }
   const graph::TokenFacts& facts = *told.token_facts;
   if (auto near = NearItsEnd("the token", facts.expires_at_s, now_s)) {
-    finding = Warning(std::move(finding), *std::move(near),
-                      "create a new one, or better one that does not end: docs/meta-app.md");
-    if (facts.expires_at_s <= now_s) finding.verdict = Verdict::kWrong;
-    return finding;
+    return Judged(facts.expires_at_s <= now_s ? Verdict::kWrong : Verdict::kWarning, std::move(finding),
+                  *std::move(near), "create a new one, or better one that does not end: docs/meta-app.md");
   }
   // No more than a warning when it is over: answers are sent without it (verify).
   if (auto near = NearItsEnd("the token's access to user data", facts.data_access_expires_at_s, now_s)) {
