@@ -90,10 +90,6 @@ class Waiter {
   bool stopped_ = false;  // protected by mutex_, as are the slots
 };
 
-StoreKey KeyOf(const FetchRequest& request) {
-  return {.tenant = request.account->tenant, .turn_id = request.turn_id, .index = request.index};
-}
-
 class PooledFetcher final : public Fetcher {
  public:
   PooledFetcher(const FetcherOptions& options, std::unique_ptr<Store> store, std::unique_ptr<http::Client> graph,
@@ -186,9 +182,7 @@ class PooledFetcher final : public Fetcher {
 
   std::list<Running>::iterator Enter(StoreKey key) {
     const std::lock_guard lock(running_mutex_);
-    const bool is_second = std::ranges::any_of(running_, [&](const Running& other) {
-      return other.key.index == key.index && other.key.turn_id == key.turn_id && other.key.tenant == key.tenant;
-    });
+    const bool is_second = std::ranges::find(running_, key, &Running::key) != running_.end();
     return running_.insert(running_.end(), {.key = std::move(key), .is_second = is_second});
   }
 

@@ -45,6 +45,11 @@ struct FetchRequest {
   std::shared_ptr<const std::atomic<Interest>> interest = {};  // unset: wanted
 };
 
+// Under which the file is stored.
+inline StoreKey KeyOf(const FetchRequest& request) {
+  return {.tenant = request.account->tenant, .turn_id = request.turn_id, .index = request.index};
+}
+
 // Brings attachments into the store, by a fixed pool of threads. What a webhook names is fetched from the channel's
 // media hosts alone, and the operator's, over https, from public addresses, checked again at each of at most two
 // redirects; the answer is never decompressed; a file is kept only when size, type and digest are what they should be.

@@ -22,6 +22,8 @@ struct StoreKey {
   std::string turn_id;    // 32 bytes
   std::size_t index = 0;  // below kFilesPerTurnMax
 
+  bool operator==(const StoreKey&) const = default;
+
   // t_<tenant>/<first two hex digits>/<turn id in hex>-<index>. InvalidArgument: a tenant that cannot stand in a path.
   absl::StatusOr<std::string> Path() const;
 };

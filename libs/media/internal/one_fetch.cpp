@@ -80,7 +80,7 @@ OneFetch::OneFetch(const FetchTools& tools, const FetchRequest& request)
     : tools_(tools),
       request_(request),
       account_(*request.account),
-      key_{.tenant = request.account->tenant, .turn_id = request.turn_id, .index = request.index},
+      key_(KeyOf(request)),
       kind_(KindOf(request.attachment.type())),
       bytes_max_(std::min(BytesMax(account_.channel, kind_), tools.options->bytes_max)),
       announced_type_(request.attachment.mime_type()),

@@ -15,6 +15,7 @@
 
 #include "libs/base/str_cat.h"
 #include "libs/media/internal/fetch_client.h"
+#include "tests/integration/harness/wait.h"
 #include "tests/libs/http/scripted_server.h"
 #include "tests/libs/media/memory_store.h"
 
@@ -170,7 +171,7 @@ TEST_F(FetcherTest, AFullQueueSaysThatItHasNoRoom) {
   Make({.fetches_max = 1, .queue_max = 1});
   EXPECT_TRUE(fetcher_->has_room());
   std::future<Fetched> running = Fetch(server);
-  while (server.connections() == 0) std::this_thread::sleep_for(milliseconds(1));
+  ASSERT_TRUE(harness::WaitUntil([&] { return server.connections() > 0; }));
   EXPECT_TRUE(fetcher_->has_room());
   std::future<Fetched> waiting = Fetch(server);
   EXPECT_FALSE(fetcher_->has_room());
@@ -182,7 +183,7 @@ TEST_F(FetcherTest, WhatNobodyWaitsForIsNotBegun) {
   Make({.fetches_max = 1});
   std::future<Fetched> running = Fetch(server, milliseconds(200));
   std::future<Fetched> waiting = Fetch(server);
-  while (server.connections() == 0) std::this_thread::sleep_for(milliseconds(1));
+  ASSERT_TRUE(harness::WaitUntil([&] { return server.connections() > 0; }));
   interest_->store(Interest::kOver);
   running.wait();
   waiting.wait();
@@ -239,9 +240,9 @@ TEST_F(FetcherTest, WhatAnotherFetchBringsIsNotNew) {
   });
   Make({.fetches_max = 2});
   std::future<Fetched> first = Fetch(server);
-  while (server.connections() == 0) std::this_thread::sleep_for(milliseconds(1));
+  ASSERT_TRUE(harness::WaitUntil([&] { return server.connections() > 0; }));
   std::future<Fetched> second = Fetch(server);
-  while (server.connections() == 1) std::this_thread::sleep_for(milliseconds(1));
+  ASSERT_TRUE(harness::WaitUntil([&] { return server.connections() > 1; }));
   both_run.set_value();
   EXPECT_FALSE(first.get().was_kept);
   EXPECT_TRUE(second.get().was_kept);
@@ -293,7 +294,7 @@ TEST_F(FetcherTest, AFullQueueAnswersAtOnceAndTheEndAnswersAll) {
   ScriptedServer server([](int, Peer& peer) { peer.WaitUntilClosed(); });
   Make({.fetches_max = 1, .queue_max = 1});
   std::future<Fetched> running = Fetch(server);
-  while (server.connections() == 0) std::this_thread::sleep_for(milliseconds(1));
+  ASSERT_TRUE(harness::WaitUntil([&] { return server.connections() > 0; }));
   std::future<Fetched> waiting = Fetch(server);
   EXPECT_EQ(Fetch(server).get().result, Result::kBusy);
   fetcher_.reset();
