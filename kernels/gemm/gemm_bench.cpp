@@ -47,8 +47,19 @@ class GemmBench {
     const int calls = CallsOf(shape, m);
     const double seconds =
         bench_.Time([&](int i) { return RunGemm(ProductOf(format, shape, m, i), context_, bench_.stream()); }, calls);
-    const double peer = TimePeer(format, shape, m, calls);
+    const double peer = TimePeer([&](int call) { return ProductOf(format, shape, m, call); }, calls);
     Row(std::string("gemm ") + Name(format), format, shape, m, seconds, peer);
+  }
+
+  // The same where the product is added to the residual in F32, as a layer's two last ones are.
+  void TimeAdded(const Shape& shape, std::int32_t m) {
+    const auto product = [&](int call) {
+      Gemm gemm = ProductOf(MatrixFormat::kBf16, shape, m, call);
+      gemm.y_f32 = static_cast<float*>(y_), gemm.y_bf16 = nullptr, gemm.accumulate = true;
+      return gemm;
+    };
+    const double seconds = bench_.Time([&](int i) { return RunGemm(product(i), context_, bench_.stream()); });
+    Row("gemm bf16 added", MatrixFormat::kBf16, shape, m, seconds, TimePeer(product, kCallsOfFewRows));
   }
 
   // All ways to cut a product of few rows; those that differ from the default, each in a row of its own.
@@ -87,8 +98,9 @@ class GemmBench {
   static std::int64_t BytesOf(MatrixFormat format, const Shape& shape) {
     return std::int64_t{shape.n} * shape.k * (format == MatrixFormat::kFp8 ? 1 : 2);
   }
+  static constexpr int kCallsOfFewRows = 20;
   static int CallsOf(const Shape& shape, std::int32_t m) {
-    return m > kGemmFewRows ? 4 : shape.n == kOutputMatrix.n ? 6 : 20;
+    return m > kGemmFewRows ? 4 : shape.n == kOutputMatrix.n ? 6 : kCallsOfFewRows;
   }
 
   Gemm ProductOf(MatrixFormat format, const Shape& shape, std::int32_t m, int call) const {
@@ -109,19 +121,19 @@ class GemmBench {
             .accumulate = false};
   }
 
-  double TimePeer([[maybe_unused]] MatrixFormat format, [[maybe_unused]] const Shape& shape,
-                  [[maybe_unused]] std::int32_t m, [[maybe_unused]] int calls) {
+  template <typename Product>
+  double TimePeer([[maybe_unused]] Product product, [[maybe_unused]] int calls) {
 #if defined(GPU_EMULATOR)
     return 0;
 #else
     if (context_->library == nullptr) return 0;
     const auto run = [&](int i) {
-      return RunCublasLt(context_->library, ProductOf(format, shape, m, i), context_->scratch, kGemmScratchBytes,
-                         bench_.stream());
+      return RunCublasLt(context_->library, product(i), context_->scratch, kGemmScratchBytes, bench_.stream());
     };
     const LaunchResult first = run(0);
     if (!first.ok()) {
-      std::printf("cuBLASLt, %s, m=%d: %s\n", Name(format), m, first.message());
+      const Gemm refused = product(0);
+      std::printf("cuBLASLt, %s, m=%d: %s\n", Name(refused.w.format), refused.m, first.message());
       return 0;
     }
     return bench_.Time(run, calls);
@@ -154,6 +166,9 @@ void BenchFewRows(GemmBench& gemm, bool quick) {
       for (const std::int32_t m : rows) gemm.Time(format, shape, m);
     }
     for (const std::int32_t m : rows) gemm.Time(format, kOutputMatrix, m);
+  }
+  for (const Shape& shape : {kProjections[1], kProjections[3]}) {
+    for (const std::int32_t m : {1, 8, 16, 64}) gemm.TimeAdded(shape, m);
   }
   if (quick) return;
   for (const MatrixFormat format : {MatrixFormat::kBf16, MatrixFormat::kFp8}) {

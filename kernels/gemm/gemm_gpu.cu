@@ -61,6 +61,15 @@ void DestroyGemmContext(GemmContext* context) {
   delete context;
 }
 
+bool FasterOnLibrary(const Gemm& gemm) {
+  const Matrix& w = gemm.w;
+  if (w.format == MatrixFormat::kFp8) return gemm.x_fp8 != nullptr && gemm.m > kGemmFp8InputRows;
+  if (w.format != MatrixFormat::kBf16) return false;
+  constexpr std::int64_t kLargeValues = std::int64_t{32} << 20;
+  const bool long_sums = w.k / 2 >= w.n && std::int64_t{w.n} * w.k >= kLargeValues;
+  return long_sums || gemm.m > kGemmBf16LibraryRows;
+}
+
 const char* GemmLibraryMissing(const GemmContext* context) { return context->library_missing; }
 
 LaunchResult RunGemm(const Gemm& gemm, GemmContext* context, Stream stream) {
@@ -74,10 +83,7 @@ LaunchResult RunGemm(const Gemm& gemm, GemmContext* context, Stream stream) {
     return RunQuantGemm(gemm, context, stream);
   }
 #if !defined(GPU_EMULATOR)
-  const bool fp8 = gemm.w.format == MatrixFormat::kFp8;
-  const bool same_formats = fp8 == (gemm.x_fp8 != nullptr);
-  const bool many_rows = gemm.m > (fp8 ? kGemmFp8InputRows : kGemmBf16LibraryRows);
-  if (many_rows && context->library != nullptr && same_formats) {
+  if (context->library != nullptr && FasterOnLibrary(gemm)) {
     const LaunchResult result = RunCublasLt(context->library, gemm, context->scratch, kGemmScratchBytes, stream);
     if (result.code() != LaunchResult::Code::kRefused) return result;  // else: no algorithm of the library's
   }

@@ -8,8 +8,8 @@
 
 namespace kernels::gpu {
 
-// How a weight matrix lies in device memory. The plain two are row-major; the 4-bit and 8-bit formats of a GGUF file are
-// repacked at load (quant/repack_gpu.h states the layouts) so that a thread's 16 bytes are what it multiplies next.
+// How a weight matrix lies in device memory. The plain two are row-major; the 4-bit and 8-bit formats of a GGUF file
+// are repacked at load (quant/repack_gpu.h states the layouts) so that a thread's 16 bytes are what it multiplies next.
 enum class MatrixFormat {
   kBf16,  // [n][k]
   kFp8,   // [n][k], scales [n]: value = fp8 * scale
@@ -30,14 +30,14 @@ struct Matrix {
 // y[m][n] = sum_k x[m][k] w[n][k] (times x_scales[m] for FP8 activations), or added to y when `accumulate` (F32 alone).
 //   x     : [m][k], BF16, or FP8 with x_scales [m] for an FP8 matrix
 //   y     : [m][y_stride], the first n of each row, F32 or BF16: exactly one of the two
-// Few rows run on kernels of our own, bound by reading the weights once; more rows of BF16 and FP8 run on cuBLASLt, from
-// where it is the faster (kGemmBf16LibraryRows, kGemmFp8InputRows); where that library is missing, our kernels take
-// kGemmFewRows at a time. More rows of a quantised format are widened tile by tile in the kernel.
-// REQUIRES: k a multiple of 32, n of 8; 16-byte aligned pointers and rows. What wrote the weights and their scales has
-// ended before the product is enqueued (Synchronize): kernels start to read weights while the preceding kernel still runs.
+// Few rows run on kernels of our own, bound by reading the weights once; more rows of BF16 and FP8 run on cuBLASLt,
+// from where it is the faster (FasterOnLibrary); where that library is missing, our kernels take kGemmFewRows at a
+// time. More rows of a quantised format are widened tile by tile in the kernel. REQUIRES: k a multiple of 32, n of 8;
+// 16-byte aligned pointers and rows. What wrote the weights and their scales has ended before the product is enqueued
+// (Synchronize): kernels start to read weights while the preceding kernel still runs.
 //
-// Determinism: for a given number of rows bucket (1, 2, 4, 8, 16, 32, 64, more) results do not depend on the other rows;
-// between buckets they may differ in the last bits, because sums are cut differently.
+// Determinism: for a given number of rows bucket (1, 2, 4, 8, 16, 32, 64, more) results do not depend on the other
+// rows; between buckets they may differ in the last bits, because sums are cut differently.
 struct Gemm {
   Matrix w;
   const Bf16* x_bf16;
@@ -51,14 +51,19 @@ struct Gemm {
 };
 
 inline constexpr std::int32_t kGemmFewRows = 64;
-// With more rows than these a product runs on cuBLASLt, with FP8 weights if the inputs are FP8 too (kernels/RESULTS.md has
-// both at 16, 32 and 64 rows).
+// With more rows than these a product is faster on cuBLASLt, with FP8 weights if the inputs are FP8 too.
 inline constexpr std::int32_t kGemmBf16LibraryRows = 16;
 inline constexpr std::int32_t kGemmFp8InputRows = 32;
+// Which products cuBLASLt takes where there is one: by the rows of kernels/RESULTS.md, which has both at 1 to 64 rows.
+// Beside those of many rows they are large BF16 matrices with few outputs and a long sum, as a layer's last: few of our
+// blocks have rows of their own there, and the library cuts the sum better (31 against 37 microseconds for 4,096 x
+// 14,336 at one row with a BF16 output; the bench has the F32 sum that the model asks for too, not measured yet).
+bool FasterOnLibrary(const Gemm& gemm);
 
 // Device memory that products may use while they run, and the state of cuBLASLt. One for each stream that computes.
 // Made once, before anything is captured into a graph: making it loads the library.
-//   workspace : kGemmWorkspaceBytes of device memory, zero at the start (split sums count their arrivals in it and leave
+//   workspace : kGemmWorkspaceBytes of device memory, zero at the start (split sums count their arrivals in it and
+//   leave
 //               it zero)
 inline constexpr std::size_t kGemmWorkspaceBytes = std::size_t{64} << 20;
 class GemmContext;

@@ -4,6 +4,7 @@
 Usage: scripts/cuda/measure.py build/cuda/bin/gpu_bench [--quick] [--only=NAME[,NAME]] [--json=FILE] [--model=GGUF]
        scripts/cuda/measure.py --from=FILE              rows of an earlier run instead of running the benchmark
        scripts/cuda/measure.py --check                  what this machine has: card, torch, matplotlib
+       scripts/cuda/measure.py --changed                says in RESULTS.md which rows are of code that has changed since
 
 Nothing is built. gpu_bench runs first (its table is printed as it goes), without --only then gpu_step_bench beside it,
 with --model gpu_compare too; then PyTorch's SDPA does the work of prefill attention on the same card. Without torch the
@@ -33,6 +34,19 @@ BENCHMARKS = {name: f"gpu_bench --only={name}" for name in
 BENCHMARKS |= {f"{what}_blocks": "gpu_bench --only=block_copy" for what in ("copy", "gather", "scatter")}
 BENCHMARKS |= {name: "gpu_step_bench" for name in ("decode_step", "decode_gap", "decode_part", "prefill_step")}
 BENCHMARKS |= {"compare": "gpu_compare --model=SmolLM2-135M-Instruct.Q4_1.gguf"}
+# What the device runs for an op; every op runs on kernels/primitives/gpu too, whose changes are seldom its own.
+MODEL_SOURCES = ("kernels/**/*.cu", "kernels/**/*.cuh", "kernels/**/*_gpu.h", "kernels/sampling", "libs/model/gpu",
+                 "kernels/attention/decode_*.h", "kernels/attention/prefill_*.h", "kernels/gemm/quant_plan.h",
+                 "kernels/gemm/cublas_lt.cpp")
+SOURCES = {"rms_norm": ("kernels/norm/*.cu",), "rope_store": ("kernels/rope/*.cu", "kernels/kvcache/*_gpu.h"),
+           "silu_gate": ("kernels/primitives/silu_gate.cu",), "quantize_rows": ("kernels/quant/quantize_rows.cu",),
+           "sample": ("kernels/sampling",),
+           "decode_attention": ("kernels/attention/decode_*.cu*", "kernels/attention/decode_*.h"),
+           "prefill_attention": ("kernels/attention/prefill_*.cu", "kernels/attention/prefill_*.h"),
+           "gemm": ("kernels/gemm/few_rows*", "kernels/gemm/gemm_gpu.*", "kernels/gemm/cublas_lt.cpp"),
+           "quant_gemm": ("kernels/gemm/quant*.cu*", "kernels/gemm/quant*.h")}
+SOURCES |= {f"{what}_blocks": ("kernels/kvcache/block_copy.cu",) for what in ("copy", "gather", "scatter")}
+SOURCES |= {name: MODEL_SOURCES for name in ("decode_step", "decode_gap", "decode_part", "prefill_step", "compare")}
 PEERS_SECONDS_MAX = 50  # in all: a card's time is dear
 # Dense BF16 operations a second without sparsity, from the vendor's data sheets; the first name that a card's contains.
 PEAK_FLOPS = (("H200", 989e12), ("H100 PCIe", 756e12), ("H100", 989e12), ("B200", 2250e12), ("A100", 312e12),
@@ -189,10 +203,36 @@ def benchmark_of(op):
     return max(names, key=len)
 
 
-def written(tables):
+def changed_ops(rows, commits_since):
+    """[(op, commit measured, commits since)] of a table whose code has changed. commits_since(commit, paths) counts."""
+    found = []
+    for name in BENCHMARKS:
+        commits = {re.sub(r"^[^,]*, (\w+).*", r"\1", row[-1]) for row in rows.values() if benchmark_of(row[0]) == name}
+        for commit in sorted(commits):
+            count = commits_since(commit, SOURCES[name])
+            if count > 0:
+                found.append((name, commit, count))
+    return found
+
+
+def git_commits_since(commit, paths):
+    """How many commits changed the paths since then; 0, and it is said, where git does not know."""
+    line = first_line(["git", "-C", str(ROOT), "rev-list", "--count", f"{commit}..HEAD", "--"] +
+                      [f":(glob){path}" if "*" in path else path for path in paths])
+    if line is None:
+        print(f"measure: git does not know {commit}: run --changed in a whole clone", file=sys.stderr)
+        return 0
+    return int(line)
+
+
+def written(tables, commits_since=lambda commit, paths: 0):
     text = INTRO
     for card, (about, rows) in tables.items() or [("No card yet", ("", {}))]:
         text += f"\n## {card}\n" + (f"{about}\n\n" if about else "\n")
+        changed = changed_ops(rows, commits_since)
+        if changed:
+            text += "**Code that has changed since, not measured again on this card:** " + ", ".join(
+                f"{name} ({count} commit{'s' if count > 1 else ''} after {commit})" for name, commit, count in changed) + ".\n\n"
         text += "| " + " | ".join(COLUMNS) + " |\n|" + "---|" * len(COLUMNS) + "\n"
         for name in BENCHMARKS:
             own = [row for row in rows.values() if benchmark_of(row[0]) == name]
@@ -201,7 +241,7 @@ def written(tables):
     return text
 
 
-def merge(text, card, about, copy, rows, measured):
+def merge(text, card, about, copy, rows, measured, commits_since=lambda commit, paths: 0):
     tables = read_tables(text)
     merged = dict(tables.get(card, ("", {}))[1])
     for row in rows:
@@ -210,7 +250,7 @@ def merge(text, card, about, copy, rows, measured):
                 merged = {key: value for key, value in merged.items() if key[0] != row["op"]}
             merged[(row["op"], row["shape"])] = cells(row, copy, measured)
     tables[card] = (about, merged)
-    return written(tables)
+    return written(tables, commits_since)
 
 
 def draw(card, copy, rows):
@@ -312,9 +352,13 @@ def main():
     parser.add_argument("--model", help="run gpu_compare with this GGUF file too")
     parser.add_argument("--from", dest="rows_from", help="rows of an earlier run")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--changed", action="store_true")
     arguments = parser.parse_args()
     if arguments.check:
         return check()
+    if arguments.changed:
+        RESULTS.write_text(written(read_tables(RESULTS.read_text()), git_commits_since))
+        return None
     if (arguments.gpu_bench is None) == (arguments.rows_from is None):
         parser.error("name gpu_bench or --from=FILE")
     with tempfile.TemporaryDirectory() as folder:
@@ -338,7 +382,7 @@ def main():
     about = f"Copy {copy / 1e9:.0f} GB/s."
     measured = f"{datetime.date.today()}, {commit}, {head.get('state', 'clocks unknown')}"
     text = RESULTS.read_text() if RESULTS.exists() else ""
-    RESULTS.write_text(merge(text, card, about, copy, rows, measured))
+    RESULTS.write_text(merge(text, card, about, copy, rows, measured, git_commits_since))
     print(f"measure: wrote {RESULTS.relative_to(ROOT)}: {len(rows)} rows of {card}")
     draw(card, copy, rows)
 

@@ -338,6 +338,28 @@ TEST_F(GemmTest, RefusesWhatItDoesNotCompute) {
   EXPECT_REFUSED(MakeGemmContext(workspace_.get() + 16, &context_));
 }
 
+// What the cards' figures say (kernels/RESULTS.md).
+TEST_F(GemmTest, ManyRowsAndLongSumsOfLargeBf16MatricesAreTheLibrarys) {
+  const Bf16 x_bf16{};
+  const Fp8 x_fp8{};
+  const auto faster = [&](MatrixFormat format, bool fp8_inputs, std::int32_t m, std::int32_t n, std::int32_t k) {
+    Gemm gemm{};
+    gemm.w.format = format, gemm.w.n = n, gemm.w.k = k;
+    gemm.x_bf16 = fp8_inputs ? nullptr : &x_bf16, gemm.x_fp8 = fp8_inputs ? &x_fp8 : nullptr;
+    gemm.m = m;
+    return FasterOnLibrary(gemm);
+  };
+  EXPECT_FALSE(faster(MatrixFormat::kBf16, false, 16, 28672, 4096));
+  EXPECT_TRUE(faster(MatrixFormat::kBf16, false, 17, 28672, 4096));
+  EXPECT_TRUE(faster(MatrixFormat::kBf16, false, 1, 4096, 14336)) << "few outputs, each a long sum";
+  EXPECT_FALSE(faster(MatrixFormat::kBf16, false, 1, 4096, 4096));
+  EXPECT_FALSE(faster(MatrixFormat::kBf16, false, 1, 576, 1536)) << "so small that the start of a kernel decides";
+  EXPECT_FALSE(faster(MatrixFormat::kFp8, true, 32, 4096, 14336)) << "ours is twice as fast";
+  EXPECT_TRUE(faster(MatrixFormat::kFp8, true, 33, 4096, 14336));
+  EXPECT_FALSE(faster(MatrixFormat::kFp8, false, 4096, 4096, 4096)) << "the library has no mixed formats";
+  EXPECT_FALSE(faster(MatrixFormat::kQ4_0, false, 4096, 4096, 14336)) << "nor the files'";
+}
+
 // The plan only has to be one that runs; what it aims at is the cards' number of blocks.
 TEST_F(GemmTest, PlansSplitNarrowMatricesAndFitTheWorkspace) {
   const auto plan = [&](std::int32_t m, std::int32_t n, std::int32_t k) {

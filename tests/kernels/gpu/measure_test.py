@@ -2,6 +2,7 @@
 """What scripts/cuda/measure.py does without a card: its tables keep, replace and parse their own rows."""
 import importlib.util
 import pathlib
+import re
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -40,6 +41,23 @@ class Measure(unittest.TestCase):
         self.assertNotIn("| quant_gemm | not measured", text)
         self.assertEqual(measure.written({}).count(measure.UNMEASURED), len(measure.BENCHMARKS) + 1)
 
+    def test_rows_of_code_that_has_changed_are_named(self):
+        text = measure.merge("", "Card", "Copy.", 4e12, [row("sample greedy", "s", 10), row("gemm bf16", "s", 9)],
+                             "2026-11-26, abc1234 with changes, clocks")
+        tables = measure.read_tables(text)
+        def since(commit, paths):
+            return 2 if commit == "abc1234" and "kernels/sampling" in paths else 0
+        changed = measure.written(tables, since)
+        self.assertIn("not measured again on this card:** sample (2 commits after abc1234).\n", changed)
+        self.assertEqual(measure.read_tables(changed), tables)
+        self.assertEqual(measure.written(tables), text)
+
+    def test_every_benchmark_names_sources_that_exist(self):
+        self.assertEqual(set(measure.SOURCES), set(measure.BENCHMARKS))
+        for paths in measure.SOURCES.values():
+            for path in paths:
+                self.assertTrue(list(ROOT.glob(path)), path)
+
     def test_peers_belong_to_the_work_they_do(self):
         self.assertEqual(measure.peer_of(row("prefill_attention best", "1x8192 after 0, d128, blocks of 16", 1))[0],
                          "torch SDPA")
@@ -64,7 +82,7 @@ class Measure(unittest.TestCase):
         self.assertNotIn("0.000213", text)
 
     def test_the_results_in_the_tree_are_as_this_script_writes_them(self):
-        text = measure.RESULTS.read_text()
+        text = re.sub(r"\*\*Code that has changed since.*\n\n", "", measure.RESULTS.read_text())  # git's to say
         self.assertEqual(measure.written(measure.read_tables(text)), text)
 
 
