@@ -2,28 +2,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
-#include <functional>
 #include <string>
-#include <thread>
 
 #include "libs/account/account_book.h"
+#include "tests/integration/harness/wait.h"
 #include "tests/libs/account/account_folder.h"
 
 namespace account {
 namespace {
 
-constexpr int kPollMs = 5;
+using harness::WaitUntil;
 
-bool Eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
-}
+constexpr int kPollMs = 5;
 
 class AccountFileTest : public AccountFolderTest {
  protected:
@@ -48,7 +39,7 @@ TEST_F(AccountFileTest, RefusesToOpenAFileWithMistakes) {
 TEST_F(AccountFileTest, TakesANewAccountWhileReadersKeepTheOldBook) {
   const auto old_book = file_->current();
   Write("accounts.yaml", "accounts:\n" + WhatsApp("1") + WhatsApp("2"));
-  ASSERT_TRUE(Eventually([&] { return Has("2"); }));
+  ASSERT_TRUE(WaitUntil([&] { return Has("2"); }));
   EXPECT_EQ(old_book->accounts().size(), 1u);
   EXPECT_EQ(file_->reload_failures(), 0);
 }
@@ -56,7 +47,7 @@ TEST_F(AccountFileTest, TakesANewAccountWhileReadersKeepTheOldBook) {
 TEST_F(AccountFileTest, TakesARotatedSecretOfTheSameSize) {
   EXPECT_EQ(AppSecret(), "app-secret");
   Write("secrets/app", "APP-SECRET\n");
-  EXPECT_TRUE(Eventually([&] { return AppSecret() == "APP-SECRET"; }));
+  EXPECT_TRUE(WaitUntil([&] { return AppSecret() == "APP-SECRET"; }));
 }
 
 TEST_F(AccountFileTest, FollowsAReplacedLinkAsKubernetesMakesThem) {
@@ -68,33 +59,33 @@ TEST_F(AccountFileTest, FollowsAReplacedLinkAsKubernetesMakesThem) {
   file_ = *std::move(file);
   ASSERT_EQ(symlink(Path("data_2").c_str(), Path("new_link").c_str()), 0);
   ASSERT_EQ(std::rename(Path("new_link").c_str(), Path("link").c_str()), 0);
-  EXPECT_TRUE(Eventually([&] { return Has("9"); }));
+  EXPECT_TRUE(WaitUntil([&] { return Has("9"); }));
 }
 
 TEST_F(AccountFileTest, KeepsTheOldBookWhileTheFileIsWrongAndCountsOnce) {
   Write("accounts.yaml", "accounts:\n" + WhatsApp("1", "temprature: 1"));
-  ASSERT_TRUE(Eventually([&] { return file_->reload_failures() >= 1; }));
+  ASSERT_TRUE(WaitUntil([&] { return file_->reload_failures() >= 1; }));
   EXPECT_TRUE(Has("1"));
   // A later good file is taken, so the failure did not end the polling; a bad file is counted once for each change
   // seen.
   Write("accounts.yaml", "accounts:\n" + WhatsApp("3"));
-  ASSERT_TRUE(Eventually([&] { return Has("3"); }));
+  ASSERT_TRUE(WaitUntil([&] { return Has("3"); }));
   EXPECT_LE(file_->reload_failures(), 3);  // the bad file, and a half-written one on either side of it
 }
 
 TEST_F(AccountFileTest, SurvivesAFileThatIsGoneForAWhile) {
   ASSERT_EQ(unlink(Path("secrets/app").c_str()), 0);
-  ASSERT_TRUE(Eventually([&] { return file_->reload_failures() >= 1; }));
+  ASSERT_TRUE(WaitUntil([&] { return file_->reload_failures() >= 1; }));
   EXPECT_EQ(AppSecret(), "app-secret");
   Write("secrets/app", "back\n");
-  EXPECT_TRUE(Eventually([&] { return AppSecret() == "back"; }));
+  EXPECT_TRUE(WaitUntil([&] { return AppSecret() == "back"; }));
 }
 
 // Goal: however the writer and the poll meet, the last state of the file arrives. Method: many rewrites without pause,
 // each perhaps read half-written, and at the end the last one must be there.
 TEST_F(AccountFileTest, TheLastOfManyFastWritesArrives) {
   for (int i = 0; i < 300; ++i) Write("accounts.yaml", "accounts:\n" + WhatsApp(std::to_string(1000 + i)));
-  EXPECT_TRUE(Eventually([&] { return Has("1299"); }));
+  EXPECT_TRUE(WaitUntil([&] { return Has("1299"); }));
 }
 
 }  // namespace

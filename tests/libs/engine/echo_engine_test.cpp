@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "libs/engine/make_engine.h"
+#include "tests/integration/harness/wait.h"
 #include "tests/libs/engine/result_collector.h"
 
 namespace engine {
@@ -170,7 +171,7 @@ TEST_F(EchoEngineTest, CancelGivesTheTextSoFarAndUnknownIdsAreIgnored) {
   const std::string question(1600, 'x');  // 400 steps
   const auto id = engine->Submit(Ask(question, /*tokens_max=*/1000), results_.For(1));
   ASSERT_TRUE(id.ok()) << id.status();
-  while (engine->stats().decode_tokens_total < 3) std::this_thread::yield();
+  ASSERT_TRUE(harness::WaitUntil([&] { return engine->stats().decode_tokens_total >= 3; }));
   engine->Cancel(*id);
   engine->Cancel(*id);
   const auto result = results_.Wait(1);

@@ -10,12 +10,12 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "libs/base/str_cat.h"
 #include "libs/http/server.h"
 #include "libs/telemetry/metrics.h"
+#include "tests/integration/harness/wait.h"
 
 namespace http::test {
 
@@ -86,12 +86,7 @@ class ServerTest : public ::testing::Test {
   }
 
   static bool WaitFor(const std::function<bool()>& condition, milliseconds patience = seconds(10)) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(milliseconds(2));
-    }
-    return true;
+    return harness::WaitUntil(condition, patience);
   }
 
   telemetry::Registry metrics_;

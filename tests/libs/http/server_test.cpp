@@ -230,6 +230,7 @@ TEST_F(ServerTest, AnAnswerAfterTheServerIsGoneIsDropped) {
   auto held = held_.Take();
   server_.reset();
   held.second({.body = "too late"});
+  EXPECT_THAT(client.ReadUntil("too late"), Not(HasSubstr("too late"))) << "read until the connection's end";
 }
 
 TEST_F(ServerTest, ATakenPortIsSaid) {

@@ -8,10 +8,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 #include "libs/bus/headers.h"
+#include "tests/integration/harness/wait.h"
 #include "tests/services/worker/turn_run_fixture.h"
 
 namespace worker {
@@ -64,7 +64,7 @@ TEST_F(TurnRunTest, NothingReachesTheEngineBeforeTheJournalHasIt) {
   engine_ = std::move(endless);
   consumer_.HoldNotes();
   const auto run = TurnRun::Start(Context(), Task(), OnDone());
-  while (consumer_.noted().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ASSERT_TRUE(harness::WaitUntil([&] { return !consumer_.noted().empty(); }));
   loop_.RunSync([] {});
   EXPECT_FALSE(watched->WaitForSubmissions(1, seconds(0)));
   EXPECT_TRUE(Attempts::FromNote(consumer_.notes().at(0)).began());

@@ -14,6 +14,7 @@
 
 #include "services/worker/turn_run.h"
 #include "tests/fakes/fake_consumer.h"
+#include "tests/integration/harness/wait.h"
 #include "tests/services/worker/turn_run_fixture.h"
 
 namespace worker {
@@ -140,7 +141,7 @@ TEST_F(TurnSuspectTest, SuspectsRunOneAtATime) {
     loop_.RunSync([&] { count = solo_engine_.runs; });
     return count;
   };
-  while (runs() < 1) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ASSERT_TRUE(harness::WaitUntil([&] { return runs() >= 1; }));
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   EXPECT_EQ(runs(), 1) << "the second waits";
   loop_.RunSync([&] {
