@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,8 +30,9 @@ struct Event {
   std::string
       message_id;  // wamid, mid; derived from the item's bytes (`derived:` + 32 hex) where the channel gives none
   std::int64_t timestamp_ms = 0;
-  std::string type;  // the channel's word: text, image, reaction, ...; "unknown" when it gave none
-  std::string text;  // what the model should read; empty when there is none
+  std::string type;                      // the channel's word: text, image, reaction, ...; "unknown" when it gave none
+  std::string text;                      // what the model should read; empty when there is none
+  std::optional<std::string> own_words;  // what the user wrote of `text`, where that says more
   std::string reply_to_message_id;
   std::vector<mesh::bus::v1::Attachment> attachments;
   std::string original;  // the item's JSON, at most 64 KiB, when `text` does not carry all of it

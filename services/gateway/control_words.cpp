@@ -17,10 +17,11 @@ constexpr std::size_t kTextBytesMax = 256;
 
 mesh::bus::v1::ControlAction ControlAskedFor(const channel::Event& event, const account::Account& account) {
   const bool is_said = event.kind == channel::EventKind::kMessage || event.kind == channel::EventKind::kPostback;
-  if (!is_said || !event.attachments.empty() || event.text.empty() || event.text.size() > kTextBytesMax) {
+  const std::string& text = event.own_words ? *event.own_words : event.text;
+  if (!is_said || !event.attachments.empty() || text.empty() || text.size() > kTextBytesMax) {
     return mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED;
   }
-  const std::string said = unicode::PlainWords(event.text);
+  const std::string said = unicode::PlainWords(text);
   const auto is_among = [&said](const std::vector<std::string>& words) {
     return std::find(words.begin(), words.end(), said) != words.end();
   };

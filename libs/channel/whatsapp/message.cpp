@@ -64,8 +64,10 @@ Event DecodeMessage(const json::Value& message, const ValueContext& context) {
                                       : std::string();
   if (event.user.empty()) event.user = ResolveSender(message, context.contacts);
   DecodeContent(message, event.type, event);
-  if (event.kind == EventKind::kMessage) {
-    event.text = WordsOnProduct(event.text, message.Find("context").Find("referred_product"));
+  const json::Value product = message.Find("context").Find("referred_product");
+  if (event.kind == EventKind::kMessage && product.exists()) {
+    if (!event.own_words) event.own_words = event.text;
+    event.text = WordsOnProduct(event.text, product);
   }
   // An answer would go to the person alone, in a thread of its own: groups are listened to, not answered.
   if (message.Find("group_id").exists() && event.kind != EventKind::kEvent) event.kind = EventKind::kEvent;

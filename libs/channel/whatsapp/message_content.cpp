@@ -68,6 +68,7 @@ void DecodeInteractive(const json::Value& content, std::string_view, Event& even
     event.text = FormText(LongText(reply.Find("response_json")));
     if (event.text.empty()) event.text = LongText(reply.Find("body"));
     if (event.text.empty()) event.text = LongText(reply.Find("name"));
+    event.own_words.emplace();  // the form's labels and the platform's words stand around what the user wrote
     event.kind = EventKind::kMessage;
   }
 }

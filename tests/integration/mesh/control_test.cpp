@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/integration/harness/wait.h"
 #include "tests/integration/mesh/slow_mesh.h"
+#include "tests/integration/mesh/webhook_body.h"
 
 namespace mesh_test {
 namespace {
@@ -65,6 +66,13 @@ TEST(ControlTest, AUserWhoWantsNoMessagesGetsNoneUntilTheyWantThemAgain) {
   EXPECT_EQ(TextAt(user, 1), absl::StrCat(kDisclosure, "\n\nHello again."));
   ASSERT_EQ(Say(user, "hi"), 200);
   EXPECT_NE(TextAt(user, 2).find("hi"), std::string::npos);
+}
+
+TEST(ControlTest, AWordAboutAProductIsAWord) {
+  const std::string user = "491800000013";
+  const std::string body = TextAboutProductBody(Mesh::AccountId("whatsapp"), user, "wamid.control.product", "Stop");
+  ASSERT_EQ(SlowMesh().PostSigned("whatsapp", body), 200);
+  EXPECT_EQ(TextAt(user, 0), absl::StrCat(kDisclosure, "\n\nGoodbye."));
 }
 
 }  // namespace

@@ -40,6 +40,16 @@ std::string TextMessageBody(std::string_view channel, std::string_view account, 
                       R"(,"message":{"mid":")", View(message_id), R"(","text":")", View(text), R"("}}]}]})");
 }
 
+std::string TextAboutProductBody(std::string_view account, std::string_view user, std::string_view message_id,
+                                 std::string_view text) {
+  return WhatsAppEnvelope(
+      account,
+      absl::StrCat(R"("messages":[{"from":")", View(user), R"(","id":")", View(message_id), R"(","timestamp":")",
+                   Seconds(), R"(","type":"text","text":{"body":")", View(text),
+                   R"("},"context":{"from":"15550001111",)",
+                   R"("id":"wamid.catalogue","referred_product":{"catalog_id":"77","product_retailer_id":"p1"}}}])"));
+}
+
 std::string WhatsAppImageBody(std::string_view account, std::string_view user, std::string_view message_id,
                               std::string_view media_id, std::string_view sha256) {
   return WhatsAppEnvelope(account, absl::StrCat(R"("messages":[{"from":")", View(user), R"(","id":")", View(message_id),

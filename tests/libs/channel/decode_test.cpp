@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,17 @@ TEST(WhatsAppDecodeTest, AnOriginalIsTheWholeItem) {
   EXPECT_NE(original_of("whatsapp/text_about_product").find(R"("product_retailer_id":"di9ozbzfi4")"),
             std::string::npos);
   EXPECT_NE(original_of("whatsapp/text_forwarded").find(R"("context":{"forwarded":true})"), std::string::npos);
+}
+
+TEST(WhatsAppDecodeTest, TheUsersOwnWordsAreKeptWhereTheTextSaysMore) {
+  const std::vector<Event> about = Decode(CHANNEL_WHATSAPP, WebhookBody("whatsapp/text_about_product"));
+  EXPECT_EQ(about.at(0).own_words, "Is this available?");
+  EXPECT_NE(about.at(0).text, "Is this available?");
+  EXPECT_EQ(about.at(1).own_words, "") << "a picture without a caption";
+  EXPECT_EQ(Decode(CHANNEL_WHATSAPP, WebhookBody("whatsapp/interactive_nfm_reply")).front().own_words, "") << "a form";
+  for (const char* name : {"whatsapp/text", "whatsapp/text_reply_context", "whatsapp/order"}) {
+    EXPECT_EQ(Decode(CHANNEL_WHATSAPP, WebhookBody(name)).front().own_words, std::nullopt) << name;
+  }
 }
 
 TEST(WhatsAppDecodeTest, ADigestIsKeptOnlyWhereItIsOne) {

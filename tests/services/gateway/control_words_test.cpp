@@ -57,6 +57,16 @@ TEST_F(ControlWordsTest, AButtonCountsByItsTitleAndACaptionDoesNot) {
   EXPECT_EQ(Of("human"), mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED);
 }
 
+// "STOP" about a product of the catalogue: the model is told the product, in lines that the user did not write.
+TEST_F(ControlWordsTest, OnlyTheUsersOwnWordsAreJudged) {
+  event_.own_words = "STOP";
+  EXPECT_EQ(Of("STOP\nProduct: di9ozbzfi4 of catalog 194836987003835"), mesh::bus::v1::CONTROL_ACTION_OPT_OUT);
+  event_.own_words = "stop" + std::string(300, '.');
+  EXPECT_EQ(Of("stop"), mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED) << "their length counts";
+  event_.own_words = "";
+  EXPECT_EQ(Of("stop"), mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED) << "the user wrote nothing";
+}
+
 TEST_F(ControlWordsTest, WhatTheUserDidNotSayAsksForNothing) {
   for (const auto kind : {channel::EventKind::kEvent, channel::EventKind::kStandby, channel::EventKind::kEcho}) {
     event_.kind = kind;
