@@ -47,6 +47,8 @@ struct Account {
   std::string presence = "typing";         // off | read | typing: what users see of a message that is being answered
   std::string overflow_text;  // answer for a user with too many waiting messages; empty: the model answers the newest
   std::string unsupported_text;  // answer to a turn without text; empty: the model is told what came
+  // Answer to a message of a type that nobody here can read, once in a row. Empty: nothing.
+  std::string unreadable_text = "Sorry, I cannot read this kind of message yet. Could you write it as text?";
 
   // Who answers (docs/control.md). Words are as unicode::PlainWords makes them, each in one list only; a message that
   // is one of them changes who answers, and its text is said then. Empty text: nothing is.

@@ -11,15 +11,16 @@ namespace channel {
 
 // What one item of a webhook means, the same for all channels. `meshctl decode` prints the kind in lower case.
 enum class EventKind {
-  kMessage,    // the user said something
-  kPostback,   // the user pressed something
-  kStatus,     // sent, delivered, read, failed of our message
-  kEcho,       // a message of the account itself, seen again
-  kStandby,    // another app owns the thread: keep, never answer
-  kEvent,      // anything else that changes or describes the conversation; unknown types too
-  kError,      // an item that cannot be understood even as an event (no account, no usable content): counted with its
-               // reason
-  kDuplicate,  // the same message id again within this body
+  kMessage,     // the user said something
+  kPostback,    // the user pressed something
+  kUnreadable,  // the user said something that cannot be read: a poll, a type not seen before. `type` names it
+  kStatus,      // sent, delivered, read, failed of our message
+  kEcho,        // a message of the account itself, seen again
+  kStandby,     // another app owns the thread: keep, never answer
+  kEvent,       // anything else that changes or describes the conversation
+  kError,       // an item that cannot be understood even as an event (no account, no usable content): counted with its
+                // reason
+  kDuplicate,   // the same message id again within this body
 };
 
 struct Event {

@@ -90,6 +90,8 @@ std::string_view ToString(EventKind kind) {
       return "message";
     case EventKind::kPostback:
       return "postback";
+    case EventKind::kUnreadable:
+      return "unreadable";
     case EventKind::kStatus:
       return "status";
     case EventKind::kEcho:

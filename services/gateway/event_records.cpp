@@ -37,6 +37,7 @@ mesh::bus::v1::ConversationId ConversationOf(const Event& event, const account::
 mesh::bus::v1::TurnKind TurnKindOf(const Event& event) {
   switch (event.kind) {
     case EventKind::kMessage:
+    case EventKind::kUnreadable:
       return mesh::bus::v1::TURN_KIND_MESSAGE;
     case EventKind::kPostback:
       return mesh::bus::v1::TURN_KIND_POSTBACK;
@@ -81,6 +82,7 @@ bus::OutgoingRecord TurnRecord(const Event& event, const account::Account& accou
     *turn.add_attachments() = event.attachments[i];
   }
   turn.set_type(event.type);
+  turn.set_unreadable(event.kind == EventKind::kUnreadable);
   turn.set_reply_to_message_id(event.reply_to_message_id);
   turn.set_sent_at_ms(event.timestamp_ms);
   turn.set_accepted_at_ms(acceptance.wall_ms);

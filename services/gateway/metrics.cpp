@@ -13,8 +13,8 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(WebhookOutcome::
     "unsigned",  "bad_signature",   "verified", "verify_refused", "verify_malformed"};
 
 // In the order of channel::EventKind.
-constexpr std::array<std::string_view, 8> kKinds = {"message", "postback", "status", "echo",
-                                                    "standby", "event",    "error",  "duplicate"};
+constexpr std::array<std::string_view, 9> kKinds = {"message", "postback", "unreadable", "status",   "echo",
+                                                    "standby", "event",    "error",      "duplicate"};
 static_assert(static_cast<std::size_t>(channel::EventKind::kDuplicate) + 1 == kKinds.size());
 
 constexpr std::string_view kOther = "other";

@@ -1,9 +1,11 @@
 #include "services/worker/answer_policy.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "services/worker/calling_codes.h"
+#include "services/worker/disclosure.h"
 
 namespace worker {
 namespace {
@@ -12,6 +14,7 @@ using mesh::bus::v1::Turn;
 using mesh::session::v1::LoadContextResponse;
 
 constexpr std::string_view kDigits = "0123456789";
+constexpr std::int64_t kSaidAgainAfterMs = std::int64_t{24} * 3'600'000;  // the platforms' window of a conversation
 
 bool IsNumber(std::string_view user) {
   return !user.empty() && user.find_first_not_of(kDigits) == std::string_view::npos;
@@ -47,6 +50,18 @@ std::optional<Ruling> RuleOnWord(const account::Account& account, const Turn& tu
   }
 }
 
+// Whether the last thing that was said to the user is `text`, and not long ago.
+bool IsLastSaid(const account::Account& account, std::string_view text, const Turn& turn,
+                const LoadContextResponse& loaded) {
+  for (int i = loaded.history_size() - 1; i >= 0; --i) {
+    const mesh::session::v1::HistoryTurn& past = loaded.history(i);
+    if (past.reply_text().empty()) continue;
+    return WithoutDisclosure(account, past.reply_text()) == text &&
+           turn.accepted_at_ms() - past.accepted_at_ms() < kSaidAgainAfterMs;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::optional<Ruling> RuleOn(const account::Account& account, const Turn& turn, const LoadContextResponse& loaded) {
@@ -54,7 +69,9 @@ std::optional<Ruling> RuleOn(const account::Account& account, const Turn& turn, 
   if (std::optional<Ruling> ruling = RuleOnWord(account, turn, loaded)) return ruling;
   if (loaded.opted_out()) return Drop(DropReason::kOptedOut);
   if (loaded.paused()) return Drop(DropReason::kHandoff);
-  return std::nullopt;
+  if (!turn.unreadable()) return std::nullopt;
+  const bool is_said = IsLastSaid(account, account.unreadable_text, turn, loaded);
+  return SayOr(is_said ? "" : account.unreadable_text, DropReason::kUnreadable);
 }
 
 bool IsCountryOff(const account::Account& account, const mesh::bus::v1::ConversationId& conversation) {

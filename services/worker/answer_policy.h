@@ -24,6 +24,9 @@ struct Ruling {
 //             out) it is a message like any other.
 //   consent   The user has opted out: dropped.
 //   handoff   A person answers: dropped. Its words stay in the history, so a bot that returns knows them.
+//   type      Nobody here can read the message: `unreadable_text` is said. Dropped without a text, and where that text
+//             was the last thing said to the user, within a day: who sends five of them hears it once, and two bots
+//             that cannot read each other do not talk for ever.
 // nullopt: nothing; the model answers. `loaded` is the conversation before this turn. Pure.
 //
 // A worker that dies between applying a word and saying its text leaves the text to the next one. Only of a word that

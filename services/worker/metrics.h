@@ -17,9 +17,9 @@ struct Metrics {
   explicit Metrics(telemetry::Registry& registry);
 
   // How a turn ended; the label's whole vocabulary.
-  static constexpr std::string_view kOutcomes[] = {"answered",  "already_done", "event",    "dead_letter", "superseded",
-                                                   "merged",    "overflow",     "shed",     "unsent",      "handoff",
-                                                   "opted_out", "country",      "abandoned"};
+  static constexpr std::string_view kOutcomes[] = {
+      "answered", "already_done", "event",   "dead_letter", "superseded", "merged",     "overflow",
+      "shed",     "unsent",       "handoff", "opted_out",   "country",    "unreadable", "abandoned"};
   // Who a step waits for when it retries.
   static constexpr std::string_view kPeers[] = {"session", "broker", "engine", "child"};
   // What became of a call that shows a user that the message was read or is being answered; the last four were not

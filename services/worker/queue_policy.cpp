@@ -95,6 +95,8 @@ std::string_view ToString(DropReason reason) {
       return "opted_out";
     case DropReason::kCountry:
       return "country";
+    case DropReason::kUnreadable:
+      return "unreadable";
   }
   return "unknown";
 }
@@ -117,13 +119,16 @@ mesh::bus::v1::DropPolicy ToProto(DropReason reason) {
       return mesh::bus::v1::DROP_POLICY_OPTED_OUT;
     case DropReason::kCountry:
       return mesh::bus::v1::DROP_POLICY_COUNTRY;
+    case DropReason::kUnreadable:
+      return mesh::bus::v1::DROP_POLICY_UNREADABLE;
   }
   return mesh::bus::v1::DROP_POLICY_UNSPECIFIED;
 }
 
 DropReason ReasonOf(mesh::bus::v1::DropPolicy policy) {
-  for (const DropReason reason : {DropReason::kMerged, DropReason::kOverflow, DropReason::kShed, DropReason::kUnsent,
-                                  DropReason::kHandoff, DropReason::kOptedOut, DropReason::kCountry}) {
+  for (const DropReason reason :
+       {DropReason::kMerged, DropReason::kOverflow, DropReason::kShed, DropReason::kUnsent, DropReason::kHandoff,
+        DropReason::kOptedOut, DropReason::kCountry, DropReason::kUnreadable}) {
     if (ToProto(reason) == policy) return reason;
   }
   return DropReason::kSuperseded;

@@ -20,7 +20,7 @@ inline constexpr std::size_t kLaneWaitingMax = 64;
 inline constexpr int kDebouncesMax = 10;
 
 // Why a turn is not answered; the policy named on `audit` and in the outcome label of the metric.
-enum class DropReason { kSuperseded, kMerged, kOverflow, kShed, kUnsent, kHandoff, kOptedOut, kCountry };
+enum class DropReason { kSuperseded, kMerged, kOverflow, kShed, kUnsent, kHandoff, kOptedOut, kCountry, kUnreadable };
 std::string_view ToString(DropReason reason);
 mesh::bus::v1::DropPolicy ToProto(DropReason reason);
 DropReason ReasonOf(mesh::bus::v1::DropPolicy policy);  // kSuperseded for one that names no reason

@@ -33,7 +33,8 @@ QueuedTurn DescribeTurn(const bus::Record& record, const account::AccountBook& a
   if (account == nullptr || account->tenant != turn.conversation().tenant()) return queued;
   queued.is_user_turn =
       (turn.kind() == mesh::bus::v1::TURN_KIND_MESSAGE || turn.kind() == mesh::bus::v1::TURN_KIND_POSTBACK) &&
-      turn.control() == mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED && bus::GenerationOf(record.headers) == 0;
+      turn.control() == mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED && !turn.unreadable() &&
+      bus::GenerationOf(record.headers) == 0;
   const bool is_unsupported = turn.text().empty() && !account->unsupported_text.empty();
   queued.brings_files =
       queued.is_user_turn && TurnMedia::Has(turn) && !is_unsupported && !IsCountryOff(*account, turn.conversation());

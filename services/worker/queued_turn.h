@@ -18,7 +18,8 @@ struct QueuedTurn {
   std::string turn_id;
   // A user's message or postback, of a known account, which may take the place of others and be dropped for them. A
   // requeued dead letter is none: an operator asked for its answer, and it says nothing about what the user wants now.
-  // Nor is a word that changes who answers: no other turn can stand for it.
+  // Nor is a word that changes who answers: no other turn can stand for it. Nor what cannot be read, which can stand
+  // for no other.
   bool is_user_turn = false;
   // Kept and never answered: its place in the queue matters to nobody.
   bool is_event = false;

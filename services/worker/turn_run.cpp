@@ -25,6 +25,7 @@ using mesh::bus::v1::Turn;
 constexpr std::string_view kService = "worker";
 constexpr base::Duration kRetryInitial = std::chrono::milliseconds(100);
 constexpr base::Duration kRetryMax = std::chrono::seconds(5);
+constexpr std::int32_t kLastSaidTokensMax = 1000;  // some dozens of messages that nobody could read, and what was said
 
 // The engine's answer to this input, however often it is asked. Internal and unknown errors are not among them: they
 // may be the process's, and another try, or another worker, may do better before the deadline.
@@ -147,8 +148,10 @@ void TurnRun::LoadContext() {
   mesh::session::v1::LoadContextRequest request;
   *request.mutable_conversation() = turn_.conversation();
   request.set_turn_id(turn_.turn_id());
-  // A turn that is dropped only wants to know whether it is finished.
-  request.set_history_tokens_max(drop_ ? 0 : HistoryTokensMax(*account_, turn_, *context_.engine));
+  // A turn that is dropped only wants to know whether it is finished, one that cannot be read what was said last.
+  const std::int32_t wanted =
+      turn_.unreadable() ? kLastSaidTokensMax : HistoryTokensMax(*account_, turn_, *context_.engine);
+  request.set_history_tokens_max(drop_ ? 0 : wanted);
   context_.session->LoadContext(request, SessionCall(), OnLoop(&TurnRun::OnContext));
 }
 

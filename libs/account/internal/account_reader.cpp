@@ -174,6 +174,7 @@ Account ReadAccount(FieldReader& fields, std::vector<std::string>& files) {
   fields.Text("presence", &account.presence, {.choices = {"off", "read", "typing"}});
   fields.Text("overflow_text", &account.overflow_text, {.bytes_max = kAnswerTextBytesMax});
   fields.Text("unsupported_text", &account.unsupported_text, {.bytes_max = kAnswerTextBytesMax});
+  fields.Text("unreadable_text", &account.unreadable_text, {.bytes_max = kAnswerTextBytesMax});
   ReadControl(fields, account);
 
   ReadOutbound(fields, account);

@@ -1,6 +1,7 @@
 #include "libs/channel/internal/messaging_item.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -78,6 +79,15 @@ std::string AttachmentText(std::string_view type, const json::Value& attachment)
   return LocationText(attachment.Find("title"), json::Value(), coordinates.Find("lat"), coordinates.Find("long"));
 }
 
+// Whose content is a file, a link or words. What else comes, ephemeral photos and types not seen before among it,
+// nobody here can read.
+bool IsReadable(std::string_view attachment_type) {
+  static constexpr std::string_view kKnown[] = {"image",    "audio",    "video",      "file",         "sticker",
+                                                "location", "template", "fallback",   "share",        "reel",
+                                                "ig_reel",  "ig_post",  "like_heart", "story_mention"};
+  return std::ranges::find(kKnown, attachment_type) != std::end(kKnown);
+}
+
 // Fills attachments, and the text when the user wrote none. Returns false when nothing in them can be used.
 bool DecodeAttachments(const json::Value& attachments, Event& event) {
   bool usable = false;
@@ -89,7 +99,7 @@ bool DecodeAttachments(const json::Value& attachments, Event& event) {
     attachment.set_id(AttachmentId(payload));
     std::string url = TextOf(payload.Find("url"), kUrlBytesMax);
     attachment.set_url(!url.empty() ? std::move(url) : TextOf(value.Find("url"), kUrlBytesMax));
-    usable |= attachment.type() != "unsupported_type";
+    usable |= IsReadable(attachment.type());
     if (event.text.empty()) event.text = AttachmentText(attachment.type(), value);
     event.attachments.push_back(std::move(attachment));
   }
@@ -109,12 +119,13 @@ void DecodeMessage(const json::Value& item, const json::Value& message, const Me
                    EventList& events) {
   const bool is_echo = FlagOf(message.Find("is_echo")) || FlagOf(message.Find("is_self"));
   const bool is_deleted = FlagOf(message.Find("is_deleted"));
+  const bool has_referral = message.Find("referral").exists();
   Event event = MakeEvent(item, entry, is_echo);
   const std::string mid = IdOf(message.Find("mid"));
   // An unsend names the message that is gone: under its id the event would look like that message told again.
   event.message_id = mid.empty() || is_deleted ? DerivedId(item) : mid;
   event.text = TextOf(message.Find("text"), kOriginalBytesMax);
-  const bool has_attachments = DecodeAttachments(message.Find("attachments"), event);
+  const bool has_readable = DecodeAttachments(message.Find("attachments"), event);
   event.type = MessageType(message, event);
   event.reply_to_message_id = is_deleted ? mid : IdOf(message.Find("reply_to").Find("mid"));
   if (is_deleted && !is_echo) event.unsent_message_id = mid;
@@ -125,13 +136,16 @@ void DecodeMessage(const json::Value& item, const json::Value& message, const Me
     if (std::string metadata = IdOf(message.Find("metadata")); IsReplyIdHex(metadata)) {
       event.reply_id_hex = std::move(metadata);
     }
-  } else if (is_deleted || FlagOf(message.Find("is_unsupported")) || (event.text.empty() && !has_attachments)) {
+  } else if (is_deleted) {
     event.kind = EventKind::kEvent;
-  } else {
+  } else if (FlagOf(message.Find("is_unsupported"))) {
+    event.kind = EventKind::kUnreadable;
+  } else if (!event.text.empty() || has_readable) {
     event.kind = EventKind::kMessage;
+  } else {  // without content: the user came by a link, or said what we do not know
+    event.kind = has_referral && event.attachments.empty() ? EventKind::kEvent : EventKind::kUnreadable;
   }
-  if (!is_echo &&
-      (event.type != "text" || message.Find("referral").exists() || message.Find("reply_to").Find("story").exists())) {
+  if (!is_echo && (event.type != "text" || has_referral || message.Find("reply_to").Find("story").exists())) {
     KeepOriginal(item, event);
   }
   AddItem(std::move(event), entry, events);

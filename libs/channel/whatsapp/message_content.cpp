@@ -1,5 +1,7 @@
 #include "libs/channel/whatsapp/message_content.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
@@ -102,6 +104,9 @@ void DecodeEditOrRevoke(const json::Value& content, std::string_view type, Event
   }
 }
 
+// The user opened the chat for the first time.
+void DecodeNothing(const json::Value&, std::string_view, Event&) {}
+
 // The user's id or number changed. The event stands on the old key, where the conversation is.
 void DecodeSystem(const json::Value& content, std::string_view, Event& event) {
   if (event.user.empty()) event.user = IdOf(content.Find("previous_user_id"));
@@ -110,8 +115,10 @@ void DecodeSystem(const json::Value& content, std::string_view, Event& event) {
 struct ContentDecoder {
   std::string_view type;
   void (*decode)(const json::Value& content, std::string_view type, Event& event);
+  bool is_said = true;  // a message of its own, also where it cannot be read
 };
 
+// Of `interactive` what is no input answers a question that somebody else than this bot asked: a call, a payment.
 constexpr ContentDecoder kDecoders[] = {
     {"text", DecodeText},
     {"image", DecodeMedia},
@@ -123,23 +130,31 @@ constexpr ContentDecoder kDecoders[] = {
     {"location", DecodeLocation},
     {"contacts", DecodeContacts},
     {"order", DecodeOrder},
-    {"interactive", DecodeInteractive},
+    {"interactive", DecodeInteractive, /*is_said=*/false},
     {"button", DecodeButton},
-    {"reaction", DecodeReaction},
-    {"edit", DecodeEditOrRevoke},
-    {"revoke", DecodeEditOrRevoke},
-    {"system", DecodeSystem},
+    {"reaction", DecodeReaction, /*is_said=*/false},
+    {"edit", DecodeEditOrRevoke, /*is_said=*/false},
+    {"revoke", DecodeEditOrRevoke, /*is_said=*/false},
+    {"system", DecodeSystem, /*is_said=*/false},
+    {"request_welcome", DecodeNothing, /*is_said=*/false},
 };
+
+// What the platform does not pass on and is done to an earlier message, or to the chat: nobody waits for an answer.
+constexpr std::string_view kUnsupportedDeeds[] = {"edit", "revoke", "reaction", "pin", "keep_in_chat", "poll_update"};
 
 }  // namespace
 
 void DecodeContent(const json::Value& message, std::string_view type, Event& event) {
   event.kind = EventKind::kEvent;
-  for (const ContentDecoder& decoder : kDecoders) {
-    if (decoder.type != type) continue;
-    decoder.decode(message.Find(type), type, event);
-    return;
+  const auto decoder = std::ranges::find(kDecoders, type, &ContentDecoder::type);
+  if (decoder != std::end(kDecoders)) {
+    decoder->decode(message.Find(type), type, event);
+    if (!decoder->is_said) return;
+  } else if (type == "unsupported") {
+    const std::string what = TextOf(message.Find(type).Find("type"), kTypeBytesMax);
+    if (std::ranges::find(kUnsupportedDeeds, what) != std::end(kUnsupportedDeeds)) return;
   }
+  if (event.kind == EventKind::kEvent && event.text.empty()) event.kind = EventKind::kUnreadable;
 }
 
 }  // namespace channel::whatsapp

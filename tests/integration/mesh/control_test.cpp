@@ -68,6 +68,29 @@ TEST(ControlTest, AUserWhoWantsNoMessagesGetsNoneUntilTheyWantThemAgain) {
   EXPECT_NE(TextAt(user, 2).find("hi"), std::string::npos);
 }
 
+// A poll, as WhatsApp tells of it, and the edit of a message, which is no message.
+TEST(ControlTest, WhoSendsWhatCannotBeReadIsToldSoOnce) {
+  const std::string user = "491800000014";
+  const auto send = [&user](const std::string& text, const std::string& what) {
+    const std::string id = absl::StrCat("wamid.control.", user, ".", text);
+    return SlowMesh().PostSigned("whatsapp", UnsupportedBody(Mesh::AccountId("whatsapp"), user, id, what));
+  };
+  ASSERT_EQ(send("edit", "edit"), 200);
+  ASSERT_EQ(send("poll", "poll_creation"), 200);
+  EXPECT_EQ(TextAt(user, 0), absl::StrCat(kDisclosure, "\n\nWhat is that?")) << "nothing was said to the edit";
+  ASSERT_EQ(send("another", "poll_creation"), 200);
+  EXPECT_TRUE(IsDropped(user, "another", mesh::bus::v1::DROP_POLICY_UNREADABLE)) << SlowMesh().LogEnds();
+  ASSERT_EQ(send("poll", "poll_creation"), 200) << "a webhook that comes twice";
+  ASSERT_EQ(Say(user, "hi"), 200);
+  EXPECT_NE(TextAt(user, 1).find("hi"), std::string::npos);
+  ASSERT_EQ(send("third", "gif"), 200);
+  EXPECT_EQ(TextAt(user, 2), "What is that?");
+  ASSERT_EQ(Say(user, "stop"), 200);
+  EXPECT_EQ(TextAt(user, 3), "Goodbye.");
+  ASSERT_EQ(send("fourth", "gif"), 200);
+  EXPECT_TRUE(IsDropped(user, "fourth", mesh::bus::v1::DROP_POLICY_OPTED_OUT)) << SlowMesh().LogEnds();
+}
+
 TEST(ControlTest, AWordAboutAProductIsAWord) {
   const std::string user = "491800000013";
   const std::string body = TextAboutProductBody(Mesh::AccountId("whatsapp"), user, "wamid.control.product", "Stop");

@@ -23,7 +23,8 @@ Mesh& SlowMesh() {
        .worker_flags = {"--echo-step-ms=100", "--presence-renew-ms=700"},
        .account_fields = {"queue_mode: interrupt", "handoff_words: [human]", "return_words: [bot]",
                           "handoff_text: A person comes.", "return_text: The bot is back.", "opt_out_text: Goodbye.",
-                          "opt_in_text: Hello again.", std::string("disclosure_text: ") + kDisclosure}});
+                          "opt_in_text: Hello again.", "unreadable_text: What is that?",
+                          std::string("disclosure_text: ") + kDisclosure}});
 }
 
 mesh::bus::v1::ConversationId ConversationOf(const std::string& user) {

@@ -50,6 +50,15 @@ std::string TextAboutProductBody(std::string_view account, std::string_view user
                    R"("id":"wamid.catalogue","referred_product":{"catalog_id":"77","product_retailer_id":"p1"}}}])"));
 }
 
+std::string UnsupportedBody(std::string_view account, std::string_view user, std::string_view message_id,
+                            std::string_view what) {
+  return WhatsAppEnvelope(
+      account,
+      absl::StrCat(R"("messages":[{"from":")", View(user), R"(","id":")", View(message_id), R"(","timestamp":")",
+                   Seconds(), R"(","type":"unsupported","errors":[{"code":131051,"title":"Message type unknown"}],)",
+                   R"("unsupported":{"type":")", View(what), R"("}}])"));
+}
+
 std::string WhatsAppImageBody(std::string_view account, std::string_view user, std::string_view message_id,
                               std::string_view media_id, std::string_view sha256) {
   return WhatsAppEnvelope(account, absl::StrCat(R"("messages":[{"from":")", View(user), R"(","id":")", View(message_id),

@@ -15,6 +15,10 @@ std::string TextMessageBody(std::string_view channel, std::string_view account, 
 std::string TextAboutProductBody(std::string_view account, std::string_view user, std::string_view message_id,
                                  std::string_view text);
 
+// WhatsApp: what the platform does not pass on, such as `poll_creation`.
+std::string UnsupportedBody(std::string_view account, std::string_view user, std::string_view message_id,
+                            std::string_view what);
+
 // A picture, as WhatsApp tells it: a media id, its type and, where given, the SHA-256 of the file in base64.
 std::string WhatsAppImageBody(std::string_view account, std::string_view user, std::string_view message_id,
                               std::string_view media_id, std::string_view sha256 = "");

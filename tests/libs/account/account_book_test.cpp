@@ -82,8 +82,17 @@ TEST_F(AccountBookTest, KeepsDefaultsForWhatIsAbsent) {
   EXPECT_EQ(account.debounce_ms, 1500);
   EXPECT_EQ(account.presence, "typing");
   EXPECT_TRUE(account.overflow_text.empty());
+  EXPECT_FALSE(account.unreadable_text.empty()) << "a user who waits for an answer in vain is worse off";
   EXPECT_TRUE(account.waba_id.empty());
   EXPECT_TRUE(account.subscription_repair) << "a page that Meta switched off must not stay off";
+}
+
+TEST_F(AccountBookTest, ATextWithoutAValueIsSilence) {
+  const auto book = AccountBook::Load(Write("accounts.yaml", "accounts:\n" + WhatsApp("1", "unreadable_text:") +
+                                                                 WhatsApp("2", "unreadable_text: Write, please.")));
+  ASSERT_TRUE(book.ok()) << book.status();
+  EXPECT_EQ((*book)->Find(kWhatsApp, "1")->unreadable_text, "");
+  EXPECT_EQ((*book)->Find(kWhatsApp, "2")->unreadable_text, "Write, please.");
 }
 
 TEST_F(AccountBookTest, FindsTheNumbersOfABusinessAccount) {

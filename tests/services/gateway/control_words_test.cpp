@@ -68,7 +68,8 @@ TEST_F(ControlWordsTest, OnlyTheUsersOwnWordsAreJudged) {
 }
 
 TEST_F(ControlWordsTest, WhatTheUserDidNotSayAsksForNothing) {
-  for (const auto kind : {channel::EventKind::kEvent, channel::EventKind::kStandby, channel::EventKind::kEcho}) {
+  for (const auto kind : {channel::EventKind::kEvent, channel::EventKind::kStandby, channel::EventKind::kEcho,
+                          channel::EventKind::kUnreadable}) {
     event_.kind = kind;
     EXPECT_EQ(Of("stop"), mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED);
   }

@@ -141,6 +141,18 @@ TEST_F(EventRecordsTest, OnlyMessagesAndPostbacksWantAnAnswer) {
   EXPECT_EQ(TurnOf(MakeEvent(EventKind::kEvent)).kind(), mesh::bus::v1::TURN_KIND_EVENT);
 }
 
+TEST_F(EventRecordsTest, WhatCannotBeReadIsAMessageThatSaysSo) {
+  Event event = MakeEvent(EventKind::kUnreadable);
+  event.type = "unsupported";
+  event.text = "";
+  EXPECT_EQ(TurnOf(event).kind(), mesh::bus::v1::TURN_KIND_MESSAGE);
+  EXPECT_TRUE(TurnOf(event).unreadable());
+  EXPECT_FALSE(TurnOf(MakeEvent(EventKind::kMessage)).unreadable());
+  EXPECT_FALSE(TurnOf(MakeEvent(EventKind::kEvent)).unreadable());
+  event.user = "";
+  EXPECT_EQ(IgnoredReason(event), "no_user");
+}
+
 TEST_F(EventRecordsTest, AChangedUserIdIsAnIdentityChangeOnWhatsAppAlone) {
   Event event = MakeEvent(EventKind::kEvent);
   for (const char* type : {"system", "user_id_update"}) {

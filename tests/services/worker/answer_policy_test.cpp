@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -94,6 +95,59 @@ TEST_F(AnswerPolicyTest, ACountryThatIsOffComesBeforeEverythingElse) {
   account_.country_off_text = "Not here.";
   loaded_.set_paused(true);
   EXPECT_EQ(Of(), "drop country saying Not here.");
+}
+
+class UnreadableTest : public AnswerPolicyTest {
+ protected:
+  UnreadableTest() {
+    account_.unreadable_text = "I cannot read that.";
+    turn_.set_unreadable(true);
+    turn_.set_accepted_at_ms(kNowMs);
+  }
+  void Said(const std::string& text, std::int64_t at_ms = kNowMs - 1000) {
+    loaded_.add_history()->set_reply_text(text);
+    loaded_.mutable_history()->rbegin()->set_accepted_at_ms(at_ms);
+  }
+
+  static constexpr std::int64_t kHourMs = 3'600'000;
+  static constexpr std::int64_t kNowMs = 1'800'000'000'000;
+};
+
+TEST_F(UnreadableTest, WhoSendsWhatCannotBeReadIsToldSo) {
+  EXPECT_EQ(Of(), "say I cannot read that.");
+  account_.unreadable_text = "";
+  EXPECT_EQ(Of(), "drop unreadable");
+}
+
+TEST_F(UnreadableTest, OnceUntilSomethingElseIsSaid) {
+  Said("I cannot read that.");
+  EXPECT_EQ(Of(), "drop unreadable");
+  Said("");  // this one
+  EXPECT_EQ(Of(), "drop unreadable");
+  Said("An answer.");
+  EXPECT_EQ(Of(), "say I cannot read that.");
+}
+
+TEST_F(UnreadableTest, AndAgainAfterADay) {
+  Said("I cannot read that.", kNowMs - 24 * kHourMs + 1);
+  EXPECT_EQ(Of(), "drop unreadable");
+  turn_.set_accepted_at_ms(kNowMs + 1);
+  EXPECT_EQ(Of(), "say I cannot read that.");
+}
+
+TEST_F(UnreadableTest, TheDisclosureBeforeItMakesItNoOtherText) {
+  account_.disclosure_text = "I am a machine.";
+  Said("I am a machine.\n\nI cannot read that.");
+  EXPECT_EQ(Of(), "drop unreadable");
+}
+
+TEST_F(UnreadableTest, WhomNoBotAnswersIsNotToldEither) {
+  loaded_.set_paused(true);
+  EXPECT_EQ(Of(), "drop handoff");
+  loaded_.set_opted_out(true);
+  EXPECT_EQ(Of(), "drop opted_out");
+  account_.country_prefixes_off = {"49"};
+  EXPECT_EQ(Of(), "drop country");
 }
 
 class CountryTest : public testing::Test {

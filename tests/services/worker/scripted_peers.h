@@ -45,7 +45,8 @@ class ScriptedSession final : public session::Client {
   std::deque<absl::Status> load_failures;
   std::function<void()> on_load = [] {};
   mesh::session::v1::LoadContextResponse context;
-  std::set<std::string> finished;  // turn ids that are done, whatever `context` says
+  std::set<std::string> finished;                            // turn ids that are done, whatever `context` says
+  std::vector<mesh::session::v1::LoadContextRequest> asked;  // failed ones too
   std::vector<mesh::session::v1::AppendTurnRequest> appended;
   std::deque<absl::Status> link_failures;
   std::vector<mesh::session::v1::LinkIdentityRequest> linked;  // failed ones too
@@ -58,6 +59,7 @@ class ScriptedSession final : public session::Client {
   void LoadContext(const mesh::session::v1::LoadContextRequest& request, const CallOptions&,
                    Callback<mesh::session::v1::LoadContextResponse> on_done) override {
     on_load();
+    asked.push_back(request);
     if (load_failures.empty()) {
       mesh::session::v1::LoadContextResponse response = context;
       if (finished.contains(request.turn_id())) response.set_done(true);

@@ -26,8 +26,13 @@ class TurnControlTest : public TurnRunTest {
   void UseAccount(const std::string& more) {
     accounts_ = AccountsOf("turn_control_test", std::string(kControlFields) + more);
   }
+  void MakeUnreadable() {
+    turn_.set_unreadable(true);
+    turn_.set_type("unsupported");
+    turn_.clear_text();
+  }
   // What is in the log of a turn that gets no answer, where no other turn stands for it.
-  void ExpectSilence(mesh::bus::v1::DropPolicy policy) const {
+  void ExpectSilence(mesh::bus::v1::DropPolicy policy, const std::string& user_text = "hello") const {
     const std::vector<bus::OutgoingRecord> log = producer_.log();
     ASSERT_EQ(log.size(), 1u);
     mesh::bus::v1::ReplyRecord value;
@@ -36,7 +41,7 @@ class TurnControlTest : public TurnRunTest {
     EXPECT_EQ(value.supersede().by_turn_id(), "");
     EXPECT_EQ(value.supersede().policy(), policy);
     ASSERT_EQ(session_.appended.size(), 1u);
-    EXPECT_EQ(session_.appended[0].turn().user_text(), "hello") << "a bot that returns knows the user's words";
+    EXPECT_EQ(session_.appended[0].turn().user_text(), user_text) << "a bot that returns knows the user's words";
     EXPECT_EQ(session_.appended[0].turn().reply_text(), "");
   }
 };
@@ -135,6 +140,36 @@ TEST_F(TurnControlTest, AWordWithoutATextIsAppliedAndDroppedByItsPolicy) {
 
 TEST_F(TurnControlTest, NoOtherTurnTakesThePlaceOfAWord) {
   turn_.set_control(mesh::bus::v1::CONTROL_ACTION_OPT_OUT);
+  EXPECT_FALSE(DescribeTurn(Task()->record, *accounts_->current(), clock_.Now()).is_user_turn);
+}
+
+TEST_F(TurnControlTest, WhatCannotBeReadIsAnsweredByTheAccountsText) {
+  UseAccount("    unreadable_text: I cannot read that.\n    unsupported_text: Text, please.\n");
+  EndlessEngine* const watched = UseEndlessEngine();
+  MakeUnreadable();
+  EXPECT_TRUE(Run());
+  ASSERT_EQ(Replies().size(), 1u);
+  EXPECT_EQ(Replies()[0].text(), "I cannot read that.");
+  EXPECT_EQ(Replies()[0].kind(), mesh::bus::v1::REPLY_KIND_ANSWER);
+  EXPECT_FALSE(watched->WaitForSubmissions(1, seconds(0)));
+  ASSERT_EQ(session_.appended.size(), 1u);
+  EXPECT_EQ(session_.appended[0].turn().user_text(), "[The user sent something without text: unsupported]");
+  EXPECT_EQ(session_.appended[0].turn().reply_text(), "I cannot read that.");
+}
+
+TEST_F(TurnControlTest, WhoHasJustBeenToldIsNotToldAgain) {
+  UseAccount("    unreadable_text: I cannot read that.\n    history_tokens_max: 0\n");
+  session_.context.add_history()->set_reply_text("I cannot read that.");
+  MakeUnreadable();
+  EXPECT_TRUE(Run());
+  ExpectSilence(mesh::bus::v1::DROP_POLICY_UNREADABLE, "[The user sent something without text: unsupported]");
+  EXPECT_EQ(metrics_.turns.at("unreadable").Value(), 1);
+  ASSERT_EQ(session_.asked.size(), 1u);
+  EXPECT_GT(session_.asked[0].history_tokens_max(), 0) << "also where the model is shown no history";
+}
+
+TEST_F(TurnControlTest, WhatCannotBeReadTakesNoQuestionsPlace) {
+  MakeUnreadable();
   EXPECT_FALSE(DescribeTurn(Task()->record, *accounts_->current(), clock_.Now()).is_user_turn);
 }
 
