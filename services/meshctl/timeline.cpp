@@ -96,10 +96,11 @@ void Timeline::OnTurn(const bus::Record& record) {
   if (!turn_id_.empty() && UnsentTurnId(turn) == turn_id_) {
     return Add(record, turn.accepted_at_ms(), "taken back by its user");
   }
-  if (turn.message_id() != message_id_) return;
+  if (turn.message_id() != message_ && turn.turn_id() != wanted_turn_id_) return;
   ++turn_records_;
   if (!conversation_) {
     conversation_ = turn.conversation();
+    message_id_ = turn.message_id();
     turn_id_ = turn.turn_id();
     trace_id_ = bus::TraceOf(record.headers).trace_id;
   }

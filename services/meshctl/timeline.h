@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "libs/base/hex.h"
 #include "libs/bus/record.h"
 #include "libs/identity/identity.h"
 #include "proto/bus/v1/bus.pb.h"
@@ -25,7 +26,8 @@ struct TimelineEntry {
 // order of the methods: each finds its records by what the earlier ones told.
 class Timeline {
  public:
-  explicit Timeline(std::string message_id) : message_id_(std::move(message_id)) {}
+  // `message`: the channel's id of the user's message, or the turn's in hex, by which logs name it.
+  explicit Timeline(const std::string& message) : message_(message), wanted_turn_id_(base::FromHex(message)) {}
 
   void OnTurn(const bus::Record& record);
   void OnReply(const bus::Record& record);  // `replies` and `parked`
@@ -36,6 +38,7 @@ class Timeline {
 
   // Whose message it is; unset until its turn was seen. A turn may be in the log several times (retried webhooks).
   const std::optional<mesh::bus::v1::ConversationId>& conversation() const { return conversation_; }
+  const std::string& message_id() const { return message_id_; }
   const std::string& trace_id() const { return trace_id_; }
   std::string turn_id_hex() const;
 
@@ -47,7 +50,9 @@ class Timeline {
   // Dead letters and parked replies are written at least once; copies have the same id.
   bool IsCopy(const bus::Record& record);
 
-  const std::string message_id_;
+  const std::string message_;
+  const std::optional<std::string> wanted_turn_id_;
+  std::string message_id_;
   std::optional<mesh::bus::v1::ConversationId> conversation_;
   std::string turn_id_;
   std::string trace_id_;

@@ -16,12 +16,12 @@
 namespace meshctl {
 namespace {
 
-absl::Status ReadLog(const Connections& connections, const std::string& message_id, Timeline& timeline) {
+absl::Status ReadLog(const Connections& connections, const std::string& message, Timeline& timeline) {
   absl::Status status =
       ReadTopic(connections.bus, bus::kTurns, "", [&](const bus::Record& record) { timeline.OnTurn(record); });
   if (!status.ok()) return status;
   if (!timeline.conversation()) {
-    return absl::NotFoundError(absl::StrCat("no record of ", message_id, " in ",
+    return absl::NotFoundError(absl::StrCat("no record of ", message, " in ",
                                             bus::TopicName(connections.bus, bus::kTurns),
                                             ": the gateway never took it, or it is older than the topic keeps"));
   }
@@ -49,9 +49,9 @@ void ReadHistory(const Connections& connections, Timeline& timeline) {
   }
 }
 
-void PrintTimeline(const std::string& message_id, const Timeline& timeline) {
-  std::printf("message  %s\nturn     %s\ntrace    %s\n\n", message_id.c_str(), timeline.turn_id_hex().c_str(),
-              timeline.trace_id().c_str());
+void PrintTimeline(const Timeline& timeline) {
+  std::printf("message  %s\nturn     %s\ntrace    %s\n\n", timeline.message_id().c_str(),
+              timeline.turn_id_hex().c_str(), timeline.trace_id().c_str());
   const std::vector<TimelineEntry> entries = timeline.Sorted();
   for (const TimelineEntry& entry : entries) {
     const std::string at = entry.at_ms == 0 ? "now" : absl::StrCat("+", entry.at_ms - entries.front().at_ms, " ms");
@@ -59,10 +59,10 @@ void PrintTimeline(const std::string& message_id, const Timeline& timeline) {
   }
 }
 
-void PrintJson(const std::string& message_id, const Timeline& timeline) {
+void PrintJson(const Timeline& timeline) {
   json::Writer json;
   json.BeginObject();
-  json.Field("message_id", message_id);
+  json.Field("message_id", timeline.message_id());
   json.Field("turn_id", timeline.turn_id_hex());
   json.Field("trace_id", timeline.trace_id());
   json.Key("steps"), json.BeginArray();
@@ -86,7 +86,9 @@ int RunTrace(int argc, const char* const* argv) {
   bool as_json = false;
   config::OptionTable table("meshctl trace",
                             "Follows one message through every topic, the ledger and the stored history.");
-  table.AllowPositionals(&words, "MESSAGE_ID", "The channel's id of the user's message, as meshctl send prints it.");
+  table.AllowPositionals(&words, "MESSAGE_ID",
+                         "The channel's id of the user's message, as meshctl send prints it, or the turn's (64 hex "
+                         "digits), as log lines name it.");
   table.Add("json", &as_json,
             {.doc = "One JSON object in place of the timeline. A step without at_ms is what the history holds now."});
   RegisterConnections(table, &connections);
@@ -99,7 +101,7 @@ int RunTrace(int argc, const char* const* argv) {
   Timeline timeline(words[0]);
   if (absl::Status status = ReadLog(connections, words[0], timeline); !status.ok()) return Fail("trace", status);
   ReadHistory(connections, timeline);
-  as_json ? PrintJson(words[0], timeline) : PrintTimeline(words[0], timeline);
+  as_json ? PrintJson(timeline) : PrintTimeline(timeline);
   return 0;
 }
 

@@ -371,6 +371,9 @@ void SendLane::OnAnswer(std::size_t part, std::int64_t claim_offset, const http:
       context_.metrics->CountSend(channel_name(), "failed");
       telemetry::Log(telemetry::LogLevel::kWarning, "send_refused", item().trace,
                      {{"channel", channel_name()},
+                      {"account", head_.posted_as->account_id},
+                      {"turn", base::ToHex(key().turn_id)},
+                      {"part", part},
                       {"error_code", answer.error_code},
                       {"error_subcode", answer.error_subcode},
                       {"fbtrace_id", answer.fbtrace_id}});

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/base/backoff.h"
+#include "libs/base/hex.h"
 #include "libs/bus/topics.h"
 #include "libs/fault/fault.h"
 #include "libs/session/user_text.h"
@@ -45,7 +46,11 @@ void SendLane::WatchDoubt(const PlannedTurn& turn, std::size_t part) {
     head_.doubted_part = part;
     head_.doubted_claim = claim_offset;
     telemetry::Log(telemetry::LogLevel::kWarning, "send_in_doubt", item().trace,
-                   {{"channel", channel_name()}, {"part", part}, {"resends", turn.parts[part].resends}});
+                   {{"channel", channel_name()},
+                    {"account", item().reply.conversation().account()},
+                    {"turn", base::ToHex(key().turn_id)},
+                    {"part", part},
+                    {"resends", turn.parts[part].resends}});
   }
   const base::Duration silent = effects().StatusesCoveredSince(context_.ledger->partition(), *head_.doubt);
   const auto account = FindAccount();
@@ -85,7 +90,10 @@ void SendLane::EndDoubt(std::string_view resolution) {
   context_.metrics->in_doubt.Add(-1);
   context_.metrics->CountDoubt(resolution);
   telemetry::Log(telemetry::LogLevel::kWarning, "doubt_ended", item().trace,
-                 {{"channel", channel_name()}, {"resolution", resolution}});
+                 {{"channel", channel_name()},
+                  {"account", item().reply.conversation().account()},
+                  {"turn", base::ToHex(key().turn_id)},
+                  {"resolution", resolution}});
 }
 
 // The reply leaves its place: the ledger says first that it is never sent again under this id, so that the turns behind

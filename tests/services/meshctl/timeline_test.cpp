@@ -96,6 +96,19 @@ TEST_F(TimelineTest, FollowsAMessageToItsDelivery) {
   for (const std::string& sentence : Sentences()) EXPECT_THAT(sentence, ::testing::Not(HasSubstr("secret")));
 }
 
+TEST_F(TimelineTest, AMessageIsFoundByItsTurnToo) {
+  Timeline by_turn(base::ToHex(turn_id_));
+  mesh::bus::v1::Turn other;
+  other.set_turn_id(identity::MakeTurnId(conversation_, "wamid.2").value());
+  other.set_message_id("wamid.2");
+  by_turn.OnTurn(Record("mesh.turns", other));
+  EXPECT_FALSE(by_turn.conversation().has_value());
+  by_turn.OnTurn(Turn(1000));
+  by_turn.OnReply(Reply(1500));
+  EXPECT_EQ(by_turn.Sorted().size(), 2u);
+  EXPECT_EQ(by_turn.message_id(), "wamid.1");
+}
+
 TEST_F(TimelineTest, AMessageThatWasTakenBackSaysSo) {
   timeline_.OnTurn(Turn(1000));
   mesh::bus::v1::Turn unsend;

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <string>
 
+#include "libs/base/hex.h"
 #include "libs/bus/topics.h"
 #include "tests/services/sender/send_lane_fixture.h"
 
@@ -17,6 +19,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::Contains;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 TEST_F(SendLaneTest, AWorkersNoticeThatCannotBeSentIsFollowedByNoOther) {
@@ -43,6 +46,26 @@ TEST_F(SendLaneTest, RefusedPastTheDeadlineEndsInTheDeadLetterWithANotice) {
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("sorry"));
   EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_FAILED))
       << "the notice's own send says nothing about the answer";
+}
+
+// The user stands in the platform's message ids and in the conversation: a log line names neither.
+TEST_F(SendLaneTest, TheLogNamesAccountAndTurnOfARefusalAndNotTheUser) {
+  GraphDoes({GraphBehaviour::kFail});
+  mesh::bus::v1::Reply reply;
+  reply.set_text("hello");
+  reply.set_in_reply_to_message_id("wamid.of-zoe");
+  world_.StartOwner();
+  testing::internal::CaptureStderr();
+  world_.Say("zoe", "t1", reply);
+  const bool ended = RunToEnd();
+  const std::string log = testing::internal::GetCapturedStderr();
+  ASSERT_TRUE(ended);
+  const std::size_t begin = log.find("\"event\":\"send_refused\"");
+  ASSERT_NE(begin, std::string::npos) << log;
+  const std::string line = log.substr(begin, log.find('\n', begin) - begin);
+  EXPECT_THAT(line, HasSubstr("\"account\":\"1001\""));
+  EXPECT_THAT(line, HasSubstr("\"turn\":\"" + base::ToHex(World::TurnId("t1")) + "\""));
+  EXPECT_THAT(log, testing::Not(HasSubstr("zoe")));
 }
 
 TEST_F(SendLaneTest, RefusedForGoodEndsInTheDeadLetterWithoutANotice) {
