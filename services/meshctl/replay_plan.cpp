@@ -9,6 +9,7 @@
 #include "libs/identity/identity.h"
 #include "services/meshctl/log_records.h"
 #include "services/meshctl/outcome_name.h"
+#include "services/meshctl/requeue.h"
 
 namespace meshctl {
 namespace {
@@ -130,8 +131,7 @@ void ReplayPlan::OnDeadLetter(const bus::Record& record) {
   if (!letter.ParseFromString(record.value)) return;
   letters_.try_emplace(
       PlaceOf(letter.origin_topic(), letter.origin_partition(), letter.origin_offset()),
-      base::StrCat("given up by ", letter.service(), ": ", letter.reason(),
-                   "; back to work: meshctl dead-letter requeue ", record.partition, "-", record.offset));
+      Letter{base::StrCat("given up by ", letter.service(), ": ", letter.reason()), RequeueHint(record, letter)});
 }
 
 void ReplayPlan::Trace(const std::string& turn_id, std::uint32_t generation) {
@@ -139,7 +139,7 @@ void ReplayPlan::Trace(const std::string& turn_id, std::uint32_t generation) {
   newest = std::max(newest, generation);
 }
 
-const std::string* ReplayPlan::LetterOf(const Key& key, const Seen& seen) const {
+const ReplayPlan::Letter* ReplayPlan::LetterOf(const Key& key, const Seen& seen) const {
   for (const std::int64_t offset : seen.offsets) {
     const auto letter = letters_.find(PlaceOf(turns_topic_, seen.first.partition, offset));
     if (letter != letters_.end()) return &letter->second;
@@ -150,12 +150,23 @@ const std::string* ReplayPlan::LetterOf(const Key& key, const Seen& seen) const 
   return letter == letters_.end() ? nullptr : &letter->second;
 }
 
+// The same generation is said once.
+bool ReplayPlan::WasRequeued(const Key& key) const {
+  const auto later = turns_.upper_bound(key);
+  const auto traced = traced_.find(key.first);
+  return (later != turns_.end() && later->first.first == key.first) ||
+         (traced != traced_.end() && traced->second > key.second);
+}
+
 bool ReplayPlan::TakenBack(const Key& key, const Seen& seen) const {
   return seen.first.offset < forgotten_before_ || unsent_.contains(key.first);
 }
 
 ReplayPlan::Judgement ReplayPlan::JudgeOne(const Key& key, const Seen& seen) const {
-  if (const std::string* letter = LetterOf(key, seen)) return {TurnFate::kDeadLetter, *letter};
+  if (const Letter* letter = LetterOf(key, seen)) {
+    const bool may_help = !WasRequeued(key) && !TakenBack(key, seen);
+    return {TurnFate::kDeadLetter, may_help ? letter->what + letter->requeue_hint : letter->what};
+  }
   if (const auto planned = planned_.find(key); planned != planned_.end()) {
     if (planned->second == mesh::session::v1::OUTCOME_UNSPECIFIED) {
       return {TurnFate::kSending, "planned, and no end known: being sent, in doubt, or parked"};

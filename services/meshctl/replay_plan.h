@@ -81,13 +81,18 @@ class ReplayPlan {
     bus::Record first;
     std::vector<std::int64_t> offsets;  // of all its records: a webhook may have been retried
   };
+  struct Letter {
+    std::string what;  // became of it
+    std::string requeue_hint;
+  };
   struct Judgement {
     TurnFate fate = TurnFate::kWaiting;
     std::string detail;
   };
 
   Judgement JudgeOne(const Key& key, const Seen& seen) const;
-  const std::string* LetterOf(const Key& key, const Seen& seen) const;  // nullptr: not given up
+  const Letter* LetterOf(const Key& key, const Seen& seen) const;  // nullptr: not given up
+  bool WasRequeued(const Key& key) const;
   bool TakenBack(const Key& key, const Seen& seen) const;
   void Trace(const std::string& turn_id, std::uint32_t generation);
 
@@ -105,7 +110,7 @@ class ReplayPlan {
   std::set<Key> parked_;                               // stand in `parked` until their account can send
   LedgerOutcomes outcomes_;
   absl::flat_hash_map<std::string, std::uint32_t> traced_;  // turn id -> newest generation with a reply or plan
-  absl::flat_hash_map<std::string, std::string> letters_;   // place of the origin -> what became of it
+  absl::flat_hash_map<std::string, Letter> letters_;        // by the place of their origin
 };
 
 }  // namespace meshctl

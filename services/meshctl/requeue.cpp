@@ -1,14 +1,61 @@
 #include "services/meshctl/requeue.h"
 
 #include <cstdio>
+#include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "libs/base/str_cat.h"
+#include "libs/bus/dead_letter.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
 
 namespace meshctl {
+namespace {
+
+// When another try may end otherwise than the first did.
+struct Remedy {
+  bus::DeadLetterReason reason;
+  std::string_view when;
+};
+
+constexpr std::string_view kAtAnyTime = "";
+constexpr std::string_view kNever = "never";
+
+constexpr Remedy kRemedies[] = {
+    {bus::DeadLetterReason::kUndecodable, kNever},
+    {bus::DeadLetterReason::kKeyMismatch, kNever},
+    {bus::DeadLetterReason::kUnknownAccount, ", once its account is configured"},
+    {bus::DeadLetterReason::kDeadline, kAtAnyTime},
+    {bus::DeadLetterReason::kRefused, ", with another model or other settings of its account"},
+    {bus::DeadLetterReason::kSendFailed, ", once what the platform names is settled"},
+    {bus::DeadLetterReason::kPoison, ", after an upgrade"},
+    {bus::DeadLetterReason::kTooLarge, kNever},
+    {bus::DeadLetterReason::kPromptTooLong, ", with another model or other settings of its account"},
+    {bus::DeadLetterReason::kEmptyAnswer, ", with another model or other settings of its account"},
+    {bus::DeadLetterReason::kUnknownSchema, ", after the upgrade"},
+    {bus::DeadLetterReason::kWindowClosed, ", once its user has written again"}};
+static_assert(std::size(kRemedies) == std::size(bus::kDeadLetterReasons));
+
+std::string_view RemedyOf(std::string_view reason) {
+  for (const Remedy& remedy : kRemedies) {
+    if (bus::ToString(remedy.reason) == reason) return remedy.when;
+  }
+  return kAtAnyTime;  // a reason of a newer version
+}
+
+bool WasCut(const mesh::bus::v1::DeadLetter& letter) {
+  return letter.detail().find("[value cut from") != std::string::npos;
+}
+
+}  // namespace
+
+std::string RequeueHint(const bus::Record& record, const mesh::bus::v1::DeadLetter& letter) {
+  const std::string_view when = RemedyOf(letter.reason());
+  if (when == kNever || WasCut(letter)) return "";
+  return base::StrCat("; back to work", when, ": meshctl dead-letter requeue ", CommandName(record));
+}
 
 absl::StatusOr<bus::OutgoingRecord> RequeuedRecord(const mesh::bus::v1::DeadLetter& letter, const bus::Headers& headers,
                                                    const bus::BusOptions& options, std::int64_t now_ms) {
@@ -21,7 +68,7 @@ absl::StatusOr<bus::OutgoingRecord> RequeuedRecord(const mesh::bus::v1::DeadLett
     return absl::FailedPreconditionError(
         base::StrCat("its topic \"", topic, "\" is none that is consumed; is --kafka-topic-prefix right?"));
   }
-  if (letter.detail().find("[value cut from") != std::string::npos) {
+  if (WasCut(letter)) {
     return absl::FailedPreconditionError("it was too large to be kept whole");
   }
   const std::uint32_t generation = letter.generation() + 1;

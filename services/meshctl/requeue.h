@@ -20,6 +20,10 @@ namespace meshctl {
 absl::StatusOr<bus::OutgoingRecord> RequeuedRecord(const mesh::bus::v1::DeadLetter& letter, const bus::Headers& headers,
                                                    const bus::BusOptions& options, std::int64_t now_ms);
 
+// For whoever reads of a letter: "; back to work: meshctl dead-letter requeue 3-17", and once what has changed. Empty
+// where another try would end as the first did: bytes that cannot be read, or are too large, stay so.
+std::string RequeueHint(const bus::Record& record, const mesh::bus::v1::DeadLetter& letter);
+
 // How the commands name a dead letter or a parked copy, by where it stands: "partition-offset".
 std::string CommandName(const bus::Record& record);
 

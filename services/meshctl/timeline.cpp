@@ -11,6 +11,8 @@
 #include "libs/channel/event_json.h"
 #include "services/meshctl/log_records.h"
 #include "services/meshctl/outcome_name.h"
+#include "services/meshctl/requeue.h"
+#include "services/meshctl/requeue_check.h"
 
 namespace meshctl {
 namespace {
@@ -94,6 +96,7 @@ void Timeline::OnTurn(const bus::Record& record) {
   mesh::bus::v1::Turn turn;
   if (!turn.ParseFromString(record.value)) return;
   if (!turn_id_.empty() && UnsentTurnId(turn) == turn_id_) {
+    was_taken_back_ = true;
     return Add(record, turn.accepted_at_ms(), "taken back by its user");
   }
   if (turn.message_id() != message_ && turn.turn_id() != wanted_turn_id_) return;
@@ -104,6 +107,7 @@ void Timeline::OnTurn(const bus::Record& record) {
     turn_id_ = turn.turn_id();
     trace_id_ = bus::TraceOf(record.headers).trace_id;
   }
+  newest_generation_ = std::max(newest_generation_, bus::GenerationOf(record.headers));
   const std::string_view generation = bus::FindHeader(record.headers, bus::kGenerationHeader);
   const std::string again = !generation.empty() ? base::StrCat("requeued, generation ", generation)
                             : turn_records_ > 1 ? std::string("accepted again (a retried webhook)")
@@ -123,6 +127,7 @@ void Timeline::OnReply(const bus::Record& record) {
   }
   const mesh::bus::v1::Reply& reply = value.reply();
   if (reply.turn_id() != turn_id_ || IsCopy(record)) return;
+  newest_generation_ = std::max(newest_generation_, reply.generation());
   for (std::uint32_t part = 0; part < kPartsMax; ++part) {
     reply_ids_.insert(
         identity::MakeReplyId(identity::TurnId(turn_id_), reply.generation(), reply.kind(), part).value());
@@ -190,11 +195,25 @@ void Timeline::OnDeadLetter(const bus::Record& record) {
   const bool is_reply = reply.ParseFromString(letter.original_value()) && reply.reply().turn_id() == turn_id_;
   if ((!is_turn && !is_reply) || IsCopy(record)) return;
   Add(record, letter.dead_at_ms(),
-      base::StrCat("given up by ", letter.service(), ": ", letter.reason(), " (", letter.detail(),
-                   "); back to work: meshctl dead-letter requeue ", record.partition, "-", record.offset));
+      base::StrCat("given up by ", letter.service(), ": ", letter.reason(), " (", letter.detail(), ")"));
+  letters_.push_back({.entry = entries_.size() - 1,
+                      .generation = letter.generation(),
+                      .is_reply = !is_turn,
+                      .requeue_hint = RequeueHint(record, letter)});
+}
+
+// Not where it was requeued already (the same generation is said once), nor where the command would leave it out.
+bool Timeline::MayHelpToRequeue(const Letter& letter) const {
+  if (was_taken_back_ || newest_generation_ > letter.generation || session_.opted_out() || session_.paused()) {
+    return false;
+  }
+  mesh::bus::v1::Reply reply;
+  reply.set_turn_id(turn_id_);
+  return !letter.is_reply || ReasonAgainstRequeue(reply, session_).empty();
 }
 
 void Timeline::OnSession(const mesh::session::v1::GetSessionResponse& session) {
+  session_ = session;
   for (const mesh::session::v1::HistoryTurn& turn : session.turns()) {
     if (turn.turn_id() != turn_id_) continue;
     entries_.push_back({0, "session",
@@ -207,6 +226,9 @@ void Timeline::OnSession(const mesh::session::v1::GetSessionResponse& session) {
 
 std::vector<TimelineEntry> Timeline::Sorted() const {
   std::vector<TimelineEntry> sorted = entries_;
+  for (const Letter& letter : letters_) {
+    if (MayHelpToRequeue(letter)) sorted[letter.entry].what += letter.requeue_hint;
+  }
   // What has no time of its own (the session's present state) comes last.
   const auto key = [](const TimelineEntry& entry) { return entry.at_ms == 0 ? INT64_MAX : entry.at_ms; };
   std::stable_sort(sorted.begin(), sorted.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -49,6 +50,14 @@ class Timeline {
   void Add(const bus::Record& record, std::int64_t at_ms, std::string what);
   // Dead letters and parked replies are written at least once; copies have the same id.
   bool IsCopy(const bus::Record& record);
+  // Whether that helps is known when everything is read.
+  struct Letter {
+    std::size_t entry = 0;  // its place in entries_
+    std::uint32_t generation = 0;
+    bool is_reply = false;
+    std::string requeue_hint;
+  };
+  bool MayHelpToRequeue(const Letter& letter) const;
 
   const std::string message_;
   const std::optional<std::string> wanted_turn_id_;
@@ -61,7 +70,11 @@ class Timeline {
   absl::flat_hash_set<std::string> reply_ids_;         // raw bytes
   absl::flat_hash_set<std::string> sent_message_ids_;  // the platform's ids of our messages
   absl::flat_hash_set<std::string> copies_seen_;       // topic and id of what is written at least once
+  bool was_taken_back_ = false;
+  std::uint32_t newest_generation_ = 0;            // of its turn records and replies
+  mesh::session::v1::GetSessionResponse session_;  // empty when nobody could say
   std::vector<TimelineEntry> entries_;
+  std::vector<Letter> letters_;
 };
 
 }  // namespace meshctl

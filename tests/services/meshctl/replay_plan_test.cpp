@@ -87,9 +87,9 @@ class ReplayPlanTest : public testing::Test {
     record.mutable_sent()->set_outcome(mesh::bus::v1::LedgerSent::OUTCOME_SENT);
     plan_.OnLedger(RecordOf("mesh.send-ledger", offset, record));
   }
-  void DeadLetter(const char* origin_topic, std::int64_t origin_offset) {
+  void DeadLetter(const char* origin_topic, std::int64_t origin_offset, const char* reason = "deadline") {
     mesh::bus::v1::DeadLetter letter;
-    letter.set_reason("deadline");
+    letter.set_reason(reason);
     letter.set_service("worker");
     letter.set_origin_topic(origin_topic);
     letter.set_origin_partition(3);
@@ -180,6 +180,29 @@ TEST_F(ReplayPlanTest, ADeadLetterOfTurnOrReplyNamesTheWayBack) {
   EXPECT_EQ(Only().fate, TurnFate::kDeadLetter);
   EXPECT_FALSE(Only().put_back);
   EXPECT_NE(Only().detail.find("requeue 3-17"), std::string::npos) << Only().detail;
+}
+
+TEST_F(ReplayPlanTest, ALetterNamesNoWayBackWhereThereIsNone) {
+  Turn(7, "m1");
+  DeadLetter("mesh.turns", 7, "key_mismatch");
+  EXPECT_EQ(Only().detail.find("requeue"), std::string::npos) << Only().detail;
+  EXPECT_NE(Only().detail.find("key_mismatch"), std::string::npos) << Only().detail;
+}
+
+TEST_F(ReplayPlanTest, ALetterThatWasRequeuedOrTakenBackIsNotPutBackToWork) {
+  Turn(7, "requeued");
+  DeadLetter("mesh.turns", 7);
+  Turn(8, "taken back");
+  DeadLetter("mesh.turns", 8);
+  for (const ReplayedTurn& turn : plan_.Judge(0, kNowMs)) {
+    EXPECT_NE(turn.detail.find("requeue 3-17"), std::string::npos) << turn.detail;
+  }
+  Turn(9, "requeued", /*generation=*/1);
+  Unsend(10, "taken back");
+  const auto turns = plan_.Judge(0, kNowMs);
+  ASSERT_EQ(turns.size(), 3u);
+  EXPECT_EQ(turns[0].detail, "given up by worker: deadline");
+  EXPECT_EQ(turns[1].detail, "given up by worker: deadline");
 }
 
 TEST_F(ReplayPlanTest, ARefusedReplyIsNotLost) {

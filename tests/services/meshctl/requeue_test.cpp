@@ -59,6 +59,23 @@ TEST(RequeueTest, WhatCannotGoBackSaysWhy) {
   EXPECT_EQ(RequeuedRecord(cut, {}, {}, 5).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST(RequeueTest, TheHintStandsWhereAnotherTryMayEndOtherwise) {
+  bus::Record record;
+  record.partition = 3;
+  record.offset = 17;
+  mesh::bus::v1::DeadLetter letter = MakeLetter("mesh.turns", "v", 0);
+  const auto hint = [&](std::string_view reason) {
+    letter.set_reason(std::string(reason));
+    return RequeueHint(record, letter);
+  };
+  EXPECT_EQ(hint("deadline"), "; back to work: meshctl dead-letter requeue 3-17");
+  EXPECT_EQ(hint("window_closed"), "; back to work, once its user has written again: meshctl dead-letter requeue 3-17");
+  EXPECT_NE(hint("of a newer version"), "");
+  for (const char* reason : {"undecodable", "key_mismatch", "too_large"}) EXPECT_EQ(hint(reason), "") << reason;
+  letter.set_detail("too slow [value cut from 4000000 to 524288 bytes]");
+  EXPECT_EQ(hint("deadline"), "");
+}
+
 TEST(GenerationHeaderTest, AnythingButADecimalNumberIsZero) {
   for (const char* text : {"", "-1", "1x", "99999999999", " 1"}) {
     EXPECT_EQ(bus::GenerationOf({{std::string(bus::kGenerationHeader), text}}), 0u) << text;

@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "libs/base/hex.h"
 #include "libs/bus/headers.h"
 
@@ -60,6 +64,15 @@ class TimelineTest : public ::testing::Test {
     record.mutable_sent()->set_outcome(mesh::bus::v1::LedgerSent::OUTCOME_SENT);
     record.mutable_sent()->set_message_id(message_id);
     return Record("mesh.send-ledger", record);
+  }
+
+  bus::Record Letter(const std::string& reason, const std::string& value) {
+    mesh::bus::v1::DeadLetter letter;
+    letter.set_reason(reason);
+    letter.set_service("worker");
+    letter.set_dead_at_ms(2000);
+    letter.set_original_value(value);
+    return Record("mesh.dead-letter", letter);
   }
 
   std::vector<std::string> Sentences() const {
@@ -190,15 +203,61 @@ TEST_F(TimelineTest, CopiesOfADeadLetterOrAParkedReplyAreOneStep) {
   EXPECT_EQ(Sentences().size(), 5u) << "a re-run may say something else";
 }
 
+TEST_F(TimelineTest, ALetterNamesTheWayBackWhereThereIsOne) {
+  timeline_.OnTurn(Turn(1000));
+  offset_ = 17;
+  timeline_.OnDeadLetter(Letter("deadline", Turn(1000).value));
+  offset_ = 18;
+  timeline_.OnDeadLetter(Letter("key_mismatch", Turn(1000).value));
+  EXPECT_THAT(Sentences(), ::testing::ElementsAre(HasSubstr("accepted"), HasSubstr("meshctl dead-letter requeue 3-17"),
+                                                  ::testing::Not(HasSubstr("requeue"))));
+}
+
+// `meshctl dead-letter requeue` leaves these out.
+TEST_F(TimelineTest, WhatMayNotBeSaidAnyMoreHasNoWayBack) {
+  timeline_.OnTurn(Turn(1000));
+  timeline_.OnReply(Reply(1500));
+  timeline_.OnDeadLetter(Letter("send_failed", Reply(1500).value));
+  const auto hints = [this](const mesh::session::v1::GetSessionResponse& session) {
+    Timeline timeline = timeline_;
+    timeline.OnSession(session);
+    return std::ranges::count_if(timeline.Sorted(), [](const TimelineEntry& entry) {
+      return entry.what.find("dead-letter requeue") != std::string::npos;
+    });
+  };
+  mesh::session::v1::GetSessionResponse session;
+  session.add_turns()->set_turn_id(turn_id_);
+  session.mutable_turns(0)->set_outcome(mesh::session::v1::OUTCOME_FAILED);
+  EXPECT_EQ(hints(session), 1);
+  session.set_paused(true);
+  EXPECT_EQ(hints(session), 0);
+  session.set_paused(false);
+  session.set_opted_out(true);
+  EXPECT_EQ(hints(session), 0);
+  session.set_opted_out(false);
+  session.mutable_turns(0)->set_outcome(mesh::session::v1::OUTCOME_SENT);
+  EXPECT_EQ(hints(session), 0) << "a part was shown";
+}
+
+// What was shown of it is the notice.
+TEST_F(TimelineTest, ATurnWhoseNoticeWasShownHasAWayBackUntilItIsTakenBack) {
+  timeline_.OnTurn(Turn(1000));
+  timeline_.OnDeadLetter(Letter("deadline", Turn(1000).value));
+  mesh::session::v1::GetSessionResponse session;
+  session.add_turns()->set_turn_id(turn_id_);
+  session.mutable_turns(0)->set_outcome(mesh::session::v1::OUTCOME_DELIVERED);
+  timeline_.OnSession(session);
+  EXPECT_THAT(Sentences(), ::testing::Contains(HasSubstr("requeue")));
+  mesh::bus::v1::Turn unsend;
+  unsend.set_kind(mesh::bus::v1::TURN_KIND_UNSEND);
+  unsend.set_target_turn_id(turn_id_);
+  timeline_.OnTurn(Record("mesh.turns", unsend));
+  EXPECT_THAT(Sentences(), ::testing::Not(::testing::Contains(HasSubstr("requeue"))));
+}
+
 TEST_F(TimelineTest, GivenUpAndRequeuedIsFollowedIntoItsNextGeneration) {
   timeline_.OnTurn(Turn(1000));
-  mesh::bus::v1::DeadLetter letter;
-  letter.set_reason("deadline");
-  letter.set_service("worker");
-  letter.set_dead_at_ms(2000);
-  letter.set_original_value(Turn(1000).value);
-  offset_ = 17;
-  timeline_.OnDeadLetter(Record("mesh.dead-letter", letter));
+  timeline_.OnDeadLetter(Letter("deadline", Turn(1000).value));
   bus::Record requeued = Turn(1000, {{std::string(bus::kGenerationHeader), "1"}});
   requeued.timestamp_ms = 3000;
   timeline_.OnTurn(requeued);
@@ -206,9 +265,12 @@ TEST_F(TimelineTest, GivenUpAndRequeuedIsFollowedIntoItsNextGeneration) {
   again.timestamp_ms = 3500;
   timeline_.OnReply(again);
   timeline_.OnLedger(Sent(3600, 1, "wamid.OUT"));
-  EXPECT_THAT(Sentences(), ::testing::ElementsAre(HasSubstr("accepted"), HasSubstr("meshctl dead-letter requeue 3-17"),
-                                                  HasSubstr("generation 1"), HasSubstr("answer generation 1"),
-                                                  HasSubstr("sent as wamid.OUT")));
+  EXPECT_THAT(Sentences(),
+              ::testing::ElementsAre(HasSubstr("accepted"),
+                                     ::testing::AllOf(HasSubstr("given up"), ::testing::Not(HasSubstr("back to work"))),
+                                     HasSubstr("generation 1"), HasSubstr("answer generation 1"),
+                                     HasSubstr("sent as wamid.OUT")))
+      << "the same generation is said once";
 }
 
 }  // namespace
