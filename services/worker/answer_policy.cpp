@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "libs/channel/whatsapp_user_id.h"
 #include "services/worker/calling_codes.h"
 #include "services/worker/disclosure.h"
 
@@ -13,17 +14,7 @@ namespace {
 using mesh::bus::v1::Turn;
 using mesh::session::v1::LoadContextResponse;
 
-constexpr std::string_view kDigits = "0123456789";
 constexpr std::int64_t kSaidAgainAfterMs = std::int64_t{24} * 3'600'000;  // the platforms' window of a conversation
-
-bool IsNumber(std::string_view user) {
-  return !user.empty() && user.find_first_not_of(kDigits) == std::string_view::npos;
-}
-
-// "IT.1349..." and "IT.ENT.1349...": channels.md 2.1.
-std::string_view CountryOfScopedId(std::string_view user) {
-  return user.size() > 2 && user[2] == '.' ? user.substr(0, 2) : std::string_view();
-}
 
 Ruling Drop(DropReason reason, std::string text = "") { return {.text = std::move(text), .drops = reason}; }
 
@@ -80,9 +71,9 @@ bool IsCountryOff(const account::Account& account, const mesh::bus::v1::Conversa
     return std::any_of(account.country_prefixes_off.begin(), account.country_prefixes_off.end(),
                        [number](const std::string& prefix) { return number.starts_with(prefix); });
   };
-  const std::string_view user = conversation.user();
-  if (IsNumber(user)) return is_off(user);
-  std::string_view codes = CallingCodesOf(CountryOfScopedId(user));
+  const channel::whatsapp::UserId user = channel::whatsapp::ReadUserId(conversation.user());
+  if (!user.number.empty()) return is_off(user.number);
+  std::string_view codes = CallingCodesOf(user.country);
   while (!codes.empty()) {
     const std::size_t end = std::min(codes.find(' '), codes.size());
     if (is_off(codes.substr(0, end))) return true;

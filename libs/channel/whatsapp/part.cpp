@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/channel/whatsapp_user_id.h"
 #include "libs/json/writer.h"
 #include "libs/unicode/utf8.h"
 
@@ -26,12 +27,6 @@ constexpr std::size_t kRowTitleMax = 24;
 constexpr std::size_t kRowDescriptionMax = 72;
 constexpr std::size_t kTemplateParameterMax = 1024;
 constexpr char kListButton[] = "\u25BC";  // where the reply names none: a word would be in some language
-
-// A user is named by a phone number or by a business-scoped id, which is opaque but never a number (channels.md 2.1).
-bool IsPhoneNumber(std::string_view user) {
-  if (user.starts_with('+')) user.remove_prefix(1);
-  return !user.empty() && std::ranges::all_of(user, [](char c) { return c >= '0' && c <= '9'; });
-}
 
 std::string_view MediaType(std::string_view type) {
   if (type == "file") return "document";
@@ -254,7 +249,7 @@ std::string PartBody(std::string_view user, const OutboundPart& part, std::strin
   json.Field("messaging_product", "whatsapp");
   json.Field("recipient_type", "individual");
   // Both at once would make Meta ignore `recipient`.
-  json.Field(IsPhoneNumber(user) ? "to" : "recipient", user);
+  json.Field(ReadUserId(user).kind == UserId::Kind::kNumber ? "to" : "recipient", user);
   WriteContent(part, json);
   if (IsPlatformId(in_reply_to) && !part.has_reaction()) {
     json.Key("context");

@@ -44,6 +44,12 @@ TEST(EncodePartTest, WhatsAppNumber) {
                 kReplyId + R"("})");
 }
 
+TEST(EncodePartTest, WhatsAppNumberWithAPlusIsANumber) {
+  const std::string body =
+      FindCodec(CHANNEL_WHATSAPP)->EncodePart(MakeAccount(), "+393331234567", Text("hi"), "derived:00", "").body;
+  EXPECT_NE(body.find(R"("to":"+393331234567")"), std::string::npos) << body;
+}
+
 TEST(EncodePartTest, WhatsAppBusinessScopedIdGoesIntoRecipient) {
   const std::string body = FindCodec(CHANNEL_WHATSAPP)
                                ->EncodePart(MakeAccount(), "US.13491208655302741918", Text("hi"), "derived:00", "")

@@ -19,7 +19,7 @@ TEST(UserIdTest, AWhatsAppNumberIsWrittenAsInWebhooks) {
 
 TEST(UserIdTest, WhatCanBeNoUserOfWhatsAppIsRefusedWithWhatIsMeant) {
   for (const char* text : {"", "+", "++1555", "+1 555 777 0009", "1555-777-0009", "ana", "+US.1349", "US.",
-                           "15557770009 ", "00.1349", "US.13\t49"}) {
+                           "15557770009 ", "00.1349", "us.1349", "Us.1349", "US.13\t49"}) {
     const auto user = UserFrom(CHANNEL_WHATSAPP, text);
     ASSERT_FALSE(user.ok()) << text;
     EXPECT_NE(user.status().message().find("15551234567"), std::string::npos) << user.status();

@@ -171,6 +171,8 @@ TEST_F(CountryTest, ANumberTellsItsCountryByItsDigits) {
   EXPECT_FALSE(IsOff("12125551234")) << "New York is not the Bahamas";
   EXPECT_FALSE(IsOff("380501234567")) << "380 is not 39";
   EXPECT_FALSE(IsOff("491700000001"));
+  EXPECT_TRUE(IsOff("+393331234567")) << "a plus names the same user";
+  EXPECT_FALSE(IsOff("+491700000001"));
 }
 
 TEST_F(CountryTest, AScopedIdTellsItByItsLetters) {
@@ -198,7 +200,8 @@ TEST_F(CountryTest, APrefixThatCountriesShareIsOffInAllOfThem) {
 
 TEST_F(CountryTest, WhoTellsNoCountryIsAnswered) {
   account_.country_prefixes_off = {"39"};
-  for (const char* user : {"", "39x", "it.1", "IT", "IT1349", "XX.1349", "..39", "ITA.39", "0039333"}) {
+  for (const char* user :
+       {"", "39x", "it.1", "IT", "IT1349", "XX.1349", "..39", "ITA.39", "0039333", "+", "+39x", "++39333"}) {
     EXPECT_FALSE(IsOff(user)) << user;
   }
 }
