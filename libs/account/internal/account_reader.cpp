@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "libs/account/internal/field_reader.h"
 #include "libs/base/str_cat.h"
+#include "libs/config/host_name.h"
 #include "libs/config/yaml.h"
 #include "libs/identity/identity.h"
 #include "libs/unicode/plain_words.h"
@@ -124,15 +125,15 @@ void ReadControl(FieldReader& fields, Account& account) {
 }
 
 void ReadOutbound(FieldReader& fields, Account& account) {
-  constexpr std::string_view kHostCharacters = "abcdefghijklmnopqrstuvwxyz0123456789.-";
   fields.Bool("rich_answers", &account.rich_answers);
   if (account.rich_answers && !identity::IsMetaChannel(account.channel)) {
     fields.Mistake("rich_answers", "is for whatsapp, messenger and instagram");
   }
   fields.Texts("rich_link_hosts", &account.rich_link_hosts, /*count_max=*/32, /*bytes_max=*/253);
   for (const std::string& host : account.rich_link_hosts) {
-    if (host.find_first_not_of(kHostCharacters) == std::string::npos) continue;
-    fields.Mistake("rich_link_hosts", base::StrCat("\"", host, "\" must be a host alone, in lower case"));
+    if (config::IsHostName(host)) continue;
+    fields.Mistake("rich_link_hosts", base::StrCat("\"", host, "\" must be a host's whole name in lower case, such as ",
+                                                   "cdn.acme.example: no wildcard, address, scheme or port"));
   }
   fields.Int("window_h", &account.window_h, 0, 168);
   fields.Map("reengage_template", [&account](FieldReader& wanted) {

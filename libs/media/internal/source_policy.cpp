@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "libs/base/str_cat.h"
+#include "libs/config/host_name.h"
 
 namespace media::internal {
 namespace {
@@ -40,29 +41,11 @@ bool IsMediaHost(std::string_view host, mesh::bus::v1::Channel channel, const st
          });
 }
 
-bool IsLabel(std::string_view label) {
-  constexpr std::string_view kCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-";
-  constexpr std::size_t kLabelBytesMax = 63;
-  return !label.empty() && label.size() <= kLabelBytesMax && !label.starts_with('-') && !label.ends_with('-') &&
-         label.find_first_not_of(kCharacters) == std::string_view::npos;
-}
-
-// At least two labels, the last of which is no number: an address looks like that.
-bool IsHostName(std::string_view name) {
-  constexpr std::size_t kNameBytesMax = 253;
-  if (name.size() > kNameBytesMax) return false;
-  std::size_t labels = 1;
-  for (std::size_t dot = 0; (dot = name.find('.')) != std::string_view::npos; name.remove_prefix(dot + 1), ++labels) {
-    if (!IsLabel(name.substr(0, dot))) return false;
-  }
-  return labels >= 2 && IsLabel(name) && name.find_first_not_of("0123456789") != std::string_view::npos;
-}
-
 }  // namespace
 
 absl::Status CheckHosts(const std::vector<std::string>& hosts) {
   for (const std::string_view host : hosts) {
-    if (IsHostName(host.starts_with('.') ? host.substr(1) : host)) continue;
+    if (config::IsHostName(host.starts_with('.') ? host.substr(1) : host)) continue;
     return absl::InvalidArgumentError(base::StrCat(
         "--media-hosts: '", host, "' is no host; want media.example.com, or .example.com for all below it"));
   }

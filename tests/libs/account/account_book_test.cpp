@@ -189,8 +189,13 @@ TEST_F(AccountBookTest, ReadsWhatAnAnswerMaySend) {
 
 TEST_F(AccountBookTest, RefusesWhatAnAnswerCannotSend) {
   const auto mistakes = [this](const std::string& field) { return MistakesOf("accounts:\n" + WhatsApp("1", field)); };
-  EXPECT_THAT(mistakes("rich_link_hosts: [A.example]"), HasSubstr("\"A.example\" must be a host alone"));
-  EXPECT_THAT(mistakes("rich_link_hosts: [\"https://a.example\"]"), HasSubstr("must be a host alone"));
+  // Each would never be the host of a link, so that its files stayed text without a word.
+  for (const char* host : {"A.example", "https://a.example", ".acme.example", "*.acme.example", "a..b", "10.0.0.1",
+                           "a.example:443", "a.example.", "localhost"}) {
+    EXPECT_THAT(mistakes("rich_link_hosts: [\"" + std::string(host) + "\"]"),
+                HasSubstr("rich_link_hosts: \"" + std::string(host) + "\" must be a host's whole name"));
+  }
+  EXPECT_THAT(mistakes("rich_link_hosts: [.acme.example]"), HasSubstr("such as cdn.acme.example: no wildcard"));
   EXPECT_THAT(mistakes("rich_link_hosts: [[a]]"), HasSubstr("rich_link_hosts: each entry must be"));
   EXPECT_THAT(mistakes("window_h: 169"), HasSubstr("window_h"));
   EXPECT_THAT(mistakes("reengage_template: come_back"), HasSubstr("reengage_template: must be a map"));
