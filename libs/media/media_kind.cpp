@@ -5,16 +5,6 @@ namespace {
 
 constexpr std::int64_t kMib = 1 << 20;
 
-struct KindName {
-  std::string_view type;
-  Kind kind;
-};
-
-constexpr KindName kKindNames[] = {
-    {"image", Kind::kImage}, {"sticker", Kind::kSticker},   {"audio", Kind::kAudio},   {"voice", Kind::kAudio},
-    {"video", Kind::kVideo}, {"document", Kind::kDocument}, {"file", Kind::kDocument}, {"story_mention", Kind::kStory},
-};
-
 std::int64_t WhatsAppBytesMax(Kind kind) {
   switch (kind) {
     case Kind::kImage:
@@ -29,13 +19,6 @@ std::int64_t WhatsAppBytesMax(Kind kind) {
 }
 
 }  // namespace
-
-Kind KindOf(std::string_view attachment_type) {
-  for (const KindName& name : kKindNames) {
-    if (name.type == attachment_type) return name.kind;
-  }
-  return Kind::kNone;
-}
 
 std::int64_t BytesMax(mesh::bus::v1::Channel channel, Kind kind) {
   if (channel == mesh::bus::v1::CHANNEL_WHATSAPP) return WhatsAppBytesMax(kind);

@@ -3,15 +3,13 @@
 #include <cstdint>
 #include <string_view>
 
+#include "libs/attachment/file_kind.h"
 #include "proto/bus/v1/bus.pb.h"
 
 namespace media {
 
-// What an attachment is to a user. kNone has no file that could be fetched: a location, a contact, a link.
-enum class Kind { kNone, kImage, kSticker, kAudio, kVideo, kDocument, kStory };
-
-// By the channel's own word for the attachment (channels.md 2.1 to 2.3).
-Kind KindOf(std::string_view attachment_type);
+using attachment::Kind;
+using attachment::KindOf;
 
 // The largest file that the channel itself lets through (channels.md 3.4). Beyond it, it is not what it says.
 std::int64_t BytesMax(mesh::bus::v1::Channel channel, Kind kind);

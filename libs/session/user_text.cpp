@@ -1,25 +1,22 @@
 #include "libs/session/user_text.h"
 
 #include <algorithm>
-#include <iterator>
 
+#include "libs/attachment/file_kind.h"
 #include "libs/base/str_cat.h"
 #include "libs/session/validate.h"
 
 namespace session {
 namespace {
 
-constexpr std::string_view kTheUserSent = "[The user sent ";
+using attachment::kTheUserSent;
 
-// Attachments that are files. All others (locations, cards, link previews) are in the text already, as far as they can.
-constexpr std::string_view kFileTypes[] = {"image", "sticker",  "audio", "voice",
-                                           "video", "document", "file",  "story_mention"};
-
-// "\n[The user sent with it: image, document]", or nothing.
+// "\n[The user sent with it: image, document]", or nothing. What is no file (locations, cards, link previews) is in the
+// text already, as far as it can be.
 std::string FilesSentence(const mesh::bus::v1::Turn& turn) {
   std::string types;
   for (const mesh::bus::v1::Attachment& attachment : turn.attachments()) {
-    if (std::ranges::find(kFileTypes, attachment.type()) == std::end(kFileTypes)) continue;
+    if (attachment::KindOf(attachment.type()) == attachment::Kind::kNone) continue;
     types += base::StrCat(types.empty() ? "" : ", ", attachment.type());
   }
   return types.empty() ? "" : base::StrCat("\n", kTheUserSent, "with it: ", types, "]");

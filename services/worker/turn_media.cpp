@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/attachment/file_kind.h"
 #include "libs/base/check.h"
 #include "libs/base/str_cat.h"
 #include "libs/media/media_kind.h"
@@ -38,10 +39,10 @@ std::string Size(std::int64_t bytes) {
 std::string MediaSentence(media::Kind kind, const std::optional<media::Fetched>& fetched) {
   const std::string_view noun = media::Noun(kind);
   if (!fetched || fetched->result != media::Result::kStored) {
-    return base::StrCat("[The user sent ", noun,
+    return base::StrCat(attachment::kTheUserSent, noun,
                         " that could not be loaded: ", ReasonOf(fetched ? fetched->result : media::Result::kLate), "]");
   }
-  return base::StrCat("[The user sent ", noun, " (", fetched->type.empty() ? "" : fetched->type + ", ",
+  return base::StrCat(attachment::kTheUserSent, noun, " (", fetched->type.empty() ? "" : fetched->type + ", ",
                       Size(fetched->bytes), "); its content is not visible to you]");
 }
 
@@ -181,7 +182,9 @@ std::string TurnMedia::Sentences() const {
     if (!sentences.empty()) sentences += "\n";
     sentences += MediaSentence(item.kind, item.fetched);
   }
-  if (left_out_ > 0) sentences += base::StrCat("\n[The user sent ", left_out_, " more files, which were not loaded]");
+  if (left_out_ > 0) {
+    sentences += base::StrCat("\n", attachment::kTheUserSent, left_out_, " more files, which were not loaded]");
+  }
   return sentences;
 }
 

@@ -93,6 +93,10 @@ TEST(MediaKindTest, WhatHasNoFileIsNotFetched) {
        {"location", "contacts", "order", "template", "fallback", "share", "reel", "ig_reel", "like_heart", ""}) {
     EXPECT_EQ(KindOf(type), Kind::kNone) << type;
   }
+  for (const attachment::FileType& file : attachment::kFileTypes) {
+    EXPECT_NE(KindOf(file.type), Kind::kNone) << file.type;
+    EXPECT_NE(Noun(file.kind), Noun(Kind::kNone)) << file.type << ": the model is told what it is";
+  }
   EXPECT_EQ(KindOf("voice"), Kind::kAudio);
   EXPECT_EQ(KindOf("file"), Kind::kDocument);
   EXPECT_EQ(BytesMax(mesh::bus::v1::CHANNEL_WHATSAPP, Kind::kImage), 5 << 20);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/attachment/file_kind.h"
 #include "libs/session/validate.h"
 
 namespace session {
@@ -23,6 +24,22 @@ TEST(UserTextTest, FilesThatCameWithTheTextAreNamedBehindIt) {
   turn.set_text(std::string(kTextBytesMax, 'x'));
   EXPECT_EQ(UserText(turn).size(), kTextBytesMax);
   EXPECT_TRUE(UserText(turn).ends_with("x\n[The user sent with it: image, document]")) << "a long text makes room";
+}
+
+// What loads files goes by the same list (tests/libs/media/media_type_test.cpp), so that a history that is forgotten
+// names every turn whose files are to go.
+TEST(UserTextTest, EveryKindOfFileIsNamedAndFoundAgain) {
+  for (const attachment::FileType& file : attachment::kFileTypes) {
+    mesh::bus::v1::Turn turn;
+    turn.set_text("look");
+    turn.add_attachments()->set_type(std::string(file.type));
+    EXPECT_EQ(UserText(turn), "look\n[The user sent with it: " + std::string(file.type) + "]");
+    EXPECT_TRUE(MayNameFiles(UserText(turn))) << file.type;
+    turn.clear_text();
+    EXPECT_TRUE(MayNameFiles(UserText(turn))) << file.type;
+  }
+  EXPECT_TRUE(MayNameFiles("")) << "unsent: nothing is known";
+  EXPECT_FALSE(MayNameFiles("The user sent [nothing]"));
 }
 
 TEST(UserTextTest, WhatHistoryDoesNotTakeIsCutBeforeACodePoint) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "libs/session/user_text.h"
 #include "services/worker/prompt.h"
 #include "tests/services/worker/turn_run_fixture.h"
 
@@ -341,6 +342,7 @@ TEST(MediaSentenceTest, NoReasonNamesWhatTheOtherSideSent) {
     EXPECT_TRUE(sentence.ends_with("]")) << sentence;
     EXPECT_EQ(sentence.find("secret"), std::string::npos) << sentence;
   }
+  EXPECT_TRUE(session::MayNameFiles(MediaSentence(Kind::kImage, std::nullopt))) << "one beginning for all";
   EXPECT_NE(MediaSentence(Kind::kVideo, Fetched{.result = Result::kStored, .bytes = 5 << 20}).find("(5 MB)"),
             std::string::npos);
 }
