@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "libs/base/check.h"
 #include "libs/base/str_cat.h"
+#include "libs/retention/retention.h"
 #include "libs/session/internal/keys.h"
 #include "libs/session/internal/scripts.h"
 #include "libs/session/internal/turn_record.h"
@@ -24,13 +26,9 @@ using mesh::session::v1::HistoryTurn;
 using redis::Reply;
 using redis::ScriptCall;
 
-// The log keeps `turns` for 8 days: digests, outcomes that wait for their turn, markers of deleted history and links of
-// identities outlive every record that could still be replayed.
 constexpr std::int64_t kDaySeconds = 24 * 3600;
-constexpr std::int64_t kEarlyTtlSeconds = 9 * kDaySeconds;
-constexpr std::int64_t kLinkTtlSeconds = 9 * kDaySeconds;
-constexpr std::int64_t kMarkerTtlSecondsMin = 9 * kDaySeconds;
-constexpr std::int64_t kUnsentTtlSeconds = 9 * kDaySeconds;
+// Of outcomes that wait for their turn, links of identities, unsent messages, and at least of deleted histories.
+constexpr std::int64_t kMarkerTtlSeconds = std::chrono::seconds(retention::kMarkers).count();
 // Outcomes without a turn, per conversation; each may hold a reply's text.
 constexpr int kEarlyOutcomesMax = 32;
 // Messages known as unsent, per conversation: far more than a person takes back within the days of the log.
@@ -89,7 +87,7 @@ struct Store::Rep {
   }
   std::string TtlSeconds() const { return std::to_string(options.history_ttl_days * kDaySeconds); }
   std::string MarkerTtlSeconds() const {
-    return std::to_string(std::max(options.history_ttl_days * kDaySeconds, kMarkerTtlSecondsMin));
+    return std::to_string(std::max(options.history_ttl_days * kDaySeconds, kMarkerTtlSeconds));
   }
   ScriptCall MarkDone(std::string_view turn_id) const {
     return {&scripts.mark_done,
@@ -203,7 +201,7 @@ absl::StatusOr<mesh::session::v1::SetOutcomeResponse> Store::SetOutcome(
     return std::vector<ScriptCall>{
         {&rep_->scripts.set_outcome,
          {keys.link, keys.meta, keys.turns, keys.early, keys.unsent},
-         {request.turn_id(), early, std::to_string(kEarlyTtlSeconds), std::to_string(kEarlyOutcomesMax)}}};
+         {request.turn_id(), early, std::to_string(kMarkerTtlSeconds), std::to_string(kEarlyOutcomesMax)}}};
   });
   if (!replies.ok()) return replies.status();
   return mesh::session::v1::SetOutcomeResponse();
@@ -300,7 +298,7 @@ absl::StatusOr<mesh::session::v1::UnsendResponse> Store::Unsend(const mesh::sess
     return std::vector<ScriptCall>{
         {&rep_->scripts.unsend,
          {keys.link, keys.meta, keys.turns, keys.early, keys.unsent},
-         {request.turn_id(), std::to_string(kUnsentTtlSeconds), std::to_string(kUnsentMax)}}};
+         {request.turn_id(), std::to_string(kMarkerTtlSeconds), std::to_string(kUnsentMax)}}};
   });
   if (!replies.ok()) return replies.status();
   if (replies->front().elements.size() != 2) return Unexpected("unsend");
@@ -314,7 +312,7 @@ absl::StatusOr<mesh::session::v1::LinkIdentityResponse> Store::LinkIdentity(
   const internal::ConversationKeys from = rep_->Keys(request.old_conversation());
   const internal::ConversationKeys to = rep_->Keys(request.new_conversation());
   const std::string changed_at = std::to_string(request.changed_at_ms());
-  const std::string link_ttl = std::to_string(kLinkTtlSeconds);
+  const std::string link_ttl = std::to_string(kMarkerTtlSeconds);
 
   // From here on every call for the old conversation is led to the new one, so nothing is written behind the copy.
   const std::vector<ScriptCall> links{
@@ -346,7 +344,7 @@ absl::StatusOr<mesh::session::v1::LinkIdentityResponse> Store::LinkIdentity(
                      std::to_string(rep_->options.history_bytes_max),
                      rep_->TtlSeconds(),
                      rep_->MarkerTtlSeconds(),
-                     std::to_string(kEarlyTtlSeconds)};
+                     std::to_string(kMarkerTtlSeconds)};
   for (std::size_t i = 0; i < 4; i += 2) {
     paste.arguments.push_back(parts[4].elements[i].text);
     paste.arguments.push_back(shifted(parts[4].elements[i + 1].text));

@@ -1,6 +1,7 @@
 #include "services/gateway/event_records.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "libs/base/byte_key.h"
@@ -9,6 +10,7 @@
 #include "libs/bus/topics.h"
 #include "libs/crypto/digest.h"
 #include "libs/identity/identity.h"
+#include "libs/retention/retention.h"
 #include "proto/bus/v1/bus.pb.h"
 #include "services/gateway/control_words.h"
 
@@ -18,9 +20,9 @@ namespace {
 using channel::Event;
 using channel::EventKind;
 
-// For so long it is remembered which turns are finished; Meta tries again for 7 days (channels.md 1.3). A signature
-// holds no time: what somebody captured and sends later would be answered a second time.
-constexpr std::int64_t kAgeMaxMs = std::int64_t{8} * 24 * 3'600'000;
+// For so long it is remembered which turns are finished. A signature holds no time: what somebody captured and sends
+// later would be answered a second time.
+constexpr std::int64_t kAgeMaxMs = std::chrono::milliseconds(retention::kLog).count();
 
 constexpr std::string_view kService = "gateway";
 constexpr std::size_t kAttachmentsMax = 32;

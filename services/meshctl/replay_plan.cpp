@@ -210,7 +210,7 @@ std::vector<ReplayedTurn> ReplayPlan::Judge(std::int64_t from_ms, std::int64_t n
     if (is_lost && TakenBack(key, seen)) {
       turn.detail += "; unsent or forgotten by its user since";
     } else if (is_lost && now_ms - seen.first.timestamp_ms > kReplayAgeMaxMs) {
-      turn.detail += "; older than 7 days, so it stays";
+      turn.detail += base::StrCat("; older than ", retention::kReplay.count(), " days, so it stays");
     } else if (is_lost) {
       turn.put_back = SameAgain(turn.fate == TurnFate::kLost ? seen.first : replies_.at(key));
     }

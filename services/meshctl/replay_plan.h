@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "libs/bus/options.h"
 #include "libs/bus/record.h"
+#include "libs/retention/retention.h"
 #include "proto/bus/v1/bus.pb.h"
 #include "proto/session/v1/session.pb.h"
 #include "services/meshctl/ledger_outcomes.h"
@@ -50,14 +52,14 @@ struct ReplayedTurn {
 // Why it can never send again: what has any trace of a next stage, in its own generation or a later one, is not put
 // back. Where that trace is written at the same moment, by a retried webhook say, the ids are the same, so that the
 // first record in `replies` and the first PLAN in the ledger win as they always do. And what is older than
-// kReplayAgeMaxMs stays, because the ledger's 8 days must outlast it.
+// kReplayAgeMaxMs stays, because the ledger must outlast it.
 //
 // REQUIRES: the groups' commits were asked for before the topics are read, and each topic is read before the one that
 //           follows it in the order of the methods; so whatever was committed has left its trace in what is read.
 // Memory:   the records of one conversation. Threading: none.
 class ReplayPlan {
  public:
-  static constexpr std::int64_t kReplayAgeMaxMs = std::int64_t{7} * 24 * 60 * 60 * 1000;
+  static constexpr std::int64_t kReplayAgeMaxMs = std::chrono::milliseconds(retention::kReplay).count();
 
   struct Passed {  // the first offsets that the groups have not finished; 0: none is finished
     std::int64_t turns = 0;

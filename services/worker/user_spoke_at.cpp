@@ -1,10 +1,14 @@
 #include "services/worker/user_spoke_at.h"
 
+#include <chrono>
+
+#include "libs/retention/retention.h"
+
 namespace worker {
 namespace {
 
-// Webhooks are tried again for up to 7 days (channels.md 1.3).
-constexpr std::int64_t kLateMsMax = std::int64_t{8} * 24 * 3'600'000;
+// What is older the gateway does not take.
+constexpr std::int64_t kLateMsMax = std::chrono::milliseconds(retention::kLog).count();
 
 }  // namespace
 

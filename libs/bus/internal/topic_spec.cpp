@@ -2,28 +2,30 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <optional>
 
 #include "libs/base/str_cat.h"
 #include "libs/bus/internal/client_config.h"
 #include "libs/bus/internal/topic_label.h"
 #include "libs/bus/topics.h"
+#include "libs/retention/retention.h"
 
 namespace bus::internal {
 namespace {
 
-constexpr std::int64_t kDayMs = 24LL * 60 * 60 * 1000;
+std::string Milliseconds(std::chrono::milliseconds time) { return std::to_string(time.count()); }
 
-std::vector<TopicSetting> Settings(std::string cleanup_policy, std::int64_t retention_days) {
+std::vector<TopicSetting> Settings(std::string cleanup_policy, std::chrono::days kept) {
   return {
       {.name = "cleanup.policy", .wanted = std::move(cleanup_policy)},
-      {.name = "retention.ms", .wanted = std::to_string(retention_days * kDayMs), .rule = TopicSetting::Rule::kAtLeast},
+      {.name = "retention.ms", .wanted = Milliseconds(kept), .rule = TopicSetting::Rule::kAtLeast},
       {.name = "max.message.bytes", .wanted = std::to_string(kRecordBytesMax), .rule = TopicSetting::Rule::kAtLeast},
-      // By the broker's clock: records stamped by a producer whose clock is days behind would be retention's at once, and
-      // those of one that is an hour ahead are refused (message.timestamp.after.max.ms).
+      // By the broker's clock: records stamped by a producer whose clock is days behind would be retention's at once,
+      // and those of one that is an hour ahead are refused (message.timestamp.after.max.ms).
       {.name = "message.timestamp.type", .wanted = "LogAppendTime"},
       // Retention removes whole segments, so a segment that is open for the default week would hold records for two.
-      {.name = "segment.ms", .wanted = std::to_string(kDayMs), .checked = false},
+      {.name = "segment.ms", .wanted = Milliseconds(std::chrono::days(1)), .checked = false},
   };
 }
 
@@ -61,15 +63,14 @@ bool Satisfies(const TopicSetting& setting, std::string_view found) {
 }  // namespace
 
 const std::vector<TopicSpec>& TopicSpecs() {
-  // Conversation topics outlive the 7 days for which WhatsApp retries a webhook, so that a retry still finds its turn.
   static const auto& specs = *new std::vector<TopicSpec>{
-      {.topic = kTurns, .per_conversation = true, .settings = Settings("delete", 8)},
-      {.topic = kReplies, .per_conversation = true, .settings = Settings("delete", 8)},
-      {.topic = kStatuses, .per_conversation = true, .settings = Settings("delete", 8)},
-      {.topic = kSendLedger, .per_conversation = true, .settings = Settings("compact,delete", 8)},
-      {.topic = kParked, .per_conversation = true, .settings = Settings("delete", 30)},
-      {.topic = kDeadLetter, .per_conversation = false, .settings = Settings("delete", 30)},
-      {.topic = kAudit, .per_conversation = false, .settings = Settings("delete", 30)},
+      {.topic = kTurns, .per_conversation = true, .settings = Settings("delete", retention::kLog)},
+      {.topic = kReplies, .per_conversation = true, .settings = Settings("delete", retention::kLog)},
+      {.topic = kStatuses, .per_conversation = true, .settings = Settings("delete", retention::kLog)},
+      {.topic = kSendLedger, .per_conversation = true, .settings = Settings("compact,delete", retention::kLog)},
+      {.topic = kParked, .per_conversation = true, .settings = Settings("delete", retention::kForOperators)},
+      {.topic = kDeadLetter, .per_conversation = false, .settings = Settings("delete", retention::kForOperators)},
+      {.topic = kAudit, .per_conversation = false, .settings = Settings("delete", retention::kForOperators)},
   };
   return specs;
 }

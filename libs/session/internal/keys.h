@@ -1,10 +1,12 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "libs/retention/retention.h"
 #include "proto/bus/v1/bus.pb.h"
 
 namespace session::internal {
@@ -36,11 +38,11 @@ ConversationKeys KeysOf(std::string_view prefix, const mesh::bus::v1::Conversati
 // Shard and digest are different bytes of the turn id, which is a SHA-256 itself, so together they hold more than the
 // 16 bytes that are stored.
 //
-// A string takes entries for 2 days and expires a little over 8 days after its last one: after 10 days and an hour,
-// before its turn in the ring of 12 days comes again. Each entry lives for 8 to 10 days.
+// A string takes entries for 2 days and expires a little after what its last one is about has left the log: after 10
+// days and an hour, before its turn in the ring of 12 days comes again. Each entry lives for 8 to 10 days.
 constexpr int kDoneRing = 6;
 constexpr int kDoneHoursPerString = 48;
-constexpr int kDoneTtlHours = 8 * 24 + 1;
+constexpr int kDoneTtlHours = std::chrono::hours(retention::kLog).count() + 1;
 static_assert(kDoneHoursPerString + kDoneTtlHours < kDoneRing * kDoneHoursPerString);
 std::vector<std::string> DoneShardKeys(std::string_view prefix, std::string_view turn_id, std::int32_t shards);
 std::string_view DoneDigest(std::string_view turn_id);  // REQUIRES (both): 32 bytes; shards is a power of two
