@@ -109,9 +109,9 @@ std::optional<HistoryJoin::Call> HistoryJoin::OnReply(const bus::Record& record)
       turn->set_reply_text(session::HistoryText(session::WrittenText(reply)));
       turn->set_reply_tokens(EstimatedTokens(session::WrittenText(reply)));
     }
-    // Web and API clients read the relay: there is no send that could tell more.
+    // The ledger never hears of it: the sender refuses what no channel takes.
     if (channel::FindCodec(reply.conversation().channel()) == nullptr) {
-      turn->set_outcome(mesh::session::v1::OUTCOME_SENT);
+      turn->set_outcome(mesh::session::v1::OUTCOME_FAILED);
     }
     return *std::move(request);
   }

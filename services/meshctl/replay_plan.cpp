@@ -5,7 +5,6 @@
 #include "libs/base/str_cat.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
-#include "libs/channel/codec.h"
 #include "libs/identity/identity.h"
 #include "services/meshctl/log_records.h"
 #include "services/meshctl/outcome_name.h"
@@ -176,9 +175,6 @@ ReplayPlan::Judgement ReplayPlan::JudgeOne(const Key& key, const Seen& seen) con
   if (parked_.contains(key)) return {TurnFate::kSending, "parked: its account cannot send"};
   if (superseded_.contains(key.first)) return {TurnFate::kDropped, "withdrawn for a later message"};
   if (const auto reply = replies_.find(key); reply != replies_.end()) {
-    if (channel::FindCodec(seen.turn.conversation().channel()) == nullptr) {
-      return {TurnFate::kSettled, "read by its client, no send"};
-    }
     if (reply->second.offset >= passed_.replies) return {TurnFate::kReplied, "the senders have not finished it"};
     return {TurnFate::kReplyLost, base::StrCat("the senders have passed its reply ", bus::RecordPlace(reply->second))};
   }

@@ -28,7 +28,7 @@ enum class TurnFate {
   kReplied,     // its reply waits for the senders
   kReplyLost,   // they have passed the reply, and neither ledger nor dead letter knows it
   kSending,     // the ledger knows of it, and no end yet: being sent, in doubt, or parked
-  kSettled,     // sent, failed, or read by its client
+  kSettled,     // sent or failed
   kDropped,     // withdrawn for a later message
   kDeadLetter,  // given up
   kTakenBack,   // the user unsent it or had the conversation forgotten

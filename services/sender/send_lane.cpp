@@ -82,14 +82,7 @@ void SendLane::Resume() {
 }
 
 void SendLane::Step() {
-  if (context_.effects->FindCodec(item().reply.conversation().channel()) == nullptr) {
-    // Web and API clients read their answer from the relay; there is nobody to send it to.
-    if (MustAudit()) return WriteDrop();
-    context_.metrics->CountDrop("no_channel");
-    const bool superseded = items_.front().superseded || items_.front().supersedes;
-    ReportOutcome(superseded ? mesh::session::v1::OUTCOME_SUPERSEDED : mesh::session::v1::OUTCOME_SENT);
-    return Done();
-  }
+  if (effects().FindCodec(item().reply.conversation().channel()) == nullptr) return RefuseChannel();
   if (items_.front().supersedes) return StepSupersede();
   const LedgerState::Verdict verdict = items_.front().returned ? ledger().JudgeReturned(key(), item().record.offset)
                                                                : ledger().Judge(key(), item().record.offset);

@@ -134,6 +134,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
 
   void Step();
   void StepSupersede();
+  void RefuseChannel();
   bool MustAudit() const;
   void WriteDrop();
   void WriteSentAfterAll();

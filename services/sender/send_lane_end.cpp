@@ -223,6 +223,18 @@ void SendLane::GiveUp(bus::DeadLetterReason reason, std::string detail, bool wit
                 .too_large = [](const absl::Status& status) { CrashAsTooLarge(bus::kDeadLetter, status); }});
 }
 
+// Accounts of such a channel are refused, and no gateway takes messages of it: nobody could be told what is said here.
+void SendLane::RefuseChannel() {
+  if (MustAudit()) return WriteDrop();
+  context_.metrics->CountDrop("no_channel");
+  if (items_.front().superseded || items_.front().supersedes) {
+    ReportOutcome(mesh::session::v1::OUTCOME_SUPERSEDED);
+    return Done();
+  }
+  ReportOutcome(mesh::session::v1::OUTCOME_FAILED);
+  GiveUp(bus::DeadLetterReason::kUnknownAccount, "the channel has no sends", /*with_notice=*/false);
+}
+
 // The PLAN holds the text in parts, so it can be larger than the record it plans.
 void SendLane::GiveUpTooLarge(const absl::Status& status) {
   ReportOutcome(mesh::session::v1::OUTCOME_FAILED);

@@ -126,9 +126,6 @@ void ReadControl(FieldReader& fields, Account& account) {
 
 void ReadOutbound(FieldReader& fields, Account& account) {
   fields.Bool("rich_answers", &account.rich_answers);
-  if (account.rich_answers && !identity::IsMetaChannel(account.channel)) {
-    fields.Mistake("rich_answers", "is for whatsapp, messenger and instagram");
-  }
   fields.Texts("rich_link_hosts", &account.rich_link_hosts, /*count_max=*/32, /*bytes_max=*/253);
   for (const std::string& host : account.rich_link_hosts) {
     if (config::IsHostName(host)) continue;
@@ -147,12 +144,22 @@ void ReadOutbound(FieldReader& fields, Account& account) {
   }
 }
 
+// `web` and `api` have their names in records. Until a gateway serves them nothing would come, and nobody could read a
+// reply.
+void ReadChannel(FieldReader& fields, Account& account) {
+  std::string name;
+  fields.Text("channel", &name, {.required = true});
+  account.channel = identity::ParseChannelName(name).value_or(mesh::bus::v1::CHANNEL_UNSPECIFIED);
+  if (name.empty() || identity::IsMetaChannel(account.channel)) return;
+  const bool is_known = account.channel != mesh::bus::v1::CHANNEL_UNSPECIFIED;
+  fields.Mistake("channel", base::StrCat("\"", name, "\" ", is_known ? "has no gateway yet; it " : "",
+                                         "must be whatsapp | messenger | instagram"));
+}
+
 Account ReadAccount(FieldReader& fields, std::vector<std::string>& files) {
   Account account;
   fields.Text("tenant", &account.tenant, {.required = true, .bytes_max = 64, .characters = kNameCharacters});
-  std::string channel;
-  fields.Text("channel", &channel, {.required = true, .choices = {"whatsapp", "messenger", "instagram", "web", "api"}});
-  account.channel = identity::ParseChannelName(channel).value_or(mesh::bus::v1::CHANNEL_UNSPECIFIED);
+  ReadChannel(fields, account);
   fields.Text("account_id", &account.account_id, {.required = true, .characters = kNameCharacters});
   fields.Text("waba_id", &account.waba_id, {.characters = kNameCharacters});
   if (!account.waba_id.empty() && account.channel != mesh::bus::v1::CHANNEL_WHATSAPP) {

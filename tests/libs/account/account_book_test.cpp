@@ -32,15 +32,18 @@ class AccountBookTest : public AccountFolderTest {
 TEST_F(AccountBookTest, FindsAccountsByChannelAndId) {
   const auto book =
       AccountBook::Load(Write("accounts.yaml", "accounts:\n" + WhatsApp("2", "display_name: Second") + WhatsApp("1") +
-                                                   "  - {tenant: other, channel: web, account_id: \"1\"}\n"));
+                                                   "  - tenant: other\n    channel: messenger\n    account_id: \"1\"\n"
+                                                   "    app_secret_file: secrets/app\n"
+                                                   "    verify_token_file: secrets/verify\n"
+                                                   "    access_token_file: secrets/access\n"));
   ASSERT_TRUE(book.ok()) << book.status();
   EXPECT_EQ((*book)->accounts().size(), 3u);
   EXPECT_EQ((*book)->accounts()[0].account_id, "2");  // file order
   ASSERT_NE((*book)->Find(kWhatsApp, "2"), nullptr);
   EXPECT_EQ((*book)->Find(kWhatsApp, "2")->display_name, "Second");
   EXPECT_EQ((*book)->Find(kWhatsApp, "1")->tenant, "acme");
-  EXPECT_EQ((*book)->Find(mesh::bus::v1::CHANNEL_WEB, "1")->tenant, "other");
-  EXPECT_EQ((*book)->Find(mesh::bus::v1::CHANNEL_API, "1"), nullptr);
+  EXPECT_EQ((*book)->Find(mesh::bus::v1::CHANNEL_MESSENGER, "1")->tenant, "other");
+  EXPECT_EQ((*book)->Find(mesh::bus::v1::CHANNEL_INSTAGRAM, "1"), nullptr);
   EXPECT_EQ((*book)->Find(kWhatsApp, "3"), nullptr);
   EXPECT_EQ((*book)->Find(kWhatsApp, ""), nullptr);
 }
@@ -110,7 +113,7 @@ TEST_F(AccountBookTest, FindsTheNumbersOfABusinessAccount) {
 }
 
 TEST_F(AccountBookTest, OnlyWhatsAppHasABusinessAccount) {
-  EXPECT_THAT(MistakesOf("accounts:\n  - {tenant: t, channel: web, account_id: w, waba_id: \"900\"}\n"),
+  EXPECT_THAT(MistakesOf("accounts:\n  - {tenant: t, channel: messenger, account_id: w, waba_id: \"900\"}\n"),
               HasSubstr("waba_id: belongs to channel whatsapp"));
 }
 
@@ -201,8 +204,6 @@ TEST_F(AccountBookTest, RefusesWhatAnAnswerCannotSend) {
   EXPECT_THAT(mistakes("reengage_template: come_back"), HasSubstr("reengage_template: must be a map"));
   EXPECT_THAT(mistakes("reengage_template: {name: come_back}"), HasSubstr("language: is missing"));
   EXPECT_THAT(mistakes("reengage_template: {name: x, language: de, more: 1}"), HasSubstr("unknown key more"));
-  EXPECT_THAT(MistakesOf("accounts:\n  - {tenant: a, channel: web, account_id: b, rich_answers: true}\n"),
-              HasSubstr("rich_answers: is for whatsapp, messenger and instagram"));
 }
 
 TEST_F(AccountBookTest, AnEmptyListIsABook) {
@@ -253,11 +254,18 @@ TEST_F(AccountBookTest, ListsEveryMistakeWithItsLine) {
             HasSubstr(Line(16) + "presence: \"online\" must be off | read | typing")));
 }
 
-TEST_F(AccountBookTest, MetaChannelsNeedTheirSecretsOthersDoNot) {
+TEST_F(AccountBookTest, AccountsNeedTheirSecrets) {
   EXPECT_THAT(MistakesOf("accounts:\n  - {tenant: t, channel: instagram, account_id: \"1\"}\n"),
               AllOf(HasSubstr("app_secret_file: is missing"), HasSubstr("verify_token_file: is missing"),
                     HasSubstr("access_token_file: is missing")));
-  EXPECT_EQ(MistakesOf("accounts:\n  - {tenant: t, channel: api, account_id: main}\n"), "no mistakes");
+}
+
+// Their turns were taken from nowhere, and a reply to one was reported as sent.
+TEST_F(AccountBookTest, AChannelWithoutAGatewayIsRefused) {
+  for (const std::string channel : {"web", "api"}) {
+    EXPECT_EQ(MistakesOf("accounts:\n  - {tenant: t, channel: " + channel + ", account_id: main}\n"),
+              Line(2) + "channel: \"" + channel + "\" has no gateway yet; it must be whatsapp | messenger | instagram");
+  }
 }
 
 TEST_F(AccountBookTest, SecretMistakesNameTheFileAndNeverItsText) {

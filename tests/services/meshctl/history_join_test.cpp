@@ -267,13 +267,13 @@ TEST(HistoryJoinTest, RequeuedTurnsAndRequeuedRepliesAreNewGenerations) {
   EXPECT_EQ(std::get<SetOutcomeRequest>(*reply).replies_offset(), 15);
 }
 
-TEST(HistoryJoinTest, ChannelsWithoutSendsAreSentByTheirReply) {
+TEST(HistoryJoinTest, AReplyOfAChannelWithoutSendsHasFailed) {
   const auto web = Conversation("ann", mesh::bus::v1::CHANNEL_WEB);
   HistoryJoin join(kPlenty);
   join.OnTurn(TurnRecord(7, web, "m1", "hello"));
   const auto call = join.OnReply(ReplyRecord(3, web, "m1", "good day"));
   ASSERT_TRUE(call);
-  EXPECT_EQ(std::get<AppendTurnRequest>(*call).turn().outcome(), mesh::session::v1::OUTCOME_SENT);
+  EXPECT_EQ(std::get<AppendTurnRequest>(*call).turn().outcome(), mesh::session::v1::OUTCOME_FAILED);
 }
 
 TEST(HistoryJoinTest, MemoryIsBoundedAndWhatItCostIsCounted) {

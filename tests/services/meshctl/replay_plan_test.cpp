@@ -273,24 +273,5 @@ TEST_F(ReplayPlanTest, OtherConversationsAndUnreadableRecordsArePassedOver) {
   EXPECT_TRUE(plan_.Judge(0, kNowMs).empty());
 }
 
-// Web and API clients read their answers from the relay: the ledger never hears of them.
-TEST_F(ReplayPlanTest, ARelayedReplyIsSettled) {
-  conversation_ = Conversation("ann", mesh::bus::v1::CHANNEL_WEB);
-  ReplayPlan plan(identity::KeyOf(conversation_).value(), {}, {kPassedTurns, kPassedReplies});
-  mesh::bus::v1::Turn turn;
-  *turn.mutable_conversation() = conversation_;
-  turn.set_turn_id(TurnId("m1"));
-  turn.set_kind(mesh::bus::v1::TURN_KIND_MESSAGE);
-  plan.OnTurn(RecordOf("mesh.turns", 7, turn));
-  mesh::bus::v1::ReplyRecord reply;
-  *reply.mutable_reply()->mutable_conversation() = conversation_;
-  reply.mutable_reply()->set_turn_id(TurnId("m1"));
-  plan.OnReply(RecordOf("mesh.replies", 5, reply));
-  const auto turns = plan.Judge(0, kNowMs);
-  ASSERT_EQ(turns.size(), 1u);
-  EXPECT_EQ(turns[0].fate, TurnFate::kSettled);
-  EXPECT_FALSE(turns[0].put_back);
-}
-
 }  // namespace
 }  // namespace meshctl

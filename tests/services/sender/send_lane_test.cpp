@@ -447,18 +447,20 @@ TEST_F(SendLaneTest, DrainFinishesWhatIsClaimedAndBeginsNothing) {
   EXPECT_EQ(world_.InDoubtCount("resend") + world_.InDoubtCount("evidence"), 0);
 }
 
-TEST_F(SendLaneTest, AReplyForAChannelWithoutSendsIsDoneAtOnce) {
+TEST_F(SendLaneTest, AReplyForAChannelWithoutSendsIsRefusedForGood) {
   world_.StartOwner();
   mesh::bus::v1::ReplyRecord record;
   auto conversation = world_.Conversation("ann");
   conversation.set_channel(mesh::bus::v1::CHANNEL_WEB);
   record.mutable_reply()->set_turn_id(World::TurnId("t1"));
   *record.mutable_reply()->mutable_conversation() = conversation;
-  record.mutable_reply()->set_text("read from the relay");
+  record.mutable_reply()->set_text("nobody reads this");
   world_.AppendRaw(identity::KeyOf(conversation).value(), record.SerializeAsString());
   ASSERT_TRUE(RunToEnd());
   EXPECT_EQ(LedgerShape(), "T");
-  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_SENT));
+  EXPECT_THAT(world_.OutcomesOf("t1"), ElementsAre(OUTCOME_FAILED)) << "it is nowhere that a user could see it";
+  ASSERT_EQ(world_.dead_letters.size(), 1u);
+  EXPECT_EQ(world_.dead_letters[0].reason, bus::DeadLetterReason::kUnknownAccount);
 }
 
 }  // namespace
