@@ -56,7 +56,7 @@ class PooledClient final : public Client {
     auto exchange =
         std::make_shared<internal::Exchange>(std::move(request), std::move(to), std::move(on_done), metrics_);
     thread.io.mailbox().Post([this, &thread, exchange = std::move(exchange), refused = std::move(refused)]() mutable {
-      if (!refused.ok()) return exchange->Fail(std::move(refused));
+      if (!refused.ok()) return exchange->Fail(FailureKind::kOther, std::move(refused));
       PoolFor(thread, exchange->url()).Submit(std::move(exchange));
     });
   }

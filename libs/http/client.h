@@ -48,6 +48,18 @@ struct ClientRequest {
 // have.
 enum class SendCertainty { kNotSent, kMaybeSent };
 
+// On which step of its way a request got no answer, for whoever advises people; what may be tried again `status` says.
+enum class FailureKind {
+  kResolve,      // the host's name
+  kConnect,      // none of its addresses takes a connection
+  kTls,          // the handshake
+  kCertificate,  // the peer's is not accepted
+  kBroken,       // the connection, with the request or the answer under way
+  kStalled,      // nothing moved for connect_timeout or stall_timeout
+  kDeadline,     // the request's own
+  kOther,        // refused on this side, not HTTP or too large on the other; shutting down
+};
+
 struct ClientFailure {
   // Unavailable: cannot connect, the connection broke, the answer is no HTTP, too many requests wait, shutting down.
   // DeadlineExceeded. Aborted: may_send said no. InvalidArgument: the request cannot be sent as it is.
@@ -56,6 +68,7 @@ struct ClientFailure {
   absl::Status status = absl::OkStatus();
   // kNotSent: resolve, connect or TLS failed, or the request's first write failed without a byte accepted.
   SendCertainty certainty = SendCertainty::kNotSent;
+  FailureKind kind = FailureKind::kOther;
 };
 
 struct ClientResult {

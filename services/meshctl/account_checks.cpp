@@ -112,27 +112,31 @@ Finding CheckSecrets(const account::Account& account) {
   return finding;
 }
 
-// What went wrong on the way to an answer, told apart by the words of http::Client, which has no codes for them.
-Finding Unreachable(Finding finding, std::string_view url, const http::ClientResult& result) {
-  const std::string_view words(result.failure.status.message().data(), result.failure.status.message().size());
-  finding.verdict = Verdict::kWrong;
-  finding.found = base::StrCat(url, " does not answer: ", words);
-  if (words.starts_with("cannot resolve ")) {
-    finding.advice =
-        "its name is not known here: is --gateway-url spelt as its DNS record is, and does this machine see it?";
-  } else if (words.starts_with("the certificate of ")) {
-    finding.advice =
-        "Meta refuses such a certificate as well: one of a public authority, with its chain, for that name "
-        "(docs/meta-app.md, 3)";
-  } else if (words.starts_with("TLS with ")) {
-    finding.advice = "does TLS end at that port? The gateway itself speaks http alone (docs/meta-app.md, 3)";
-  } else if (words.starts_with("the connection to ") || words.ends_with(" in time") ||
-             words.ends_with(" the deadline")) {
-    finding.advice = "something is in the way, or the gateway hangs: firewall, proxy; see the gateway's /readyz";
-  } else {
-    finding.advice = "start the gateway, or name it with --gateway-url";
+// What to do about a gateway that gave no answer.
+std::string_view AdviceOn(http::FailureKind kind) {
+  switch (kind) {
+    case http::FailureKind::kResolve:
+      return "its name is not known here: is --gateway-url spelt as its DNS record is, and does this machine see it?";
+    case http::FailureKind::kCertificate:
+      return "Meta refuses such a certificate as well: one of a public authority, with its chain, for that name "
+             "(docs/meta-app.md, 3)";
+    case http::FailureKind::kTls:
+      return "does TLS end at that port? The gateway itself speaks http alone (docs/meta-app.md, 3)";
+    case http::FailureKind::kBroken:
+    case http::FailureKind::kStalled:
+    case http::FailureKind::kDeadline:
+      return "something is in the way, or the gateway hangs: firewall, proxy; see the gateway's /readyz";
+    case http::FailureKind::kConnect:
+    case http::FailureKind::kOther:
+      break;
   }
-  return finding;
+  return "start the gateway, or name it with --gateway-url";
+}
+
+Finding Unreachable(Finding finding, std::string_view url, const http::ClientResult& result) {
+  const http::ClientFailure& failure = result.failure;
+  return Wrong(std::move(finding), base::StrCat(url, " does not answer: ", failure.status.message()),
+               std::string(AdviceOn(failure.kind)));
 }
 
 Finding CheckHandshake(const account::Account& account, const std::string& webhook_url, const SendAndWait& send) {

@@ -60,20 +60,22 @@ void ClientConnection::Resolve() {
     AddEndpoint({address, host_.port});
     return ConnectNext({});
   }
-  resolver_.async_resolve(host_.host, std::to_string(host_.port), boost::asio::ip::tcp::resolver::numeric_service,
-                          [self = shared_from_this()](const boost::system::error_code& error,
-                                                      const boost::asio::ip::tcp::resolver::results_type& results) {
-                            if (self->owner_ == nullptr) return;
-                            if (error) {
-                              return self->FailAndClose(absl::UnavailableError(
-                                  base::StrCat("cannot resolve ", self->host_.host, ": ", error.message())));
-                            }
-                            for (const auto& result : results) {
-                              if (self->endpoints_.size() < kAddressesMax) self->AddEndpoint(result.endpoint());
-                            }
-                            std::reverse(self->endpoints_.begin(), self->endpoints_.end());
-                            self->ConnectNext({});
-                          });
+  resolver_.async_resolve(
+      host_.host, std::to_string(host_.port), boost::asio::ip::tcp::resolver::numeric_service,
+      [self = shared_from_this()](const boost::system::error_code& error,
+                                  const boost::asio::ip::tcp::resolver::results_type& results) {
+        if (self->owner_ == nullptr) return;
+        if (error) {
+          return self->FailAndClose(
+              FailureKind::kResolve,
+              absl::UnavailableError(base::StrCat("cannot resolve ", self->host_.host, ": ", error.message())));
+        }
+        for (const auto& result : results) {
+          if (self->endpoints_.size() < kAddressesMax) self->AddEndpoint(result.endpoint());
+        }
+        std::reverse(self->endpoints_.begin(), self->endpoints_.end());
+        self->ConnectNext({});
+      });
 }
 
 void ClientConnection::AddEndpoint(const boost::asio::ip::tcp::endpoint& endpoint) {
@@ -86,12 +88,13 @@ void ClientConnection::AddEndpoint(const boost::asio::ip::tcp::endpoint& endpoin
 
 void ClientConnection::ConnectNext(const boost::system::error_code& last_error) {
   if (endpoints_.empty() && address_refused_ && !last_error) {
-    return FailAndClose(
-        absl::PermissionDeniedError(base::StrCat("no address of ", host_.host, " may be connected to")));
+    return FailAndClose(FailureKind::kOther, absl::PermissionDeniedError(
+                                                 base::StrCat("no address of ", host_.host, " may be connected to")));
   }
   if (endpoints_.empty()) {
-    return FailAndClose(absl::UnavailableError(
-        base::StrCat("cannot connect to ", host_.host, ":", host_.port, ": ", last_error.message())));
+    return FailAndClose(FailureKind::kConnect,
+                        absl::UnavailableError(base::StrCat("cannot connect to ", host_.host, ":", host_.port, ": ",
+                                                            last_error.message())));
   }
   const boost::asio::ip::tcp::endpoint endpoint = endpoints_.back();
   endpoints_.pop_back();
@@ -127,14 +130,17 @@ bool ClientConnection::SetUpTls(std::string* error) {
 }
 
 void ClientConnection::Handshake() {
-  if (std::string error; !SetUpTls(&error)) return FailAndClose(absl::FailedPreconditionError(error));
+  if (std::string error; !SetUpTls(&error)) {
+    return FailAndClose(FailureKind::kTls, absl::FailedPreconditionError(error));
+  }
   tls_stream_->async_handshake(
       boost::asio::ssl::stream_base::client, [self = shared_from_this()](const boost::system::error_code& error) {
         if (self->owner_ == nullptr) return;
         if (!error) return self->OnConnected();
         const bool distrusted = SSL_get_verify_result(self->tls_stream_->native_handle()) != X509_V_OK;
         const std::string what = self->TlsError(error);
-        self->FailAndClose(distrusted ? absl::FailedPreconditionError(what) : absl::UnavailableError(what));
+        if (distrusted) return self->FailAndClose(FailureKind::kCertificate, absl::FailedPreconditionError(what));
+        self->FailAndClose(FailureKind::kTls, absl::UnavailableError(what));
       });
 }
 
@@ -175,7 +181,8 @@ void ClientConnection::BeginWrite() {
   ArmTimer(NextStop());
   const base::MonotonicTime checked_at = Now();
   if (exchange_->deadline() <= checked_at) {
-    return FailAndClose(absl::DeadlineExceededError("the deadline passed before the request was sent"));
+    return FailAndClose(FailureKind::kDeadline,
+                        absl::DeadlineExceededError("the deadline passed before the request was sent"));
   }
   if (exchange_->MaySend()) return WriteFirst(checked_at);
   // Nothing was written: the connection is as good as before. Posted, not called: a long queue of withdrawn requests
@@ -185,7 +192,7 @@ void ClientConnection::BeginWrite() {
   ArmTimer(idle_deadline_);
   boost::asio::post(socket_.get_executor(), [self = shared_from_this(), withdrawn = std::exchange(exchange_, nullptr)] {
     if (self->owner_ != nullptr) self->owner_->OnIdle(self.get());
-    withdrawn->Fail(absl::AbortedError("may_send said no before the first byte"));
+    withdrawn->Fail(FailureKind::kOther, absl::AbortedError("may_send said no before the first byte"));
   });
 }
 
@@ -247,7 +254,8 @@ void ClientConnection::OnWritten(const boost::system::error_code& error, std::si
     Close();
     return owner->OnStale(std::move(exchange));
   }
-  FailAndClose(absl::UnavailableError(base::StrCat("cannot write to ", host_.host, ": ", error.message())));
+  FailAndClose(FailureKind::kBroken,
+               absl::UnavailableError(base::StrCat("cannot write to ", host_.host, ": ", error.message())));
 }
 
 void ClientConnection::Read() {
@@ -269,7 +277,8 @@ void ClientConnection::OnRead(const boost::system::error_code& error, std::size_
   }
   // Only an orderly end may end a body: a cut TLS stream is no end.
   if (error == boost::asio::error::eof && parser_->PutEnd() == BodyState::kDone) return Complete();
-  FailAndClose(absl::UnavailableError(base::StrCat("the connection to ", host_.host, " broke: ", error.message())));
+  FailAndClose(FailureKind::kBroken,
+               absl::UnavailableError(base::StrCat("the connection to ", host_.host, " broke: ", error.message())));
 }
 
 void ClientConnection::Parse() {
@@ -282,10 +291,12 @@ void ClientConnection::Parse() {
     case BodyState::kDone:
       return Complete();
     case BodyState::kTooLarge:
-      return FailAndClose(absl::OutOfRangeError(
-          base::StrCat("the answer of ", host_.host, " is larger than ", response_bytes_max_, " bytes")));
+      return FailAndClose(FailureKind::kOther,
+                          absl::OutOfRangeError(base::StrCat("the answer of ", host_.host, " is larger than ",
+                                                             response_bytes_max_, " bytes")));
     case BodyState::kMalformed:
-      return FailAndClose(absl::UnavailableError(base::StrCat("the answer of ", host_.host, " is no HTTP response")));
+      return FailAndClose(FailureKind::kOther,
+                          absl::UnavailableError(base::StrCat("the answer of ", host_.host, " is no HTTP response")));
   }
 }
 
@@ -308,11 +319,11 @@ void ClientConnection::Complete() {
   exchange->Succeed(std::move(response));
 }
 
-void ClientConnection::FailAndClose(absl::Status status) {
+void ClientConnection::FailAndClose(FailureKind kind, absl::Status status) {
   const auto self = shared_from_this();
   const auto exchange = std::exchange(exchange_, nullptr);
   Close();
-  if (exchange != nullptr) exchange->Fail(std::move(status));
+  if (exchange != nullptr) exchange->Fail(kind, std::move(status));
 }
 
 void ClientConnection::Close() {
@@ -324,7 +335,8 @@ void ClientConnection::Close() {
 
 void ClientConnection::Abandon() {
   owner_ = nullptr;
-  if (exchange_ != nullptr) exchange_->Fail(absl::UnavailableError("the HTTP client is shutting down"));
+  if (exchange_ != nullptr)
+    exchange_->Fail(FailureKind::kOther, absl::UnavailableError("the HTTP client is shutting down"));
   boost::system::error_code ignored;
   resolver_.cancel();
   timer_.cancel();
@@ -357,14 +369,17 @@ void ClientConnection::OnTimer() {
     return ArmTimer(idle_deadline_);
   }
   if (exchange_->deadline() <= now) {
-    return FailAndClose(absl::DeadlineExceededError(base::StrCat("no answer of ", host_.host, " before the deadline")));
+    return FailAndClose(FailureKind::kDeadline,
+                        absl::DeadlineExceededError(base::StrCat("no answer of ", host_.host, " before the deadline")));
   }
   if (connected_ && NextStop() <= now) {
-    return FailAndClose(absl::UnavailableError(base::StrCat(host_.host, " has stopped in the middle of an answer")));
+    return FailAndClose(FailureKind::kStalled,
+                        absl::UnavailableError(base::StrCat(host_.host, " has stopped in the middle of an answer")));
   }
   if (connected_) return ArmTimer(NextStop());
   if (connect_deadline_ <= now) {
-    return FailAndClose(absl::UnavailableError(base::StrCat("cannot connect to ", host_.host, " in time")));
+    return FailAndClose(FailureKind::kStalled,
+                        absl::UnavailableError(base::StrCat("cannot connect to ", host_.host, " in time")));
   }
   ArmTimer(std::min(connect_deadline_, exchange_->deadline()));
 }

@@ -63,7 +63,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   void OnRead(const boost::system::error_code& error, std::size_t count);
   void Parse();
   void Complete();
-  void FailAndClose(absl::Status status);
+  void FailAndClose(FailureKind kind, absl::Status status);
 
   void ArmTimer(base::MonotonicTime time);
   void OnTimer();

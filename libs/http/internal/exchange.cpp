@@ -70,7 +70,7 @@ Exchange::Exchange(ClientRequest request, Url url, std::function<void(ClientResu
 }
 
 Exchange::~Exchange() {
-  Fail(absl::UnavailableError("the HTTP client is shutting down"));
+  Fail(FailureKind::kOther, absl::UnavailableError("the HTTP client is shutting down"));
   --metrics_->outstanding;
 }
 
@@ -80,10 +80,11 @@ void Exchange::Succeed(Response response) {
   Finish({.ok = true, .response = std::move(response), .failure = {}});
 }
 
-void Exchange::Fail(absl::Status status) {
+void Exchange::Fail(FailureKind kind, absl::Status status) {
   if (on_done_ == nullptr) return;
   (certainty_ == SendCertainty::kNotSent ? metrics_->not_sent : metrics_->maybe_sent).Increment();
-  Finish({.ok = false, .response = {}, .failure = {.status = std::move(status), .certainty = certainty_}});
+  Finish(
+      {.ok = false, .response = {}, .failure = {.status = std::move(status), .certainty = certainty_, .kind = kind}});
 }
 
 void Exchange::Finish(ClientResult result) {

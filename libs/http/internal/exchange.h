@@ -39,7 +39,7 @@ class Exchange {
   Exchange& operator=(const Exchange&) = delete;
 
   void Succeed(Response response);
-  void Fail(absl::Status status);  // with the certainty known so far
+  void Fail(FailureKind kind, absl::Status status);  // with the certainty known so far
 
   const Url& url() const { return url_; }
   const std::string& wire() const { return wire_; }  // the request's bytes

@@ -33,7 +33,8 @@ HostPool::~HostPool() {
 
 void HostPool::Submit(std::shared_ptr<Exchange> exchange) {
   if (exchange->deadline() <= std::chrono::steady_clock::now()) {
-    return exchange->Fail(absl::DeadlineExceededError("the deadline passed before the request was sent"));
+    return exchange->Fail(FailureKind::kDeadline,
+                          absl::DeadlineExceededError("the deadline passed before the request was sent"));
   }
   while (!idle_.empty()) {
     ClientConnection* const connection = idle_.back();
@@ -75,7 +76,7 @@ std::shared_ptr<Exchange> HostPool::TakeWaiting() {
     std::shared_ptr<Exchange> front = std::move(waiting_.front());
     waiting_.pop_front();
     if (front->deadline() > now) return front;
-    front->Fail(WaitedTooLong());
+    front->Fail(FailureKind::kDeadline, WaitedTooLong());
   }
   return nullptr;
 }
@@ -97,7 +98,7 @@ void HostPool::FailOverdue() {
   const auto first = std::stable_partition(waiting_.begin(), waiting_.end(), std::not_fn(is_overdue));
   const std::vector<std::shared_ptr<Exchange>> overdue(first, waiting_.end());
   waiting_.erase(first, waiting_.end());
-  for (const auto& exchange : overdue) exchange->Fail(WaitedTooLong());
+  for (const auto& exchange : overdue) exchange->Fail(FailureKind::kDeadline, WaitedTooLong());
   const auto next = std::min_element(waiting_.begin(), waiting_.end(),
                                      [](const auto& a, const auto& b) { return a->deadline() < b->deadline(); });
   if (next != waiting_.end()) ArmTimer((*next)->deadline());

@@ -41,10 +41,12 @@ class ClientTest : public ::testing::Test {
     return promise->get_future();
   }
 
-  static void ExpectFailure(const ClientResult& result, absl::StatusCode code, SendCertainty certainty) {
+  static void ExpectFailure(const ClientResult& result, absl::StatusCode code, SendCertainty certainty,
+                            FailureKind kind = FailureKind::kOther) {
     EXPECT_FALSE(result.ok);
     EXPECT_EQ(result.failure.status.code(), code) << result.failure.status;
     EXPECT_EQ(result.failure.certainty, certainty);
+    EXPECT_EQ(result.failure.kind, kind) << result.failure.status;
   }
 
   double Outcomes(const std::string& outcome) const {
@@ -130,21 +132,21 @@ TEST_F(ClientTest, ARefusedConnectionIsCertainlyNotSent) {
   }
   MakeClient();
   const ClientResult result = client_->SendAndWait(RequestTo("http://127.0.0.1:" + std::to_string(port) + "/"));
-  ExpectFailure(result, absl::StatusCode::kUnavailable, SendCertainty::kNotSent);
+  ExpectFailure(result, absl::StatusCode::kUnavailable, SendCertainty::kNotSent, FailureKind::kConnect);
   EXPECT_EQ(Outcomes("not_sent"), 1);
 }
 
 TEST_F(ClientTest, ANameThatDoesNotResolveIsCertainlyNotSent) {
   MakeClient();
   ExpectFailure(client_->SendAndWait(RequestTo("http://no-such-host.invalid/")), absl::StatusCode::kUnavailable,
-                SendCertainty::kNotSent);
+                SendCertainty::kNotSent, FailureKind::kResolve);
 }
 
 TEST_F(ClientTest, APeerThatClosesWithoutAnAnswerMayHaveGotIt) {
   ScriptedServer server([](int, Peer& peer) { peer.ReadRequest(); });
   MakeClient();
   ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"))), absl::StatusCode::kUnavailable,
-                SendCertainty::kMaybeSent);
+                SendCertainty::kMaybeSent, FailureKind::kBroken);
   EXPECT_EQ(Outcomes("maybe_sent"), 1);
   EXPECT_EQ(server.connections(), 1);  // no retry of its own
 }
@@ -158,7 +160,7 @@ TEST_F(ClientTest, ACutAnswerIsNoAnswer) {
     });
     MakeClient();
     ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"))), absl::StatusCode::kUnavailable,
-                  SendCertainty::kMaybeSent);
+                  SendCertainty::kMaybeSent, FailureKind::kBroken);
   }
 }
 
@@ -194,14 +196,14 @@ TEST_F(ClientTest, TheDeadlineEndsAWaitForTheAnswer) {
   });
   MakeClient();
   ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"), milliseconds(50))), absl::StatusCode::kDeadlineExceeded,
-                SendCertainty::kMaybeSent);
+                SendCertainty::kMaybeSent, FailureKind::kDeadline);
 }
 
 TEST_F(ClientTest, ADeadlineThatHasPassedSendsNothing) {
   ScriptedServer server([](int, Peer& peer) { EXPECT_EQ(peer.ReadRequest(), ""); });
   MakeClient();
   ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"), milliseconds(-1))), absl::StatusCode::kDeadlineExceeded,
-                SendCertainty::kNotSent);
+                SendCertainty::kNotSent, FailureKind::kDeadline);
 }
 
 TEST_F(ClientTest, RequestsBeyondTheConnectionsWaitUntilTheirDeadline) {
@@ -219,7 +221,7 @@ TEST_F(ClientTest, RequestsBeyondTheConnectionsWaitUntilTheirDeadline) {
   ClientRequest third_request = RequestTo(server.Url("/"));
   third_request.body = "third";
   auto third = Start(third_request);
-  ExpectFailure(second.get(), absl::StatusCode::kDeadlineExceeded, SendCertainty::kNotSent);
+  ExpectFailure(second.get(), absl::StatusCode::kDeadlineExceeded, SendCertainty::kNotSent, FailureKind::kDeadline);
   release.set_value();
   EXPECT_TRUE(first.get().ok);
   EXPECT_TRUE(third.get().ok);
@@ -375,7 +377,7 @@ TEST_F(ClientTest, APeerThatStopsInTheMiddleIsNotWaitedForUntilTheDeadline) {
     });
     MakeClient({.stall_timeout = milliseconds(50)});
     ExpectFailure(client_->SendAndWait(RequestTo(server.Url("/"), std::chrono::minutes(10))),
-                  absl::StatusCode::kUnavailable, SendCertainty::kMaybeSent);
+                  absl::StatusCode::kUnavailable, SendCertainty::kMaybeSent, FailureKind::kStalled);
   }
 }
 

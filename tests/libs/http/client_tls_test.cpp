@@ -146,6 +146,7 @@ class ClientTlsTest : public ::testing::Test {
     EXPECT_FALSE(result.ok);
     EXPECT_EQ(result.failure.status.code(), absl::StatusCode::kFailedPrecondition) << result.failure.status;
     EXPECT_EQ(result.failure.certainty, SendCertainty::kNotSent);
+    EXPECT_EQ(result.failure.kind, FailureKind::kCertificate);
     EXPECT_THAT(std::string(result.failure.status.message()), HasSubstr(why));
     EXPECT_EQ(server.ReadUntil("secret", 50), "");
   }
@@ -200,6 +201,7 @@ TEST_F(ClientTlsTest, APlainServerIsNoTlsServer) {
       MakeClient("ca")->SendAndWait(RequestTo("https://127.0.0.1:" + std::to_string(server.port()) + "/"));
   EXPECT_EQ(result.failure.status.code(), absl::StatusCode::kUnavailable) << result.failure.status;
   EXPECT_EQ(result.failure.certainty, SendCertainty::kNotSent);
+  EXPECT_EQ(result.failure.kind, FailureKind::kTls);
 }
 
 TEST_F(ClientTlsTest, AHandshakeThatNeverEndsIsCutByTheConnectTimeout) {
@@ -208,6 +210,7 @@ TEST_F(ClientTlsTest, AHandshakeThatNeverEndsIsCutByTheConnectTimeout) {
                                   ->SendAndWait(RequestTo("https://127.0.0.1:" + std::to_string(server.port()) + "/"));
   EXPECT_EQ(result.failure.status.code(), absl::StatusCode::kUnavailable) << result.failure.status;
   EXPECT_EQ(result.failure.certainty, SendCertainty::kNotSent);
+  EXPECT_EQ(result.failure.kind, FailureKind::kStalled);
 }
 
 }  // namespace

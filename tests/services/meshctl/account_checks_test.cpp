@@ -79,9 +79,9 @@ class AccountChecksTest : public ::testing::Test {
     answers_[request] = std::move(result);
   }
 
-  void Break(const std::string& request, const char* words = "connection refused") {
+  void Break(const std::string& request, http::FailureKind kind = http::FailureKind::kConnect) {
     http::ClientResult result;
-    result.failure.status = absl::UnavailableError(words);
+    result.failure = {.status = absl::UnavailableError("the client's words"), .kind = kind};
     answers_[request] = std::move(result);
   }
 
@@ -207,25 +207,26 @@ TEST_F(AccountChecksTest, GatewayThatIsAwayOrKnowsOtherSecretsIsTold) {
 
 // A gateway cannot be started against a name that does not exist or a certificate that nobody trusts.
 TEST_F(AccountChecksTest, WhatKeepsTheGatewayFromAnsweringIsToldApart) {
-  const struct {
-    const char *words, *advice;
-  } kCases[] = {
-      {"cannot connect to gateway:80: Connection refused", "start the gateway"},
-      {"cannot resolve gateway: Host not found (authoritative)", "DNS"},
-      {"the certificate of gateway is not accepted: self-signed certificate", "public authority"},
-      {"TLS with gateway: wrong version number", "does TLS end"},
-      {"cannot connect to gateway in time", "firewall"},
-      {"no answer of gateway before the deadline", "firewall"},
+  using http::FailureKind;
+  const std::pair<FailureKind, std::string_view> kCases[] = {
+      {FailureKind::kConnect, "start the gateway"},
+      {FailureKind::kOther, "start the gateway"},
+      {FailureKind::kResolve, "DNS"},
+      {FailureKind::kTls, "does TLS end"},
+      {FailureKind::kCertificate, "public authority"},
+      {FailureKind::kStalled, "firewall"},
+      {FailureKind::kBroken, "firewall"},
+      {FailureKind::kDeadline, "firewall"},
   };
-  for (const auto& test : kCases) {
-    Break("GET http://gateway/webhooks/whatsapp", test.words);
-    Break("POST http://gateway/webhooks/whatsapp", test.words);
+  for (const auto& [kind, advice] : kCases) {
+    Break("GET http://gateway/webhooks/whatsapp", kind);
+    Break("POST http://gateway/webhooks/whatsapp", kind);
     auto findings = Check(AccountOf(CHANNEL_WHATSAPP));
     for (const char* check : {"handshake", "signature"}) {
       EXPECT_EQ(findings[check].verdict, Verdict::kWrong);
-      EXPECT_NE(findings[check].found.find(test.words), std::string::npos) << findings[check].found;
-      EXPECT_NE(findings[check].advice.find(test.advice), std::string::npos) << findings[check].advice;
-      EXPECT_EQ(findings[check].advice.find("start the gateway") != std::string::npos, test.advice == kCases[0].advice);
+      EXPECT_NE(findings[check].found.find("the client's words"), std::string::npos) << findings[check].found;
+      EXPECT_NE(findings[check].advice.find(advice), std::string::npos) << findings[check].advice;
+      EXPECT_EQ(findings[check].advice.find("start the gateway") != std::string::npos, advice == "start the gateway");
     }
   }
 }
