@@ -64,8 +64,8 @@ class Codec {
 
   virtual mesh::bus::v1::Channel channel() const = 0;
 
-  // Every item of a webhook body, in the order in which it stands. InvalidArgument with a bounded reason ("not_json",
-  // "too_deep", "not_utf8", "wrong_object", "too_large"): the body as a whole cannot be used.
+  // Every item of a webhook body, in the order in which it stands. InvalidArgument, with one of UnusableReasons() as
+  // its message: the body as a whole cannot be used.
   virtual absl::StatusOr<std::vector<Event>> Decode(std::string_view body) const = 0;
 
   // One send. `part` is text as Split cut it, or what Fit made of a rich part. `reply_id_hex` travels with the send

@@ -21,6 +21,7 @@ enum class EventKind {
   kError,       // an item that cannot be understood even as an event (no account, no usable content): counted with its
                 // reason
   kDuplicate,   // the same message id again within this body
+  kCount,
 };
 
 struct Event {
@@ -37,7 +38,7 @@ struct Event {
   std::string reply_to_message_id;
   std::vector<mesh::bus::v1::Attachment> attachments;
   std::string original;  // the item's JSON, at most 64 KiB, when `text` does not carry all of it
-  std::string error;     // kError: the reason
+  std::string error;     // kError: one of UnusableReasons()
 
   // What the item changes beyond itself; a standby item may, too.
   mesh::bus::v1::ControlAction control = mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED;

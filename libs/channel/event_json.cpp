@@ -104,6 +104,8 @@ std::string_view ToString(EventKind kind) {
       return "error";
     case EventKind::kDuplicate:
       return "duplicate";
+    case EventKind::kCount:
+      break;
   }
   CHECK_MSG(false, "an event kind without a name");
 }

@@ -63,20 +63,28 @@ void WriteValue(const Value& value, Writer& writer) {
   }
 }
 
-const char* ReasonOf(simdjson::error_code error) {
+absl::Status Refused(ParseError error) { return absl::InvalidArgumentError(std::string(ToString(error))); }
+
+absl::Status Refused(simdjson::error_code error) {
   switch (error) {
     case simdjson::CAPACITY:
-      return "too_large";
+      return Refused(ParseError::kTooLarge);
     case simdjson::DEPTH_ERROR:
-      return "too_deep";
+      return Refused(ParseError::kTooDeep);
     case simdjson::UTF8_ERROR:
-      return "not_utf8";
+      return Refused(ParseError::kNotUtf8);
     default:
-      return "not_json";
+      return Refused(ParseError::kNotJson);
   }
 }
 
 }  // namespace
+
+std::string_view ToString(ParseError error) {
+  static constexpr std::string_view kNames[] = {"not_json", "too_deep", "not_utf8", "too_large"};
+  static_assert(std::size(kNames) == static_cast<std::size_t>(ParseError::kCount));
+  return kNames[static_cast<std::size_t>(error)];
+}
 
 Kind Value::kind() const {
   if (!exists()) return Kind::kAbsent;
@@ -213,7 +221,7 @@ Document& Document::operator=(Document&&) noexcept = default;
 Document::~Document() = default;
 
 absl::StatusOr<Document> Document::Parse(std::string_view bytes, const ParseLimits& limits) {
-  if (bytes.size() > limits.bytes_max) return absl::InvalidArgumentError("too_large");
+  if (bytes.size() > limits.bytes_max) return Refused(ParseError::kTooLarge);
   std::string repaired;
   if (internal::ReplaceLoneSurrogates(bytes, repaired)) bytes = repaired;
 
@@ -222,11 +230,11 @@ absl::StatusOr<Document> Document::Parse(std::string_view bytes, const ParseLimi
   const std::size_t capacity = std::max(bytes.size(), simdjson::dom::MINIMAL_DOCUMENT_CAPACITY);
   simdjson::dom::parser parser(capacity);
   if (const simdjson::error_code error = parser.allocate(capacity, limits.depth_max + 1)) {
-    return absl::InvalidArgumentError(ReasonOf(error));
+    return Refused(error);
   }
   auto rep = std::make_unique<Rep>();
   const simdjson::error_code error = parser.parse_into_document(rep->document, bytes.data(), bytes.size()).error();
-  if (error != simdjson::SUCCESS) return absl::InvalidArgumentError(ReasonOf(error));
+  if (error != simdjson::SUCCESS) return Refused(error);
   return Document(std::move(rep));
 }
 

@@ -140,6 +140,10 @@ class Value::Fields {
   Value end_;
 };
 
+// Why a text is no document.
+enum class ParseError { kNotJson, kTooDeep, kNotUtf8, kTooLarge, kCount };
+std::string_view ToString(ParseError error);  // "not_json", ...; may be a metric label
+
 struct ParseLimits {
   std::size_t depth_max = 32;        // arrays and objects inside each other; the innermost may hold empty ones
   std::size_t bytes_max = 4u << 20;  // parsing takes about 14 bytes of memory for each, a Document keeps about 10
@@ -148,8 +152,8 @@ struct ParseLimits {
 // A parsed text and all its values. Movable; Values stay valid across a move.
 class Document {
  public:
-  // InvalidArgument, whose message is one of these words and may be a metric label: "too_large", "too_deep",
-  // "not_utf8", "not_json". A number that neither 64 bits nor a double can hold is not_json.
+  // InvalidArgument, whose message is the name of a ParseError. A number that neither 64 bits nor a double can hold is
+  // kNotJson.
   static absl::StatusOr<Document> Parse(std::string_view bytes, const ParseLimits& limits = {});
 
   Document(Document&&) noexcept;

@@ -1,8 +1,11 @@
 #include "services/gateway/metrics.h"
 
+#include <algorithm>
 #include <array>
 
 #include "libs/channel/account_event.h"
+#include "libs/channel/event_json.h"
+#include "libs/channel/unusable.h"
 #include "libs/identity/identity.h"
 
 namespace gateway {
@@ -12,21 +15,10 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(WebhookOutcome::
     "persisted", "nothing_to_keep", "unusable", "not_persisted",  "not_ready",
     "unsigned",  "bad_signature",   "verified", "verify_refused", "verify_malformed"};
 
-// In the order of channel::EventKind.
-constexpr std::array<std::string_view, 9> kKinds = {"message", "postback", "unreadable", "status",   "echo",
-                                                    "standby", "event",    "error",      "duplicate"};
-static_assert(static_cast<std::size_t>(channel::EventKind::kDuplicate) + 1 == kKinds.size());
-
 constexpr std::string_view kOther = "other";
-constexpr std::string_view kReasons[] = {
-    // The body as a whole (libs/channel/codec.h)
-    "not_json", "too_deep", "not_utf8", "wrong_object", "too_large",
-    // One item of it
-    "entry_not_an_object", "changes_not_a_list", "change_not_an_object", "value_not_an_object", "messages_not_a_list",
-    "statuses_not_a_list", "errors_not_a_list", "message_echoes_not_a_list", "items_not_a_list", "item_not_an_object",
-    "no_account", "no_sender",
-    // This service
-    "duplicate", "unknown_account", "foreign_signature", "no_user", "too_old", kOther};
+// Of this service; the codecs have their own (channel::UnusableReasons).
+constexpr std::string_view kReasons[] = {"duplicate", "unknown_account", "foreign_signature",
+                                         "no_user",   "too_old",         kOther};
 
 }  // namespace
 
@@ -42,15 +34,18 @@ ChannelMetrics::ChannelMetrics(std::string_view channel, telemetry::Registry& re
     webhooks_.push_back(registry.AddCounter("gateway_webhooks_total", "Requests to webhook paths, by how they ended",
                                             {{"channel", std::string(channel)}, {"outcome", std::string(outcome)}}));
   }
-  for (const std::string_view kind : kKinds) {
+  for (int kind = 0; kind < static_cast<int>(channel::EventKind::kCount); ++kind) {
+    const std::string_view name = channel::ToString(static_cast<channel::EventKind>(kind));
     events_.push_back(registry.AddCounter("gateway_events_total", "Items of well-signed webhooks, by what they mean",
-                                          {{"channel", std::string(channel)}, {"kind", std::string(kind)}}));
+                                          {{"channel", std::string(channel)}, {"kind", std::string(name)}}));
   }
-  for (const std::string_view reason : kReasons) {
+  const auto add_reason = [&](std::string_view reason) {
     ignored_.emplace(reason,
                      registry.AddCounter("gateway_ignored_total", "Bodies and items that gave no record, by reason",
                                          {{"channel", std::string(channel)}, {"reason", std::string(reason)}}));
-  }
+  };
+  std::ranges::for_each(channel::UnusableReasons(), add_reason);
+  std::ranges::for_each(kReasons, add_reason);
   AccountEvents(kOther, kOther);  // the names are there from the start
   Punishments(kOther);
 }

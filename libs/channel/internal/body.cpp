@@ -15,7 +15,7 @@ void DecodeRoot(const json::Value& root, mesh::bus::v1::Channel channel, const E
     if (entry.is_object()) {
       decode_entry(entry, events);
     } else {
-      events.Add(MakeError(channel, /*account=*/"", /*timestamp_ms=*/0, "entry_not_an_object"));
+      events.Add(MakeError(channel, /*account=*/"", /*timestamp_ms=*/0, Unusable::kEntryNotAnObject));
     }
   }
 }
@@ -38,13 +38,13 @@ absl::StatusOr<std::vector<Event>> DecodeBody(std::string_view body, std::string
   } else {
     bool any = false;
     for (const json::Value& element : root.items()) {
-      if (!IsRoot(element, object)) return absl::InvalidArgumentError("wrong_object");
+      if (!IsRoot(element, object)) return absl::InvalidArgumentError(std::string(ToString(Unusable::kWrongObject)));
       any = true;
       DecodeRoot(element, channel, decode_entry, events);
     }
-    if (!any) return absl::InvalidArgumentError("wrong_object");
+    if (!any) return absl::InvalidArgumentError(std::string(ToString(Unusable::kWrongObject)));
   }
-  if (events.overflowed()) return absl::InvalidArgumentError("too_large");
+  if (events.overflowed()) return absl::InvalidArgumentError(std::string(json::ToString(json::ParseError::kTooLarge)));
   return events.TakeWithDuplicatesMarked();
 }
 

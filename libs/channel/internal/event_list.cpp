@@ -48,15 +48,14 @@ std::vector<Event> EventList::TakeWithDuplicatesMarked() {
   return std::exchange(events_, {});
 }
 
-Event MakeError(mesh::bus::v1::Channel channel, std::string account, std::int64_t timestamp_ms,
-                std::string_view reason) {
+Event MakeError(mesh::bus::v1::Channel channel, std::string account, std::int64_t timestamp_ms, Unusable reason) {
   Event event;
   event.kind = EventKind::kError;
   event.channel = channel;
   event.account = std::move(account);
   event.timestamp_ms = timestamp_ms;
   event.type = "unknown";
-  event.error = std::string(reason);
+  event.error = std::string(ToString(reason));
   return event;
 }
 
@@ -70,10 +69,10 @@ void KeepOriginal(const json::Value& item, Event& event) { event.original = CutU
 void RequireParties(Event& event) {
   if (event.account.empty()) {
     event.kind = EventKind::kError;
-    event.error = "no_account";
+    event.error = ToString(Unusable::kNoAccount);
   } else if (event.user.empty() && (event.kind == EventKind::kMessage || event.kind == EventKind::kPostback)) {
     event.kind = EventKind::kError;
-    event.error = "no_sender";
+    event.error = ToString(Unusable::kNoSender);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libs/channel/event.h"
+#include "libs/channel/unusable.h"
 #include "libs/json/value.h"
 
 namespace channel {
@@ -38,9 +39,8 @@ class EventList {
   bool overflowed_ = false;
 };
 
-// An item that cannot be understood; `reason` is of a bounded vocabulary because it becomes a metric label.
-Event MakeError(mesh::bus::v1::Channel channel, std::string account, std::int64_t timestamp_ms,
-                std::string_view reason);
+// An item that cannot be understood.
+Event MakeError(mesh::bus::v1::Channel channel, std::string account, std::int64_t timestamp_ms, Unusable reason);
 
 // The id of an item to which the channel gives none: the same bytes give the same id, so that a retried webhook does.
 std::string DerivedId(const json::Value& item);

@@ -10,14 +10,14 @@ namespace {
 
 void DecodeItems(const json::Value& items, const MessagingEntry& entry, EventList& events) {
   if (!items.is_array()) {
-    events.Add(MakeError(entry.channel, entry.id, entry.timestamp_ms, "items_not_a_list"));
+    events.Add(MakeError(entry.channel, entry.id, entry.timestamp_ms, Unusable::kItemsNotAList));
     return;
   }
   for (const json::Value& item : items.items()) {
     if (item.is_object()) {
       DecodeMessagingItem(item, entry, events);
     } else {
-      events.Add(MakeError(entry.channel, entry.id, entry.timestamp_ms, "item_not_an_object"));
+      events.Add(MakeError(entry.channel, entry.id, entry.timestamp_ms, Unusable::kItemNotAnObject));
     }
   }
 }
@@ -55,14 +55,14 @@ void DecodeChange(const json::Value& change, const MessagingEntry& entry, EventL
 
 void DecodeChanges(const json::Value& changes, const MessagingEntry& entry, EventList& events) {
   if (!changes.is_array()) {
-    events.Add(MakeError(entry.channel, entry.id, entry.timestamp_ms, "changes_not_a_list"));
+    events.Add(MakeError(entry.channel, entry.id, entry.timestamp_ms, Unusable::kChangesNotAList));
     return;
   }
   for (const json::Value& change : changes.items()) {
     if (change.is_object()) {
       DecodeChange(change, entry, events);
     } else {
-      events.Add(MakeError(entry.channel, entry.id, entry.timestamp_ms, "change_not_an_object"));
+      events.Add(MakeError(entry.channel, entry.id, entry.timestamp_ms, Unusable::kChangeNotAnObject));
     }
   }
 }

@@ -30,7 +30,7 @@ Event MakeEvent(const json::Value& item, std::string_view type, const ValueConte
 
 // Decodes each object of `list`; anything else in it, or a list that is none, is counted.
 template <typename DecodeOne>
-void DecodeList(const json::Value& list, const ValueContext& context, std::string_view not_a_list, EventList& events,
+void DecodeList(const json::Value& list, const ValueContext& context, Unusable not_a_list, EventList& events,
                 const DecodeOne& decode_one) {
   if (!list.exists()) return;
   if (!list.is_array()) {
@@ -41,7 +41,7 @@ void DecodeList(const json::Value& list, const ValueContext& context, std::strin
     if (item.is_object()) {
       events.Add(decode_one(item));
     } else {
-      events.Add(MakeError(kChannel, context.account, context.timestamp_ms, "item_not_an_object"));
+      events.Add(MakeError(kChannel, context.account, context.timestamp_ms, Unusable::kItemNotAnObject));
     }
   }
 }
@@ -49,11 +49,11 @@ void DecodeList(const json::Value& list, const ValueContext& context, std::strin
 // Field `messages`: what users say, what became of what we said, and problems of the account.
 void DecodeMessages(const json::Value& change, const json::Value& value, const ValueContext& context,
                     EventList& events) {
-  DecodeList(value.Find("messages"), context, "messages_not_a_list", events,
+  DecodeList(value.Find("messages"), context, Unusable::kMessagesNotAList, events,
              [&](const json::Value& message) { return DecodeMessage(message, context); });
-  DecodeList(value.Find("statuses"), context, "statuses_not_a_list", events,
+  DecodeList(value.Find("statuses"), context, Unusable::kStatusesNotAList, events,
              [&](const json::Value& status) { return DecodeStatus(status, context); });
-  DecodeList(value.Find("errors"), context, "errors_not_a_list", events, [&](const json::Value& error) {
+  DecodeList(value.Find("errors"), context, Unusable::kErrorsNotAList, events, [&](const json::Value& error) {
     Event event = MakeEvent(error, "errors", context);
     DecodeError(error, event);
     return event;
@@ -79,7 +79,7 @@ void DecodeOtherField(const json::Value& change, const json::Value& value, std::
     events.Add(MakeEvent(change, field, context));
     return;
   }
-  DecodeList(list, context, "items_not_a_list", events, [&](const json::Value& item) {
+  DecodeList(list, context, Unusable::kItemsNotAList, events, [&](const json::Value& item) {
     Event event = MakeEvent(item, field, context);
     // What a user said before stands on the old id, which the contacts no longer have.
     if (event.user.empty() && field == "user_id_update") event.user = IdOf(item.Find("user_id").Find("previous"));
@@ -101,12 +101,12 @@ void DecodeChange(const json::Value& change, const std::string& waba, std::int64
   const bool is_messages = field == "messages";
   const bool is_echoes = field == "smb_message_echoes";
   if ((is_messages || is_echoes) && !value.is_object()) {
-    events.Add(MakeError(kChannel, waba, entry_timestamp_ms, "value_not_an_object"));
+    events.Add(MakeError(kChannel, waba, entry_timestamp_ms, Unusable::kValueNotAnObject));
     return;
   }
   if (is_messages) return DecodeMessages(change, value, context, events);
   if (is_echoes && value.Find("message_echoes").exists()) {
-    DecodeList(value.Find("message_echoes"), context, "message_echoes_not_a_list", events,
+    DecodeList(value.Find("message_echoes"), context, Unusable::kMessageEchoesNotAList, events,
                [&](const json::Value& message) { return DecodeEcho(message, context); });
     return;
   }

@@ -23,14 +23,14 @@ void DecodeEntry(const json::Value& entry, EventList& events) {
   const std::int64_t timestamp_ms = TimestampMsOf(entry.Find("time"));
   const json::Value changes = entry.Find("changes");
   if (!changes.is_array()) {
-    events.Add(MakeError(kChannel, waba, timestamp_ms, "changes_not_a_list"));
+    events.Add(MakeError(kChannel, waba, timestamp_ms, Unusable::kChangesNotAList));
     return;
   }
   for (const json::Value& change : changes.items()) {
     if (change.is_object()) {
       DecodeChange(change, waba, timestamp_ms, events);
     } else {
-      events.Add(MakeError(kChannel, waba, timestamp_ms, "change_not_an_object"));
+      events.Add(MakeError(kChannel, waba, timestamp_ms, Unusable::kChangeNotAnObject));
     }
   }
 }

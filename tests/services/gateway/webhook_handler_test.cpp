@@ -13,6 +13,8 @@
 
 #include "libs/base/clock.h"
 #include "libs/base/str_cat.h"
+#include "libs/channel/event_json.h"
+#include "libs/channel/unusable.h"
 #include "libs/http/client.h"
 #include "libs/identity/identity.h"
 #include "proto/bus/v1/bus.pb.h"
@@ -272,6 +274,21 @@ TEST_F(WebhookHandlerTest, SignedButUnusableBodiesAre200AndCounted) {
   }
   EXPECT_EQ(Outcome("unusable"), 5);
   EXPECT_TRUE(producer_.log().empty());
+}
+
+// A reason that the metrics did not know was counted as "other".
+TEST_F(WebhookHandlerTest, WhatACodecMaySayIsCountedAsWhatItIs) {
+  for (const std::string_view reason : channel::UnusableReasons()) {
+    metrics_.For(CHANNEL_WHATSAPP).CountIgnored(reason);
+    EXPECT_EQ(IgnoredCount(std::string(reason)), 1) << reason;
+  }
+  EXPECT_EQ(IgnoredCount("other"), 0);
+  for (int i = 0; i < static_cast<int>(channel::EventKind::kCount); ++i) {
+    const auto kind = static_cast<channel::EventKind>(i);
+    metrics_.For(CHANNEL_WHATSAPP).CountEvent(kind);
+    EXPECT_EQ(
+        Metric("gateway_events_total{channel=\"whatsapp\",kind=\"" + std::string(channel::ToString(kind)) + "\"}"), 1);
+  }
 }
 
 TEST_F(WebhookHandlerTest, UnconfiguredAccountsAndRepeatsAreCountedAndNotProduced) {
