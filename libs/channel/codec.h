@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "libs/account/account.h"
 #include "libs/channel/event.h"
+#include "libs/channel/graph_error.h"
 #include "proto/bus/v1/bus.pb.h"
 
 namespace channel {
@@ -43,11 +44,11 @@ struct SendAnswer {
   BackoffScope backoff_scope = BackoffScope::kReply;
   bool retry_once = false;  // of kRetry: refused again, it never will be taken
   std::string message_id;
-  std::int32_t error_code = 0;
+  std::int32_t error_code = 0;  // -1: an error object without one
   std::int32_t error_subcode = 0;
+  GraphErrorClass error_class = GraphErrorClass::kUnknown;
   std::string error_title;  // for logs: Meta's words, at most 200 bytes, no user text
   std::string fbtrace_id;
-  bool window_closed = false;  // kFail: the user has not spoken for 24 hours (131047; 10 with its subcodes)
 };
 
 // What a user is shown of a message that is being answered.

@@ -9,6 +9,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/hex.h"
 #include "libs/base/str_cat.h"
+#include "libs/channel/graph_error.h"
 #include "libs/graph/permissions.h"
 #include "libs/json/value.h"
 
@@ -23,13 +24,19 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Trouble::kCount)
     "unreachable", "token", "permission", "unknown_id", "limited", "other"};
 
 Trouble TroubleOf(std::int64_t code, int http_status) {
-  if (code == 190 || code == 0 || (code >= 458 && code <= 467)) return Trouble::kToken;
-  if (code == 3 || code == 10 || (code >= 200 && code <= 299)) return Trouble::kPermission;
-  if (code == 100 || code == 33) return Trouble::kUnknownId;
-  if (code == 4 || code == 17 || code == 32 || code == 613 || code == 80007 || http_status == 429) {
-    return Trouble::kLimited;
+  if (http_status == 429) return Trouble::kLimited;
+  switch (channel::ClassOfGraphError(code)) {
+    case channel::GraphErrorClass::kToken:
+      return Trouble::kToken;
+    case channel::GraphErrorClass::kPermission:
+      return Trouble::kPermission;
+    case channel::GraphErrorClass::kUnknownId:
+      return Trouble::kUnknownId;
+    case channel::GraphErrorClass::kRate:
+      return Trouble::kLimited;
+    default:
+      return Trouble::kOther;
   }
-  return Trouble::kOther;
 }
 
 // Neither login's host knows the tokens of the other, and says so as of a dead one.

@@ -15,13 +15,14 @@ namespace graph {
 // Sends one request and waits for its answer, as http::Client::SendAndWait does.
 using SendAndWait = std::function<http::ClientResult(http::ClientRequest)>;
 
-// Why a question about an account got no answer (channels.md 3.2). Names are metric labels.
+// Why a question about an account got no answer, by what its error is about (channel::GraphErrorClass). Names are
+// metric labels.
 enum class Trouble {
   kUnreachable,  // no HTTP answer at all
-  kToken,        // the access token is dead: 190, 0, 458 to 467
-  kPermission,   // 3, 10, 200 to 299: the token is alive and may not ask this
-  kUnknownId,    // 100, 33: no such id, or no such field of it, for this token
-  kLimited,      // too many calls: 4, 17, 32, 613, 80007, HTTP 429
+  kToken,        // the access token is dead
+  kPermission,   // the token is alive and may not ask this
+  kUnknownId,    // no such id, or no such field of it, for this token
+  kLimited,      // too many calls; also HTTP 429
   kOther,
   kCount,
 };

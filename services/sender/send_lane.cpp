@@ -9,6 +9,7 @@
 #include "libs/fault/fault.h"
 #include "libs/telemetry/log.h"
 #include "services/sender/outcome.h"
+#include "services/sender/park_remedy.h"
 #include "services/sender/reply_parts.h"
 #include "services/sender/retry_delay.h"
 
@@ -27,16 +28,6 @@ std::string AccountName(const account::Account& account) {
 // The burst is the channel's pair-rate burst.
 RateLimit UserLimit(const account::Account& account) {
   return {account.user_sends_per_second_max, static_cast<double>(account.user_burst_max)};
-}
-
-// What the operator can do about an account that cannot send (channels.md 3.2); 0 from us: its URL is unusable.
-std::string_view RemedyFor(std::int32_t error_code) {
-  if (error_code == 0) return "correct graph_base_url of the account in the --accounts file, or its token";
-  if (error_code == 190 || (error_code >= 458 && error_code <= 467)) {
-    return "write a new token to the account's access_token_file; its replies wait in `parked` and follow in order";
-  }
-  return "settle with the platform what the error code names; every --park-probe-s one reply is tried, and once it is "
-         "taken those in `parked` follow in order";
 }
 
 }  // namespace
@@ -359,7 +350,7 @@ void SendLane::OnAnswer(std::size_t part, std::int64_t claim_offset, const http:
       return RetryLater(part, claim_offset, answer, response.Header("retry-after"));
     case channel::SendVerdict::kPark:
       context_.metrics->CountSend(channel_name(), "parked");
-      return ParkAccount(part, claim_offset, answer.error_code);
+      return ParkAccount(part, claim_offset, answer.error_code, RemedyFor(answer.error_class));
     case channel::SendVerdict::kFail:
       context_.metrics->CountSend(channel_name(), "failed");
       telemetry::Log(telemetry::LogLevel::kWarning, "send_refused", item().trace,
@@ -370,7 +361,8 @@ void SendLane::OnAnswer(std::size_t part, std::int64_t claim_offset, const http:
                       {"error_code", answer.error_code},
                       {"error_subcode", answer.error_subcode},
                       {"fbtrace_id", answer.fbtrace_id}});
-      head_.give_up = answer.window_closed ? bus::DeadLetterReason::kWindowClosed : bus::DeadLetterReason::kSendFailed;
+      head_.give_up = answer.error_class == channel::GraphErrorClass::kWindow ? bus::DeadLetterReason::kWindowClosed
+                                                                              : bus::DeadLetterReason::kSendFailed;
       head_.give_up_detail = answer.error_title;
       head_.give_up_code = answer.error_code;
       return FailPart(part, claim_offset);
@@ -393,7 +385,7 @@ void SendLane::OnNoAnswer(std::size_t part, std::int64_t claim_offset, const htt
       return Release(part, claim_offset, [this] { Step(); });
     case absl::StatusCode::kInvalidArgument:  // the account's URL can never work; waiting for a corrected file loses
                                               // nothing
-      return ParkAccount(part, claim_offset, 0);
+      return ParkAccount(part, claim_offset, /*error_code=*/-1, kUnusableRequestRemedy);
     default: {
       channel::SendAnswer none;  // of no error that Graph names
       none.error_title = std::string(failure.status.message());
@@ -402,14 +394,15 @@ void SendLane::OnNoAnswer(std::size_t part, std::int64_t claim_offset, const htt
   }
 }
 
-void SendLane::ParkAccount(std::size_t part, std::int64_t claim_offset, std::int32_t error_code) {
+void SendLane::ParkAccount(std::size_t part, std::int64_t claim_offset, std::int32_t error_code,
+                           std::string_view remedy) {
   // What was refused is the token of that POST: a newer one may have been read meanwhile, and it must open the gate.
   context_.gate->Park(*head_.posted_as, effects().Now());
   telemetry::Log(telemetry::LogLevel::kError, "account_parked", item().trace,
                  {{"channel", channel_name()},
                   {"account", head_.posted_as->account_id},
                   {"error_code", error_code},
-                  {"remedy", RemedyFor(error_code)}});
+                  {"remedy", remedy}});
   Release(part, claim_offset, [this] { Step(); });  // which parks the reply
 }
 

@@ -159,7 +159,8 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   void OnPosted(std::size_t part, std::int64_t claim_offset, base::MonotonicTime posted_at, http::ClientResult result);
   void OnAnswer(std::size_t part, std::int64_t claim_offset, const http::Response& response);
   void OnNoAnswer(std::size_t part, std::int64_t claim_offset, const http::ClientFailure& failure);
-  void ParkAccount(std::size_t part, std::int64_t claim_offset, std::int32_t error_code);
+  // error_code: Meta's; -1: it was not asked
+  void ParkAccount(std::size_t part, std::int64_t claim_offset, std::int32_t error_code, std::string_view remedy);
   void Release(std::size_t part, std::int64_t claim_offset, std::function<void()> next);
   void RetryLater(std::size_t part, std::int64_t claim_offset, const channel::SendAnswer& answer,
                   std::string_view retry_after);

@@ -16,12 +16,9 @@ using channel::PresenceKind;
 constexpr double kShareOfSends = 0.25;
 
 // Nothing that is said of one user or message, but of the account as a whole: dead token, missing permission, too many
-// calls. With a subcode, 10 is about one user (outside of the 24 hours).
+// calls.
 bool ConcernsAccount(const channel::SendAnswer& answer) {
-  const std::int32_t code = answer.error_code;
-  const bool is_permission =
-      code == 3 || (code == 10 && answer.error_subcode == 0) || (code >= 200 && code <= 299) || code == 131005;
-  return is_permission || answer.verdict == channel::SendVerdict::kPark ||
+  return answer.error_class == channel::GraphErrorClass::kPermission || answer.verdict == channel::SendVerdict::kPark ||
          answer.backoff_scope == channel::BackoffScope::kAccount;
 }
 

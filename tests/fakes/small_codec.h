@@ -66,14 +66,15 @@ class SmallCodec final : public channel::Codec {
       answer.error_code = 135000;
     } else if (body == "park") {
       answer.verdict = channel::SendVerdict::kPark;
-      answer.error_code = 190;
+      answer.error_code = 0;  // Meta's own: no token, or none that it can read
+      answer.error_class = channel::GraphErrorClass::kToken;
     } else if (body == "fail") {
       answer.verdict = channel::SendVerdict::kFail;
       answer.error_code = 131026;
     } else if (body == "too late") {
       answer.verdict = channel::SendVerdict::kFail;
       answer.error_code = 131047;
-      answer.window_closed = true;
+      answer.error_class = channel::GraphErrorClass::kWindow;
     } else {
       answer.message_id = body;
     }

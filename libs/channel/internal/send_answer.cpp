@@ -15,15 +15,6 @@ namespace {
 constexpr std::size_t kAnswerBytesMax = 1u << 20;
 constexpr std::size_t kTraceIdBytesMax = 64;
 
-// Meta's ways to say that the user's last message is more than 24 hours old (channels.md 3.2). 2018278 is Messenger's
-// subcode, 2018065 an older one, 2534022 that of Instagram Login, as public issue threads show it.
-bool IsClosedWindow(const SendAnswer& answer) {
-  if (answer.error_code == 131047) return true;
-  if (answer.error_code != 10) return false;
-  const std::int32_t subcode = answer.error_subcode;
-  return subcode == 2018278 || subcode == 2018065 || subcode == 2534022;
-}
-
 std::int32_t CodeOf(const json::Value& value) {
   const std::int64_t code = value.AsInt64Lenient().value_or(-1);
   const bool fits = code >= -1 && code <= std::numeric_limits<std::int32_t>::max();
@@ -36,11 +27,11 @@ void DecideByError(int http_status, const json::Value& error, SendAnswer& answer
   if (answer.error_subcode < 0) answer.error_subcode = 0;
   answer.error_title = TextOf(error.Find("message"), kTitleBytesMax);
   answer.fbtrace_id = TextOf(error.Find("fbtrace_id"), kTraceIdBytesMax);
-  if (const std::optional<GraphErrorRule> rule = FindGraphErrorRule(answer.error_code)) {
+  if (const std::optional<GraphErrorRule> rule = FindGraphErrorRule(answer.error_code, answer.error_subcode)) {
     answer.verdict = rule->verdict;
     answer.backoff_scope = rule->backoff_scope;
     answer.retry_once = rule->retry_once;
-    answer.window_closed = IsClosedWindow(answer);
+    answer.error_class = rule->error_class;
   } else {
     // A code that is new to us: Meta's own hint, then the status.
     const bool retryable = FlagOf(error.Find("is_transient")) || http_status == 429 || http_status >= 500;

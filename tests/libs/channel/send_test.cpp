@@ -176,11 +176,31 @@ TEST(DecodeAnswerTest, UnknownCodeFollowsMetasHintThenTheStatus) {
   EXPECT_EQ(codec->DecodeAnswer(429, ErrorBody(999999)).backoff_scope, BackoffScope::kAccount);
 }
 
+// What callers ask for instead of codes.
+TEST(DecodeAnswerTest, EachErrorIsOfAClass) {
+  const auto of = [](int code, std::string_view more = "") {
+    return FindCodec(CHANNEL_MESSENGER)->DecodeAnswer(400, ErrorBody(code, more)).error_class;
+  };
+  for (const int code : {0, 190, 458, 467}) EXPECT_EQ(of(code), GraphErrorClass::kToken) << code;
+  for (const int code : {3, 10, 200, 299, 131005}) EXPECT_EQ(of(code), GraphErrorClass::kPermission) << code;
+  for (const int code : {4, 17, 32, 613, 80007, 130429, 131056, 133016}) {
+    EXPECT_EQ(of(code), GraphErrorClass::kRate) << code;
+  }
+  for (const int code : {368, 131031, 131042, 131048, 133010}) EXPECT_EQ(of(code), GraphErrorClass::kBlocked) << code;
+  for (const int code : {33, 100}) EXPECT_EQ(of(code), GraphErrorClass::kUnknownId) << code;
+  EXPECT_EQ(of(1), GraphErrorClass::kTemporary);
+  EXPECT_EQ(of(131026), GraphErrorClass::kRecipient);
+  EXPECT_EQ(of(10, R"(,"error_subcode":2018108)"), GraphErrorClass::kRecipient) << "with a subcode it is about a user";
+  EXPECT_EQ(of(132001), GraphErrorClass::kContent);
+  EXPECT_EQ(of(999999), GraphErrorClass::kUnknown);
+  EXPECT_EQ(ClassOfGraphError(-1), GraphErrorClass::kUnknown) << "no code at all";
+}
+
 TEST(DecodeAnswerTest, AClosedWindowIsKnownByItsCodes) {
   const auto closed = [](auto channel, const std::string& body) {
     const SendAnswer answer = FindCodec(channel)->DecodeAnswer(400, body);
     EXPECT_EQ(answer.verdict, SendVerdict::kFail);
-    return answer.window_closed;
+    return answer.error_class == GraphErrorClass::kWindow;
   };
   EXPECT_TRUE(closed(CHANNEL_WHATSAPP, ErrorBody(131047)));
   EXPECT_TRUE(closed(CHANNEL_MESSENGER, ErrorBody(10, R"(,"error_subcode":2018278)")));

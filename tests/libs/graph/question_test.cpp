@@ -39,6 +39,8 @@ TEST(QuestionTest, EveryRefusalHasItsTroubleAndSaysWhatToDo) {
       {400, R"({"error":{"message":"no such","code":100,"error_subcode":33}})", Trouble::kUnknownId, "phone number id"},
       {400, R"({"error":{"message":"(#4) limit","code":4}})", Trouble::kLimited, "later"},
       {400, R"({"error":{"message":"calls","code":80007}})", Trouble::kLimited, "later"},
+      {400, R"({"error":{"message":"(#131005) denied","code":131005}})", Trouble::kPermission, "permission"},
+      {400, R"({"error":{"message":"rate","code":130429}})", Trouble::kLimited, "later"},
       {429, "slow down", Trouble::kLimited, "later"},
       {500, R"({"error":{"message":"oops","code":2}})", Trouble::kOther, "graph_base_url"},
       {404, "<html>not found</html>", Trouble::kOther, "graph_base_url"},

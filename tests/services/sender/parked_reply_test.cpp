@@ -56,6 +56,18 @@ TEST_F(ParkedReplyTest, TheyMoveToParkedAndMakeRoomForOthers) {
   EXPECT_EQ(process.metrics().parked_replies.at("account").Value(), 4);
 }
 
+// Code 0 is Meta's too, and the operator was told to correct graph_base_url first.
+TEST_F(ParkedReplyTest, TheOperatorIsToldWhatToDo) {
+  world_.StartOwner();
+  world_.Say("ann", "t1", "t1");
+  testing::internal::CaptureStderr();
+  ASSERT_TRUE(RunToEnd(seconds(10)));
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("account_parked"), std::string::npos) << log;
+  EXPECT_NE(log.find("write a new token to the account's access_token_file"), std::string::npos) << log;
+  EXPECT_EQ(log.find("graph_base_url"), std::string::npos) << log;
+}
+
 TEST_F(ParkedReplyTest, TheyComeBackInOrderAndFirstWhateverFollowsMeanwhile) {
   Process& process = world_.StartOwner();
   world_.Say("ann", "t1", "one|two");
