@@ -9,7 +9,8 @@ again all webhooks without a 200 are posted again by a bounded number of posters
 
 Recovery is the time from the broker's first answer to the last reply to a message of the outage; drain time is their number
 divided by the rate at saturation. Exit code 1: recovery took more than 1.5 times the drain time, or a message got no reply, or
-two.
+two. A mesh that takes nothing, or answers nothing, for two minutes is not waited for any longer: without a rate at saturation
+the benchmark ends there and says so, and what is missing after the outage is in the figures.
 """
 import argparse
 import concurrent.futures
@@ -30,7 +31,7 @@ PILE = 160  # messages of the measurement at saturation
 POSTERS = 32  # more than `load` keeps waiting for a gateway that waits for the broker
 RETRIERS = 16
 RETRY_S = 0.2
-SETTLE_S = 120
+SETTLE_S = 120  # without any reply, or any 200, after which no more are expected
 
 
 def parse_arguments():
@@ -50,6 +51,7 @@ class World:
         self.mesh, self.screen, self.local = mesh, local_mesh.Users(mesh), threading.local()
         self.users = 0
         self.acknowledged, self.seen = {}, {}  # by user: time; times
+        self.acknowledged_at = 0.0  # any, the last time
 
     def new_users(self, count):
         self.users += count
@@ -60,13 +62,14 @@ class World:
             self.local.users = local_mesh.Users(self.mesh)
         try:
             if self.local.users.post(user, user.ljust(overload.TEXT_CHARACTERS, "x"), f"wamid.{user}") == 200:
-                self.acknowledged[user] = time.time()
+                self.acknowledged[user] = self.acknowledged_at = time.time()
         except (OSError, http.client.HTTPException):
             pass  # as Meta's side sees it: not acknowledged
         return user in self.acknowledged
 
     def post_all(self, users, posters):
-        """Each until it is acknowledged, the oldest first."""
+        """Each until it is acknowledged, the oldest first; none any more once nothing was acknowledged for a while."""
+        began = time.time()
         waiting = queue.SimpleQueue()
         for user in users:
             waiting.put(user)
@@ -78,6 +81,8 @@ class World:
                 except queue.Empty:
                     return
                 while not self.post(user):
+                    if time.time() - max(began, self.acknowledged_at) > SETTLE_S:
+                        return
                     time.sleep(RETRY_S)
 
         with concurrent.futures.ThreadPoolExecutor(posters) as pool:
@@ -106,8 +111,15 @@ class World:
         return sorted(self.seen[user][0] for user in users if user in self.seen)
 
 
-def rate_of(times):
+class NoRate(Exception):
+    """The mesh does not answer as it must before it can be put to the test."""
+
+
+def rate_of(times, messages):
     """Answers a second between the first and the last fifth, in which places are still, or already, empty."""
+    if len(times) < messages:
+        raise NoRate(f"before any outage {len(times)} of {messages} messages were answered, and then none for {SETTLE_S} s: "
+                     "there is no rate at saturation to compare with. The logs are in --run-dir")
     first, last = len(times) // 5, len(times) * 4 // 5
     return (last - first) / (times[last] - times[first])
 
@@ -116,7 +128,7 @@ def measure(world, kafka, kafka_is_up, options):
     """Figures of one outage."""
     pile = world.new_users(PILE)
     world.post_all(pile, RETRIERS)
-    rate = rate_of(world.wait_for_replies(pile))
+    rate = rate_of(world.wait_for_replies(pile), PILE)
     users = world.new_users(int(options.outage_s * options.load * overload.PEAK))
     kafka.child.kill()
     kafka.child.wait()
@@ -129,19 +141,29 @@ def measure(world, kafka, kafka_is_up, options):
     times = world.wait_for_replies(users)
     time.sleep(2)  # a second reply would come now
     world.wait_for_replies(users)
-    acknowledged = [world.acknowledged[user] - up_at for user in users]
-    return {"rate": rate, "messages": len(users), "none": len(users) - len(times),
+    return figures_of(world, users, times, up_at, rate)
+
+
+def figures_of(world, users, times, up_at, rate):
+    """Times are None where nothing was acknowledged, or answered."""
+    acknowledged = sorted(world.acknowledged[user] for user in users if user in world.acknowledged)
+    since = lambda times, place: times[place] - up_at if times else None
+    return {"rate": rate, "messages": len(users), "not_taken": len(users) - len(acknowledged), "none": len(users) - len(times),
             "several": sum(1 for user in users if len(world.seen.get(user, [])) > 1),
-            "drain_s": len(users) / rate, "first_ack_s": min(acknowledged), "last_ack_s": max(acknowledged),
-            "first_reply_s": times[0] - up_at, "recovery_s": times[-1] - up_at}
+            "drain_s": len(users) / rate, "first_ack_s": since(acknowledged, 0), "last_ack_s": since(acknowledged, -1),
+            "first_reply_s": since(times, 0), "recovery_s": since(times, -1)}
 
 
 def report(figures):
     """The lines to print, and whether all is as it must be."""
+    lines = [f"{figures['messages']} messages written in the outage; not taken {figures['not_taken']}, "
+             f"no reply {figures['none']}, several {figures['several']}; {figures['rate']:.2f} answers/s at saturation"]
+    if figures["first_ack_s"] is None or figures["recovery_s"] is None:
+        what = "taken" if figures["first_ack_s"] is None else "answered"
+        return [*lines, f"outage: no recovery: nothing was {what} within {SETTLE_S} s of the broker's first answer"], False
     ratio = figures["recovery_s"] / figures["drain_s"]
-    good = ratio <= MUST and figures["none"] == 0 and figures["several"] == 0
-    return [f"{figures['messages']} messages written in the outage; no reply {figures['none']}, several {figures['several']}; "
-            f"{figures['rate']:.2f} answers/s at saturation",
+    good = ratio <= MUST and figures["not_taken"] == 0 and figures["none"] == 0 and figures["several"] == 0
+    return [*lines,
             f"after the broker's first answer: acknowledged from {figures['first_ack_s']:.1f} to {figures['last_ack_s']:.1f} s, "
             f"answered from {figures['first_reply_s']:.1f} s on",
             f"outage: recovery {figures['recovery_s']:.1f} s, drain time {figures['drain_s']:.1f} s, ratio {ratio:.2f}"], good
@@ -157,7 +179,11 @@ def main():
         warm = world.new_users(40)  # connections and the broker's code warm up
         world.post_all(warm, RETRIERS)
         world.wait_for_replies(warm)
-        figures = measure(world, kafka, up.stores.kafka_ready(mesh.port["kafka"]), options)
+        try:
+            figures = measure(world, kafka, up.stores.kafka_ready(mesh.port["kafka"]), options)
+        except NoRate as error:
+            print(f"\noutage: {error}")
+            return 1
     lines, good = report(figures)
     print("\n" + "\n".join([*lines, f"machine's load: {' '.join(f'{load:.1f}' for load in os.getloadavg())}"]))
     local_mesh.append_json(options, "outage", figures)

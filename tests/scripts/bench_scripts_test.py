@@ -3,7 +3,9 @@ import argparse
 import pathlib
 import sys
 import tempfile
+import time
 import unittest
+from unittest import mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts/bench"))
@@ -38,19 +40,54 @@ class Report(unittest.TestCase):
 
 
 class Outage(unittest.TestCase):
-    FIGURES = {"rate": 8.0, "messages": 240, "none": 0, "several": 0, "drain_s": 30.0, "first_ack_s": 0.2, "last_ack_s": 1.0,
-               "first_reply_s": 2.0, "recovery_s": 45.0}
+    FIGURES = {"rate": 8.0, "messages": 240, "not_taken": 0, "none": 0, "several": 0, "drain_s": 30.0, "first_ack_s": 0.2,
+               "last_ack_s": 1.0, "first_reply_s": 2.0, "recovery_s": 45.0}
+
+    @staticmethod
+    def world(takes):
+        """One whose mesh takes the messages of the users that `takes` says."""
+        class World(outage.World):
+            def __init__(self):
+                self.acknowledged, self.acknowledged_at, self.seen = {}, 0.0, {}
+
+            def post(self, user):
+                if takes(user):
+                    self.acknowledged[user] = self.acknowledged_at = time.time()
+                return user in self.acknowledged
+        return World()
 
     def test_rate_leaves_out_both_ends(self):
         steady = [number / 4 for number in range(100)]
-        self.assertAlmostEqual(outage.rate_of(steady), 4.0)
-        self.assertAlmostEqual(outage.rate_of([-50.0] + steady[1:-1] + [500.0]), 4.0)
+        self.assertAlmostEqual(outage.rate_of(steady, 100), 4.0)
+        self.assertAlmostEqual(outage.rate_of([-50.0] + steady[1:-1] + [500.0], 100), 4.0)
+
+    def test_mesh_that_answers_too_little_before_the_outage_has_no_rate(self):
+        for times in ([], [1.0], [number / 4 for number in range(99)]):
+            with self.assertRaisesRegex(outage.NoRate, f"{len(times)} of 100 messages"):
+                outage.rate_of(times, 100)
+
+    def test_posting_ends_when_nothing_is_taken_any_more(self):
+        with mock.patch.object(outage, "SETTLE_S", 0.1), mock.patch.object(outage, "RETRY_S", 0.01):
+            world = self.world(lambda user: user.startswith("good"))
+            world.post_all([f"good{number}" for number in range(20)] + [f"bad{number}" for number in range(20)], posters=4)
+        self.assertEqual(len(world.acknowledged), 20)
+
+    def test_outage_without_recovery_has_figures_and_says_so(self):
+        for taken, words in ((False, "nothing was taken"), (True, "nothing was answered")):
+            world = self.world(lambda user, taken=taken: taken)
+            users = ["ann", "bob"]
+            for user in users:
+                world.post(user)
+            lines, good = outage.report(outage.figures_of(world, users, [], time.time(), 8.0))
+            self.assertFalse(good)
+            self.assertIn(words, lines[-1])
+            self.assertIn("no reply 2", lines[0])
 
     def test_recovery_of_half_as_much_again_is_the_most(self):
         lines, good = outage.report(self.FIGURES)
         self.assertTrue(good)
         self.assertIn("recovery 45.0 s, drain time 30.0 s, ratio 1.50", lines[-1])
-        for worse in ({"recovery_s": 45.2}, {"none": 1}, {"several": 1}):
+        for worse in ({"recovery_s": 45.2}, {"not_taken": 1}, {"none": 1}, {"several": 1}):
             self.assertFalse(outage.report({**self.FIGURES, **worse})[1], worse)
 
 
