@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "libs/base/may_retry.h"
 #include "libs/base/str_cat.h"
 #include "libs/bus/internal/client_config.h"
 #include "libs/bus/internal/topic_admin.h"
@@ -22,9 +23,7 @@ using internal::TopicSpec;
 constexpr std::int32_t kOtherPartitions = 3;
 constexpr auto kLookAgain = std::chrono::milliseconds(50);
 
-bool IsRetryable(const absl::Status& status) { return absl::IsUnavailable(status); }
-
-// Calls `step` until it gives something else than Unavailable or the deadline has passed.
+// Calls `step` until it succeeds, fails for good, or the deadline has passed.
 template <typename Step>
 auto UntilDeadline(base::MonotonicTime deadline, Step step) {
   while (true) {
@@ -36,7 +35,7 @@ auto UntilDeadline(base::MonotonicTime deadline, Step step) {
         return result.status();
       }
     }();
-    if (!IsRetryable(status) || base::Clock::Real().Now() + kLookAgain >= deadline) return result;
+    if (!base::MayRetry(status) || base::Clock::Real().Now() + kLookAgain >= deadline) return result;
     std::this_thread::sleep_for(kLookAgain);
   }
 }

@@ -13,9 +13,9 @@
 
 namespace session {
 
-// gRPC client of the session service. Every call has a deadline; Unavailable, DeadlineExceeded and Aborted are
-// retryable (all calls are idempotent); it never retries by itself, the lane does. Threading: safe from any thread;
-// each callback runs exactly once, on a gRPC thread, and must not block.
+// gRPC client of the session service. Every call has a deadline, and all are idempotent: what fails as
+// base::MayRetry says may be asked again. It never retries by itself, the lane does.
+// Threading: safe from any thread; each callback runs exactly once, on a gRPC thread, and must not block.
 // Lifetime:  the destructor cancels the calls in flight and waits until their callbacks have returned (Cancelled).
 // Limits:    kCallsInFlightMax calls at once; one more is answered with ResourceExhausted. A request of more than
 //            kRequestBytesMax, far more than any valid one has, is answered with InvalidArgument. While session accepts

@@ -43,6 +43,11 @@ absl::Status Unexpected(std::string_view script) {
   return absl::InternalError(base::StrCat("script ", script, " gave an answer of an unexpected shape"));
 }
 
+// Stays so, however often it is asked: whoever waits for another answer waits for ever.
+absl::Status TooManyHops() {
+  return absl::DataLossError(base::StrCat("more than ", kHopsMax, " identity changes in a row"));
+}
+
 // What a script says that first looks at the conversation's link: {'ok', ...} or {'moved', conversation}.
 bool IsOk(const Reply& reply) { return !reply.elements.empty() && reply.elements[0].text == "ok"; }
 bool IsMoved(const Reply& reply) { return reply.elements.size() == 2 && reply.elements[0].text == "moved"; }
@@ -122,7 +127,7 @@ struct Store::Rep {
         return Unexpected(calls.front().script->name());
       }
     }
-    return absl::InternalError(base::StrCat("more than ", kHopsMax, " identity changes in a row"));
+    return TooManyHops();
   }
 
   redis::Pool* pool;
@@ -238,7 +243,7 @@ absl::StatusOr<mesh::session::v1::ForgetResponse> Store::Forget(const mesh::sess
     if (next.empty()) return response;
     if (!conversation.ParseFromString(next)) return Unexpected("forget");
   }
-  return absl::InternalError(base::StrCat("more than ", kHopsMax, " identity changes in a row"));
+  return TooManyHops();
 }
 
 absl::StatusOr<mesh::session::v1::GetSessionResponse> Store::GetSession(

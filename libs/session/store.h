@@ -27,16 +27,16 @@ absl::Status ValidateStoreOptions(const StoreOptions& options);
 //   - the text of a turn is that of the newest generation's lowest `replies` offset;
 //   - outcomes only move forward (session.proto, Outcome) and wait for their turn when they come first;
 //   - history is the newest `history_turns_max` turns that fit into `history_bytes_max`, by `turns` offset; what fell
-//   off
-//     or was forgotten stays away when it is replayed;
-//   - of the control actions of a kind, handoff or consent, that with the highest `turns` offset stands; a deletion ends
-//     a handoff that stands before it, never an opt-out;
+//     off or was forgotten stays away when it is replayed;
+//   - of the control actions of a kind, handoff or consent, that with the highest `turns` offset stands; a
+//     deletion ends a handoff that stands before it, never an opt-out;
 //   - of a message that was unsent no text is stored, whether its turn was projected before or is later.
 // Keys: internal/keys.h. Records: internal/turn_record.h. Memory per turn, measured: README.md.
 //
 // Threading: safe from any thread; each call blocks for one round trip to Redis (LinkIdentity: five; SetControl: up
-// to three), at most until its
-// deadline. Errors:    Unavailable, DeadlineExceeded, ResourceExhausted: try again. Internal, DataLoss: do not.
+//            to three), at most until its deadline.
+// Errors:    as base::MayRetry says. DataLoss: what is stored of this conversation is unusable, and stays so. Internal:
+//            Redis or a script answered as none should; whether it goes on doing so is not known here.
 // REQUIRES:  requests have passed Validate (validate.h).
 class Store {
  public:

@@ -10,7 +10,6 @@
 #include <limits>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -31,7 +30,6 @@ namespace {
 
 constexpr auto kReadPatience = std::chrono::seconds(60);
 constexpr auto kCallPatience = std::chrono::seconds(60);
-constexpr auto kRepeatDelay = std::chrono::milliseconds(200);
 constexpr auto kProgressInterval = std::chrono::seconds(2);
 // Clocks of the processes that wrote the three topics differ by less, so a turn is read before its reply, and a reply
 // before what became of it. Where they differ by more nothing breaks: an outcome waits in session for its turn.
@@ -40,17 +38,6 @@ constexpr std::int64_t kClockSkewMs = 60'000;
 constexpr std::size_t kLedgerTurnBytes = 1024;
 
 base::MonotonicTime Now() { return base::Clock::Real().Now(); }
-
-// Repeats a call while session is away.
-absl::Status UntilAnswered(const std::function<absl::Status()>& call) {
-  const base::MonotonicTime deadline = Now() + kCallPatience;
-  while (true) {
-    absl::Status status = call();
-    const bool is_away = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
-    if (!is_away || Now() >= deadline) return status;
-    std::this_thread::sleep_for(kRepeatDelay);
-  }
-}
 
 absl::Status LinkAndWait(session::Client* client, const mesh::session::v1::LinkIdentityRequest& link) {
   std::promise<absl::Status> answered;
@@ -64,7 +51,7 @@ absl::Status RepeatLinks(session::Client* client, std::vector<mesh::session::v1:
                          RebuildResult* result) {
   std::ranges::stable_sort(links, {}, [](const auto& link) { return link.changed_at_ms(); });
   for (const mesh::session::v1::LinkIdentityRequest& link : links) {
-    const absl::Status status = UntilAnswered([&] { return LinkAndWait(client, link); });
+    const absl::Status status = UntilAnswered([&] { return LinkAndWait(client, link); }, kCallPatience);
     if (absl::IsInvalidArgument(status)) {
       ++result->refused;
     } else if (!status.ok()) {
@@ -126,7 +113,7 @@ class PartitionRebuild {
       mesh::session::v1::ForgetRequest request;
       *request.mutable_conversation() = deletion.conversation;
       request.set_turns_offset(deletion.turns_offset);
-      const absl::Status status = UntilAnswered([&] { return client_->Forget(request, {}).status(); });
+      const absl::Status status = UntilAnswered([&] { return client_->Forget(request, {}).status(); }, kCallPatience);
       if (!status.ok()) return status;
     }
     return absl::OkStatus();

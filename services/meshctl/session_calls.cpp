@@ -1,7 +1,10 @@
 #include "services/meshctl/session_calls.h"
 
 #include <chrono>
+#include <thread>
 #include <utility>
+
+#include "libs/base/may_retry.h"
 
 namespace meshctl {
 namespace {
@@ -10,12 +13,16 @@ constexpr auto kRepeatDelay = std::chrono::milliseconds(200);
 
 base::MonotonicTime Now() { return base::Clock::Real().Now(); }
 
-bool IsRetryable(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsAborted(status) ||
-         absl::IsResourceExhausted(status);
-}
-
 }  // namespace
+
+absl::Status UntilAnswered(const std::function<absl::Status()>& call, base::Duration patience) {
+  const base::MonotonicTime deadline = Now() + patience;
+  while (true) {
+    absl::Status status = call();
+    if (!base::MayRetry(status) || Now() >= deadline) return status;
+    std::this_thread::sleep_for(kRepeatDelay);
+  }
+}
 
 SessionCalls::SessionCalls(session::Client* client, std::size_t calls_max, base::Duration patience)
     : client_(client), calls_max_(calls_max), patience_(patience), last_success_(Now()) {}
@@ -94,7 +101,7 @@ absl::Status SessionCalls::Repeat(std::unique_lock<std::mutex>& lock) {
 void SessionCalls::OnAnswer(Call call, const absl::Status& status) {
   std::lock_guard lock(mutex_);
   --under_way_;
-  if (IsRetryable(status)) {
+  if (base::MayRetry(status)) {
     last_error_ = status;
     failed_.push_back(std::move(call));
   } else {

@@ -10,9 +10,13 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "libs/base/clock.h"
 #include "libs/session/client.h"
 
 namespace meshctl {
+
+// Makes one call again until session answers it, or refuses it for good, or has been away for `patience`.
+absl::Status UntilAnswered(const std::function<absl::Status()>& call, base::Duration patience);
 
 // Many calls to session at once, those of one conversation one after the other, each repeated until it is answered.
 //

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/base/backoff.h"
+#include "libs/base/may_retry.h"
 #include "libs/session/validate.h"
 #include "libs/telemetry/log.h"
 
@@ -13,11 +14,6 @@ namespace {
 
 constexpr base::Duration kRetryInitial = std::chrono::milliseconds(200);
 constexpr base::Duration kRetryMax = std::chrono::seconds(30);
-
-bool IsRetryable(absl::StatusCode code) {
-  return code == absl::StatusCode::kUnavailable || code == absl::StatusCode::kDeadlineExceeded ||
-         code == absl::StatusCode::kAborted || code == absl::StatusCode::kResourceExhausted;
-}
 
 }  // namespace
 
@@ -53,7 +49,7 @@ void OutcomeReporter::Try(const std::shared_ptr<Pending>& pending) {
 
 void OutcomeReporter::OnAnswer(const std::shared_ptr<Pending>& pending, const absl::Status& status) {
   if (status.ok()) return End(*pending, "done");
-  if (!IsRetryable(status.code())) {
+  if (!base::MayRetry(status)) {
     telemetry::Log(telemetry::LogLevel::kWarning, "outcome_report_given_up", pending->trace,
                    {{"error", status.ToString()}});
     return End(*pending, "given_up");

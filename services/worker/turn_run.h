@@ -73,7 +73,11 @@ struct DropOrder {
   bool TellsUser() const { return reason == DropReason::kShed && into_turn_id.empty(); }
 };
 
-// What session will say again however often it is asked: the request itself, or what is stored, is unusable.
+// What session will say again however often it is asked: the request itself, or what is stored, is unusable. On purpose
+// not the opposite of base::MayRetry: whatever else session says is about itself, its Redis or the way to it, and ends
+// when somebody mends that: an older session that does not know a call yet (Unimplemented, in a rolling upgrade), a
+// proxy that refuses it (PermissionDenied, Unauthenticated), a Redis that is not set up (Internal). The turn waits, as
+// for a session that is away, and /readyz says so; giving it up would give up every turn of the time.
 inline bool IsPermanent(const absl::Status& status) {
   return absl::IsInvalidArgument(status) || absl::IsDataLoss(status);
 }

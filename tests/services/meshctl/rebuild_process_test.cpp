@@ -6,6 +6,7 @@
 #include <csignal>
 #include <future>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -38,6 +39,58 @@ ConversationId Conversation(const std::string& user) {
   id.set_user(user);
   return id;
 }
+
+// The client of a session that has no room for the first call of each kind.
+class BusyAtFirst final : public session::Client {
+ public:
+  explicit BusyAtFirst(session::Client* client) : client_(client) {}
+
+  void LoadContext(const v1::LoadContextRequest& request, const CallOptions& options,
+                   Callback<v1::LoadContextResponse> on_done) override {
+    client_->LoadContext(request, options, std::move(on_done));
+  }
+  void AppendTurn(const v1::AppendTurnRequest& request, const CallOptions& options,
+                  Callback<v1::AppendTurnResponse> on_done) override {
+    HasRoom("AppendTurn") ? client_->AppendTurn(request, options, std::move(on_done)) : on_done(kBusy);
+  }
+  void SetOutcome(const v1::SetOutcomeRequest& request, const CallOptions& options,
+                  Callback<v1::SetOutcomeResponse> on_done) override {
+    HasRoom("SetOutcome") ? client_->SetOutcome(request, options, std::move(on_done)) : on_done(kBusy);
+  }
+  void LinkIdentity(const v1::LinkIdentityRequest& request, const CallOptions& options,
+                    Callback<v1::LinkIdentityResponse> on_done) override {
+    HasRoom("LinkIdentity") ? client_->LinkIdentity(request, options, std::move(on_done)) : on_done(kBusy);
+  }
+  void SetControl(const v1::SetControlRequest& request, const CallOptions& options,
+                  Callback<v1::SetControlResponse> on_done) override {
+    HasRoom("SetControl") ? client_->SetControl(request, options, std::move(on_done)) : on_done(kBusy);
+  }
+  void Unsend(const v1::UnsendRequest& request, const CallOptions& options,
+              Callback<v1::UnsendResponse> on_done) override {
+    HasRoom("Unsend") ? client_->Unsend(request, options, std::move(on_done)) : on_done(kBusy);
+  }
+  absl::StatusOr<v1::IsDoneResponse> IsDone(const v1::IsDoneRequest& request, const CallOptions& options) override {
+    return client_->IsDone(request, options);
+  }
+  absl::StatusOr<v1::ForgetResponse> Forget(const v1::ForgetRequest& request, const CallOptions& options) override {
+    if (!HasRoom("Forget")) return kBusy;
+    return client_->Forget(request, options);
+  }
+  absl::StatusOr<v1::GetSessionResponse> GetSession(const v1::GetSessionRequest& request,
+                                                    const CallOptions& options) override {
+    return client_->GetSession(request, options);
+  }
+  bool connected() const override { return client_->connected(); }
+
+  std::set<std::string> refused_once() const { return asked_; }
+
+ private:
+  static inline const absl::Status kBusy = absl::ResourceExhaustedError("4096 calls wait");
+  bool HasRoom(const char* call) { return !asked_.insert(call).second; }
+
+  session::Client* const client_;
+  std::set<std::string> asked_;
+};
 
 // Writes the log as the services do and tells session what they would have told it.
 class RebuildProcessTest : public testing::Test {
@@ -379,6 +432,29 @@ TEST_F(RebuildProcessTest, WhoAnswersAndUnsentMessagesComeBack) {
   for (std::size_t i = 0; i < users.size(); ++i) EXPECT_EQ(History(users[i]), before[i]) << users[i];
   EXPECT_TRUE(IsUnsent(Conversation("ann"), "a3"));
   RebuildNow();
+  for (std::size_t i = 0; i < users.size(); ++i) EXPECT_EQ(History(users[i]), before[i]) << users[i];
+}
+
+// Goal: a session that has no room for a call, as it says under load, does not end the rebuild, whichever call it is.
+TEST_F(RebuildProcessTest, ABusySessionIsAskedAgain) {
+  Say(Conversation("ann"), "a1", "a question");
+  Unsend(Conversation("ann"), "a2");
+  Control(Conversation("ann"), mesh::bus::v1::CONTROL_ACTION_PAUSE);
+  Say(Conversation("eve"), "e1", "a secret");
+  DeleteSoFar(Conversation("eve"));
+  Say(Conversation("old"), "o1", "under the first number");
+  ChangeNumber("old", "newer");
+  const std::vector<std::string> users = {"ann", "eve", "newer"};
+  std::vector<std::string> before;
+  for (const std::string& user : users) before.push_back(History(user));
+
+  LoseTheStore();
+  BusyAtFirst busy(client_.get());
+  RebuildResult result;
+  const absl::Status status = Rebuild(rebuild_, &busy, &result);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(busy.refused_once().size(), 6u) << "a call that was not made was not tried";
+  EXPECT_EQ(result.refused, 0);
   for (std::size_t i = 0; i < users.size(); ++i) EXPECT_EQ(History(users[i]), before[i]) << users[i];
 }
 

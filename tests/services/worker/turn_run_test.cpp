@@ -129,6 +129,16 @@ TEST_F(TurnRunTest, WaitingForSessionCostsNothingOfTheTurnsDeadline) {
   EXPECT_FALSE(session_fails_);
 }
 
+// As an older session does in a rolling upgrade, or one whose Redis or proxy is not set up: it is mended some day.
+TEST_F(TurnRunTest, WhatSessionSaysOfItselfAndNotOfTheTurnIsWaitedFor) {
+  session_.load_failures = {absl::UnimplementedError("an older session"), absl::PermissionDeniedError("a proxy"),
+                            absl::InternalError("Redis answered: ERR unknown command")};
+  EXPECT_TRUE(Run());
+  EXPECT_EQ(DeadLetterReason(), "");
+  ASSERT_EQ(Replies().size(), 1u);
+  EXPECT_EQ(Replies()[0].kind(), mesh::bus::v1::REPLY_KIND_ANSWER);
+}
+
 TEST_F(TurnRunTest, WhatSessionRefusesForGoodIsGivenUpWithANotice) {
   session_.load_failures = {absl::InvalidArgumentError("user id too long")};
   EXPECT_TRUE(Run());
