@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "libs/base/str_cat.h"
-#include "libs/bus/topics.h"
 #include "libs/identity/identity.h"
 #include "libs/telemetry/log.h"
 
@@ -16,8 +15,6 @@ namespace {
 constexpr std::string_view kService = "gateway";
 constexpr std::int64_t kWebhookBytesMax = 4 << 20;             // Meta sends up to 3 MB (channels.md 1.3)
 constexpr auto kTopicCheckPatience = std::chrono::seconds(2);  // one try; a drain waits for it
-constexpr auto kTopicRetryInitial = std::chrono::milliseconds(200);
-constexpr auto kTopicRetryMax = std::chrono::seconds(5);
 
 http::ServerOptions ServerOptionsOf(const Options& options) {
   http::ServerOptions server;
@@ -75,9 +72,8 @@ absl::Status App::Init(const Options& options, telemetry::Registry& registry) {
   server_ = *std::move(server);
   log_watch_ = std::make_unique<LogWatch>(&base::Clock::Real());
   lame_duck_ = std::chrono::milliseconds(options.lame_duck_ms);
-  topic_check_ = std::make_unique<TopicCheck>(
-      [bus = options.bus] { return bus::EnsureTopics(bus, base::Clock::Real().Now() + kTopicCheckPatience).status(); },
-      kTopicRetryInitial, kTopicRetryMax);
+  topic_check_ = std::make_unique<bus::TopicCheck>(options.bus, bus::TopicCheckTimes{.patience = kTopicCheckPatience},
+                                                   [](std::int32_t /*partitions*/) { return absl::OkStatus(); });
   for (const auto channel : channels_) AddChannel(channel, options);
   AddPages();
   return absl::OkStatus();

@@ -12,12 +12,12 @@
 #include "libs/app/readiness.h"
 #include "libs/base/clock.h"
 #include "libs/bus/producer.h"
+#include "libs/bus/topic_check.h"
 #include "libs/http/server.h"
 #include "libs/telemetry/metrics.h"
 #include "services/gateway/config.h"
 #include "services/gateway/log_watch.h"
 #include "services/gateway/metrics.h"
-#include "services/gateway/topic_check.h"
 #include "services/gateway/webhook_handler.h"
 
 namespace gateway {
@@ -53,7 +53,7 @@ class App {
 
   std::unique_ptr<Metrics> metrics_;
   std::shared_ptr<account::AccountFile> accounts_;  // shared with the registry's refresh, which outlives this
-  std::unique_ptr<TopicCheck> topic_check_;
+  std::unique_ptr<bus::TopicCheck> topic_check_;
   std::unique_ptr<LogWatch> log_watch_;
   std::vector<mesh::bus::v1::Channel> channels_;
   std::vector<std::unique_ptr<WebhookHandler>> handlers_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 #include <utility>
 
 #include "libs/base/hex.h"
@@ -14,8 +15,6 @@ namespace sender {
 namespace {
 
 constexpr std::string_view kService = "sender";
-constexpr base::Duration kTopicsDeadline = std::chrono::seconds(5);
-constexpr auto kJoinRetry = std::chrono::seconds(1);
 constexpr base::Duration kTick = std::chrono::seconds(1);
 constexpr std::int64_t kLedgerStalledMax_s = 15;
 // Nobody waits for a status: it becomes evidence about a send whose outcome is known, or is in doubt for
@@ -38,15 +37,15 @@ App::App(const Options& options, app::Runner& runner)
     : options_(options), runner_(runner), metrics_(runner.metrics()) {}
 
 App::~App() {
-  stopping_ = true;
-  if (joiner_.joinable()) joiner_.join();
+  topic_check_.reset();
   if (loop_ != nullptr) loop_->Stop();  // what is posted refers to the parts below
 }
 
 absl::Status App::Start() {
   if (absl::Status status = ValidateOptions(options_); !status.ok()) return status;
   if (absl::Status status = OpenParts(); !status.ok()) return status;
-  joiner_ = std::thread([this] { JoinGroupsWhenPossible(); });
+  topic_check_ = std::make_unique<bus::TopicCheck>(options_.bus, bus::TopicCheckTimes{},
+                                                   [this](std::int32_t partitions) { return JoinGroups(partitions); });
   loop_->Post([this] { Tick(); });
   std::lock_guard lock(parts_mutex_);
   started_ = true;
@@ -112,24 +111,10 @@ SenderCore::Ports App::PortsOfCore() {
   return ports;
 }
 
-void App::JoinGroupsWhenPossible() {
-  while (!stopping_ && !joined_) {
-    const absl::Status status = JoinGroups();
-    if (status.ok()) {
-      joined_ = true;
-      return;
-    }
-    telemetry::LogWarning("waiting_for_broker", {{"brokers", options_.bus.brokers}, {"error", status.ToString()}});
-    std::this_thread::sleep_for(kJoinRetry);
-  }
-}
-
-absl::Status App::JoinGroups() {
-  const absl::StatusOr<std::int32_t> partitions = bus::EnsureTopics(options_.bus, Now() + kTopicsDeadline);
-  if (!partitions.ok()) return partitions.status();
-  loop_->Post([this, total = *partitions] { core_->SetPartitionsTotal(total); });
+absl::Status App::JoinGroups(std::int32_t partitions) {
+  loop_->Post([this, partitions] { core_->SetPartitionsTotal(partitions); });
   if (statuses_ == nullptr) {
-    statuses_ = std::make_unique<StatusConsumer>(options_.bus, *partitions, loop_.get(), producer_.get(), &metrics_,
+    statuses_ = std::make_unique<StatusConsumer>(options_.bus, partitions, loop_.get(), producer_.get(), &metrics_,
                                                  &base::Clock::Real());
   }
   bus::ConsumerOptions consume;
@@ -154,6 +139,7 @@ absl::Status App::JoinGroups() {
   intake_->SetConsumer(replies_consumer_.get());
   statuses_consumer_->Start();
   replies_consumer_->Start();
+  joined_ = true;
   return absl::OkStatus();
 }
 
@@ -170,10 +156,9 @@ void App::Tick() {
 }
 
 void App::Drain() {
-  stopping_ = true;
   runner_.WaitsFor("the check of the topics");
-  if (joiner_.joinable()) joiner_.join();
-  if (loop_ == nullptr) return;
+  if (topic_check_ == nullptr) return;
+  topic_check_->Stop();
   runner_.WaitsFor("sends in flight");
   loop_->RunSync([this] { core_->Drain(); });
   WaitForSendsInFlight();

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
-#include <thread>
 
 #include "absl/status/status.h"
 #include "libs/account/account_book.h"
@@ -12,6 +11,7 @@
 #include "libs/app/event_loop.h"
 #include "libs/bus/consumer.h"
 #include "libs/bus/producer.h"
+#include "libs/bus/topic_check.h"
 #include "libs/http/client.h"
 #include "libs/session/client.h"
 #include "services/sender/config.h"
@@ -48,8 +48,7 @@ class App {
  private:
   absl::Status OpenParts();
   SenderCore::Ports PortsOfCore();
-  void JoinGroupsWhenPossible();
-  absl::Status JoinGroups();
+  absl::Status JoinGroups(std::int32_t partitions);
   void Tick();
   void WaitForSendsInFlight();
 
@@ -74,8 +73,7 @@ class App {
   std::unique_ptr<bus::Consumer> replies_consumer_;
   std::unique_ptr<bus::Consumer> statuses_consumer_;
 
-  std::thread joiner_;
-  std::atomic<bool> stopping_{false};
+  std::unique_ptr<bus::TopicCheck> topic_check_;  // joins the groups
   std::atomic<bool> joined_{false};
   std::atomic<std::size_t> unowned_{0};  // as of the last tick, as the next
   std::atomic<std::size_t> parked_accounts_{0};

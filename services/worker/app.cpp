@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,8 +20,6 @@ namespace worker {
 namespace {
 
 constexpr std::string_view kService = "worker";
-constexpr base::Duration kTopicsDeadline = std::chrono::seconds(5);
-constexpr base::Duration kTopicsRetry = std::chrono::seconds(1);
 
 // Enough for a quarter of 1,000 sends a second that are answered in 100 ms.
 constexpr std::int32_t kPresenceConnectionsMax = 32;
@@ -36,11 +35,6 @@ std::size_t LoopBacklogMax(std::int32_t window_records_max) {
 
 App::App(const Options& options, app::Runner& runner)
     : options_(options), runner_(runner), metrics_(runner.metrics()) {}
-
-App::~App() {
-  stopping_ = true;
-  if (joiner_.joinable()) joiner_.join();
-}
 
 absl::Status App::Start() {
   absl::StatusOr<std::unique_ptr<account::AccountFile>> accounts = account::AccountFile::Open(options_.accounts);
@@ -93,7 +87,8 @@ absl::Status App::Start() {
                             .bus = options_.bus};
   intake_ = std::make_unique<TurnIntake>(context, ReadWindowOf(options_));
   RegisterGauges();
-  joiner_ = std::thread([this] { JoinGroupWhenPossible(); });
+  topic_check_ = std::make_unique<bus::TopicCheck>(options_.bus, bus::TopicCheckTimes{},
+                                                   [this](std::int32_t partitions) { return JoinGroup(partitions); });
   started_ = true;
   return absl::OkStatus();
 }
@@ -172,36 +167,22 @@ absl::StatusOr<std::unique_ptr<media::Store>> App::OpenMediaStore() {
       kService, runner_.metrics());
 }
 
-void App::JoinGroupWhenPossible() {
-  bool joined = false;
-  while (!stopping_ && !joined) {
-    const auto deadline = std::chrono::steady_clock::now() + kTopicsDeadline;
-    const absl::StatusOr<std::int32_t> partitions = bus::EnsureTopics(options_.bus, deadline);
-    absl::Status status = partitions.status();
-    if (status.ok()) {
-      partitions_total_ = *partitions;
-      bus::ConsumerOptions consume;
-      consume.group = options_.group;
-      consume.topics = {bus::TopicName(options_.bus, bus::kTurns)};
-      consume.static_member_id = options_.static_member_id;
-      consume.session_timeout = std::chrono::milliseconds(options_.session_timeout_ms);
-      absl::StatusOr<std::unique_ptr<bus::Consumer>> consumer =
-          bus::Consumer::Create(options_.bus, consume, intake_.get(), kService, runner_.metrics());
-      status = consumer.status();
-      if (status.ok()) {
-        consumer_ = *std::move(consumer);
-        intake_->SetConsumer(consumer_.get());
-        journal_.SetConsumer(consumer_.get());
-        consumer_->Start();
-        joined = true;
-      }
-    }
-    if (!joined) {
-      telemetry::LogWarning("waiting_for_broker", {{"brokers", options_.bus.brokers}, {"error", status.ToString()}});
-      std::this_thread::sleep_for(kTopicsRetry);
-    }
-  }
-  joined_ = joined;
+absl::Status App::JoinGroup(std::int32_t partitions) {
+  partitions_total_ = partitions;
+  bus::ConsumerOptions consume;
+  consume.group = options_.group;
+  consume.topics = {bus::TopicName(options_.bus, bus::kTurns)};
+  consume.static_member_id = options_.static_member_id;
+  consume.session_timeout = std::chrono::milliseconds(options_.session_timeout_ms);
+  absl::StatusOr<std::unique_ptr<bus::Consumer>> consumer =
+      bus::Consumer::Create(options_.bus, consume, intake_.get(), kService, runner_.metrics());
+  if (!consumer.ok()) return consumer.status();
+  consumer_ = *std::move(consumer);
+  intake_->SetConsumer(consumer_.get());
+  journal_.SetConsumer(consumer_.get());
+  consumer_->Start();
+  joined_ = true;
+  return absl::OkStatus();
 }
 
 void App::RegisterGauges() {
@@ -215,10 +196,9 @@ void App::RegisterGauges() {
 
 // Order: no new turns; running ones finish within the drain time; the rest is handed back unread; commit; leave.
 void App::Drain() {
-  stopping_ = true;
   runner_.WaitsFor("the check of the topics");
-  if (joiner_.joinable()) joiner_.join();
-  if (!loop_) return;
+  if (topic_check_ == nullptr) return;
+  topic_check_->Stop();
   runner_.WaitsFor("running turns");
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::seconds(std::max(options_.common.drain_deadline_s - 5, 1));

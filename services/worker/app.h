@@ -3,7 +3,6 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
-#include <thread>
 
 #include "absl/status/status.h"
 #include "libs/account/account_book.h"
@@ -11,6 +10,7 @@
 #include "libs/app/event_loop.h"
 #include "libs/bus/consumer.h"
 #include "libs/bus/producer.h"
+#include "libs/bus/topic_check.h"
 #include "libs/engine/engine.h"
 #include "libs/http/client.h"
 #include "libs/media/fetcher.h"
@@ -32,7 +32,6 @@ namespace worker {
 class App {
  public:
   App(const Options& options, app::Runner& runner);
-  ~App();
 
   // Reads accounts, loads the model, and leaves a thread behind that waits for the broker (for as long as it takes:
   // /readyz tells) and then joins the group. An error is final and says what to change: model file, accounts file,
@@ -50,13 +49,12 @@ class App {
   absl::Status StartPresence();
   double ShareOfPartitions() const;
   absl::StatusOr<std::unique_ptr<media::Store>> OpenMediaStore();
-  void JoinGroupWhenPossible();
+  absl::Status JoinGroup(std::int32_t partitions);
   void RegisterGauges();
 
   const Options options_;
   app::Runner& runner_;
   Metrics metrics_;
-  std::atomic<bool> stopping_{false};
   std::atomic<bool> session_fails_{false};
   std::unique_ptr<account::AccountFile> accounts_;
   std::unique_ptr<engine::Engine> engine_;
@@ -72,12 +70,12 @@ class App {
   std::shared_ptr<Presence> presence_;             // taken away on the loop thread
   std::atomic<std::int32_t> partitions_total_{0};  // of `turns`; 0: not known yet
   std::unique_ptr<TurnIntake> intake_;
-  std::unique_ptr<bus::Consumer> consumer_;  // written by the joiner thread before joined_ is set
+  std::unique_ptr<bus::Consumer> consumer_;  // written by the check of the topics before joined_ is set
   std::atomic<bool> joined_{false};
   std::atomic<bool> started_{false};
   // Between the admin thread, which reads the parts above once started_ is set, and Drain, which takes them away.
   mutable std::mutex parts_mutex_;
-  std::thread joiner_;
+  std::unique_ptr<bus::TopicCheck> topic_check_;  // joins the group
 };
 
 }  // namespace worker

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -18,7 +17,6 @@
 #include "libs/crypto/secret.h"
 #include "libs/http/client.h"
 #include "services/gateway/config.h"
-#include "services/gateway/topic_check.h"
 
 namespace gateway {
 namespace {
@@ -143,24 +141,6 @@ TEST_F(AppTest, MetricNamesAreThoseOfTheGoldenList) {
   std::ostringstream expected;
   expected << golden.rdbuf();
   EXPECT_EQ(names, expected.str()) << "a metric was added, renamed or removed: update the list and the dashboards";
-}
-
-TEST(TopicCheckTest, RetriesUntilTheCheckSucceedsAndThenRests) {
-  std::atomic<int> calls{0};
-  TopicCheck check([&] { return ++calls < 3 ? absl::UnavailableError("broker down") : absl::OkStatus(); },
-                   milliseconds(1), milliseconds(2));
-  EXPECT_TRUE(WaitFor([&] { return check.status().ok(); }));
-  EXPECT_EQ(calls, 3);
-  check.Stop();
-  EXPECT_EQ(calls, 3);
-  EXPECT_TRUE(check.status().ok());
-}
-
-TEST(TopicCheckTest, SaysWhatTheLastCheckSaidAndStopsPromptly) {
-  TopicCheck check([] { return absl::FailedPreconditionError("partitions is 3, wanted 12"); }, std::chrono::hours(1),
-                   std::chrono::hours(1));
-  EXPECT_TRUE(WaitFor([&] { return check.status().code() == absl::StatusCode::kFailedPrecondition; }));
-  check.Stop();  // does not wait an hour
 }
 
 // Chaos, FAULTS=rolling: what a load balancer sent in the moment between the signal and its next probe was reset.

@@ -1,18 +1,26 @@
-#include "services/gateway/topic_check.h"
+#include "libs/bus/topic_check.h"
 
 #include <unistd.h>
 
 #include <utility>
 
 #include "libs/base/backoff.h"
+#include "libs/bus/topics.h"
 #include "libs/telemetry/log.h"
 
-namespace gateway {
+namespace bus {
 
-TopicCheck::TopicCheck(Check check, base::Duration retry_initial, base::Duration retry_max)
+TopicCheck::TopicCheck(const BusOptions& bus, const TopicCheckTimes& times, Then then)
+    : TopicCheck(
+          [bus, patience = times.patience, then = std::move(then)] {
+            const absl::StatusOr<std::int32_t> partitions = EnsureTopics(bus, base::Clock::Real().Now() + patience);
+            return partitions.ok() ? then(*partitions) : partitions.status();
+          },
+          times) {}
+
+TopicCheck::TopicCheck(Check check, const TopicCheckTimes& times)
     : check_(std::move(check)),
-      retry_initial_(retry_initial),
-      retry_max_(retry_max),
+      times_(times),
       status_(absl::UnavailableError("topics have not been checked yet")),
       thread_([this] { Run(); }) {}
 
@@ -37,16 +45,16 @@ void TopicCheck::Run() {
   for (int attempt = 1;; ++attempt) {
     const absl::Status status = check_();
     std::unique_lock lock(mutex_);
-    // The first failure and each change of it are told; the same one again and again is not.
     if (status != status_) {
       status.ok() ? telemetry::LogInfo("topics_ready")
                   : telemetry::LogWarning("topics_not_ready", {{"error", status.message()}});
     }
     status_ = status;
     if (status.ok()) return;
-    wake_.wait_for(lock, base::BackoffDelay(attempt, retry_initial_, retry_max_, seed), [&] { return stopping_; });
+    wake_.wait_for(lock, base::BackoffDelay(attempt, times_.retry_initial, times_.retry_max, seed),
+                   [&] { return stopping_; });
     if (stopping_) return;
   }
 }
 
-}  // namespace gateway
+}  // namespace bus
