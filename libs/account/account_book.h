@@ -46,7 +46,7 @@ class AccountFile {
   virtual ~AccountFile() = default;
 
   virtual std::shared_ptr<const AccountBook> current() const = 0;
-  virtual std::int64_t reload_failures() const = 0;  // export as <service>_accounts_reload_failures_total
+  virtual std::int64_t reload_failures() const = 0;  // exported by ExportReloadFailures
 };
 
 }  // namespace account

@@ -38,8 +38,6 @@ telemetry::Labels LabelsOf(const account::Account& account) {
 
 AccountMetrics::AccountMetrics(telemetry::Registry& registry, base::Duration period)
     : not_polled(registry.AddGauge("exporter_accounts_not_polled", "Accounts of the file beyond what is polled.")),
-      reload_failures(registry.AddCounter("exporter_accounts_reload_failures_total",
-                                          "Times the changed accounts file could not be used; the old one stays")),
       registry_(registry) {
   registry
       .AddGauge("exporter_account_poll_interval_seconds", "Time between two polls of an account; 0: none is polled.")

@@ -47,7 +47,6 @@ class AccountMetrics {
   void CountRepair(const account::Account& account, bool succeeded) const;
 
   const telemetry::Gauge not_polled;
-  const telemetry::Counter reload_failures;
 
  private:
   using Key = std::pair<int, std::string>;  // channel, account id

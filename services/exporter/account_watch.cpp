@@ -5,6 +5,8 @@
 #include <random>
 #include <utility>
 
+#include "libs/account/reload_failures.h"
+
 namespace exporter {
 namespace {
 
@@ -38,9 +40,7 @@ absl::StatusOr<std::unique_ptr<AccountWatch>> AccountWatch::Create(const std::st
 AccountWatch::AccountWatch(std::shared_ptr<account::AccountFile> accounts, base::Duration period,
                            telemetry::Registry& registry)
     : accounts_(std::move(accounts)), period_(period), metrics_(registry, period) {
-  registry.AddRefresh([file = accounts_, failures = metrics_.reload_failures] {
-    failures.Increment(static_cast<double>(file->reload_failures()) - failures.Value());
-  });
+  account::ExportReloadFailures(accounts_, "exporter", registry);
 }
 
 AccountWatch::~AccountWatch() {

@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "libs/account/reload_failures.h"
 #include "libs/base/str_cat.h"
 #include "libs/identity/identity.h"
 #include "libs/telemetry/log.h"
@@ -54,11 +55,7 @@ absl::Status App::Init(const Options& options, telemetry::Registry& registry) {
   auto accounts = account::AccountFile::Open(options.accounts);
   if (!accounts.ok()) return accounts.status();
   accounts_ = *std::move(accounts);
-  registry.AddRefresh([file = accounts_, failures = registry.AddCounter(
-                                             "gateway_accounts_reload_failures_total",
-                                             "Times the changed accounts file could not be used; the old one stays")] {
-    failures.Increment(static_cast<double>(file->reload_failures()) - failures.Value());
-  });
+  account::ExportReloadFailures(accounts_, kService, registry);
 
   auto producer = bus::Producer::Create(
       options.bus,

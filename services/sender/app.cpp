@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "libs/account/reload_failures.h"
 #include "libs/base/hex.h"
 #include "libs/base/str_cat.h"
 #include "libs/bus/topics.h"
@@ -56,6 +57,7 @@ absl::Status App::OpenParts() {
   absl::StatusOr<std::unique_ptr<account::AccountFile>> accounts = account::AccountFile::Open(options_.accounts);
   if (!accounts.ok()) return accounts.status();
   accounts_ = *std::move(accounts);
+  account::ExportReloadFailures(accounts_, kService, runner_.metrics());
   loop_ = std::make_unique<app::EventLoop>(LoopBacklogMax(options_));
   session_ = session::Client::Create(options_.session_target, options_.session_throttle_k);
   reporter_ = std::make_unique<OutcomeReporter>(loop_.get(), session_.get(), &metrics_);
@@ -149,9 +151,6 @@ void App::Tick() {
   parked_accounts_ = core_->parked_accounts_count();
   ticks_without_read_back_ = core_->awaited_count() == 0 ? 0 : ticks_without_read_back_ + 1;
   ledger_stalled_s_ = ticks_without_read_back_;
-  const std::int64_t failures = accounts_->reload_failures();
-  metrics_.accounts_reload_failures.Increment(
-      static_cast<double>(failures - std::exchange(reload_failures_, failures)));
   loop_->PostAfter(kTick, [this] { Tick(); });
 }
 

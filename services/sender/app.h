@@ -57,7 +57,7 @@ class App {
   const Metrics metrics_;
 
   // Built in this order by Start, taken down in the reverse order by Drain.
-  std::unique_ptr<account::AccountFile> accounts_;
+  std::shared_ptr<account::AccountFile> accounts_;  // shared with the registry, which outlives this
   std::unique_ptr<app::EventLoop> loop_;
   std::unique_ptr<session::Client> session_;
   std::unique_ptr<OutcomeReporter> reporter_;
@@ -79,7 +79,6 @@ class App {
   std::atomic<std::size_t> parked_accounts_{0};
   std::atomic<std::int64_t> ledger_stalled_s_{0};
   std::int64_t ticks_without_read_back_ = 0;  // loop
-  std::int64_t reload_failures_ = 0;          // loop
   mutable std::mutex parts_mutex_;            // Drain against alive and ready
   bool started_ = false;                      // protected by parts_mutex_
 };

@@ -39,8 +39,6 @@ Metrics::Metrics(telemetry::Registry& registry)
       fenced(registry.AddCounter("sender_fenced_total", "Foreign TAKEOVERs seen on partitions held here.")),
       ledger_append_failures(registry.AddCounter("sender_ledger_append_failures_total",
                                                  "Ledger records the broker did not confirm; each is retried.")),
-      accounts_reload_failures(registry.AddCounter("sender_accounts_reload_failures_total",
-                                                   "Versions of the accounts file that could not be used.")),
       rate_limit_wait_seconds(registry.AddHistogram(
           "sender_rate_limit_wait_seconds", "What the rate limits made a send wait.", telemetry::LatencyBuckets())),
       ledger_read_seconds(registry.AddHistogram(

@@ -53,7 +53,6 @@ struct Metrics {
   telemetry::Counter takeovers;
   telemetry::Counter fenced;
   telemetry::Counter ledger_append_failures;
-  telemetry::Counter accounts_reload_failures;
   telemetry::Histogram rate_limit_wait_seconds;
   telemetry::Histogram ledger_read_seconds;
   telemetry::Histogram read_back_seconds;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "libs/account/reload_failures.h"
 #include "libs/base/hex.h"
 #include "libs/bus/topics.h"
 #include "libs/crypto/digest.h"
@@ -40,6 +41,7 @@ absl::Status App::Start() {
   absl::StatusOr<std::unique_ptr<account::AccountFile>> accounts = account::AccountFile::Open(options_.accounts);
   if (!accounts.ok()) return accounts.status();
   accounts_ = *std::move(accounts);
+  account::ExportReloadFailures(accounts_, kService, runner_.metrics());
   if (absl::Status status = CheckAccounts(); !status.ok()) return status;
   if (absl::Status status = CheckModelFile(); !status.ok()) return status;
 
@@ -189,8 +191,6 @@ void App::RegisterGauges() {
   runner_.metrics().AddRefresh([this] {
     std::lock_guard lock(parts_mutex_);
     if (engine_ != nullptr) metrics_.engine.Refresh(*engine_);
-    const telemetry::Counter& failures = metrics_.accounts_reload_failures;
-    failures.Increment(static_cast<double>(accounts_->reload_failures()) - failures.Value());
   });
 }
 

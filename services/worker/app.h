@@ -56,7 +56,7 @@ class App {
   app::Runner& runner_;
   Metrics metrics_;
   std::atomic<bool> session_fails_{false};
-  std::unique_ptr<account::AccountFile> accounts_;
+  std::shared_ptr<account::AccountFile> accounts_;  // shared with the registry, which outlives this
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<session::Client> session_;
   std::unique_ptr<bus::Producer> producer_;

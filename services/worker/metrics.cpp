@@ -17,9 +17,6 @@ Metrics::Metrics(telemetry::Registry& registry)
       completion_tokens(registry.AddCounter("worker_completion_tokens_total", "Generated tokens of answered turns.")),
       lanes_waiting(registry.AddGauge("worker_turns_waiting", "Turns in the window that have not started.")),
       lanes_running(registry.AddGauge("worker_turns_running", "Turns between start and end.")),
-      accounts_reload_failures(
-          registry.AddCounter("worker_accounts_reload_failures_total",
-                              "Times the changed accounts file could not be used; the old one stays.")),
       engine(registry) {
   for (const std::string_view outcome : kOutcomes) {
     turns.emplace(outcome, registry.AddCounter("worker_turns_total", "Turns by how they ended.",

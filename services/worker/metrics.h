@@ -49,7 +49,6 @@ struct Metrics {
   telemetry::Counter completion_tokens;
   telemetry::Gauge lanes_waiting;
   telemetry::Gauge lanes_running;
-  telemetry::Counter accounts_reload_failures;
   EngineMetrics engine;
 };
 
