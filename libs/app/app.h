@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "libs/app/readiness.h"
+#include "libs/base/clock.h"
 #include "libs/config/option_table.h"
 #include "libs/telemetry/metrics.h"
 
@@ -43,7 +44,7 @@ struct Health {
 //   absl::Status status = runner.StartAdmin({.alive = ..., .ready = ...});
 //   if (status.ok()) status = service.Start();
 //   if (!status.ok()) return runner.StartFailed(status);
-//   return runner.WaitAndDrain([&] { service.Drain(); });
+//   return runner.WaitAndDrain([&](base::MonotonicTime deadline) { service.Drain(deadline); });
 //
 // Neither WaitAndDrain nor StartFailed returns before the admin port is closed, so health checks and metric refreshes
 // never meet a destroyed service.
@@ -71,8 +72,9 @@ class Runner {
   int StartFailed(const absl::Status& status);
 
   // Waits for SIGTERM, SIGINT or RequestStop; turns readiness off; runs `drain` once, on the calling thread; gives
-  // main's exit code, 0.
-  int WaitAndDrain(std::function<void()> drain);
+  // main's exit code, 0. `deadline`: when the process is ended, --drain-deadline-s after the first signal. The drain
+  // must be over before, as drain_time.h says.
+  int WaitAndDrain(const std::function<void(base::MonotonicTime deadline)>& drain);
 
   // Names what a drain waits for from here on, for the line of a drain that is cut short. From any thread.
   void WaitsFor(std::string_view what);

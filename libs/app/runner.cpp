@@ -62,6 +62,7 @@ struct Runner::Rep {
   std::mutex mutex;
   std::condition_variable stopped;
   int stop_signal = 0;              // protected by mutex
+  base::MonotonicTime deadline;     // protected by mutex; set with stop_signal
   std::string waits_for = "start";  // protected by mutex
 
   // Takes every stop signal. From the first one on the process has its time, whatever it is in the middle of: its
@@ -69,19 +70,20 @@ struct Runner::Rep {
   void TakeSignals() {
     const sigset_t set = StopSignals();
     const timespec tick{.tv_sec = 0, .tv_nsec = 50'000'000};
-    std::optional<std::chrono::steady_clock::time_point> deadline;
+    std::optional<base::MonotonicTime> ends_at;
     while (!over) {
-      const int signal = deadline ? sigtimedwait(&set, nullptr, &tick) : sigwaitinfo(&set, nullptr);
+      const int signal = ends_at ? sigtimedwait(&set, nullptr, &tick) : sigwaitinfo(&set, nullptr);
       if (over) return;
-      if (signal > 0 && deadline) EndAtOnce("second signal");
+      if (signal > 0 && ends_at) EndAtOnce("second signal");
       if (signal > 0) {
-        deadline = std::chrono::steady_clock::now() + std::chrono::seconds(options.drain_deadline_s);
+        ends_at = base::Clock::Real().Now() + std::chrono::seconds(options.drain_deadline_s);
         draining = true;
         std::lock_guard lock(mutex);
         stop_signal = signal;
+        deadline = *ends_at;
         stopped.notify_all();
       }
-      if (deadline && std::chrono::steady_clock::now() > *deadline) EndAtOnce("deadline: see --drain-deadline-s");
+      if (ends_at && base::Clock::Real().Now() > *ends_at) EndAtOnce("deadline: see --drain-deadline-s");
     }
   }
 
@@ -204,14 +206,16 @@ int Runner::StartFailed(const absl::Status& status) {
   return 1;
 }
 
-int Runner::WaitAndDrain(std::function<void()> drain) {
+int Runner::WaitAndDrain(const std::function<void(base::MonotonicTime deadline)>& drain) {
+  base::MonotonicTime deadline;
   {
     std::unique_lock lock(rep_->mutex);
     rep_->stopped.wait(lock, [this] { return rep_->stop_signal != 0; });
     telemetry::LogInfo("draining", {{"signal", rep_->stop_signal}, {"deadline_s", rep_->options.drain_deadline_s}});
+    deadline = rep_->deadline;
   }
   WaitsFor("drain");
-  drain();
+  drain(deadline);
   WaitsFor("admin port");
   rep_->StopAdmin();  // the checks and refreshes point into what the caller destroys next
   WaitsFor("the end of the service's parts");

@@ -110,9 +110,13 @@ void GroupConsumer::Start() {
   poll_thread_ = std::thread([this] { RunPollThread(); });
 }
 
-void GroupConsumer::Stop() {
+void GroupConsumer::Stop(base::MonotonicTime deadline) {
+  if (!poll_thread_.joinable()) {
+    stopping_ = true;
+    return;
+  }
+  stop_by_ = deadline;
   stopping_ = true;
-  if (!poll_thread_.joinable()) return;
   CHECK_MSG(poll_thread_.get_id() != std::this_thread::get_id(), "a handler must not stop its consumer");
   Wake();
   poll_thread_.join();

@@ -58,7 +58,8 @@ class ConsumerHandler {
 // committed offset unless the finished map in the commit metadata names them.
 // Threading: one poll thread; MarkDone, Note, Pause, Resume, CommitNow, status from any thread. The first four never
 //            block and may be called by the handler itself.
-// Lifetime:  Stop() (or the destructor) leaves the group after a last commit; no handler call happens afterwards.
+// Lifetime:  Stop() (or the destructor) leaves the group after a last commit; no handler call happens afterwards. It
+//            waits for the broker for leave_time at most, the destructor for a few seconds more.
 // Metrics:   <service>_bus_consumed_total{topic}, _bus_assigned_partitions, _bus_rebalances_total,
 //            _bus_commit_failures_total, _bus_paused_partitions.
 class Consumer {
@@ -94,7 +95,9 @@ class Consumer {
   // work. DeadlineExceeded also while a rebalance lasts; FailedPrecondition when the consumer does not run.
   virtual absl::Status CommitNow(base::MonotonicTime deadline) = 0;
 
-  virtual void Stop() = 0;
+  // With a deadline neither it nor the destructor after it waits for the broker beyond that.
+  virtual void Stop(base::MonotonicTime deadline) = 0;
+  void Stop() { Stop(base::MonotonicTime::max()); }
 
   virtual std::vector<TopicPartition> assignment() const = 0;
   virtual bool polling() const = 0;                // the poll thread turned within the last 10 s

@@ -75,6 +75,7 @@ class KafkaProducer final : public Producer {
   ClientPtr client_;
   std::uint64_t client_number_ = 0;  // counts clients
 
+  std::atomic<bool> flushed_in_vain_{false};  // the last time
   std::atomic<bool> stopping_{false};
   std::thread poll_thread_;
 };
@@ -108,7 +109,8 @@ KafkaProducer::~KafkaProducer() {
   if (poll_thread_.joinable()) poll_thread_.join();
   health_.Unwatch();
   if (client_ != nullptr) {
-    RetireClient(std::move(client_), client_number_, base::Clock::Real().Now() + options_.delivery_timeout);
+    const base::Duration patience = flushed_in_vain_ ? base::Duration::zero() : options_.delivery_timeout;
+    RetireClient(std::move(client_), client_number_, base::Clock::Real().Now() + patience);
   }
 }
 
@@ -189,7 +191,8 @@ absl::Status KafkaProducer::Enqueue(const OutgoingRecord& record, Delivery* deli
 }
 
 absl::Status KafkaProducer::Flush(base::MonotonicTime deadline) {
-  if (deliveries_.WaitUntilNone(deadline)) return absl::OkStatus();
+  flushed_in_vain_ = !deliveries_.WaitUntilNone(deadline);
+  if (!flushed_in_vain_) return absl::OkStatus();
   return absl::DeadlineExceededError(base::StrCat(deliveries_.count(), " records are not reported yet"));
 }
 

@@ -30,8 +30,8 @@ using DeliveryCallback = std::function<void(absl::StatusOr<RecordPosition>)>;
 // Idempotent producer (enable.idempotence, acks=all), order kept within a partition.
 //
 // Threading: Produce from any thread. One poll thread of its own, joined by the destructor.
-// Lifetime:  the destructor waits at most `delivery_timeout` for records in flight; every callback runs before it
-//            returns, the last ones on its thread.
+// Lifetime:  the destructor waits at most `delivery_timeout` for records in flight, and for none where the last Flush
+//            has done so in vain; every callback runs before it returns, the last ones on its thread.
 // Errors:    librdkafka looks for timed-out records once a second, so a report may come up to a second later than
 //            `delivery_timeout`. A fatal error of the library fails what is in flight and replaces the client inside.
 // Metrics:   <service>_bus_produced_total{topic}, _bus_produce_failures_total{topic}, _bus_produce_seconds{topic},

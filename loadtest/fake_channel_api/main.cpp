@@ -23,5 +23,5 @@ int main(int argc, char** argv) {
     return 1;
   }
   telemetry::LogInfo("listening", {{"port", (*app)->port()}});
-  return runner.WaitAndDrain([&] { (*app)->Drain(); });
+  return runner.WaitAndDrain([&](base::MonotonicTime) { (*app)->Drain(); });
 }

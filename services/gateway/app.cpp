@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "libs/account/reload_failures.h"
+#include "libs/app/drain_time.h"
 #include "libs/base/str_cat.h"
 #include "libs/identity/identity.h"
 #include "libs/telemetry/log.h"
@@ -16,6 +17,12 @@ namespace {
 constexpr std::string_view kService = "gateway";
 constexpr std::int64_t kWebhookBytesMax = 4 << 20;             // Meta sends up to 3 MB (channels.md 1.3)
 constexpr auto kTopicCheckPatience = std::chrono::seconds(2);  // one try; a drain waits for it
+
+// How much of a drain's time may be gone by the end of each step; of the default 25 s these are 15, 20 and 21. A
+// webhook in hand takes --delivery-timeout-ms and a little at most.
+constexpr double kLameDuckShare = 0.6;
+constexpr double kWebhooksShare = 0.8;
+constexpr double kFlushShare = 0.84;
 
 http::ServerOptions ServerOptionsOf(const Options& options) {
   http::ServerOptions server;
@@ -134,12 +141,14 @@ app::Readiness App::ready() const {
 
 void App::Drain(base::MonotonicTime deadline) {
   if (draining_.exchange(true)) return;
+  const base::MonotonicTime now = base::Clock::Real().Now();
+  const app::DrainTime time(now, deadline);
   // Whoever is connected while the port closes is reset, also by the kernel before we know of it.
-  std::this_thread::sleep_until(std::min(deadline, base::Clock::Real().Now() + lame_duck_));
-  if (server_ != nullptr) server_->Drain(deadline);
+  std::this_thread::sleep_until(std::min(time.Until(kLameDuckShare), now + lame_duck_));
+  if (server_ != nullptr) server_->Drain(time.Until(kWebhooksShare));
   if (topic_check_ != nullptr) topic_check_->Stop();
   if (producer_ == nullptr) return;
-  if (const absl::Status status = producer_->Flush(deadline); !status.ok()) {
+  if (const absl::Status status = producer_->Flush(time.Until(kFlushShare)); !status.ok()) {
     telemetry::LogWarning("records_left_at_drain", {{"error", status.message()}});
   }
 }

@@ -1,4 +1,3 @@
-#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -21,6 +20,5 @@ int main(int argc, char** argv) {
   }
   if (status.ok()) status = (*app)->Start();
   if (!status.ok()) return runner.StartFailed(status);
-  const auto drain_time = std::chrono::seconds(options.common.drain_deadline_s);
-  return runner.WaitAndDrain([&] { (*app)->Drain(base::Clock::Real().Now() + drain_time); });
+  return runner.WaitAndDrain([&](base::MonotonicTime deadline) { (*app)->Drain(deadline); });
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "libs/account/reload_failures.h"
+#include "libs/app/drain_time.h"
 #include "libs/base/hex.h"
 #include "libs/base/str_cat.h"
 #include "libs/bus/topics.h"
@@ -23,6 +24,13 @@ constexpr std::int64_t kLedgerStalledMax_s = 15;
 constexpr std::int32_t kStatusFetchBytesMin = 64 << 10;
 constexpr base::Duration kStatusFetchWaitMax = std::chrono::seconds(1);
 constexpr base::Duration kStatusWatchInterval = std::chrono::seconds(1);
+
+// How much of a drain's time may be gone by the end of each step; of the default 25 s these are 15, 19 and 20. Most is
+// for the sends in flight, which a Graph API call of --post-timeout-ms and its record in the ledger fit into. The last
+// fifth is for the ends of what waits for the broker itself: producer, readers and members.
+constexpr double kSendsShare = 0.6;
+constexpr double kLeaveShare = 0.76;
+constexpr double kFlushShare = 0.8;
 
 // What may be posted to the loop at once: each record in hand has at most a few callbacks and timers under way, and the
 // ledger's reader has its own bound. A guard against an error in those bounds, not a reservation.
@@ -154,20 +162,19 @@ void App::Tick() {
   loop_->PostAfter(kTick, [this] { Tick(); });
 }
 
-void App::Drain() {
+void App::Drain(base::MonotonicTime deadline) {
+  const app::DrainTime time(Now(), deadline);
   runner_.WaitsFor("the check of the topics");
   if (topic_check_ == nullptr) return;
-  topic_check_->Stop();
+  topic_check_->Stop();  // waits only while the groups are not joined, and then there is nothing else to wait for
   runner_.WaitsFor("sends in flight");
   loop_->RunSync([this] { core_->Drain(); });
-  WaitForSendsInFlight();
+  WaitForSendsInFlight(time.Until(kSendsShare));
+  status_watch_->Stop();
   runner_.WaitsFor("the consumer groups");
-  if (joined_) {
-    replies_consumer_->Stop();
-    statuses_consumer_->Stop();
-  }
+  if (joined_) LeaveGroups(time.Until(kLeaveShare));
   runner_.WaitsFor("records on their way");
-  const absl::Status flushed = producer_->Flush(Now() + std::chrono::seconds(3));
+  const absl::Status flushed = producer_->Flush(time.Until(kFlushShare));
   if (!flushed.ok()) telemetry::LogWarning("flush_incomplete", {{"error", flushed.ToString()}});
   std::lock_guard lock(parts_mutex_);
   started_ = false;
@@ -182,8 +189,7 @@ void App::Drain() {
 }
 
 // A claim that is left behind costs its next owner the whole reconciliation time, so what is claimed is finished first.
-void App::WaitForSendsInFlight() {
-  const base::MonotonicTime deadline = Now() + std::chrono::seconds(std::max(options_.common.drain_deadline_s - 8, 1));
+void App::WaitForSendsInFlight(base::MonotonicTime deadline) {
   std::size_t busy = 1;
   std::size_t reports = 0;
   while (busy + reports > 0 && Now() < deadline) {
@@ -195,6 +201,13 @@ void App::WaitForSendsInFlight() {
     if (busy + reports > 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   telemetry::LogInfo("drained", {{"sends_left", busy}, {"reports_left", reports}});
+}
+
+// Side by side: with the broker away each takes all the time that it has.
+void App::LeaveGroups(base::MonotonicTime deadline) {
+  std::thread statuses([this, deadline] { statuses_consumer_->Stop(deadline); });
+  replies_consumer_->Stop(deadline);
+  statuses.join();
 }
 
 bool App::alive() const {

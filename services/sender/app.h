@@ -9,6 +9,7 @@
 #include "libs/account/account_book.h"
 #include "libs/app/app.h"
 #include "libs/app/event_loop.h"
+#include "libs/base/clock.h"
 #include "libs/bus/consumer.h"
 #include "libs/bus/producer.h"
 #include "libs/bus/topic_check.h"
@@ -40,7 +41,7 @@ class App {
   // The broker need not be there yet; accounts and options must be right.
   absl::Status Start();
   // Begins nothing new, finishes what is claimed, commits and leaves the groups.
-  void Drain();
+  void Drain(base::MonotonicTime deadline);
 
   bool alive() const;
   app::Readiness ready() const;
@@ -50,7 +51,8 @@ class App {
   SenderCore::Ports PortsOfCore();
   absl::Status JoinGroups(std::int32_t partitions);
   void Tick();
-  void WaitForSendsInFlight();
+  void WaitForSendsInFlight(base::MonotonicTime deadline);
+  void LeaveGroups(base::MonotonicTime deadline);
 
   const Options options_;
   app::Runner& runner_;

@@ -16,5 +16,5 @@ int main(int argc, char** argv) {
                                            .ready = [&] { return service.ready(); }});
   if (status.ok()) status = service.Start();
   if (!status.ok()) return runner.StartFailed(status);
-  return runner.WaitAndDrain([&] { service.Drain(); });
+  return runner.WaitAndDrain([&](base::MonotonicTime deadline) { service.Drain(deadline); });
 }

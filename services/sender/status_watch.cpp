@@ -26,12 +26,16 @@ StatusWatch::StatusWatch(const bus::BusOptions& bus, std::string group, std::str
       thread_([this] { Run(); }) {}
 
 StatusWatch::~StatusWatch() {
+  Stop();
+  thread_.join();
+}
+
+void StatusWatch::Stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
-  thread_.join();
 }
 
 base::Duration StatusWatch::CoveredSince(std::int32_t partition, base::MonotonicTime since) {

@@ -34,6 +34,9 @@ class StatusWatch {
   // How much of the time since then is covered (StatusCoverage). Calling it keeps the partition being asked about.
   base::Duration CoveredSince(std::int32_t partition, base::MonotonicTime since);
 
+  // Asks nothing more and waits for nothing: the question on its way may end while other parts do.
+  void Stop();
+
  private:
   struct Watched {
     StatusCoverage coverage;

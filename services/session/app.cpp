@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "libs/app/drain_time.h"
 #include "libs/redis/pool.h"
 #include "libs/rpc/call_executor.h"
 #include "libs/rpc/server.h"
@@ -12,6 +13,12 @@
 #include "services/session/metrics.h"
 
 namespace session_service {
+namespace {
+
+constexpr double kCallsShare =
+    0.8;  // of a drain's time, for the calls in flight; the rest is for the ends of the parts
+
+}  // namespace
 
 struct App::Rep {
   explicit Rep(telemetry::Registry& registry) : metrics(registry) {}
@@ -79,6 +86,8 @@ app::Readiness App::Ready() const {
   return app::Readiness::Ready();
 }
 
-void App::Drain(base::MonotonicTime deadline) { rep_->server->Drain(deadline); }
+void App::Drain(base::MonotonicTime deadline) {
+  rep_->server->Drain(app::DrainTime(base::Clock::Real().Now(), deadline).Until(kCallsShare));
+}
 
 }  // namespace session_service

@@ -1,4 +1,3 @@
-#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -26,6 +25,5 @@ int main(int argc, char** argv) {
     status = runner.StartAdmin({.alive = [&] { return service->alive(); }, .ready = [&] { return service->Ready(); }});
   }
   if (!status.ok()) return runner.StartFailed(status);
-  const auto drain_time = std::chrono::seconds(options.common.drain_deadline_s);
-  return runner.WaitAndDrain([&] { service->Drain(base::Clock::Real().Now() + drain_time); });
+  return runner.WaitAndDrain([&](base::MonotonicTime deadline) { service->Drain(deadline); });
 }

@@ -8,6 +8,7 @@
 #include "libs/account/account_book.h"
 #include "libs/app/app.h"
 #include "libs/app/event_loop.h"
+#include "libs/base/clock.h"
 #include "libs/bus/consumer.h"
 #include "libs/bus/producer.h"
 #include "libs/bus/topic_check.h"
@@ -37,7 +38,7 @@ class App {
   // /readyz tells) and then joins the group. An error is final and says what to change: model file, accounts file,
   // option.
   absl::Status Start();
-  void Drain();
+  void Drain(base::MonotonicTime deadline);
 
   bool alive() const;
   app::Readiness ready() const;

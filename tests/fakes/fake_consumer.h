@@ -20,7 +20,7 @@ namespace fakes {
 class FakeConsumer final : public bus::Consumer {
  public:
   void Start() override {}
-  void Stop() override {}
+  void Stop(base::MonotonicTime) override {}
   void MarkDone(const bus::TopicPartition&, std::int64_t offset) override {
     std::lock_guard lock(mutex_);
     done_.insert(offset);

@@ -32,7 +32,7 @@ class NotesOfMember final : public bus::Consumer {
   void Pause(const bus::TopicPartition&) override {}
   void Resume(const bus::TopicPartition&) override {}
   absl::Status CommitNow(base::MonotonicTime) override { return absl::UnimplementedError("not the journal's call"); }
-  void Stop() override {}
+  void Stop(base::MonotonicTime) override {}
   std::vector<bus::TopicPartition> assignment() const override { return {}; }
   bool polling() const override { return true; }
   absl::Status broker_status() const override { return absl::OkStatus(); }

@@ -44,7 +44,8 @@ class GroupConsumer final : public Consumer {
   void Pause(const TopicPartition& partition) override;
   void Resume(const TopicPartition& partition) override;
   absl::Status CommitNow(base::MonotonicTime deadline) override;
-  void Stop() override;
+  using Consumer::Stop;
+  void Stop(base::MonotonicTime deadline) override;
   std::vector<TopicPartition> assignment() const override { return table_.Owned(); }
   bool polling() const override;
   absl::Status broker_status() const override { return health_.status(); }
@@ -110,11 +111,13 @@ class GroupConsumer final : public Consumer {
   base::MonotonicTime next_reopen_;
   int reopen_attempt_ = 0;
   bool leaving_ = false;
+  base::MonotonicTime leave_by_ = base::MonotonicTime::max();         // once leaving
   bool assigned_once_ = false;                                        // this client; also with no partitions
   std::map<rd_kafka_resp_err_t, base::MonotonicTime> errors_logged_;  // when last, so that a log is not flooded
 
   std::atomic<bool> pauses_changed_{false};
   std::atomic<std::int64_t> last_turn_ms_{0};  // monotonic clock; 0: never
+  base::MonotonicTime stop_by_ = base::MonotonicTime::max();  // set before stopping_
   std::atomic<bool> stopping_{false};
 
   std::mutex wake_mutex_;

@@ -21,6 +21,7 @@ constexpr auto kCommittedRetryDelay = std::chrono::milliseconds(200);
 constexpr auto kLastCommitTime = std::chrono::seconds(2);
 // A client that has left its group ends within moments. One that has not may never end.
 constexpr auto kEndTime = std::chrono::seconds(3);
+constexpr auto kEndTimeMin = std::chrono::milliseconds(200);  // also when the time to stop in is over
 
 base::MonotonicTime Now() { return base::Clock::Real().Now(); }
 
@@ -131,7 +132,8 @@ void GroupConsumer::RevokeOwned(const std::vector<TopicPartition>& partitions, b
   if (partitions.empty()) return;
   for (const TopicPartition& partition : partitions) handler_->OnRevoked(partition, lost);
   if (!lost) {
-    const absl::Status status = committer_->CommitAndWait(table_.UncommittedOf(partitions), Now() + kLastCommitTime);
+    const absl::Status status =
+        committer_->CommitAndWait(table_.UncommittedOf(partitions), std::min(Now() + kLastCommitTime, leave_by_));
     if (!status.ok()) {
       telemetry::LogWarning("last_commit_failed", {{"reason", std::string(status.message())}});
     }
@@ -169,8 +171,8 @@ void GroupConsumer::ChangeAssignment(bool add, const rd_kafka_topic_partition_li
 void GroupConsumer::Leave() {
   leaving_ = true;
   if (client_ == nullptr) return;
-  const base::MonotonicTime deadline = Now() + options_.leave_time;
-  FinishFirstJoin(deadline);
+  leave_by_ = std::min(Now() + options_.leave_time, stop_by_);
+  FinishFirstJoin(leave_by_);
   if (join_watch_->answered() && !assigned_once_) return;  // see DropClient
   if (pending_ != nullptr) TakeNothing();
   // Closing a member that owns nothing does not tell the group in 2.0.2, which then stands still for the session
@@ -179,7 +181,7 @@ void GroupConsumer::Leave() {
   // The last commit is made by the revocation that closing brings, while this is still a member.
   const QueuePtr events(rd_kafka_queue_new(client_.get()));
   const ErrorPtr error(rd_kafka_consumer_close_queue(client_.get(), events.get()));
-  while (error == nullptr && rd_kafka_consumer_closed(client_.get()) == 0 && Now() < deadline) {
+  while (error == nullptr && rd_kafka_consumer_closed(client_.get()) == 0 && Now() < leave_by_) {
     const EventPtr event(rd_kafka_queue_poll(events.get(), /*timeout_ms=*/20));
     if (event == nullptr || rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_REBALANCE) continue;
     // On a queue of one's own rebalances are events. Records that were fetched come so too; nobody has begun them.
@@ -225,7 +227,8 @@ void GroupConsumer::DropClient() {
     client.reset();
     ended.set_value();
   });
-  if (end.wait_for(kEndTime) == std::future_status::ready) {
+  const base::MonotonicTime now = Now();
+  if (end.wait_until(std::min(now + kEndTime, std::max(now + kEndTimeMin, stop_by_))) == std::future_status::ready) {
     ender.join();
     return;
   }

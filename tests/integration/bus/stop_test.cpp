@@ -88,5 +88,19 @@ TEST_F(BusTest, AMemberThatIsLeftBehindInItsFirstJoinHarmsNobody) {
   std::this_thread::sleep_for(seconds(4));  // a heartbeat of the other, which lets the group answer
 }
 
+// Goal: a drain that has little time left is not held up by a broker that hangs.
+TEST_F(BusTest, AMemberWhoseBrokerHangsIsGoneByItsDeadline) {
+  auto member = std::make_unique<Member>(options_, GroupOf("by-deadline", topic_), FinishAll);
+  member->consumer().Start();
+  ASSERT_TRUE(WaitUntil([&] { return member->assigned_count() == kPartitions; }));
+  broker().Pause();
+  const base::MonotonicTime begun = base::Clock::Real().Now();
+  member->consumer().Stop(begun + seconds(1));
+  member.reset();
+  const base::Duration took = base::Clock::Real().Now() - begun;
+  broker().Resume();
+  EXPECT_LT(base::ToMs(took), 3000) << "leave_time alone is 5 s";
+}
+
 }  // namespace
 }  // namespace bus

@@ -61,7 +61,7 @@ TEST(RunnerTest, AStopRequestDrainsOnceAndEndsWithZero) {
     Runner runner("test", {});
     int drains = 0;
     runner.RequestStop("test");
-    const int code = runner.WaitAndDrain([&] { ++drains; });
+    const int code = runner.WaitAndDrain([&](base::MonotonicTime) { ++drains; });
     return drains == 1 ? code : 9;
   });
   ASSERT_TRUE(WIFEXITED(status));
@@ -72,7 +72,7 @@ TEST(RunnerTest, ASecondSignalEndsAStuckDrainAtOnce) {
   const int status = InChild([] {
     Runner runner("test", {});
     runner.RequestStop("first");
-    return runner.WaitAndDrain([] {
+    return runner.WaitAndDrain([](base::MonotonicTime) {
       kill(getpid(), SIGTERM);
       for (;;) pause();
     });
@@ -86,7 +86,7 @@ TEST(RunnerTest, TwoPartsThatAskForAStopDoNotCutTheDrainShort) {
     Runner runner("test", {});
     runner.RequestStop("first");
     runner.RequestStop("second");
-    return runner.WaitAndDrain([&] {
+    return runner.WaitAndDrain([&](base::MonotonicTime) {
       runner.RequestStop("third");
       // A second signal would end the process at the watchdog's next look, within 50 ms.
       std::this_thread::sleep_for(std::chrono::milliseconds(200));
@@ -106,7 +106,7 @@ TEST(RunnerTest, AThreadDoesNotTakeTheSignalAndSigpipeIsIgnored) {
     kill(getpid(), SIGTERM);
     kill(getpid(), SIGINT);  // the second signal
     other.join();
-    return runner.WaitAndDrain([] {
+    return runner.WaitAndDrain([](base::MonotonicTime) {
       for (;;) pause();
     });
   });
@@ -120,12 +120,33 @@ TEST(RunnerTest, TheDrainDeadlineEndsAStuckDrain) {
     options.drain_deadline_s = 1;
     Runner runner("test", options);
     runner.RequestStop("test");
-    return runner.WaitAndDrain([] {
+    return runner.WaitAndDrain([](base::MonotonicTime) {
       for (;;) pause();
     });
   });
   ASSERT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 1);
+}
+
+// A start may take long, and the signal come in it: the drain has what is left, not the whole time anew.
+TEST(RunnerTest, TheDrainIsToldTheDeadlineThatBeganWithTheSignal) {
+  const int status = InChild([] {
+    CommonOptions options;
+    options.drain_deadline_s = 60;
+    Runner runner("test", options);
+    if (!runner.StartAdmin(Healthy()).ok()) return 2;
+    const base::MonotonicTime before = base::Clock::Real().Now();
+    runner.RequestStop("test");
+    while (!Has(Get(runner.admin_port(), "/readyz"), "draining")) std::this_thread::yield();  // the rest of a start
+    const base::MonotonicTime started = base::Clock::Real().Now();
+    bool right = false;
+    const int code = runner.WaitAndDrain([&](base::MonotonicTime deadline) {
+      right = deadline >= before + std::chrono::seconds(60) && deadline < started + std::chrono::seconds(60);
+    });
+    return right ? code : 9;
+  });
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 // Runs `body` with a drain deadline of 1 s and a log file; the last line of the log.
@@ -156,7 +177,7 @@ std::string LastLineOf(const std::function<int(Runner&)>& body) {
 TEST(RunnerTest, TheDeadlineCoversStartDrainAndTheEndOfThePartsAndSaysWhatIsStuck) {
   EXPECT_TRUE(Has(LastLineOf([](Runner&) -> int { Stick(); }), "\"waited_for\":\"start\""));
   const std::string drain = LastLineOf([](Runner& runner) {
-    return runner.WaitAndDrain([&] {
+    return runner.WaitAndDrain([&](base::MonotonicTime) {
       runner.WaitsFor("the consumer group");
       Stick();
     });
@@ -164,7 +185,7 @@ TEST(RunnerTest, TheDeadlineCoversStartDrainAndTheEndOfThePartsAndSaysWhatIsStuc
   EXPECT_TRUE(Has(drain, "\"event\":\"drain_cut_short\"")) << drain;
   EXPECT_TRUE(Has(drain, "\"waited_for\":\"the consumer group\"")) << drain;
   const std::string after = LastLineOf([](Runner& runner) {
-    runner.WaitAndDrain([] {});
+    runner.WaitAndDrain([](base::MonotonicTime) {});
     Stick();
     return 0;
   });
@@ -241,7 +262,7 @@ TEST(RunnerTest, TheAdminPortTellsHealthReadinessAndMetrics) {
 
     runner.RequestStop("test");
     bool refuses_work = false;
-    const int code = runner.WaitAndDrain([&] {
+    const int code = runner.WaitAndDrain([&](base::MonotonicTime) {
       alive = true;
       refuses_work = Has(Get(port, "/readyz"), "draining") && Has(Get(port, "/healthz"), "HTTP/1.1 200");
     });

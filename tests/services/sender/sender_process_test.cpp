@@ -132,13 +132,14 @@ class SenderProcessTest : public testing::Test {
     return (bin == nullptr ? std::string("build/bin") : std::string(bin)) + "/" + name;
   }
 
-  void StartSender() {
+  void StartSender(std::int32_t drain_deadline_s = 25) {
     admin_port_ = harness::FreePort();
     auto started = harness::ChildProcess::Start(
         {.command = {Program("sender"), "--kafka-brokers=" + bus_.brokers, "--kafka-topic-prefix=" + bus_.topic_prefix,
                      "--kafka-partitions=2", "--accounts=" + dir_.File("accounts.yaml"), "--session-target=127.0.0.1:1",
                      "--admin-port=" + std::to_string(admin_port_), "--lease-ms=1000", "--post-timeout-ms=3000",
-                     "--reconcile-ms=6000", "--park-probe-s=3600"},
+                     "--reconcile-ms=6000", "--park-probe-s=3600",
+                     "--drain-deadline-s=" + std::to_string(drain_deadline_s)},
          .log_path = dir_.File("sender.log"),
          .environment = {}});
     ASSERT_TRUE(started.ok()) << started.status();
@@ -268,6 +269,22 @@ TEST_F(SenderProcessTest, TermDrainsAndARestartGoesOnWithoutRepeating) {
   StartSender();
   ASSERT_TRUE(WaitUntil([&] { return graph_.CountOf("two") == 1; }));
   EXPECT_EQ(graph_.CountOf("one"), 1);
+}
+
+// Goal: what waits for a broker that hangs, one step after the other, ends before the process is ended.
+// Method: a claim whose SENT cannot be written, so that every step of the drain uses its share.
+TEST_F(SenderProcessTest, TermEndsInTimeWithAClaimInHandWhileTheBrokerHangs) {
+  graph_.Be(GraphEndpoint::Answer::kHang);
+  StartSender(/*drain_deadline_s=*/10);
+  Say("ann", "t1", "one");
+  ASSERT_TRUE(WaitUntil([&] { return graph_.CountOf("one") == 1; }));
+  broker_->Pause();
+  const int code = sender_->Terminate(seconds(20));
+  broker_->Resume();
+  EXPECT_EQ(code, 0) << "the runner ends with 1 what is not over in time";
+  std::ifstream log(dir_.File("sender.log"));
+  const std::string text(std::istreambuf_iterator<char>(log), {});
+  EXPECT_THAT(text, HasSubstr("\"sends_left\":1")) << text;
 }
 
 TEST_F(SenderProcessTest, KilledInsideThePostItIsNotSentAgainWhenAStatusShowsThatItArrived) {
