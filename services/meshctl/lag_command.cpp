@@ -11,15 +11,12 @@
 #include "libs/json/writer.h"
 #include "services/meshctl/command.h"
 #include "services/meshctl/connections.h"
+#include "services/meshctl/groups.h"
 
 namespace meshctl {
 namespace {
 
 constexpr auto kTimeout = std::chrono::seconds(10);
-
-// Who reads what; groups without the topic prefix.
-constexpr std::pair<std::string_view, std::string_view> kReaders[] = {
-    {"worker", bus::kTurns}, {"sender", bus::kReplies}, {"sender-statuses", bus::kStatuses}};
 
 void PrintJson(std::string_view group, const bus::PartitionLag& lag) {
   json::Writer json;
@@ -47,27 +44,31 @@ void PrintRow(std::string_view group, std::string_view topic, std::string_view p
 
 int RunLag(int argc, const char* const* argv) {
   Connections connections;
+  Groups names;
   bool all = false;
   bool as_json = false;
   config::OptionTable table("meshctl lag",
                             "Shows where each consumer group stands: lag is end - committed, in messages.");
   table.Add("all", &all, {.doc = "Also partitions that have no lag."});
   table.Add("json", &as_json, {.doc = "One line of JSON for each partition, with and without lag."});
+  RegisterGroups(table, &names);
   RegisterConnections(table, &connections);
   table.AddExample("meshctl lag", "totals, and the partitions that are behind");
   table.AddExample("meshctl lag --json", "every partition, for programs");
   if (const std::optional<int> code = ParseCommand(table, argc, argv)) return *code;
 
   // All before the first line: half a table would look like an answer.
-  std::vector<std::pair<std::string_view, std::vector<bus::PartitionLag>>> groups;
-  for (const auto& [group, name] : kReaders) {
-    auto lags = bus::GroupTopicLag(connections.bus, std::string(group), bus::TopicName(connections.bus, name))
+  std::vector<std::pair<GroupReader, std::vector<bus::PartitionLag>>> groups;
+  for (const GroupReader& reader : {TurnsReader(names), RepliesReader(names), StatusesReader(names)}) {
+    auto lags = bus::GroupTopicLag(connections.bus, reader.group, bus::TopicName(connections.bus, reader.topic))
                     .Look(In(kTimeout));
     if (!lags.ok()) return Fail("lag: is the mesh running?", lags.status());
-    groups.emplace_back(group, *std::move(lags));
+    groups.emplace_back(reader, *std::move(lags));
   }
   if (!as_json) PrintRow("GROUP", "TOPIC", "PARTITION", "COMMITTED", "END", "LAG");
-  for (const auto& [group, lags] : groups) {
+  int code = 0;
+  for (const auto& [reader, lags] : groups) {
+    const std::string_view group = reader.group;
     std::int64_t total = 0;
     for (const bus::PartitionLag& lag : lags) {
       total += lag.lag();
@@ -82,8 +83,10 @@ int RunLag(int argc, const char* const* argv) {
     if (!as_json && !lags.empty()) {
       PrintRow(group, lags.front().partition.topic, "all", "", "", std::to_string(total));
     }
+    const absl::Status committed = CheckEverCommitted(reader, connections.bus, lags);
+    if (!committed.ok()) code = Fail("lag", committed);
   }
-  return 0;
+  return code;
 }
 
 }  // namespace meshctl

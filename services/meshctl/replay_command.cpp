@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -19,6 +18,7 @@
 #include "libs/json/writer.h"
 #include "services/meshctl/command.h"
 #include "services/meshctl/connections.h"
+#include "services/meshctl/groups.h"
 #include "services/meshctl/read_topic.h"
 #include "services/meshctl/rebuild.h"
 #include "services/meshctl/replay_plan.h"
@@ -54,20 +54,21 @@ absl::StatusOr<std::string> FindConversation(const Connections& connections, con
                    "; it should be channel/account/user, as in whatsapp/100000000000001/15551234567"));
 }
 
-// The first offset that `group` has not finished in the conversation's partition of `topic`.
-absl::StatusOr<std::int64_t> PassedBy(const bus::BusOptions& options, std::string_view group, std::string_view topic,
+// The first offset that the reader has not finished in the conversation's partition of its topic.
+absl::StatusOr<std::int64_t> PassedBy(const bus::BusOptions& options, const GroupReader& reader,
                                       const std::string& key) {
-  const auto lags = bus::GroupTopicLag(options, std::string(group), bus::TopicName(options, topic)).Look(In(kTimeout));
+  const auto lags = bus::GroupTopicLag(options, reader.group, bus::TopicName(options, reader.topic)).Look(In(kTimeout));
   if (!lags.ok()) return lags.status();
+  if (absl::Status status = CheckEverCommitted(reader, options, *lags); !status.ok()) return status;
   const std::int32_t partition = bus::PartitionFor(key, static_cast<std::int32_t>(lags->size()));
   return std::max<std::int64_t>(lags->at(static_cast<std::size_t>(partition)).committed, 0);
 }
 
-absl::StatusOr<ReplayPlan> ReadLog(const Connections& connections, const std::string& key) {
+absl::StatusOr<ReplayPlan> ReadLog(const Connections& connections, const Groups& groups, const std::string& key) {
   ReplayPlan::Passed passed;
-  for (const auto& [group, topic, offset] :
-       {std::tuple{"worker", bus::kTurns, &passed.turns}, std::tuple{"sender", bus::kReplies, &passed.replies}}) {
-    const auto committed = PassedBy(connections.bus, group, topic, key);
+  for (const auto& [reader, offset] :
+       {std::pair{TurnsReader(groups), &passed.turns}, std::pair{RepliesReader(groups), &passed.replies}}) {
+    const auto committed = PassedBy(connections.bus, reader, key);
     if (!committed.ok()) return committed.status();
     *offset = *committed;
   }
@@ -117,6 +118,7 @@ int PutBack(const Connections& connections, std::vector<ReplayedTurn> turns) {
 
 int RunReplay(int argc, const char* const* argv) {
   Connections connections;
+  Groups groups;
   std::string from;
   std::string key;
   bool write = false;
@@ -132,6 +134,7 @@ int RunReplay(int argc, const char* const* argv) {
             {.doc = "The conversation: channel/account/user, with the user's id. Logs hash it, with a key of each "
                     "process, so it cannot be given as they print it."});
   table.Add("write", &write, {.doc = "Put back what is missing. Without it nothing is written."});
+  RegisterGroups(table, &groups);
   RegisterConnections(table, &connections);
   table.AddExample("meshctl replay --from=2h --key=whatsapp/100000000000001/15551234567",
                    "one JSON line a message: its fate, and to which topic a replay would put it back");
@@ -148,7 +151,7 @@ int RunReplay(int argc, const char* const* argv) {
   }
   const absl::StatusOr<std::string> conversation = FindConversation(connections, key);
   if (!conversation.ok()) return Fail("replay", conversation.status());
-  const absl::StatusOr<ReplayPlan> plan = ReadLog(connections, *conversation);
+  const absl::StatusOr<ReplayPlan> plan = ReadLog(connections, groups, *conversation);
   if (!plan.ok()) return Fail("replay", plan.status());
   std::vector<ReplayedTurn> turns = plan->Judge(*from_ms, now_ms);
   std::size_t missing = 0;

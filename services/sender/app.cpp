@@ -81,7 +81,7 @@ absl::Status App::OpenParts() {
   parts.accounts = accounts_.get();
   parts.clock = &base::Clock::Real();
   status_watch_ = std::make_unique<StatusWatch>(
-      options_.bus, options_.group + "-statuses", bus::TopicName(options_.bus, bus::kStatuses),
+      options_.bus, bus::StatusesGroup(options_.group), bus::TopicName(options_.bus, bus::kStatuses),
       std::min<base::Duration>(kStatusWatchInterval, std::chrono::milliseconds(options_.reconcile_ms) / 8),
       &base::Clock::Real());
   parts.status_watch = status_watch_.get();
@@ -135,7 +135,7 @@ absl::Status App::JoinGroups(std::int32_t partitions) {
   absl::StatusOr<std::unique_ptr<bus::Consumer>> replies =
       bus::Consumer::Create(options_.bus, consume, intake_.get(), kService, runner_.metrics());
   if (!replies.ok()) return replies.status();
-  consume.group = options_.group + "-statuses";
+  consume.group = bus::StatusesGroup(options_.group);
   consume.topics = {bus::TopicName(options_.bus, bus::kStatuses)};
   consume.fetch_bytes_min = kStatusFetchBytesMin;
   consume.fetch_wait_max =

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "libs/app/app.h"
+#include "libs/bus/groups.h"
 #include "libs/bus/options.h"
 #include "libs/config/option_table.h"
 #include "services/sender/reply_window.h"
@@ -18,7 +19,7 @@ struct Options {
   std::string accounts = "accounts.yaml";
   std::string session_target = "127.0.0.1:50051";
   double session_throttle_k = 2;
-  std::string group = "sender";
+  std::string group{bus::kSenderGroup};
   std::string static_member_id;
   std::int32_t session_timeout_ms = 10000;
   std::int32_t window_records_max = 2048;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "libs/app/app.h"
+#include "libs/bus/groups.h"
 #include "libs/bus/options.h"
 #include "libs/config/option_table.h"
 #include "libs/engine/make_engine.h"
@@ -25,7 +26,7 @@ struct Options {
   std::string accounts = "accounts.yaml";
   std::string session_target = "127.0.0.1:50051";
   double session_throttle_k = 2;
-  std::string group = "worker";
+  std::string group{bus::kWorkerGroup};
   std::string static_member_id;
   std::int32_t session_timeout_ms = 10000;
   std::int32_t window_records_max = 4096;

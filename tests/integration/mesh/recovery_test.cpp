@@ -146,6 +146,9 @@ TEST(ReplayTest, WhatServicesLostIsAnsweredOnceAndNothingElseIsSaidAgain) {
   EXPECT_NE(looked.output.find(R"("fate":"reply_lost")"), std::string::npos) << looked.output;
   EXPECT_NE(looked.output.find("5 messages, 2 to be put back; --write does it"), std::string::npos) << looked.output;
   EXPECT_EQ(looked.output.find("lost-by-a-worker\",\"text"), std::string::npos);
+  const Mesh::CommandResult elsewhere = mesh.Meshctl({"replay", "--from=1h", key, "--worker-group=fleet-2"});
+  EXPECT_EQ(elsewhere.code, 1) << "nothing would be lost, and everything wait: " << elsewhere.output;
+  EXPECT_NE(elsewhere.output.find("--worker-group"), std::string::npos) << elsewhere.output;
   ExpectAnswered(mesh, user, "fourth");
   ASSERT_EQ(mesh.Screen(user).size(), 4u) << "looking writes nothing";
 
