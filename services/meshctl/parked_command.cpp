@@ -23,8 +23,8 @@ namespace {
 
 using mesh::bus::v1::Reply;
 
-constexpr std::size_t kCopiesMax = 10'000;          // in memory at once
-constexpr std::size_t kLedgerTurnsMax = 1'000'000;  // a partition; what the ledger says of older ones is not known
+constexpr std::size_t kCopiesMax = 10'000;      // in memory at once
+constexpr std::size_t kSettledMax = 1'000'000;  // of a partition; statuses of older ones tell nothing
 
 // What the sender's copies carry (services/sender/effects.h).
 constexpr std::string_view kReasonHeader = "mesh-parked";
@@ -64,7 +64,7 @@ absl::StatusOr<Settled> ReadSettled(const Connections& connections) {
     mesh::bus::v1::LedgerRecord value;
     if (!value.ParseFromString(record.value)) return;
     auto& ledger = ledgers[record.partition];
-    if (ledger == nullptr) ledger = std::make_unique<LedgerOutcomes>(kLedgerTurnsMax);
+    if (ledger == nullptr) ledger = std::make_unique<LedgerOutcomes>(kSettledMax);
     if (const auto report = ledger->Apply(record.offset, value)) {
       settled.emplace(report->turn_id(), report->generation());
     }

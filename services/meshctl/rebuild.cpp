@@ -34,8 +34,8 @@ constexpr auto kProgressInterval = std::chrono::seconds(2);
 // Clocks of the processes that wrote the three topics differ by less, so a turn is read before its reply, and a reply
 // before what became of it. Where they differ by more nothing breaks: an outcome waits in session for its turn.
 constexpr std::int64_t kClockSkewMs = 60'000;
-// Of one reply in the ledger, with its ids in three maps.
-constexpr std::size_t kLedgerTurnBytes = 1024;
+// Of one reply in the ledger that has come to its end, with its ids in the maps.
+constexpr std::size_t kLedgerTurnBytes = 1536;
 
 base::MonotonicTime Now() { return base::Clock::Real().Now(); }
 

@@ -16,11 +16,11 @@
 #include "libs/bus/record.h"
 #include "libs/channel/codec.h"
 #include "libs/http/client.h"
+#include "libs/ledger/ledger_record.h"
 #include "libs/telemetry/trace.h"
 #include "proto/bus/v1/audit.pb.h"
 #include "proto/bus/v1/bus.pb.h"
 #include "proto/session/v1/session.pb.h"
-#include "services/sender/ledger_record.h"
 
 namespace sender {
 
@@ -57,8 +57,8 @@ class Effects {
 
   // Appends to the ledger partition; OK carries the offset. Errors as bus::DeliveryCallback.
   using Appended = std::function<void(absl::StatusOr<std::int64_t>)>;
-  virtual void AppendLedger(std::int32_t partition, const LedgerEntry& entry, const telemetry::TraceContext& trace,
-                            Appended on_done) = 0;
+  virtual void AppendLedger(std::int32_t partition, const ledger::LedgerEntry& entry,
+                            const telemetry::TraceContext& trace, Appended on_done) = 0;
 
   // One call of the Graph API. `may_send` is asked on another thread right before the first byte leaves.
   struct Send {

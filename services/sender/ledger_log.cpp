@@ -6,8 +6,8 @@
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
 #include "libs/crypto/digest.h"
+#include "libs/ledger/ledger_reading.h"
 #include "libs/telemetry/log.h"
-#include "services/sender/ledger_reading.h"
 
 namespace sender {
 
@@ -48,7 +48,7 @@ void LedgerLog::OnRead(bus::Record record) {
     ++in_hand_;
   }
   loop_->Post([this, record = std::move(record)] {
-    const LedgerReading reading = ReadLedgerRecord(record);
+    const ledger::LedgerReading reading = ledger::ReadLedgerRecord(record);
     if (!reading.refusal.empty()) {
       metrics_->CountLedgerRefusal(reading.refusal);
       telemetry::LogError("ledger_record_refused",
@@ -63,7 +63,7 @@ void LedgerLog::OnRead(bus::Record record) {
   });
 }
 
-void LedgerLog::Append(std::int32_t partition, const LedgerEntry& entry, const telemetry::TraceContext& trace,
+void LedgerLog::Append(std::int32_t partition, const ledger::LedgerEntry& entry, const telemetry::TraceContext& trace,
                        Effects::Appended on_done) {
   producer_->Produce(ToOutgoing(bus_, partition, entry, trace), OffsetOnLoop(loop_, std::move(on_done)));
 }
@@ -77,7 +77,7 @@ bus::DeliveryCallback OffsetOnLoop(app::EventLoop* loop, Effects::Appended on_do
   };
 }
 
-bus::OutgoingRecord ToOutgoing(const bus::BusOptions& bus, std::int32_t partition, const LedgerEntry& entry,
+bus::OutgoingRecord ToOutgoing(const bus::BusOptions& bus, std::int32_t partition, const ledger::LedgerEntry& entry,
                                const telemetry::TraceContext& trace) {
   bus::OutgoingRecord record;
   record.topic = bus::TopicName(bus, bus::kSendLedger);
@@ -85,8 +85,9 @@ bus::OutgoingRecord ToOutgoing(const bus::BusOptions& bus, std::int32_t partitio
   record.key = entry.key;
   record.value = entry.record.SerializeAsString();
   // The key is the record's id; its digest is one that every tool can print.
-  record.headers = bus::MakeHeaders(trace, kLedgerRecordType, base::ToHex(crypto::AsBytes(crypto::Sha256(entry.key))),
-                                    "sender", entry.record.written_at_ms());
+  record.headers =
+      bus::MakeHeaders(trace, ledger::kLedgerRecordType, base::ToHex(crypto::AsBytes(crypto::Sha256(entry.key))),
+                       "sender", entry.record.written_at_ms());
   return record;
 }
 

@@ -33,7 +33,7 @@ class LedgerLog {
   ~LedgerLog();
 
   void Read(std::int32_t partition);
-  void Append(std::int32_t partition, const LedgerEntry& entry, const telemetry::TraceContext& trace,
+  void Append(std::int32_t partition, const ledger::LedgerEntry& entry, const telemetry::TraceContext& trace,
               Effects::Appended on_done);
 
  private:
@@ -60,7 +60,7 @@ class LedgerLog {
 bus::DeliveryCallback OffsetOnLoop(app::EventLoop* loop, Effects::Appended on_done);
 
 // One ledger record ready to be produced.
-bus::OutgoingRecord ToOutgoing(const bus::BusOptions& bus, std::int32_t partition, const LedgerEntry& entry,
+bus::OutgoingRecord ToOutgoing(const bus::BusOptions& bus, std::int32_t partition, const ledger::LedgerEntry& entry,
                                const telemetry::TraceContext& trace);
 
 }  // namespace sender

@@ -5,7 +5,7 @@
 #include <map>
 #include <utility>
 
-#include "services/sender/ledger_state.h"
+#include "libs/ledger/ledger_state.h"
 
 namespace sender {
 
@@ -27,7 +27,7 @@ class LedgerTail {
 
   // Applies a record and then runs what waited for it. Observers learn the change first.
   void Apply(std::int64_t offset, const mesh::bus::v1::LedgerRecord& record,
-             const std::function<void(const LedgerState::Change&)>& observe) {
+             const std::function<void(const ledger::LedgerState::Change&)>& observe) {
     observe(state_.Apply(offset, record));
     while (!waiting_.empty() && waiting_.begin()->first <= offset) {
       const std::function<void()> task = std::move(waiting_.begin()->second);
@@ -37,13 +37,13 @@ class LedgerTail {
   }
 
   std::int32_t partition() const { return partition_; }
-  LedgerState& state() { return state_; }
-  const LedgerState& state() const { return state_; }
+  ledger::LedgerState& state() { return state_; }
+  const ledger::LedgerState& state() const { return state_; }
   std::size_t waiting_count() const { return waiting_.size(); }
 
  private:
   const std::int32_t partition_;
-  LedgerState state_;
+  ledger::LedgerState state_;
   std::multimap<std::int64_t, std::function<void()>> waiting_;
 };
 

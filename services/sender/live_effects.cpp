@@ -19,8 +19,8 @@ void LiveEffects::RunAfter(base::Duration delay, std::function<void()> task) {
   parts_.loop->PostAfter(delay, std::move(task));
 }
 
-void LiveEffects::AppendLedger(std::int32_t partition, const LedgerEntry& entry, const telemetry::TraceContext& trace,
-                               Appended on_done) {
+void LiveEffects::AppendLedger(std::int32_t partition, const ledger::LedgerEntry& entry,
+                               const telemetry::TraceContext& trace, Appended on_done) {
   parts_.ledger->Append(partition, entry, trace.NewChild(), std::move(on_done));
 }
 

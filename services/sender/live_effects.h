@@ -40,7 +40,7 @@ class LiveEffects final : public Effects {
   base::MonotonicTime Now() const override { return parts_.clock->Now(); }
   std::int64_t WallMs() const override { return parts_.clock->WallMs(); }
   void RunAfter(base::Duration delay, std::function<void()> task) override;
-  void AppendLedger(std::int32_t partition, const LedgerEntry& entry, const telemetry::TraceContext& trace,
+  void AppendLedger(std::int32_t partition, const ledger::LedgerEntry& entry, const telemetry::TraceContext& trace,
                     Appended on_done) override;
   void Post(Send send, std::function<void(http::ClientResult)> on_done) override;
   void WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason reason, std::string_view detail,

@@ -26,9 +26,9 @@ ParkedReturn::ParkedReturn(LaneContext context) : context_(std::move(context)) {
 
 void ParkedReturn::Begin() { Look(); }
 
-void ParkedReturn::OnLedgerChange(const LedgerState::Change& change) {
-  if (change.kind == LedgerState::Change::Kind::kParked) return LookLater();
-  if (change.kind == LedgerState::Change::Kind::kReturned) {
+void ParkedReturn::OnLedgerChange(const ledger::LedgerState::Change& change) {
+  if (change.kind == ledger::LedgerState::Change::Kind::kParked) return LookLater();
+  if (change.kind == ledger::LedgerState::Change::Kind::kReturned) {
     in_hand_.erase(change.replies_offset);
     if (in_hand_.size() <= kInHandMax / 2) Look();
     return;
@@ -36,7 +36,7 @@ void ParkedReturn::OnLedgerChange(const LedgerState::Change& change) {
   if (change.turn == nullptr) return;
   const auto lane = lanes_.find(identity::KeyOf(change.turn->conversation).value());
   if (lane == lanes_.end()) return;
-  const TurnKey key = change.turn->key;
+  const ledger::TurnKey key = change.turn->key;
   const std::shared_ptr<SendLane> kept = lane->second;
   kept->OnLedgerChange(key);
 }
@@ -104,7 +104,7 @@ bool ParkedReturn::CannotSend(const mesh::bus::v1::ConversationId& conversation)
 }
 
 void ParkedReturn::OnRead(const std::vector<std::int64_t>& asked, const std::vector<bus::Record>& copies) {
-  std::map<std::int64_t, ParkedReplies::Reply> waiting;  // by offset in `parked`, as the ledger has them by now
+  std::map<std::int64_t, ledger::ParkedReplies::Reply> waiting;  // by offset in `parked`, as the ledger has them by now
   parked().ForEachAccount([&](const auto&, const auto& by_parked_offset) {
     for (const std::int64_t offset : asked) {
       const auto found = by_parked_offset.find(offset);
@@ -128,9 +128,9 @@ void ParkedReturn::OnRead(const std::vector<std::int64_t>& asked, const std::vec
   }
 }
 
-void ParkedReturn::Take(bus::Record copy, const ParkedReplies::Reply& reply) {
+void ParkedReturn::Take(bus::Record copy, const ledger::ParkedReplies::Reply& reply) {
   mesh::bus::v1::ReplyRecord decoded;
-  if (!decoded.ParseFromString(copy.value) || !decoded.has_reply() || KeyOf(decoded.reply()) != reply.key ||
+  if (!decoded.ParseFromString(copy.value) || !decoded.has_reply() || ledger::KeyOf(decoded.reply()) != reply.key ||
       copy.key != identity::KeyOf(reply.conversation).value()) {
     return Lose(reply, "another record stands in its place");
   }
@@ -142,7 +142,7 @@ void ParkedReturn::Take(bus::Record copy, const ParkedReplies::Reply& reply) {
 }
 
 // Somebody emptied the topic. The conversation must not stand still for it.
-void ParkedReturn::Lose(const ParkedReplies::Reply& reply, std::string_view why) {
+void ParkedReturn::Lose(const ledger::ParkedReplies::Reply& reply, std::string_view why) {
   telemetry::LogError("parked_reply_lost", {{"turn", base::ToHex(reply.key.turn_id)},
                                             {"partition", context_.ledger->partition()},
                                             {"parked_offset", reply.parked_offset},
@@ -177,7 +177,7 @@ std::shared_ptr<SendLane> ParkedReturn::LaneOf(const std::string& key) {
 void ParkedReturn::OnEnded(std::int64_t replies_offset) {
   const auto ended = in_hand_.find(replies_offset);
   if (ended == in_hand_.end()) return;
-  const ParkedReplies::Reply* reply = parked().Find(ended->second);
+  const ledger::ParkedReplies::Reply* reply = parked().Find(ended->second);
   if (reply == nullptr) {  // another owner has said so already
     in_hand_.erase(ended);
     return;
@@ -186,9 +186,9 @@ void ParkedReturn::OnEnded(std::int64_t replies_offset) {
   AppendReturned(reply->key, reply->parked_offset, /*attempt=*/1);
 }
 
-void ParkedReturn::AppendReturned(const TurnKey& key, std::int64_t parked_offset, int attempt) {
+void ParkedReturn::AppendReturned(const ledger::TurnKey& key, std::int64_t parked_offset, int attempt) {
   effects().AppendLedger(
-      context_.ledger->partition(), MakeReturned(key, parked_offset, effects().WallMs()),
+      context_.ledger->partition(), ledger::MakeReturned(key, parked_offset, effects().WallMs()),
       telemetry::TraceContext::NewRoot(),
       [self = shared_from_this(), key, parked_offset, attempt](const absl::StatusOr<std::int64_t>& offset) {
         if (offset.ok() || self->stopped_) return;  // a successor finds it settled, and says so

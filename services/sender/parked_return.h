@@ -27,7 +27,7 @@ class ParkedReturn : public std::enable_shared_from_this<ParkedReturn> {
 
   // Looks for replies that can come back; call after each TAKEOVER, and when the ledger has parked one.
   void Begin();
-  void OnLedgerChange(const LedgerState::Change& change);
+  void OnLedgerChange(const ledger::LedgerState::Change& change);
   void Resume();  // after a new TAKEOVER: the lanes go on
   void Stop();    // nothing new is begun
 
@@ -40,18 +40,18 @@ class ParkedReturn : public std::enable_shared_from_this<ParkedReturn> {
   void LookLater();
   std::vector<std::int64_t> ChooseNext() const;  // offsets in `parked`
   void OnRead(const std::vector<std::int64_t>& asked, const std::vector<bus::Record>& copies);
-  void Take(bus::Record copy, const ParkedReplies::Reply& reply);
-  void Lose(const ParkedReplies::Reply& reply, std::string_view why);
+  void Take(bus::Record copy, const ledger::ParkedReplies::Reply& reply);
+  void Lose(const ledger::ParkedReplies::Reply& reply, std::string_view why);
   std::shared_ptr<SendLane> LaneOf(const std::string& key);
   void OnEnded(std::int64_t replies_offset);
-  void AppendReturned(const TurnKey& key, std::int64_t parked_offset, int attempt);
+  void AppendReturned(const ledger::TurnKey& key, std::int64_t parked_offset, int attempt);
   bool CannotSend(const mesh::bus::v1::ConversationId& conversation) const;
-  const ParkedReplies& parked() const { return context_.ledger->state().parked(); }
+  const ledger::ParkedReplies& parked() const { return context_.ledger->state().parked(); }
   Effects& effects() const { return *context_.effects; }
 
   LaneContext context_;
   std::map<std::string, std::shared_ptr<SendLane>> lanes_;  // by conversation key
-  std::map<std::int64_t, TurnKey> in_hand_;                 // by offset in `replies`: from reading its copy to RETURNED
+  std::map<std::int64_t, ledger::TurnKey> in_hand_;         // by offset in `replies`: from reading its copy to RETURNED
   std::shared_ptr<UnreportedRecords> unreported_;           // of all lanes: RETURNED follows once session was told
   std::map<std::int64_t, int> misses_;                      // by offset in `parked`: asked for and not there
   bool reading_ = false;

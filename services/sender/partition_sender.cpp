@@ -8,8 +8,8 @@
 #include "libs/base/str_cat.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
+#include "libs/ledger/outcome.h"
 #include "libs/telemetry/log.h"
-#include "services/sender/outcome.h"
 #include "services/sender/write_failure.h"
 
 namespace sender {
@@ -46,7 +46,7 @@ void PartitionSender::TakeOver(int attempt) {
   const std::string owner = hooks_.new_owner_name();
   context_.ledger->state().SetOwner(owner);
   effects().AppendLedger(
-      context_.ledger->partition(), MakeTakeover(owner, effects().WallMs()), telemetry::TraceContext::NewRoot(),
+      context_.ledger->partition(), ledger::MakeTakeover(owner, effects().WallMs()), telemetry::TraceContext::NewRoot(),
       [self = shared_from_this(), attempt](absl::StatusOr<std::int64_t> offset) {
         if (self->retired_) return;
         if (!offset.ok()) {
@@ -166,8 +166,8 @@ std::shared_ptr<SendLane> PartitionSender::LaneOf(const std::string& key) {
   return lane;
 }
 
-void PartitionSender::OnLedgerChange(const LedgerState::Change& change) {
-  if (change.kind == LedgerState::Change::Kind::kTakeover) {
+void PartitionSender::OnLedgerChange(const ledger::LedgerState::Change& change) {
+  if (change.kind == ledger::LedgerState::Change::Kind::kTakeover) {
     if (!owned_ || retired_ || context_.ledger->state().owned()) return;
     owned_ = false;
     context_.metrics->fenced.Increment();
@@ -177,17 +177,17 @@ void PartitionSender::OnLedgerChange(const LedgerState::Change& change) {
   returns_->OnLedgerChange(change);
   if (change.turn == nullptr) return;
   const auto lane = lanes_.find(identity::KeyOf(change.turn->conversation).value());
-  const TurnKey key = change.turn->key;
-  if (change.kind == LedgerState::Change::Kind::kEvidence) ReportDelivery(change);
+  const ledger::TurnKey key = change.turn->key;
+  if (change.kind == ledger::LedgerState::Change::Kind::kEvidence) ReportDelivery(change);
   if (lane != lanes_.end()) {
     const std::shared_ptr<SendLane> kept = lane->second;
     kept->OnLedgerChange(key);
   }
 }
 
-void PartitionSender::ReportDelivery(const LedgerState::Change& change) {
+void PartitionSender::ReportDelivery(const ledger::LedgerState::Change& change) {
   if (!reread_ || retired_) return;  // OnTakeoverRead tells the newest of it
-  Report(*change.turn, OutcomeOfEvidence(*change.turn, change.part));
+  Report(*change.turn, ledger::OutcomeOfEvidence(*change.turn, change.part));
 }
 
 // Statuses become evidence also while this partition has no owner, or its owner was about to die. Outcomes only move
@@ -196,18 +196,18 @@ void PartitionSender::ReportRecentDeliveries() {
   std::size_t left = kToldAgainMax;
   const auto& settled = context_.ledger->state().settled_detail();
   for (auto key = settled.rbegin(); key != settled.rend() && left > 0; ++key, --left) {
-    const PlannedTurn* turn = context_.ledger->state().Find(*key);
-    const bool told = std::any_of(turn->parts.begin(), turn->parts.end(), [](const Part& part) {
+    const ledger::PlannedTurn* turn = context_.ledger->state().Find(*key);
+    const bool told = std::any_of(turn->parts.begin(), turn->parts.end(), [](const ledger::Part& part) {
       return part.delivery != mesh::bus::v1::DELIVERY_STATE_UNSPECIFIED;
     });
-    if (told) Report(*turn, OutcomeOf(*turn));
+    if (told) Report(*turn, ledger::OutcomeOf(*turn));
   }
 }
 
-void PartitionSender::Report(const PlannedTurn& turn, mesh::session::v1::Outcome outcome) {
+void PartitionSender::Report(const ledger::PlannedTurn& turn, mesh::session::v1::Outcome outcome) {
   if (outcome == mesh::session::v1::OUTCOME_UNSPECIFIED) return;
   if (turn.key.fallback) return;  // says nothing about the reply in whose place it stands
-  effects().ReportOutcome(ReportWithoutText(turn, outcome), telemetry::TraceContext::NewRoot(), [] {});
+  effects().ReportOutcome(ledger::ReportWithoutText(turn, outcome), telemetry::TraceContext::NewRoot(), [] {});
 }
 
 void PartitionSender::Drain() {

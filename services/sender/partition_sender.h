@@ -37,7 +37,7 @@ class PartitionSender : public std::enable_shared_from_this<PartitionSender> {
 
   void Start();
   void OnRecord(bus::Record record);
-  void OnLedgerChange(const LedgerState::Change& change);
+  void OnLedgerChange(const ledger::LedgerState::Change& change);
 
   // Nothing new is begun; what is between a CLAIM and its SENT is finished.
   void Drain();
@@ -57,9 +57,9 @@ class PartitionSender : public std::enable_shared_from_this<PartitionSender> {
   void OnSupersede(bus::Record record, const mesh::bus::v1::Supersede& supersede);
   void Refuse(bus::Record record, bus::DeadLetterReason reason, std::string detail, int attempt = 1);
   std::shared_ptr<SendLane> LaneOf(const std::string& key);
-  void ReportDelivery(const LedgerState::Change& change);
+  void ReportDelivery(const ledger::LedgerState::Change& change);
   void ReportRecentDeliveries();
-  void Report(const PlannedTurn& turn, mesh::session::v1::Outcome outcome);
+  void Report(const ledger::PlannedTurn& turn, mesh::session::v1::Outcome outcome);
   Effects& effects() const { return *context_.effects; }
 
   LaneContext context_;

@@ -7,8 +7,8 @@
 #include "libs/base/backoff.h"
 #include "libs/base/hex.h"
 #include "libs/fault/fault.h"
+#include "libs/ledger/outcome.h"
 #include "libs/telemetry/log.h"
-#include "services/sender/outcome.h"
 #include "services/sender/park_remedy.h"
 #include "services/sender/reply_parts.h"
 #include "services/sender/retry_delay.h"
@@ -55,14 +55,14 @@ void SendLane::Supersede(Item item) {
   for (Queued& queued : items_) {
     if (queued.supersedes || queued.item.reply.turn_id() != item.reply.turn_id()) continue;
     // The notice of a reply that was given up is owed to the user all the same.
-    if (!IsFallback(queued.item.reply.kind())) queued.superseded = true;
+    if (!ledger::IsFallback(queued.item.reply.kind())) queued.superseded = true;
   }
   // Behind what it names, so that a restart meets it again as long as it meets any of that.
   items_.push_back({std::move(item), /*supersedes=*/true});
   if (items_.size() == 1 || phase_ == Phase::kWaiting) Step();
 }
 
-void SendLane::OnLedgerChange(const TurnKey& changed) {
+void SendLane::OnLedgerChange(const ledger::TurnKey& changed) {
   if (items_.empty() || (phase_ != Phase::kInDoubt && phase_ != Phase::kWaiting)) return;
   const bool is_file_before = last_file_ && changed == last_file_->key;  // what this one waits for
   if (changed == key() || is_file_before) Step();
@@ -75,14 +75,15 @@ void SendLane::Resume() {
 void SendLane::Step() {
   if (effects().FindCodec(item().reply.conversation().channel()) == nullptr) return RefuseChannel();
   if (items_.front().supersedes) return StepSupersede();
-  const LedgerState::Verdict verdict = items_.front().returned ? ledger().JudgeReturned(key(), item().record.offset)
-                                                               : ledger().Judge(key(), item().record.offset);
-  if (verdict == LedgerState::Verdict::kParked) return Done();  // another lane's now
-  if (verdict == LedgerState::Verdict::kDuplicate) {
+  const ledger::LedgerState::Verdict verdict = items_.front().returned
+                                                   ? ledger().JudgeReturned(key(), item().record.offset)
+                                                   : ledger().Judge(key(), item().record.offset);
+  if (verdict == ledger::LedgerState::Verdict::kParked) return Done();  // another lane's now
+  if (verdict == ledger::LedgerState::Verdict::kDuplicate) {
     return DropDuplicate();
   }
   const bool may_begin = !stopped_ && ledger().owned();
-  if (verdict == LedgerState::Verdict::kNew) {
+  if (verdict == ledger::LedgerState::Verdict::kNew) {
     // One that was parked ends as a PLAN without parts: until the ledger knows its end, its conversation stands still.
     const bool dropped_before = !key().fallback && ledger().TurnSuperseded(key().turn_id);
     if (dropped_before && !items_.front().returned) return DropSuperseded();
@@ -90,9 +91,9 @@ void SendLane::Step() {
     Enter(Phase::kIdle);
     return;
   }
-  const PlannedTurn& turn = *planned();
+  const ledger::PlannedTurn& turn = *planned();
   if (SettledByEvidence(turn)) return;
-  const Part* part = turn.FirstUnsettled();
+  const ledger::Part* part = turn.FirstUnsettled();
   if (part == nullptr) return Finish(turn);
   if (may_begin) return Advance(turn, static_cast<std::size_t>(part - turn.parts.data()));
   Enter(Phase::kIdle);
@@ -100,8 +101,8 @@ void SendLane::Step() {
 
 void SendLane::StepSupersede() {
   if (ledger().TurnSuperseded(key().turn_id)) {
-    const PlannedTurn* answer = planned();
-    const bool too_late = answer != nullptr && (answer->Any(PartState::kSent) || answer->GivenUp());
+    const ledger::PlannedTurn* answer = planned();
+    const bool too_late = answer != nullptr && (answer->Any(ledger::PartState::kSent) || answer->GivenUp());
     if (!too_late && MustAudit()) return WriteDrop();
     // Whatever was planned of it has told its own end.
     return ledger().TurnPlanned(key().turn_id) ? Done() : DropSuperseded();
@@ -110,8 +111,8 @@ void SendLane::StepSupersede() {
     Enter(Phase::kIdle);
     return;
   }
-  Append(MakeSupersede(key().turn_id, item().reply.conversation(), item().reply.drop_policy(), item().record.offset,
-                       effects().WallMs()),
+  Append(ledger::MakeSupersede(key().turn_id, item().reply.conversation(), item().reply.drop_policy(),
+                               item().record.offset, effects().WallMs()),
          [this](std::int64_t) { Step(); });
 }
 
@@ -127,9 +128,9 @@ void SendLane::DropDuplicate() {
   context_.metrics->CountDrop("duplicate");
   // A second record means that a re-run may have projected it into a history that had lost the first one's outcome. Its
   // words are not what was said, so they are not told.
-  const PlannedTurn* first = planned();
+  const ledger::PlannedTurn* first = planned();
   if (first != nullptr && first->Settled() && !first->Parked() && !first->key.fallback) {
-    head_.report = ReportWithoutText(*first, OutcomeOf(*first));
+    head_.report = ledger::ReportWithoutText(*first, ledger::OutcomeOf(*first));
   }
   Done();
 }
@@ -141,7 +142,7 @@ void SendLane::Plan() {
     parts = PartsOf(item().reply, *effects().FindCodec(item().reply.conversation().channel()),
                     account == nullptr ? channel::kTextPartsMax : PartsInTime(*account));
   }
-  Append(MakePlan(item().reply, parts, item().record.offset, *ledger().term(), effects().WallMs()),
+  Append(ledger::MakePlan(item().reply, parts, item().record.offset, *ledger().term(), effects().WallMs()),
          [this](std::int64_t) {
            fault::Here("sender_planned");
            Step();
@@ -167,9 +168,9 @@ bool SendLane::MustPark() const {
   return context_.gate->Closed(*account) || ledger().parked().HoldUp(item().record.key);
 }
 
-void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
-  const Part& state = turn.parts[part];
-  if (state.state == PartState::kClaimed) {
+void SendLane::Advance(const ledger::PlannedTurn& turn, std::size_t part) {
+  const ledger::Part& state = turn.parts[part];
+  if (state.state == ledger::PartState::kClaimed) {
     // Both decisions are about one CLAIM; another sender's may have taken its place since.
     const bool own = state.claim_term == head_.claim_term && ledger().term() == head_.claim_term;
     const bool too_late = WindowClosed(state.content);
@@ -186,7 +187,8 @@ void SendLane::Advance(const PlannedTurn& turn, std::size_t part) {
   if (turn.Parked()) return ParkPart(part, /*claim_offset=*/0);
   // Of a withdrawn reply of which one part was dropped, the others are too: a successor knows it from the ledger alone.
   if (turn.Superseded() || (Withdrawn() && !turn.ClaimStands())) {
-    return Append(MakeSuperseded(state.id, *ledger().term(), effects().WallMs()), [this](std::int64_t) { Step(); });
+    return Append(ledger::MakeSuperseded(state.id, *ledger().term(), effects().WallMs()),
+                  [this](std::int64_t) { Step(); });
   }
   // What a predecessor gave up, this one gives up as well: the user must not see a reply's rest without its beginning.
   if (!head_.give_up && turn.GivenUp()) head_.give_up = ReasonGivenUp(turn);
@@ -275,13 +277,13 @@ void SendLane::Claim(std::size_t part, std::uint32_t resends) {
       effects().Now();  // before the append: the lease can only be shorter than it says
   head_.unposted_claim = part;
   head_.claim_term = *ledger().term();
-  Append(MakeClaim(ReplyIdOf(part), head_.claim_term, resends, effects().WallMs()),
+  Append(ledger::MakeClaim(ReplyIdOf(part), head_.claim_term, resends, effects().WallMs()),
          [this, part, claimed_at](std::int64_t offset) { OnClaimed(part, offset, claimed_at); });
 }
 
 void SendLane::OnClaimed(std::size_t part, std::int64_t claim_offset, base::MonotonicTime claimed_at) {
   fault::Here("sender_claimed");
-  const PlannedTurn* turn = planned();
+  const ledger::PlannedTurn* turn = planned();
   const bool revoked = context_.lease->revoked.load(std::memory_order_acquire);
   if (turn != nullptr && !revoked && ledger().MayPost(ReplyIdOf(part), claim_offset) &&
       effects().Now() < claimed_at + context_.options.lease) {
@@ -293,7 +295,7 @@ void SendLane::OnClaimed(std::size_t part, std::int64_t claim_offset, base::Mono
   Step();
 }
 
-void SendLane::Post(const PlannedTurn& turn, std::size_t part, std::int64_t claim_offset,
+void SendLane::Post(const ledger::PlannedTurn& turn, std::size_t part, std::int64_t claim_offset,
                     base::MonotonicTime claimed_at) {
   const auto account = FindAccount();
   if (account == nullptr) {
@@ -339,11 +341,12 @@ void SendLane::OnAnswer(std::size_t part, std::int64_t claim_offset, const http:
       context_.metrics->CountSend(channel_name(), "sent");
       context_.gate->Open(*head_.posted_as);
       head_.file_taken_at = effects().Now();
-      return Append(MakeSent(ReplyIdOf(part), head_.claim_term, claim_offset, answer.message_id, effects().WallMs()),
-                    [this](std::int64_t) {
-                      fault::Here("sender_sent");
-                      Step();
-                    });
+      return Append(
+          ledger::MakeSent(ReplyIdOf(part), head_.claim_term, claim_offset, answer.message_id, effects().WallMs()),
+          [this](std::int64_t) {
+            fault::Here("sender_sent");
+            Step();
+          });
     }
     case channel::SendVerdict::kRetry:
       context_.metrics->CountSend(channel_name(), "retry");
@@ -409,7 +412,7 @@ void SendLane::ParkAccount(std::size_t part, std::int64_t claim_offset, std::int
 void SendLane::Release(std::size_t part, std::int64_t claim_offset, std::function<void()> next) {
   head_.unposted_claim.reset();
   head_.reserved_part.reset();  // a new try is a new call at the platform, so it takes a new token
-  Append(MakeRelease(ReplyIdOf(part), head_.claim_term, claim_offset, effects().WallMs()),
+  Append(ledger::MakeRelease(ReplyIdOf(part), head_.claim_term, claim_offset, effects().WallMs()),
          [next = std::move(next)](std::int64_t) { next(); });
 }
 
@@ -437,10 +440,10 @@ void SendLane::RetryLater(std::size_t part, std::int64_t claim_offset, const cha
 
 void SendLane::FailPart(std::size_t part, std::int64_t claim_offset) {
   const std::int64_t term = claim_offset == 0 ? *ledger().term() : head_.claim_term;
-  Append(MakeFailed(ReplyIdOf(part), term, claim_offset, head_.give_up_code, bus::ToString(*head_.give_up),
-                    effects().WallMs()),
+  Append(ledger::MakeFailed(ReplyIdOf(part), term, claim_offset, head_.give_up_code, bus::ToString(*head_.give_up),
+                            effects().WallMs()),
          [this](std::int64_t) {
-           const PlannedTurn* const turn = planned();
+           const ledger::PlannedTurn* const turn = planned();
            if (turn != nullptr && !turn->GivenUp()) {  // the other parts are said
              head_.give_up.reset();
              head_.first_refused_at.reset();

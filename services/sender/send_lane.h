@@ -89,7 +89,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   void Supersede(Item item);
 
   // The ledger told something new about the reply at the head: evidence, or somebody else's record.
-  void OnLedgerChange(const TurnKey& key);
+  void OnLedgerChange(const ledger::TurnKey& key);
 
   // Nothing new is begun: no PLAN, no CLAIM, no decision of a doubt. What is between a CLAIM and its SENT is finished.
   void Stop() { stopped_ = true; }
@@ -146,16 +146,17 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   bool Withdrawn() const;  // it is not to be said unless a CLAIM stands
   bool MustPark() const;
   void ParkReply();
-  void Advance(const PlannedTurn& turn, std::size_t part);
+  void Advance(const ledger::PlannedTurn& turn, std::size_t part);
   bool WindowClosed(const mesh::bus::v1::OutboundPart& content) const;
-  bool WaitsForFile(const PlannedTurn& turn, std::size_t part);
+  bool WaitsForFile(const ledger::PlannedTurn& turn, std::size_t part);
   void RememberFile();
   void TryClaim(std::size_t part, std::uint32_t resends);
   bool WaitsForLimits(std::size_t part, const account::Account& account);
   bool HeldBack(const account::Account& account);
   void Claim(std::size_t part, std::uint32_t resends);
   void OnClaimed(std::size_t part, std::int64_t claim_offset, base::MonotonicTime claimed_at);
-  void Post(const PlannedTurn& turn, std::size_t part, std::int64_t claim_offset, base::MonotonicTime claimed_at);
+  void Post(const ledger::PlannedTurn& turn, std::size_t part, std::int64_t claim_offset,
+            base::MonotonicTime claimed_at);
   void OnPosted(std::size_t part, std::int64_t claim_offset, base::MonotonicTime posted_at, http::ClientResult result);
   void OnAnswer(std::size_t part, std::int64_t claim_offset, const http::Response& response);
   void OnNoAnswer(std::size_t part, std::int64_t claim_offset, const http::ClientFailure& failure);
@@ -166,13 +167,13 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
                   std::string_view retry_after);
   void FailPart(std::size_t part, std::int64_t claim_offset);
   // Why a part of it failed, as the ledger has it: what a successor knows of its predecessor's decision.
-  static bus::DeadLetterReason ReasonGivenUp(const PlannedTurn& turn);
-  void WatchDoubt(const PlannedTurn& turn, std::size_t part);
-  bool SettledByEvidence(const PlannedTurn& turn);
+  static bus::DeadLetterReason ReasonGivenUp(const ledger::PlannedTurn& turn);
+  void WatchDoubt(const ledger::PlannedTurn& turn, std::size_t part);
+  bool SettledByEvidence(const ledger::PlannedTurn& turn);
   void EndDoubt(std::string_view resolution);
   void ParkPart(std::size_t part, std::int64_t claim_offset);
-  void Finish(const PlannedTurn& turn);
-  void FinishFailed(const PlannedTurn& turn);
+  void Finish(const ledger::PlannedTurn& turn);
+  void FinishFailed(const ledger::PlannedTurn& turn);
   void FinishParked();
   void GiveUp(bus::DeadLetterReason reason, std::string detail, bool with_notice);
   void GiveUpTooLarge(const absl::Status& status);
@@ -183,7 +184,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   void Done();
 
   // Appends and goes on once the record has been read back; retries for as long as the partition is held.
-  void Append(LedgerEntry entry, std::function<void(std::int64_t offset)> next, int attempt = 1);
+  void Append(ledger::LedgerEntry entry, std::function<void(std::int64_t offset)> next, int attempt = 1);
   // Runs `write` until it succeeds, then `next`; `too_large` once no retry can heal it.
   struct DurableWrite {
     std::string_view topic;  // without prefix
@@ -198,12 +199,12 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   std::uint64_t Enter(Phase phase);
 
   const Item& item() const { return items_.front().item; }
-  TurnKey key() const { return KeyOf(item().reply); }
+  ledger::TurnKey key() const { return ledger::KeyOf(item().reply); }
   identity::ReplyId ReplyIdOf(std::size_t part) const;
-  const PlannedTurn* planned() const { return ledger().Find(key()); }
+  const ledger::PlannedTurn* planned() const { return ledger().Find(key()); }
   std::shared_ptr<const account::Account> FindAccount() const;
   std::string_view channel_name() const;
-  const LedgerState& ledger() const { return context_.ledger->state(); }
+  const ledger::LedgerState& ledger() const { return context_.ledger->state(); }
   Effects& effects() const { return *context_.effects; }
 
   const LaneContext context_;
@@ -212,7 +213,7 @@ class SendLane : public std::enable_shared_from_this<SendLane> {
   Head head_;
   // Of the reply before, while a file is the last that was sent of it.
   struct LastFile {
-    TurnKey key;
+    ledger::TurnKey key;
     base::MonotonicTime taken_at;
   };
   std::optional<LastFile> last_file_;

@@ -8,9 +8,9 @@
 #include "libs/base/hex.h"
 #include "libs/bus/topics.h"
 #include "libs/fault/fault.h"
+#include "libs/ledger/outcome.h"
 #include "libs/session/user_text.h"
 #include "libs/telemetry/log.h"
-#include "services/sender/outcome.h"
 #include "services/sender/send_lane.h"
 #include "services/sender/write_failure.h"
 
@@ -28,7 +28,7 @@ constexpr int kAttemptsRevokedMax = 5;
 
 }  // namespace
 
-bus::DeadLetterReason SendLane::ReasonGivenUp(const PlannedTurn& turn) {
+bus::DeadLetterReason SendLane::ReasonGivenUp(const ledger::PlannedTurn& turn) {
   for (const auto reason : {bus::DeadLetterReason::kUnknownAccount, bus::DeadLetterReason::kDeadline,
                             bus::DeadLetterReason::kWindowClosed}) {
     if (bus::ToString(reason) == turn.failure_reason) return reason;
@@ -36,7 +36,7 @@ bus::DeadLetterReason SendLane::ReasonGivenUp(const PlannedTurn& turn) {
   return bus::DeadLetterReason::kSendFailed;
 }
 
-void SendLane::WatchDoubt(const PlannedTurn& turn, std::size_t part) {
+void SendLane::WatchDoubt(const ledger::PlannedTurn& turn, std::size_t part) {
   const base::MonotonicTime now = effects().Now();
   const std::int64_t claim_offset = turn.parts[part].claim_offset;
   // Each CLAIM is watched for the whole time: another sender's may have taken the place of the one watched so far.
@@ -71,15 +71,15 @@ void SendLane::WatchDoubt(const PlannedTurn& turn, std::size_t part) {
 
 // True when the next step is under way: a SENT for a part of which only a status tells that it was shown. Readers that
 // know no evidence (tools, checks) then find a SENT all the same.
-bool SendLane::SettledByEvidence(const PlannedTurn& turn) {
+bool SendLane::SettledByEvidence(const ledger::PlannedTurn& turn) {
   if (head_.doubt) {
-    const PartState state = turn.parts[*head_.doubted_part].state;
-    if (state != PartState::kClaimed) EndDoubt(state == PartState::kParked ? "park" : "evidence");
+    const ledger::PartState state = turn.parts[*head_.doubted_part].state;
+    if (state != ledger::PartState::kClaimed) EndDoubt(state == ledger::PartState::kParked ? "park" : "evidence");
   }
   const auto found =
-      std::find_if(turn.parts.begin(), turn.parts.end(), [](const Part& part) { return part.by_evidence; });
+      std::find_if(turn.parts.begin(), turn.parts.end(), [](const ledger::Part& part) { return part.by_evidence; });
   if (found == turn.parts.end() || stopped_ || !ledger().owned()) return false;
-  Append(MakeSent(found->id, *ledger().term(), found->claim_offset, found->message_id, effects().WallMs()),
+  Append(ledger::MakeSent(found->id, *ledger().term(), found->claim_offset, found->message_id, effects().WallMs()),
          [this](std::int64_t) { Step(); });
   return true;
 }
@@ -99,7 +99,7 @@ void SendLane::EndDoubt(std::string_view resolution) {
 // The reply leaves its place: the ledger says first that it is never sent again under this id, so that the turns behind
 // it may follow in whatever life; then it is copied to `parked`.
 void SendLane::ParkPart(std::size_t part, std::int64_t claim_offset) {
-  Append(MakeParked(ReplyIdOf(part), *ledger().term(), claim_offset, effects().WallMs()),
+  Append(ledger::MakeParked(ReplyIdOf(part), *ledger().term(), claim_offset, effects().WallMs()),
          [this](std::int64_t) { Step(); });
 }
 
@@ -139,8 +139,8 @@ void SendLane::ParkReply() {
                     [this, parked_offset] {
                       // One that is retired shares the ledger with its successor in this process, which may own it.
                       if (stopped_ || !ledger().owned()) return Step();
-                      Append(MakeParkedReply(item().reply, item().record.offset, *parked_offset, *ledger().term(),
-                                             effects().WallMs()),
+                      Append(ledger::MakeParkedReply(item().reply, item().record.offset, *parked_offset,
+                                                     *ledger().term(), effects().WallMs()),
                              [this](std::int64_t) {
                                context_.metrics->CountParked(ToString(ParkReason::kAccount));
                                Step();
@@ -149,15 +149,15 @@ void SendLane::ParkReply() {
                 .too_large = [this](const absl::Status& status) { GiveUpTooLarge(status); }});
 }
 
-void SendLane::Finish(const PlannedTurn& turn) {
+void SendLane::Finish(const ledger::PlannedTurn& turn) {
   // A withdrawal that passed it by while it was parked came too late.
-  if (items_.front().returned && Withdrawn() && turn.Any(PartState::kSent) && !head_.audited)
+  if (items_.front().returned && Withdrawn() && turn.Any(ledger::PartState::kSent) && !head_.audited)
     return WriteSentAfterAll();
   if (MustAudit()) return WriteDrop();
   if (turn.Parked()) return FinishParked();
-  if (turn.Any(PartState::kFailed)) return FinishFailed(turn);
+  if (turn.Any(ledger::PartState::kFailed)) return FinishFailed(turn);
   if (turn.Superseded()) context_.metrics->CountDrop("superseded");
-  ReportOutcome(OutcomeOf(turn));
+  ReportOutcome(ledger::OutcomeOf(turn));
   Done();
 }
 
@@ -194,12 +194,13 @@ void SendLane::WriteAudit(mesh::bus::v1::AuditRecord audit) {
                 .too_large = [](const absl::Status& status) { CrashAsTooLarge(bus::kAudit, status); }});
 }
 
-void SendLane::FinishFailed(const PlannedTurn& turn) {
+void SendLane::FinishFailed(const ledger::PlannedTurn& turn) {
   // A predecessor may have died between the FAILED record and the dead letter: then the ledger still has the reason.
   const bus::DeadLetterReason reason = head_.give_up.value_or(ReasonGivenUp(turn));
-  const bool shown = turn.Any(PartState::kSent);
+  const bool shown = turn.Any(ledger::PartState::kSent);
   // Where even a text was refused for good, another one would be as well.
-  const bool was_file = std::all_of(turn.parts.begin(), turn.parts.end(), [](const Part& p) { return p.failed_alone; });
+  const bool was_file =
+      std::all_of(turn.parts.begin(), turn.parts.end(), [](const ledger::Part& p) { return p.failed_alone; });
   const bool may_be_told = was_file || reason == bus::DeadLetterReason::kDeadline;
   const bool with_notice = !shown && ((turn.kind == REPLY_KIND_ANSWER && may_be_told) ||
                                       (!key().fallback && reason == bus::DeadLetterReason::kWindowClosed));
@@ -313,10 +314,10 @@ void SendLane::Done() {
   After(base::Duration::zero(), [this] { Step(); });  // through the loop: a long queue must not become a deep stack
 }
 
-void SendLane::Append(LedgerEntry entry, std::function<void(std::int64_t offset)> next, int attempt) {
+void SendLane::Append(ledger::LedgerEntry entry, std::function<void(std::int64_t offset)> next, int attempt) {
   const std::uint64_t step = Enter(Phase::kBusy);
   const base::MonotonicTime appended_at = effects().Now();
-  auto kept = std::make_shared<LedgerEntry>(std::move(entry));
+  auto kept = std::make_shared<ledger::LedgerEntry>(std::move(entry));
   effects().AppendLedger(
       context_.ledger->partition(), *kept, item().trace,
       [self = shared_from_this(), step, kept, next = std::move(next), attempt,

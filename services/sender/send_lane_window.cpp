@@ -13,8 +13,9 @@ using mesh::bus::v1::REPLY_KIND_ANSWER;
 
 constexpr base::Duration kFileWait = std::chrono::seconds(5);
 
-bool IsOnItsWay(const Part& part) {
-  return part.is_file && part.state == PartState::kSent && part.delivery == mesh::bus::v1::DELIVERY_STATE_UNSPECIFIED;
+bool IsOnItsWay(const ledger::Part& part) {
+  return part.is_file && part.state == ledger::PartState::kSent &&
+         part.delivery == mesh::bus::v1::DELIVERY_STATE_UNSPECIFIED;
 }
 
 bool HasTemplate(const mesh::bus::v1::Reply& reply) {
@@ -26,7 +27,7 @@ bool HasTemplate(const mesh::bus::v1::Reply& reply) {
 // Two answers that were given up long before the first one's template had its turn both wrote one.
 bool SendLane::AsksOnceTooOften() const {
   const mesh::bus::v1::Reply& reply = item().reply;
-  return IsFallback(reply.kind()) && HasTemplate(reply) &&
+  return ledger::IsFallback(reply.kind()) && HasTemplate(reply) &&
          ledger().AskedToWriteAgain(reply.conversation(), effects().WallMs());
 }
 
@@ -46,7 +47,7 @@ bool SendLane::WindowClosed(const mesh::bus::v1::OutboundPart& content) const {
 
 // Text and buttons overtake a file that the platform still fetches (channels.md 3.1): they wait until a status says
 // that it went out, for a while.
-bool SendLane::WaitsForFile(const PlannedTurn& turn, std::size_t part) {
+bool SendLane::WaitsForFile(const ledger::PlannedTurn& turn, std::size_t part) {
   const base::MonotonicTime now = effects().Now();
   base::MonotonicTime taken_at;
   if (part > 0) {
@@ -54,7 +55,7 @@ bool SendLane::WaitsForFile(const PlannedTurn& turn, std::size_t part) {
     if (!head_.file_taken_at) head_.file_taken_at = now;
     taken_at = *head_.file_taken_at;
   } else {
-    const PlannedTurn* const before = last_file_ ? ledger().Find(last_file_->key) : nullptr;
+    const ledger::PlannedTurn* const before = last_file_ ? ledger().Find(last_file_->key) : nullptr;
     if (before == nullptr || !IsOnItsWay(before->parts.back())) return false;
     taken_at = last_file_->taken_at;
   }
@@ -66,7 +67,7 @@ bool SendLane::WaitsForFile(const PlannedTurn& turn, std::size_t part) {
 }
 
 void SendLane::RememberFile() {
-  const PlannedTurn* const turn = planned();
+  const ledger::PlannedTurn* const turn = planned();
   if (turn == nullptr || turn->parts.empty()) return;  // a withdrawal: what was sent before stays the last
   last_file_.reset();
   if (IsOnItsWay(turn->parts.back())) last_file_ = {turn->key, head_.file_taken_at.value_or(effects().Now())};
@@ -79,17 +80,17 @@ bool SendLane::OwesReengagement(const account::Account& account) const {
   const mesh::bus::v1::Reply& reply = item().reply;
   const bool is_policy =
       reply.kind() == REPLY_KIND_ANSWER && reply.finish_reason() == mesh::bus::v1::FINISH_REASON_UNSPECIFIED;
-  if (account.reengage_template_name.empty() || is_policy || MeansSilence(reply.drop_policy())) return false;
+  if (account.reengage_template_name.empty() || is_policy || ledger::MeansSilence(reply.drop_policy())) return false;
   if (ledger().SilentSince(reply.conversation(), item().record.offset) ||
       ledger().AskedToWriteAgain(reply.conversation(), effects().WallMs()) ||
       ledger().parked().HoldUp(item().record.key)) {
     return false;
   }
   return std::none_of(std::next(items_.begin()), items_.end(), [&](const Queued& behind) {
-    if (behind.supersedes) return MeansSilence(behind.item.reply.drop_policy());
+    if (behind.supersedes) return ledger::MeansSilence(behind.item.reply.drop_policy());
     if (behind.superseded) return false;
     const mesh::bus::v1::Reply& other = behind.item.reply;
-    const bool tells = !IsFallback(other.kind()) || HasTemplate(other);
+    const bool tells = !ledger::IsFallback(other.kind()) || HasTemplate(other);
     return tells && other.turn_id() != reply.turn_id();
   });
 }

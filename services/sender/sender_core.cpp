@@ -84,7 +84,7 @@ void SenderCore::OnLedgerRecord(std::int32_t partition, std::int64_t offset,
   const auto tail = tails_.find(partition);
   // A reader that starts over repeats what is known already.
   if (tail == tails_.end() || offset < tail->second->state().next_offset()) return;
-  tail->second->Apply(offset, record, [this, partition](const LedgerState::Change& change) {
+  tail->second->Apply(offset, record, [this, partition](const ledger::LedgerState::Change& change) {
     const auto owner = partitions_.find(partition);
     if (owner != partitions_.end()) owner->second->OnLedgerChange(change);
   });

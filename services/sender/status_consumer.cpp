@@ -52,7 +52,7 @@ void StatusConsumer::OnRecord(bus::Record record) {
   if (identity::KeyOf(status.conversation()).value() != origin->key) {
     return Refuse(origin, bus::DeadLetterReason::kKeyMismatch, 1);
   }
-  auto entry = std::make_shared<const LedgerEntry>(MakeEvidence(status, clock_->WallMs()));
+  auto entry = std::make_shared<const ledger::LedgerEntry>(ledger::MakeEvidence(status, clock_->WallMs()));
   if (entry->key.empty()) {
     metrics_->CountStatus("nothing_named");
     return Finish(*origin);
@@ -64,7 +64,7 @@ void StatusConsumer::OnRecord(bus::Record record) {
   Append(origin, entry, /*attempt=*/1);
 }
 
-void StatusConsumer::Append(std::shared_ptr<const bus::Record> origin, std::shared_ptr<const LedgerEntry> entry,
+void StatusConsumer::Append(std::shared_ptr<const bus::Record> origin, std::shared_ptr<const ledger::LedgerEntry> entry,
                             int attempt) {
   if (!Held(PlaceOf(*origin))) return;  // its next reader appends it
   const telemetry::TraceContext trace = bus::TraceOf(origin->headers);
@@ -129,16 +129,16 @@ std::set<bus::TopicPartition> StatusConsumer::TakeResumable() {
   return resumable;
 }
 
-std::string StatusConsumer::NameOf(const LedgerEntry& entry) {
+std::string StatusConsumer::NameOf(const ledger::LedgerEntry& entry) {
   return base::JoinLengthPrefixed({entry.key, std::to_string(entry.record.evidence().state())});
 }
 
-bool StatusConsumer::WasTold(const LedgerEntry& entry) const {
+bool StatusConsumer::WasTold(const ledger::LedgerEntry& entry) const {
   std::lock_guard lock(mutex_);
   return told_.contains(NameOf(entry));
 }
 
-void StatusConsumer::Remember(const LedgerEntry& entry) {
+void StatusConsumer::Remember(const ledger::LedgerEntry& entry) {
   std::lock_guard lock(mutex_);
   if (!told_.insert(NameOf(entry)).second) return;
   told_by_age_.push_back(NameOf(entry));

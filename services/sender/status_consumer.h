@@ -15,7 +15,7 @@
 #include "libs/bus/consumer.h"
 #include "libs/bus/dead_letter.h"
 #include "libs/bus/producer.h"
-#include "services/sender/ledger_record.h"
+#include "libs/ledger/ledger_record.h"
 #include "services/sender/metrics.h"
 
 namespace sender {
@@ -44,16 +44,16 @@ class StatusConsumer final : public bus::ConsumerHandler {
   static constexpr std::size_t kInFlightMax = 2000;
   static constexpr std::size_t kToldMax = 65536;
 
-  void Append(std::shared_ptr<const bus::Record> origin, std::shared_ptr<const LedgerEntry> entry, int attempt);
+  void Append(std::shared_ptr<const bus::Record> origin, std::shared_ptr<const ledger::LedgerEntry> entry, int attempt);
   void Refuse(std::shared_ptr<const bus::Record> origin, bus::DeadLetterReason reason, int attempt);
   void Begin(const bus::Record& record);
   void Finish(const bus::Record& record);
   std::set<bus::TopicPartition> TakeResumable();  // REQUIRES: mutex_ is held
 
   // The same evidence again tells nothing new. Remembered once the log has it: what was only tried must be tried again.
-  static std::string NameOf(const LedgerEntry& entry);
-  bool WasTold(const LedgerEntry& entry) const;
-  void Remember(const LedgerEntry& entry);
+  static std::string NameOf(const ledger::LedgerEntry& entry);
+  bool WasTold(const ledger::LedgerEntry& entry) const;
+  void Remember(const ledger::LedgerEntry& entry);
   bool Held(const bus::TopicPartition& partition) const;
 
   const bus::BusOptions bus_;

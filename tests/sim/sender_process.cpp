@@ -87,7 +87,7 @@ bool SenderProcess::Hides(const FakeLog::LedgerRow& row) const {
   }
 }
 
-void SenderProcess::AppendLedger(std::int32_t partition, const sender::LedgerEntry& entry,
+void SenderProcess::AppendLedger(std::int32_t partition, const ledger::LedgerEntry& entry,
                                  const telemetry::TraceContext&, Appended on_done) {
   auto record = std::make_shared<const mesh::bus::v1::LedgerRecord>(entry.record);
   if (record->has_claim()) posting_.insert(record->claim().reply_id());

@@ -29,7 +29,7 @@ class SenderProcess final : public Process, public sender::Effects {
   base::MonotonicTime Now() const override;
   std::int64_t WallMs() const override;
   void RunAfter(base::Duration delay, std::function<void()> task) override;
-  void AppendLedger(std::int32_t partition, const sender::LedgerEntry& entry, const telemetry::TraceContext& trace,
+  void AppendLedger(std::int32_t partition, const ledger::LedgerEntry& entry, const telemetry::TraceContext& trace,
                     Appended on_done) override;
   void Post(Send send, std::function<void(http::ClientResult)> on_done) override;
   void WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason reason, std::string_view detail,
@@ -77,7 +77,7 @@ class SenderProcess final : public Process, public sender::Effects {
     void OnRecord(bus::Record record) override;
 
    private:
-    void Append(std::shared_ptr<const bus::Record> origin, std::shared_ptr<const sender::LedgerEntry> entry,
+    void Append(std::shared_ptr<const bus::Record> origin, std::shared_ptr<const ledger::LedgerEntry> entry,
                 int attempt);
     void Finish(const bus::Record& record);
 

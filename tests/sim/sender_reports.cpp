@@ -33,12 +33,12 @@ void SenderProcess::Statuses::OnRecord(bus::Record record) {
   mesh::bus::v1::DeliveryStatus status;
   status.ParseFromString(origin->value);
   if (self_->world_->mistake == Mistake::kEvidenceDropped) return Finish(*origin);
-  Append(origin, std::make_shared<const sender::LedgerEntry>(sender::MakeEvidence(status, self_->WallMs())),
+  Append(origin, std::make_shared<const ledger::LedgerEntry>(ledger::MakeEvidence(status, self_->WallMs())),
          /*attempt=*/1);
 }
 
 void SenderProcess::Statuses::Append(std::shared_ptr<const bus::Record> origin,
-                                     std::shared_ptr<const sender::LedgerEntry> entry, int attempt) {
+                                     std::shared_ptr<const ledger::LedgerEntry> entry, int attempt) {
   if (!held_.contains(origin->partition)) return;
   self_->AppendLedger(origin->partition, *entry, {},
                       [this, origin, entry, attempt](absl::StatusOr<std::int64_t> offset) {

@@ -49,7 +49,7 @@ World::World(std::uint64_t seed, Mistake with_mistake, const sender::Metrics* wi
   SetRates();
   AddUsers();
   for (int partition = 0; partition < kPartitions; ++partition) {
-    ledgers_.push_back(std::make_unique<sender::LedgerState>(/*settled_detail_max=*/1000));
+    ledgers_.push_back(std::make_unique<ledger::LedgerState>(/*settled_detail_max=*/1000));
   }
   log.OnLedgerAppend([this](int partition) {
     const auto& rows = log.ledger(partition);
@@ -120,14 +120,14 @@ bool World::Run() {
 // The operator, with `meshctl parked requeue --all`: what was parked in doubt, and no status has told of since.
 void World::RequeueParked() {
   for (int partition = 0; partition < kPartitions; ++partition) {
-    const sender::LedgerState& ledger = *ledgers_[static_cast<std::size_t>(partition)];
+    const ledger::LedgerState& ledger = *ledgers_[static_cast<std::size_t>(partition)];
     const std::vector<bus::Record> copies = log.records(Topic::kParked, partition);
     for (const bus::Record& copy : copies) {
       mesh::bus::v1::ReplyRecord value;
       const bool in_doubt =
           bus::FindHeader(copy.headers, sender::kParkReasonHeader) == ToString(sender::ParkReason::kInDoubt);
       if (!in_doubt || !value.ParseFromString(copy.value)) continue;
-      const sender::PlannedTurn* planned = ledger.Find(sender::KeyOf(value.reply()));
+      const ledger::PlannedTurn* planned = ledger.Find(ledger::KeyOf(value.reply()));
       if (planned == nullptr || !planned->Parked()) continue;
       value.mutable_reply()->set_generation(value.reply().generation() + 1);
       bus::Record record;

@@ -13,7 +13,7 @@
 #include "absl/status/statusor.h"
 #include "libs/account/account.h"
 #include "libs/bus/dead_letter.h"
-#include "services/sender/ledger_state.h"
+#include "libs/ledger/ledger_state.h"
 #include "services/sender/metrics.h"
 #include "tests/sim/fake_group.h"
 #include "tests/sim/fake_log.h"
@@ -148,7 +148,7 @@ class World {
   P* AnyAlive(const std::vector<std::unique_ptr<P>>& processes);
   void Tell(const std::string& line);
 
-  std::vector<std::unique_ptr<sender::LedgerState>> ledgers_;  // by partition, as an onlooker reads them
+  std::vector<std::unique_ptr<ledger::LedgerState>> ledgers_;  // by partition, as an onlooker reads them
   std::ostream* const trace_;
   base::Duration latency_max_{};
   bool splits_answers_ = false;

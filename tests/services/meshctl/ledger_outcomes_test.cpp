@@ -46,15 +46,24 @@ class LedgerOutcomesTest : public testing::Test {
   }
   std::optional<Outcome> Plan(const std::string& turn, const std::vector<std::string>& parts,
                               mesh::bus::v1::ReplyKind kind = mesh::bus::v1::REPLY_KIND_ANSWER,
-                              std::uint32_t generation = 0) {
+                              std::uint32_t generation = 0, std::int64_t replies_offset = 0) {
     LedgerRecord record;
     auto* plan = record.mutable_plan();
+    plan->set_replies_offset(replies_offset);
     plan->set_turn_id(TurnIdOf(turn));
     plan->set_kind(kind);
     plan->set_generation(generation);
     *plan->mutable_conversation() = Ann();
     for (const std::string& part : parts) plan->add_parts(part);
     return Apply(record);
+  }
+  void Park(const std::string& turn, std::int64_t replies_offset, std::int64_t term) {
+    LedgerRecord record;
+    record.mutable_parked()->set_turn_id(TurnIdOf(turn));
+    *record.mutable_parked()->mutable_conversation() = Ann();
+    record.mutable_parked()->set_replies_offset(replies_offset);
+    record.mutable_parked()->set_term(term);
+    EXPECT_FALSE(Apply(record));
   }
   std::int64_t Claim(const std::string& reply_id, std::int64_t term) {
     LedgerRecord record;
@@ -79,7 +88,7 @@ class LedgerOutcomesTest : public testing::Test {
     return Apply(record);
   }
 
-  LedgerOutcomes outcomes_{/*turns_max=*/100};
+  LedgerOutcomes outcomes_{/*settled_max=*/100};
   std::int64_t offset_ = 10;
   std::optional<SetOutcomeRequest> last_;
 };
@@ -191,15 +200,49 @@ TEST_F(LedgerOutcomesTest, AGenerationHasAnOutcomeOfItsOwnAndTheFirstPlanStands)
   EXPECT_EQ(last_->generation(), 1u);
 }
 
-TEST_F(LedgerOutcomesTest, MemoryIsBounded) {
+// An id that somebody else uses as well, or a status that was written before the claim it is about.
+TEST_F(LedgerOutcomesTest, EvidenceThatStandsBeforeItsClaimSettlesNothing) {
   const std::int64_t term = TakeOver();
-  for (int i = 0; i < 150; ++i) Plan("t" + std::to_string(i), {"one"});
-  LedgerRecord claim;
-  claim.mutable_claim()->set_reply_id(ReplyId("t0", 0));
-  claim.mutable_claim()->set_term(term);
-  Apply(claim);
-  EXPECT_FALSE(Sent(ReplyId("t0", 0), LedgerSent::OUTCOME_SENT, offset_ - 1)) << "gone";
-  EXPECT_EQ(Sent(ReplyId("t149", 0), LedgerSent::OUTCOME_SENT, Claim(ReplyId("t149", 0), term)), OUTCOME_SENT);
+  EXPECT_FALSE(Plan("t1", {"one"}));
+  EXPECT_FALSE(Evidence(ReplyId("t1", 0), mesh::bus::v1::DELIVERY_STATE_READ));
+  const std::int64_t claim = Claim(ReplyId("t1", 0), term);
+  EXPECT_EQ(Sent(ReplyId("t1", 0), LedgerSent::OUTCOME_SENT, claim), OUTCOME_SENT) << "what came before is not told";
+  EXPECT_EQ(Evidence(ReplyId("t1", 0), mesh::bus::v1::DELIVERY_STATE_DELIVERED), OUTCOME_DELIVERED);
+}
+
+// A re-run's record of a turn whose first record waits in `parked` is no plan for it.
+TEST_F(LedgerOutcomesTest, OnlyThePlanOfTheRecordThatWasParkedStands) {
+  const std::int64_t term = TakeOver();
+  Park("t1", /*replies_offset=*/7, term);
+  EXPECT_FALSE(Plan("t1", {}, mesh::bus::v1::REPLY_KIND_ANSWER, /*generation=*/0, /*replies_offset=*/9));
+  EXPECT_FALSE(Plan("t1", {"one"}, mesh::bus::v1::REPLY_KIND_ANSWER, /*generation=*/0, /*replies_offset=*/7));
+  EXPECT_EQ(Sent(ReplyId("t1", 0), LedgerSent::OUTCOME_SENT, Claim(ReplyId("t1", 0), term)), OUTCOME_SENT);
+}
+
+TEST_F(LedgerOutcomesTest, AWithdrawnReplyThatWaitsInParkedTellsItsOwnEnd) {
+  const std::int64_t term = TakeOver();
+  Park("t1", /*replies_offset=*/7, term);
+  LedgerRecord supersede;
+  *supersede.mutable_supersede()->mutable_conversation() = Ann();
+  supersede.mutable_supersede()->set_turn_id(TurnIdOf("t1"));
+  EXPECT_FALSE(Apply(supersede));
+  EXPECT_EQ(Plan("t1", {}, mesh::bus::v1::REPLY_KIND_ANSWER, /*generation=*/0, /*replies_offset=*/7),
+            OUTCOME_SUPERSEDED);
+}
+
+TEST_F(LedgerOutcomesTest, OfManySettledRepliesTheNewestAreKept) {
+  const std::int64_t term = TakeOver();
+  Plan("open", {"one"});
+  for (int i = 0; i < 150; ++i) {
+    const std::string turn = "t" + std::to_string(i);
+    Plan(turn, {"one"});
+    EXPECT_EQ(Sent(ReplyId(turn, 0), LedgerSent::OUTCOME_SENT, Claim(ReplyId(turn, 0), term)), OUTCOME_SENT);
+  }
+  EXPECT_FALSE(Evidence(ReplyId("t0", 0), mesh::bus::v1::DELIVERY_STATE_DELIVERED)) << "shrunk";
+  EXPECT_FALSE(Plan("t0", {})) << "still known to have been planned";
+  EXPECT_EQ(Evidence(ReplyId("t149", 0), mesh::bus::v1::DELIVERY_STATE_DELIVERED), OUTCOME_DELIVERED);
+  EXPECT_EQ(Sent(ReplyId("open", 0), LedgerSent::OUTCOME_SENT, Claim(ReplyId("open", 0), term)), OUTCOME_SENT)
+      << "what has no end yet is kept";
 }
 
 }  // namespace

@@ -265,7 +265,7 @@ class RandomLife {
   }
 
   void Check() {
-    LedgerState state(/*settled_detail_max=*/1 << 20);
+    ledger::LedgerState state(/*settled_detail_max=*/1 << 20);
     for (std::size_t offset = 0; offset < world_.ledger.size(); ++offset) {
       state.Apply(static_cast<std::int64_t>(offset), world_.ledger[offset].second);
     }
@@ -296,9 +296,9 @@ class RandomLife {
   }
 
   // Each turn ends in one way: shown whole, given up with a dead letter, parked after two doubts, or withdrawn.
-  void CheckEnd(const std::string& turn, const LedgerState& state) const {
+  void CheckEnd(const std::string& turn, const ledger::LedgerState& state) const {
     if (withdrawn_.contains(turn)) return;
-    const PlannedTurn* planned = state.Find({World::TurnId(turn), 0});
+    const ledger::PlannedTurn* planned = state.Find({World::TurnId(turn), 0});
     ASSERT_NE(planned, nullptr) << turn << " was never planned";
     const auto shown = [&](const identity::ReplyId& id) {
       return std::any_of(world_.shown.begin(), world_.shown.end(),
@@ -309,12 +309,12 @@ class RandomLife {
     bool only_files = true;  // and all of them refused
     bool parked = false;
     bool nothing_shown = true;
-    for (const Part& part : planned->parts) {
-      failed |= part.state == PartState::kFailed && !part.failed_alone;
-      any_failed |= part.state == PartState::kFailed;
+    for (const ledger::Part& part : planned->parts) {
+      failed |= part.state == ledger::PartState::kFailed && !part.failed_alone;
+      any_failed |= part.state == ledger::PartState::kFailed;
       only_files &= part.failed_alone;
       if (part.failed_alone) continue;
-      parked |= part.state == PartState::kParked;
+      parked |= part.state == ledger::PartState::kParked;
       EXPECT_EQ(shown(part.id), !failed && !parked)
           << turn << " of " << users_.at(turn) << (failed || parked ? ": shown after" : ": lost before")
           << " a part that failed or was parked";
@@ -325,7 +325,7 @@ class RandomLife {
     EXPECT_EQ(any_failed && !parked, dead.has_value()) << turn;
     const identity::ReplyId notice =
         identity::MakeReplyId(identity::TurnId(World::TurnId(turn)), 0, mesh::bus::v1::REPLY_KIND_FALLBACK, 0);
-    const PlannedTurn* planned_notice = state.FindReply(notice, nullptr);
+    const ledger::PlannedTurn* planned_notice = state.FindReply(notice, nullptr);
     if (planned_notice != nullptr && (planned_notice->GivenUp() || planned_notice->Parked())) return;
     const bool may_be_told = dead == bus::DeadLetterReason::kDeadline || (dead.has_value() && only_files);
     const bool owed = may_be_told && nothing_shown && planned->kind == mesh::bus::v1::REPLY_KIND_ANSWER;
@@ -395,7 +395,7 @@ class RandomLife {
       mesh::bus::v1::ReplyRecord decoded;
       return bus::FindHeader(record.headers, kParkReasonHeader) == ToString(ParkReason::kInDoubt) &&
              decoded.ParseFromString(record.value) && decoded.reply().turn_id() == World::TurnId(turn) &&
-             !IsFallback(decoded.reply().kind());
+             !ledger::IsFallback(decoded.reply().kind());
     });
   }
 

@@ -65,7 +65,8 @@ void Process::ReadLedgerOn() {
   });
 }
 
-void Process::AppendLedger(std::int32_t, const LedgerEntry& entry, const telemetry::TraceContext&, Appended on_done) {
+void Process::AppendLedger(std::int32_t, const ledger::LedgerEntry& entry, const telemetry::TraceContext&,
+                           Appended on_done) {
   producer_free_at_ = std::max(producer_free_at_, world_->now) + world_->Random(world_->delay_max) + base::Duration(1);
   if (const absl::Status refused = world_->refuse(bus::kSendLedger, entry.record.ByteSizeLong()); !refused.ok()) {
     return Mine(base::Duration(1), [refused, on_done] { on_done(refused); });
@@ -355,7 +356,7 @@ std::int64_t World::AppendRaw(const std::string& key, const std::string& value) 
   return record.offset;
 }
 
-std::int64_t World::AppendToLedger(const LedgerEntry& entry) {
+std::int64_t World::AppendToLedger(const ledger::LedgerEntry& entry) {
   ledger.emplace_back(entry.key, entry.record);
   observer_.Apply(static_cast<std::int64_t>(ledger.size()) - 1, entry.record);
   for (const auto& process : processes_) {
@@ -396,7 +397,7 @@ void World::ReadStatuses() {
   const base::MonotonicTime at = std::max({now, statuses_stalled_until_, broker_down_until_}) + Random(delay_max);
   At(at, [this] {
     if (now < std::max(statuses_stalled_until_, broker_down_until_)) return ReadStatuses();
-    AppendToLedger(MakeEvidence(statuses_unread_.front(), 0));
+    AppendToLedger(ledger::MakeEvidence(statuses_unread_.front(), 0));
     statuses_unread_.pop_front();
     // The commit follows, some time.
     At(now + Random(std::chrono::seconds(1)),

@@ -41,7 +41,7 @@ class Process final : public Effects {
   base::MonotonicTime Now() const override;
   std::int64_t WallMs() const override;
   void RunAfter(base::Duration delay, std::function<void()> task) override;
-  void AppendLedger(std::int32_t partition, const LedgerEntry& entry, const telemetry::TraceContext& trace,
+  void AppendLedger(std::int32_t partition, const ledger::LedgerEntry& entry, const telemetry::TraceContext& trace,
                     Appended on_done) override;
   void Post(Send send, std::function<void(http::ClientResult)> on_done) override;
   void WriteDeadLetter(const bus::Record& origin, bus::DeadLetterReason reason, std::string_view detail,
@@ -163,7 +163,7 @@ class World {
   bool AllDone() const { return done.size() == replies.size(); }
   // And nothing waits in `parked` for its account.
   bool NothingLeft() const { return AllDone() && observer_.parked().empty(); }
-  const LedgerState& observer() const { return observer_; }  // what the ledger says, void records left out
+  const ledger::LedgerState& observer() const { return observer_; }  // what the ledger says, void records left out
   std::vector<std::string> TextsOf(const std::string& user) const;
   std::vector<mesh::session::v1::Outcome> OutcomesOf(const std::string& turn) const;
   // What the reports together say that was said, as session keeps it: the newest generation's lowest offset.
@@ -191,7 +191,7 @@ class World {
   void At(base::MonotonicTime when, std::function<void()> task) { events_.emplace(when, std::move(task)); }
   base::Duration Random(base::Duration max);
   bool Chance(double probability);
-  std::int64_t AppendToLedger(const LedgerEntry& entry);
+  std::int64_t AppendToLedger(const ledger::LedgerEntry& entry);
   void Show(const Effects::Send& send, std::string* message_id);
   void Webhook(const mesh::bus::v1::DeliveryStatus& status);
   void ReadStatuses();
@@ -200,7 +200,7 @@ class World {
   bool RunOne();
 
   std::mt19937_64 rng_;
-  LedgerState observer_{/*settled_detail_max=*/1 << 20};
+  ledger::LedgerState observer_{/*settled_detail_max=*/1 << 20};
   std::multimap<base::MonotonicTime, std::function<void()>> events_;
   std::vector<std::unique_ptr<Process>> processes_;
   Process* owner_ = nullptr;

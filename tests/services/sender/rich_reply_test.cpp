@@ -112,7 +112,7 @@ TEST_F(RichReplyTest, TheNextAnswerWaitsForAFileThatEndsTheOneBefore) {
     const base::MonotonicTime before = world.now;
     ASSERT_TRUE(world.RunUntil([&] { return world.shown.size() == 2; }));
     EXPECT_THAT(world.TextsOf("ann"), ElementsAre("a.png", "next"));
-    const PlannedTurn* const file = world.observer().Find({World::TurnId("t1"), 0});
+    const ledger::PlannedTurn* const file = world.observer().Find({World::TurnId("t1"), 0});
     const bool is_told = file != nullptr && file->parts[0].delivery != mesh::bus::v1::DELIVERY_STATE_UNSPECIFIED;
     EXPECT_TRUE(is_told || world.now - before > seconds(4)) << seed;
     by_status += world.now - before < seconds(4);

@@ -127,7 +127,7 @@ TEST_F(SendLaneTest, EvidenceThatCameWhileNobodyOwnedThePartitionIsReported) {
   mesh::bus::v1::DeliveryStatus status;
   status.set_reply_id_hex(world_.shown[0].reply_id_hex);
   status.set_state(mesh::bus::v1::DELIVERY_STATE_READ);
-  const LedgerEntry evidence = MakeEvidence(status, 0);
+  const ledger::LedgerEntry evidence = ledger::MakeEvidence(status, 0);
   world_.ledger.emplace_back(evidence.key, evidence.record);
   world_.StartOwner();
   world_.RunFor(std::chrono::minutes(1));

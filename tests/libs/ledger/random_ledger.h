@@ -10,9 +10,9 @@
 #include "libs/base/hex.h"
 #include "libs/crypto/digest.h"
 #include "libs/identity/identity.h"
-#include "services/sender/ledger_record.h"
+#include "libs/ledger/ledger_record.h"
 
-namespace sender {
+namespace ledger {
 
 // Records of one ledger partition in an order that no sender would write: all kinds, about few turns, with ids, terms,
 // words and places that clash, so that what is void, late, foreign or said before comes up often.
@@ -115,4 +115,4 @@ class RandomLedger {
   std::map<std::string, std::int64_t> claims_;  // by reply id: the last one's offset
 };
 
-}  // namespace sender
+}  // namespace ledger

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "libs/identity/identity.h"
+#include "libs/ledger/turn_key.h"
 #include "proto/bus/v1/bus.pb.h"
-#include "services/sender/turn_key.h"
 
 // The records of `send-ledger` and their keys (design.md, "Topics": compact + 8 d).
 //
@@ -15,7 +15,7 @@
 // every key carries the term of its writer: a former owner that wakes up and writes a void CLAIM behind our TAKEOVER
 // would otherwise erase our valid one. RELEASED shares the key of the CLAIM it gives back, because it makes it
 // meaningless.
-namespace sender {
+namespace ledger {
 
 struct LedgerEntry {
   std::string key;
@@ -58,4 +58,4 @@ LedgerEntry MakeTakeover(std::string_view owner, std::int64_t wall_ms);
 // text.
 LedgerEntry MakeEvidence(const mesh::bus::v1::DeliveryStatus& status, std::int64_t wall_ms);
 
-}  // namespace sender
+}  // namespace ledger

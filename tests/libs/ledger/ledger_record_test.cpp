@@ -1,4 +1,4 @@
-#include "services/sender/ledger_record.h"
+#include "libs/ledger/ledger_record.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 
 #include "libs/base/hex.h"
 
-namespace sender {
+namespace ledger {
 namespace {
 
 const identity::ReplyId kReply(std::string(32, 'r'));
@@ -72,4 +72,4 @@ TEST(LedgerRecordTest, DigestsOfDifferentTurnsDiffer) {
 }
 
 }  // namespace
-}  // namespace sender
+}  // namespace ledger

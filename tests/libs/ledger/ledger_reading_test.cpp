@@ -1,12 +1,12 @@
-#include "services/sender/ledger_reading.h"
+#include "libs/ledger/ledger_reading.h"
 
 #include <gtest/gtest.h>
 
 #include <vector>
 
-#include "services/sender/ledger_record.h"
+#include "libs/ledger/ledger_record.h"
 
-namespace sender {
+namespace ledger {
 namespace {
 
 const identity::ReplyId kReply(std::string(32, 'r'));
@@ -100,4 +100,4 @@ TEST(LedgerReadingTest, BytesThatAreNoRecordAreRefused) {
 }
 
 }  // namespace
-}  // namespace sender
+}  // namespace ledger

@@ -7,7 +7,7 @@
 
 #include "proto/bus/v1/bus.pb.h"
 
-namespace sender {
+namespace ledger {
 
 // What the first record in `replies` counts for: one turn in one generation. A worker that gave the turn up and a
 // re-run that answered it compete, so that the user is never told both.
@@ -36,4 +36,4 @@ using TurnDigest = std::array<std::uint8_t, 16>;
 TurnDigest DigestOf(const TurnKey& key);
 TurnDigest DigestOfTurn(const std::string& turn_id);  // of all its generations
 
-}  // namespace sender
+}  // namespace ledger

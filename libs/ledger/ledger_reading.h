@@ -5,7 +5,7 @@
 #include "libs/bus/record.h"
 #include "proto/bus/v1/bus.pb.h"
 
-namespace sender {
+namespace ledger {
 
 // Header `ce_type` of the ledger's records.
 inline constexpr char kLedgerRecordType[] = "mesh.bus.v1.LedgerRecord";
@@ -22,4 +22,4 @@ struct LedgerReading {
 };
 LedgerReading ReadLedgerRecord(const bus::Record& record);
 
-}  // namespace sender
+}  // namespace ledger

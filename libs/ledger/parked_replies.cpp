@@ -1,10 +1,10 @@
-#include "services/sender/parked_replies.h"
+#include "libs/ledger/parked_replies.h"
 
 #include <algorithm>
 
 #include "libs/identity/identity.h"
 
-namespace sender {
+namespace ledger {
 namespace {
 
 ParkedReplies::AccountId AccountOf(const ParkedReplies::Reply& reply) {
@@ -71,4 +71,4 @@ void ParkedReplies::ForgetParkedBefore(std::int32_t hour) {
   for (const TurnKey& key : old) Remove(key);
 }
 
-}  // namespace sender
+}  // namespace ledger

@@ -1,4 +1,4 @@
-#include "services/sender/ledger_reading.h"
+#include "libs/ledger/ledger_reading.h"
 
 #include <algorithm>
 #include <optional>
@@ -9,9 +9,9 @@
 #include "libs/base/byte_key.h"
 #include "libs/bus/headers.h"
 #include "libs/identity/identity.h"
-#include "services/sender/turn_key.h"
+#include "libs/ledger/turn_key.h"
 
-namespace sender {
+namespace ledger {
 namespace {
 
 using mesh::bus::v1::LedgerRecord;
@@ -75,4 +75,4 @@ LedgerReading ReadLedgerRecord(const bus::Record& record) {
   return reading;
 }
 
-}  // namespace sender
+}  // namespace ledger

@@ -1,4 +1,4 @@
-#include "services/sender/ledger_state.h"
+#include "libs/ledger/ledger_state.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include "libs/bus/dead_letter.h"
 #include "libs/crypto/digest.h"
 
-namespace sender {
+namespace ledger {
 namespace {
 
 constexpr std::int64_t kBetweenTemplatesMs = 24 * std::int64_t{3'600'000};
@@ -101,7 +101,7 @@ LedgerState::Change LedgerState::Apply(std::int64_t offset, const LedgerRecord& 
     case LedgerRecord::kSent:
       return ApplySent(record.sent());
     case LedgerRecord::kEvidence:
-      return ApplyEvidence(offset, record.evidence());
+      return ApplyEvidence(record.evidence());
     case LedgerRecord::kSupersede:
       return ApplySupersede(record.supersede());
     case LedgerRecord::kTakeover:
@@ -216,13 +216,14 @@ LedgerState::Change LedgerState::ApplySent(const LedgerSent& sent) {
   return change;
 }
 
-LedgerState::Change LedgerState::ApplyEvidence(std::int64_t offset, const LedgerEvidence& evidence) {
+LedgerState::Change LedgerState::ApplyEvidence(const LedgerEvidence& evidence) {
   const PartPlace place = PlaceOfEvidence(evidence);
   if (place.turn == nullptr || !IsOfAccount(evidence, place.turn->conversation)) return {};
   PlannedTurn& turn = *place.turn;
   Part& part = turn.parts[place.part];
-  // A status of a part that was never claimed is not ours: somebody else holds the same ids. Change nothing.
-  if (part.claim_offset == 0 || part.claim_offset > offset) return {};
+  // Offsets rise, so what has a claim has it before this record. A status of a part that has none is not ours: somebody
+  // else holds the same ids. Change nothing.
+  if (part.claim_offset == 0) return {};
   const bool was_settled = turn.Settled();
   part.delivery = evidence.state();
   if (!IsSettled(part.state) || part.state == PartState::kParked) {
@@ -404,4 +405,4 @@ void LedgerState::AnHourPassed() {
   for (const TurnKey& key : old) Erase(key);
 }
 
-}  // namespace sender
+}  // namespace ledger

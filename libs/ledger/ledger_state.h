@@ -13,11 +13,11 @@
 #include "absl/container/flat_hash_map.h"
 #include "libs/crypto/digest.h"
 #include "libs/identity/identity.h"
+#include "libs/ledger/parked_replies.h"
+#include "libs/ledger/turn_key.h"
 #include "proto/bus/v1/bus.pb.h"
-#include "services/sender/parked_replies.h"
-#include "services/sender/turn_key.h"
 
-namespace sender {
+namespace ledger {
 
 enum class PartState {
   kOpen,     // planned, or its claim was given back: may be claimed
@@ -70,14 +70,14 @@ struct PlannedTurn {
 };
 
 // What one ledger partition says, record by record: the truth of what was planned, claimed and sent there. Pure: the
-// same records give the same state in every sender, so owner, successor and observer agree.
+// same records give the same state to every reader, so owner, successor, observer and tools agree.
 //
 // Validity of a CLAIM: it names a term, the offset of its writer's TAKEOVER. It is void when any later TAKEOVER stands
 // between that offset and the CLAIM. A term whose TAKEOVER has been deleted by retention counts as valid (in doubt),
 // the safe side.
 // Memory:    turns that are settled keep their texts' digests only; the newest `settled_detail_max` of them stay in
 //            full so that statuses find their turn, the others shrink to 20 bytes until they are kHoursKept old.
-// Threading: none; confined to the sender's loop.
+// Threading: none; confined to one thread.
 class LedgerState {
  public:
   explicit LedgerState(std::size_t settled_detail_max);
@@ -150,7 +150,7 @@ class LedgerState {
   void AddPart(mesh::bus::v1::OutboundPart content, PlannedTurn& turn);
   Change ApplyClaim(std::int64_t offset, const mesh::bus::v1::LedgerClaim& claim);
   Change ApplySent(const mesh::bus::v1::LedgerSent& sent);
-  Change ApplyEvidence(std::int64_t offset, const mesh::bus::v1::LedgerEvidence& evidence);
+  Change ApplyEvidence(const mesh::bus::v1::LedgerEvidence& evidence);
   Change ApplySupersede(const mesh::bus::v1::LedgerSupersede& supersede);
   Change ApplyTakeover(std::int64_t offset, const mesh::bus::v1::LedgerTakeover& takeover);
   Change ApplyParked(const mesh::bus::v1::LedgerParked& parked);
@@ -189,4 +189,4 @@ class LedgerState {
   absl::flat_hash_map<std::string, Remembered> asked_to_write_;  // wall clock in milliseconds
 };
 
-}  // namespace sender
+}  // namespace ledger

@@ -1,4 +1,4 @@
-#include "services/sender/ledger_record.h"
+#include "libs/ledger/ledger_record.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include "libs/base/hex.h"
 #include "libs/crypto/digest.h"
 
-namespace sender {
+namespace ledger {
 namespace {
 
 using mesh::bus::v1::LedgerSent;
@@ -187,4 +187,4 @@ LedgerEntry MakeEvidence(const mesh::bus::v1::DeliveryStatus& status, std::int64
   return entry;
 }
 
-}  // namespace sender
+}  // namespace ledger

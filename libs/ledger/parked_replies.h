@@ -9,16 +9,16 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "libs/ledger/turn_key.h"
 #include "proto/bus/v1/bus.pb.h"
-#include "services/sender/turn_key.h"
 
-namespace sender {
+namespace ledger {
 
 // The replies of one partition that moved to `parked` because their account cannot send, as the ledger has them: from
 // LedgerParked to LedgerReturned. While one of a conversation has not come to its end, nothing later of it is said.
 //
 // Pure: a part of LedgerState. About 300 bytes a reply; texts stay in `parked`.
-// Threading: none; confined to the sender's loop.
+// Threading: none; confined to one thread.
 class ParkedReplies {
  public:
   struct Reply {
@@ -62,4 +62,4 @@ class ParkedReplies {
   absl::flat_hash_map<std::string, Waiting> waiting_;  // conversation key -> replies of it that are not settled
 };
 
-}  // namespace sender
+}  // namespace ledger

@@ -1,6 +1,6 @@
-#include "services/sender/outcome.h"
+#include "libs/ledger/outcome.h"
 
-namespace sender {
+namespace ledger {
 
 using mesh::session::v1::Outcome;
 
@@ -47,4 +47,4 @@ mesh::session::v1::SetOutcomeRequest ReportWithoutText(const PlannedTurn& turn, 
   return report;
 }
 
-}  // namespace sender
+}  // namespace ledger

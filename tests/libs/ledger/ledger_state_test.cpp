@@ -1,11 +1,11 @@
-#include "services/sender/ledger_state.h"
+#include "libs/ledger/ledger_state.h"
 
 #include <gtest/gtest.h>
 
 #include "libs/base/hex.h"
-#include "services/sender/ledger_record.h"
+#include "libs/ledger/ledger_record.h"
 
-namespace sender {
+namespace ledger {
 namespace {
 
 using mesh::bus::v1::LedgerRecord;
@@ -435,4 +435,4 @@ TEST_F(LedgerStateTest, RecordsAboutUnknownRepliesAndNewerSchemasChangeNothing) 
 }
 
 }  // namespace
-}  // namespace sender
+}  // namespace ledger
