@@ -16,6 +16,8 @@ namespace {
 
 using mesh::bus::v1::LedgerRecord;
 using mesh::bus::v1::LedgerSent;
+using records::Refusal;
+using records::RefusalReason;
 
 constexpr std::size_t kKeyPartsMax = 5;
 
@@ -60,19 +62,19 @@ bool IsOwnKey(std::string_view key, const LedgerRecord& record) {
 
 }  // namespace
 
-LedgerReading ReadLedgerRecord(const bus::Record& record) {
-  LedgerReading reading;
+records::Decoded<LedgerRecord> DecodeLedgerRecord(const bus::Record& record) {
   if (!bus::IsOfType(record.headers, kLedgerRecordType)) {
-    reading.refusal = "unknown_schema";
-  } else if (record.value.empty() || !reading.record.ParseFromString(record.value)) {
-    reading.refusal = "undecodable";
-  } else if (reading.record.body_case() == LedgerRecord::BODY_NOT_SET) {
-    reading.refusal = "unknown_schema";  // a kind of record that this version does not have
-  } else if (!IsOwnKey(record.key, reading.record)) {
-    reading.refusal = "key_mismatch";
+    return Refusal{RefusalReason::kUnknownSchema, "a newer version wrote it"};
   }
-  if (!reading.refusal.empty()) reading.record.Clear();
-  return reading;
+  LedgerRecord decoded;
+  if (record.value.empty() || !decoded.ParseFromString(record.value)) {
+    return Refusal{RefusalReason::kUndecodable, "not a LedgerRecord"};
+  }
+  if (decoded.body_case() == LedgerRecord::BODY_NOT_SET) {
+    return Refusal{RefusalReason::kUnknownSchema, "a kind of record that this version does not have"};
+  }
+  if (!IsOwnKey(record.key, decoded)) return Refusal{RefusalReason::kKeyMismatch, "key is another record's"};
+  return decoded;
 }
 
 }  // namespace ledger

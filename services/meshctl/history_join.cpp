@@ -6,6 +6,8 @@
 #include "libs/bus/headers.h"
 #include "libs/channel/codec.h"
 #include "libs/channel/identity_change.h"
+#include "libs/records/reply_record.h"
+#include "libs/records/turn_record.h"
 #include "libs/session/user_text.h"
 #include "services/meshctl/log_records.h"
 
@@ -34,8 +36,8 @@ HistoryJoin::Key HistoryJoin::KeyOf(const std::string& turn_id, std::uint32_t ge
 }
 
 void HistoryJoin::Learn(const bus::Record& record) {
-  const std::optional<Turn> turn = DecodeTurn(record);
-  if (!turn) return;
+  const auto turn = records::DecodeTurn(record);
+  if (!turn.ok()) return;
   if (turn->kind() == mesh::bus::v1::TURN_KIND_FORGET) {
     deletions_[record.key] = {turn->conversation(), record.offset, record.timestamp_ms};
   } else if (const std::optional<std::string> unsent = UnsentTurnId(*turn)) {
@@ -53,8 +55,8 @@ void HistoryJoin::Learn(const bus::Record& record) {
 }
 
 std::optional<HistoryJoin::Call> HistoryJoin::OnTurn(const bus::Record& record) {
-  const std::optional<Turn> turn = DecodeTurn(record);
-  if (!turn) return std::nullopt;
+  const auto turn = records::DecodeTurn(record);
+  if (!turn.ok()) return std::nullopt;
   Key key = KeyOf(turn->turn_id(), bus::GenerationOf(record.headers));
   std::optional<Call> control = OnControl(record, *turn, key);
   if (WantsAnswer(*turn)) Await(record, *turn, std::move(key));
@@ -97,8 +99,8 @@ void HistoryJoin::Await(const bus::Record& record, const Turn& turn, Key key) {
 }
 
 std::optional<HistoryJoin::Call> HistoryJoin::OnReply(const bus::Record& record) {
-  const std::optional<mesh::bus::v1::ReplyRecord> decoded = DecodeReply(record);
-  if (!decoded) return std::nullopt;
+  const auto decoded = records::DecodeReply(record);
+  if (!decoded.ok()) return std::nullopt;
   if (decoded->has_supersede()) return OnSupersede(record, decoded->supersede());
   const mesh::bus::v1::Reply& reply = decoded->reply();
   // Stands beside the reply that could not be sent, which is the turn's.

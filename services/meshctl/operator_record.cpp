@@ -10,6 +10,7 @@
 #include "libs/bus/topics.h"
 #include "libs/channel/event_json.h"
 #include "libs/identity/identity.h"
+#include "libs/records/turn_record.h"
 #include "libs/session/user_text.h"
 
 namespace meshctl {
@@ -32,7 +33,7 @@ bus::OutgoingRecord ToTurns(const mesh::bus::v1::Turn& turn, const bus::BusOptio
   record.topic = bus::TopicName(options, bus::kTurns);
   record.key = identity::KeyOf(turn.conversation()).value();
   record.value = turn.SerializeAsString();
-  record.headers = bus::MakeHeaders(telemetry::TraceContext::NewRoot(), "mesh.bus.v1.Turn", base::ToHex(turn.turn_id()),
+  record.headers = bus::MakeHeaders(telemetry::TraceContext::NewRoot(), records::kTurnType, base::ToHex(turn.turn_id()),
                                     "meshctl", turn.accepted_at_ms());
   return record;
 }

@@ -1,8 +1,5 @@
 #include <algorithm>
 #include <cstdio>
-#include <map>
-#include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,128 +11,86 @@
 #include "libs/json/writer.h"
 #include "services/meshctl/command.h"
 #include "services/meshctl/connections.h"
-#include "services/meshctl/ledger_outcomes.h"
+#include "services/meshctl/parked_copies.h"
 #include "services/meshctl/read_topic.h"
 #include "services/meshctl/requeue.h"
 
 namespace meshctl {
 namespace {
 
-using mesh::bus::v1::Reply;
-
-constexpr std::size_t kCopiesMax = 10'000;      // in memory at once
-constexpr std::size_t kSettledMax = 1'000'000;  // of a partition; statuses of older ones tell nothing
-
-// What the sender's copies carry (services/sender/effects.h).
-constexpr std::string_view kReasonHeader = "mesh-parked";
+constexpr std::size_t kCopiesMax = 10'000;  // in memory at once
 constexpr std::string_view kInDoubt = "in_doubt";
 
-struct Parked {
-  bus::Record copy;
-  Reply reply;
-  std::string reason;  // in_doubt, account
-};
-
-// A parked reply is named by where its copy stands: "partition-offset".
-using ParkedByName = std::map<std::string, Parked>;
-
-absl::StatusOr<ParkedByName> ReadParked(const Connections& connections) {
-  ParkedByName found;
-  bool too_many = false;
-  const absl::Status status = ReadTopic(connections.bus, bus::kParked, {}, [&](const bus::Record& record) {
-    mesh::bus::v1::ReplyRecord value;
-    if (!value.ParseFromString(record.value) || !value.has_reply()) return;
-    too_many |= found.size() >= kCopiesMax;
-    if (too_many) return;
-    found[CommandName(record)] = {record, value.reply(), std::string(bus::FindHeader(record.headers, kReasonHeader))};
-  });
+absl::StatusOr<ParkedCopies> ReadCopies(const Connections& connections) {
+  ParkedCopies copies(kCopiesMax);
+  absl::Status status =
+      ReadTopic(connections.bus, bus::kParked, {}, [&](const bus::Record& record) { copies.OnParked(record); });
   if (!status.ok()) return status;
-  if (too_many) return absl::OutOfRangeError(absl::StrCat("more than ", kCopiesMax, " parked replies"));
-  return found;
-}
-
-// The turns, with their generation, of which the ledger knows the end by now: a status came after all.
-using Settled = std::set<std::pair<std::string, std::uint32_t>>;
-
-absl::StatusOr<Settled> ReadSettled(const Connections& connections) {
-  Settled settled;
-  std::map<std::int32_t, std::unique_ptr<LedgerOutcomes>> ledgers;  // by partition
-  const absl::Status status = ReadTopic(connections.bus, bus::kSendLedger, {}, [&](const bus::Record& record) {
-    mesh::bus::v1::LedgerRecord value;
-    if (!value.ParseFromString(record.value)) return;
-    auto& ledger = ledgers[record.partition];
-    if (ledger == nullptr) ledger = std::make_unique<LedgerOutcomes>(kSettledMax);
-    if (const auto report = ledger->Apply(record.offset, value)) {
-      settled.emplace(report->turn_id(), report->generation());
-    }
-  });
+  if (copies.too_many()) return absl::OutOfRangeError(absl::StrCat("more than ", kCopiesMax, " parked replies"));
+  status =
+      ReadTopic(connections.bus, bus::kSendLedger, {}, [&](const bus::Record& record) { copies.OnLedger(record); });
   if (!status.ok()) return status;
-  return settled;
-}
-
-bool IsSettled(const Settled& settled, const Reply& reply) {
-  return settled.contains({reply.turn_id(), reply.generation()});
+  return copies;
 }
 
 int List(const Connections& connections) {
-  const auto parked = ReadParked(connections);
-  if (!parked.ok()) return Fail("parked list", parked.status());
-  const auto settled = ReadSettled(connections);
-  if (!settled.ok()) return Fail("parked list", settled.status());
+  const auto copies = ReadCopies(connections);
+  if (!copies.ok()) return Fail("parked list", copies.status());
   std::size_t waiting = 0;
-  for (const auto& [name, entry] : *parked) {
-    const bool has_ended = IsSettled(*settled, entry.reply);
+  for (const auto& [name, copy] : copies->by_name()) {
+    const bool has_ended = copies->HasEnded(copy.reply);
     waiting += has_ended ? 0 : 1;
     json::Writer json;
     json.BeginObject();
     json.Field("id", name);
-    json.Field("reason", entry.reason);
+    json.Field("reason", copy.reason);
     json.Field("settled", has_ended);
-    json.Field("conversation", identity::ForLog(entry.reply.conversation()));
-    json.Field("generation", entry.reply.generation());
-    json.Field("in_reply_to", entry.reply.in_reply_to_message_id());
-    json.Field("created_at_ms", entry.reply.created_at_ms());
+    json.Field("conversation", identity::ForLog(copy.reply.conversation()));
+    json.Field("generation", copy.reply.generation());
+    json.Field("in_reply_to", copy.reply.in_reply_to_message_id());
+    json.Field("created_at_ms", copy.reply.created_at_ms());
     json.EndObject();
     std::printf("%s\n", std::move(json).Take().c_str());
   }
-  std::fprintf(stderr, "%zu copies, %zu of replies without an end\n", parked->size(), waiting);
+  std::fprintf(stderr, "%zu copies, %zu of replies without an end\n", copies->by_name().size(), waiting);
+  if (copies->passed_over() > 0) {
+    std::fprintf(stderr, "%zu records passed over: no sender would take them\n", copies->passed_over());
+  }
   return 0;
 }
 
 // As a dead letter of the same record would be.
-absl::StatusOr<bus::OutgoingRecord> Requeued(const Connections& connections, const Parked& parked) {
+absl::StatusOr<bus::OutgoingRecord> Requeued(const Connections& connections, const ParkedCopy& copy) {
   mesh::bus::v1::DeadLetter letter;
   letter.set_origin_topic(bus::TopicName(connections.bus, bus::kReplies));
-  letter.set_original_key(parked.copy.key);
-  letter.set_original_value(parked.copy.value);
-  letter.set_generation(parked.reply.generation());
-  return RequeuedRecord(letter, parked.copy.headers, connections.bus, base::Clock::Real().WallMs());
+  letter.set_original_key(copy.record.key);
+  letter.set_original_value(copy.record.value);
+  letter.set_generation(copy.reply.generation());
+  return RequeuedRecord(letter, copy.record.headers, connections.bus, base::Clock::Real().WallMs());
 }
 
 int Requeue(const Connections& connections, const std::vector<std::string>& names) {
-  const auto parked = ReadParked(connections);
-  if (!parked.ok()) return Fail("parked requeue", parked.status());
-  const auto settled = ReadSettled(connections);
-  if (!settled.ok()) return Fail("parked requeue", settled.status());
+  const auto copies = ReadCopies(connections);
+  if (!copies.ok()) return Fail("parked requeue", copies.status());
   telemetry::Registry metrics;
   const auto producer = bus::Producer::Create(connections.bus, {}, "meshctl", metrics);
   if (!producer.ok()) return Fail("parked requeue", producer.status());
   int code = 0;
   for (const std::string& name : names) {
-    if (parked->contains(name)) continue;
+    if (copies->by_name().contains(name)) continue;
     code = Fail(absl::StrCat("parked requeue ", name), absl::NotFoundError("no such copy; see meshctl parked list"));
   }
-  for (const auto& [name, entry] : *parked) {
+  for (const auto& [name, copy] : copies->by_name()) {
     if (!names.empty() && std::ranges::find(names, name) == names.end()) continue;
-    if (entry.reason != kInDoubt) {
+    if (copy.reason != kInDoubt) {
       if (!names.empty()) std::printf("left %s: the sender takes it back once its account can send\n", name.c_str());
       continue;
     }
-    if (IsSettled(*settled, entry.reply)) {
+    if (copies->HasEnded(copy.reply)) {
       std::printf("left %s: a status has told of its end since\n", name.c_str());
       continue;
     }
-    const absl::Status status = WriteRequeued(**producer, name, Requeued(connections, entry), entry.reply.generation());
+    const absl::Status status = WriteRequeued(**producer, name, Requeued(connections, copy), copy.reply.generation());
     if (!status.ok()) code = Fail(absl::StrCat("parked requeue ", name), status);
   }
   return code;

@@ -20,9 +20,9 @@
 #include "libs/bus/log_cursor.h"
 #include "libs/bus/topics.h"
 #include "libs/identity/identity.h"
+#include "libs/ledger/ledger_reading.h"
 #include "services/meshctl/history_join.h"
 #include "services/meshctl/ledger_outcomes.h"
-#include "services/meshctl/log_records.h"
 #include "services/meshctl/session_calls.h"
 
 namespace meshctl {
@@ -173,8 +173,8 @@ class PartitionRebuild {
       }
       return calls_->SetOutcome(record.key, std::get<mesh::session::v1::SetOutcomeRequest>(std::move(*call)));
     }
-    const std::optional<mesh::bus::v1::LedgerRecord> entry = DecodeLedger(record);
-    if (!entry) return absl::OkStatus();
+    const auto entry = ledger::DecodeLedgerRecord(record);
+    if (!entry.ok()) return absl::OkStatus();
     std::optional<mesh::session::v1::SetOutcomeRequest> report = outcomes_.Apply(record.offset, *entry);
     if (!report) return absl::OkStatus();
     const std::string key = identity::KeyOf(report->conversation()).value();

@@ -6,6 +6,9 @@
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
 #include "libs/identity/identity.h"
+#include "libs/ledger/ledger_reading.h"
+#include "libs/records/reply_record.h"
+#include "libs/records/turn_record.h"
 #include "services/meshctl/log_records.h"
 #include "services/meshctl/outcome_name.h"
 #include "services/meshctl/requeue.h"
@@ -63,8 +66,8 @@ ReplayPlan::ReplayPlan(std::string conversation_key, const bus::BusOptions& opti
 
 void ReplayPlan::OnTurn(const bus::Record& record) {
   if (record.key != conversation_key_) return;
-  const std::optional<mesh::bus::v1::Turn> turn = DecodeTurn(record);
-  if (!turn) return;
+  const auto turn = records::DecodeTurn(record);
+  if (!turn.ok()) return;
   if (turn->kind() == mesh::bus::v1::TURN_KIND_FORGET) {
     forgotten_before_ = record.offset;
   } else if (std::optional<std::string> unsent = UnsentTurnId(*turn)) {
@@ -83,8 +86,8 @@ void ReplayPlan::OnTurn(const bus::Record& record) {
 
 void ReplayPlan::OnReply(const bus::Record& record) {
   if (record.key != conversation_key_) return;
-  const std::optional<mesh::bus::v1::ReplyRecord> decoded = DecodeReply(record);
-  if (!decoded) return;
+  const auto decoded = records::DecodeReply(record);
+  if (!decoded.ok()) return;
   if (decoded->has_supersede()) {
     superseded_.insert(decoded->supersede().turn_id());
     return;
@@ -97,8 +100,8 @@ void ReplayPlan::OnReply(const bus::Record& record) {
 }
 
 void ReplayPlan::OnLedger(const bus::Record& record) {
-  const std::optional<mesh::bus::v1::LedgerRecord> entry = DecodeLedger(record);
-  if (!entry) return;
+  const auto entry = ledger::DecodeLedgerRecord(record);
+  if (!entry.ok()) return;
   if (entry->has_supersede()) {
     superseded_.insert(entry->supersede().turn_id());
     return;

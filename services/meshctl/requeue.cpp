@@ -10,6 +10,8 @@
 #include "libs/bus/dead_letter.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
+#include "libs/records/reply_record.h"
+#include "libs/records/turn_record.h"
 
 namespace meshctl {
 namespace {
@@ -88,7 +90,7 @@ absl::StatusOr<bus::OutgoingRecord> RequeuedRecord(const mesh::bus::v1::DeadLett
   // What a newer version wrote stays of its type, or it would be read as what it is not.
   std::string_view type = bus::FindHeader(headers, bus::kOriginTypeHeader);
   if (type.empty()) {
-    type = is_turn ? "mesh.bus.v1.Turn" : is_reply ? "mesh.bus.v1.ReplyRecord" : "mesh.bus.v1.DeliveryStatus";
+    type = is_turn ? records::kTurnType : is_reply ? records::kReplyType : "mesh.bus.v1.DeliveryStatus";
   }
   record.headers = bus::MakeHeaders(bus::TraceOf(headers), type, id, "meshctl", now_ms);
   record.headers.emplace_back(std::string(bus::kGenerationHeader), std::to_string(generation));

@@ -9,6 +9,7 @@
 #include "libs/bus/topics.h"
 #include "libs/channel/codec.h"
 #include "libs/channel/event_json.h"
+#include "libs/ledger/ledger_reading.h"
 #include "services/meshctl/log_records.h"
 #include "services/meshctl/outcome_name.h"
 #include "services/meshctl/requeue.h"
@@ -147,8 +148,9 @@ void Timeline::OnReply(const bus::Record& record) {
 }
 
 void Timeline::OnLedger(const bus::Record& record) {
-  mesh::bus::v1::LedgerRecord value;
-  if (turn_id_.empty() || !value.ParseFromString(record.value)) return;
+  const auto decoded = ledger::DecodeLedgerRecord(record);
+  if (turn_id_.empty() || !decoded.ok()) return;  // what senders refuse changes nothing
+  const mesh::bus::v1::LedgerRecord& value = *decoded;
   const std::int64_t at_ms = value.written_at_ms();
   if (value.has_plan() && value.plan().turn_id() == turn_id_) {
     Add(record, at_ms,

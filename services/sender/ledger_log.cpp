@@ -48,13 +48,16 @@ void LedgerLog::OnRead(bus::Record record) {
     ++in_hand_;
   }
   loop_->Post([this, record = std::move(record)] {
-    const ledger::LedgerReading reading = ledger::ReadLedgerRecord(record);
-    if (!reading.refusal.empty()) {
-      metrics_->CountLedgerRefusal(reading.refusal);
+    const auto decoded = ledger::DecodeLedgerRecord(record);
+    if (!decoded.ok()) {
+      const std::string_view reason = records::ToString(decoded.refusal().reason);
+      metrics_->CountLedgerRefusal(reason);
       telemetry::LogError("ledger_record_refused",
-                          {{"partition", record.partition}, {"offset", record.offset}, {"reason", reading.refusal}});
+                          {{"partition", record.partition}, {"offset", record.offset}, {"reason", reason}});
     }
-    on_record_(record.partition, record.offset, reading.record);
+    // Whoever waits for the ledger to be read up to a refused record need not wait on.
+    on_record_(record.partition, record.offset,
+               decoded.ok() ? *decoded : mesh::bus::v1::LedgerRecord::default_instance());
     {
       std::lock_guard lock(mutex_);
       --in_hand_;

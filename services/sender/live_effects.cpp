@@ -7,6 +7,7 @@
 #include "libs/bus/audit.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
+#include "libs/records/reply_record.h"
 
 namespace sender {
 namespace {
@@ -76,7 +77,7 @@ void LiveEffects::WriteReply(const std::string& conversation_key, const mesh::bu
   record.topic = bus::TopicName(parts_.bus, bus::kReplies);
   record.key = conversation_key;
   record.value = reply.SerializeAsString();
-  record.headers = bus::MakeHeaders(trace, "mesh.bus.v1.ReplyRecord", base::ToHex(reply.reply().turn_id()) + "-notice",
+  record.headers = bus::MakeHeaders(trace, records::kReplyType, base::ToHex(reply.reply().turn_id()) + "-notice",
                                     kService, WallMs());
   parts_.producer->Produce(std::move(record), OnLoop(std::move(on_done)));
 }

@@ -9,6 +9,7 @@
 #include "libs/base/hex.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
+#include "libs/records/reply_record.h"
 #include "libs/telemetry/log.h"
 #include "services/sender/write_failure.h"
 
@@ -129,8 +130,8 @@ void ParkedReturn::OnRead(const std::vector<std::int64_t>& asked, const std::vec
 }
 
 void ParkedReturn::Take(bus::Record copy, const ledger::ParkedReplies::Reply& reply) {
-  mesh::bus::v1::ReplyRecord decoded;
-  if (!decoded.ParseFromString(copy.value) || !decoded.has_reply() || ledger::KeyOf(decoded.reply()) != reply.key ||
+  auto decoded = records::DecodeParked(copy);
+  if (!decoded.ok() || ledger::KeyOf(*decoded) != reply.key ||
       copy.key != identity::KeyOf(reply.conversation).value()) {
     return Lose(reply, "another record stands in its place");
   }
@@ -138,7 +139,7 @@ void ParkedReturn::Take(bus::Record copy, const ledger::ParkedReplies::Reply& re
   copy.offset = reply.replies_offset;
   const telemetry::TraceContext trace = bus::TraceOf(copy.headers);
   const auto lane = LaneOf(copy.key);
-  lane->PushReturned({std::move(copy), decoded.reply(), trace});
+  lane->PushReturned({std::move(copy), *std::move(decoded), trace});
 }
 
 // Somebody emptied the topic. The conversation must not stand still for it.

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "libs/base/backoff.h"
-#include "libs/base/str_cat.h"
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
 #include "libs/ledger/outcome.h"
+#include "libs/records/reply_record.h"
 #include "libs/telemetry/log.h"
 #include "services/sender/write_failure.h"
 
@@ -20,8 +20,6 @@ constexpr base::Duration kRetryMax = std::chrono::seconds(5);
 // Longer than it takes the broker to move a partition for good. Shorter would make two confused senders push each
 // other.
 constexpr base::Duration kRetakeAfter = std::chrono::seconds(30);
-constexpr std::size_t kTurnIdBytes = 32;
-constexpr char kReplyType[] = "mesh.bus.v1.ReplyRecord";
 
 // Of a settled reply, what was told about it while nobody owned its partition is at most so many replies back.
 constexpr std::size_t kToldAgainMax = 1024;
@@ -96,24 +94,12 @@ void PartitionSender::OnRecord(bus::Record record) {
     early_.push_back(std::move(record));
     return;
   }
-  if (!bus::IsOfType(record.headers, kReplyType)) {
-    return Refuse(std::move(record), bus::DeadLetterReason::kUnknownSchema,
-                  base::StrCat("ce_type is not ", kReplyType, "; a newer version wrote it"));
+  const auto decoded = records::DecodeReply(record);
+  if (!decoded.ok()) {
+    return Refuse(std::move(record), records::DeadLetterReasonOf(decoded.refusal().reason), decoded.refusal().detail);
   }
-  mesh::bus::v1::ReplyRecord decoded;
-  if (!decoded.ParseFromString(record.value) || decoded.body_case() == mesh::bus::v1::ReplyRecord::BODY_NOT_SET) {
-    return Refuse(std::move(record), bus::DeadLetterReason::kUndecodable, "not a ReplyRecord");
-  }
-  const auto& conversation = decoded.has_reply() ? decoded.reply().conversation() : decoded.supersede().conversation();
-  const std::string& turn_id = decoded.has_reply() ? decoded.reply().turn_id() : decoded.supersede().turn_id();
-  if (turn_id.size() != kTurnIdBytes) {
-    return Refuse(std::move(record), bus::DeadLetterReason::kUndecodable, "turn_id is not 32 bytes");
-  }
-  if (identity::KeyOf(conversation).value() != record.key) {
-    return Refuse(std::move(record), bus::DeadLetterReason::kKeyMismatch, "key is not the conversation's");
-  }
-  if (decoded.has_reply()) return OnReply(std::move(record), decoded.reply());
-  OnSupersede(std::move(record), decoded.supersede());
+  if (decoded->has_reply()) return OnReply(std::move(record), decoded->reply());
+  OnSupersede(std::move(record), decoded->supersede());
 }
 
 void PartitionSender::OnReply(bus::Record record, const mesh::bus::v1::Reply& reply) {

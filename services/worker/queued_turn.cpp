@@ -3,7 +3,7 @@
 #include <chrono>
 
 #include "libs/bus/headers.h"
-#include "libs/identity/identity.h"
+#include "libs/records/turn_record.h"
 #include "proto/bus/v1/bus.pb.h"
 #include "services/worker/answer_policy.h"
 #include "services/worker/turn_media.h"
@@ -22,11 +22,9 @@ QueuedTurn DescribeTurn(const bus::Record& record, const account::AccountBook& a
   QueuedTurn queued;
   queued.offset = record.offset;
   queued.read_at = read_at;
-  mesh::bus::v1::Turn turn;
-  if (!bus::IsOfType(record.headers, kTurnType) || !turn.ParseFromString(record.value) || turn.turn_id().size() != 32 ||
-      identity::KeyOf(turn.conversation()).value() != record.key) {
-    return queued;
-  }
+  const auto decoded = records::DecodeTurn(record);
+  if (!decoded.ok()) return queued;
+  const mesh::bus::v1::Turn& turn = *decoded;
   queued.is_event = turn.kind() == mesh::bus::v1::TURN_KIND_EVENT;
   if (turn.kind() == mesh::bus::v1::TURN_KIND_UNSEND) queued.unsent_turn_id = turn.target_turn_id();
   const account::Account* account = accounts.Find(turn.conversation().channel(), turn.conversation().account());

@@ -32,10 +32,8 @@ struct QueuedTurn {
   base::Duration deadline{};  // Account.turn_deadline_s; 0 for what is no user's turn
 };
 
-inline constexpr char kTurnType[] = "mesh.bus.v1.Turn";  // header `ce_type` of what a worker reads
-
-// Reads a record of `turns` this far. What cannot be read, or belongs to no account, is neither a user's turn nor an
-// event: it takes its turn in the lane and ends in the dead letter there.
+// Reads a record of `turns` this far. What is refused (records::DecodeTurn), or belongs to no account, is neither a
+// user's turn nor an event: it takes its turn in the lane and ends in the dead letter there.
 QueuedTurn DescribeTurn(const bus::Record& record, const account::AccountBook& accounts, base::MonotonicTime read_at);
 
 }  // namespace worker

@@ -5,13 +5,10 @@
 #include <utility>
 
 #include "libs/bus/topics.h"
+#include "libs/records/reply_record.h"
 
 namespace worker {
 namespace {
-
-const std::string& TurnOf(const mesh::bus::v1::ReplyRecord& record) {
-  return record.has_supersede() ? record.supersede().turn_id() : record.reply().turn_id();
-}
 
 // A withdrawal is of all generations; a fallback stands beside what was said.
 bool Counts(const mesh::bus::v1::ReplyRecord& record, std::uint32_t generation) {
@@ -123,9 +120,10 @@ bool KafkaReplyLog::ReadSlice(Reading& reading, absl::Status* status) const {
 }
 
 void KafkaReplyLog::Look(const bus::Record& record, Reading& reading) {
-  FirstReply first{.record = {}, .offset = record.offset};
-  if (!first.record.ParseFromString(record.value)) return;
-  const auto [begin, past] = reading.by_turn.equal_range(TurnOf(first.record));
+  auto decoded = records::DecodeReply(record);
+  if (!decoded.ok()) return;  // senders do not take it either
+  const FirstReply first{.record = *std::move(decoded), .offset = record.offset};
+  const auto [begin, past] = reading.by_turn.equal_range(records::TurnIdOf(first.record));
   for (auto one = begin; one != past; ++one) {
     Asked& asked_for = reading.asked[one->second];
     if (asked_for.first || first.offset >= asked_for.query.before_offset) continue;

@@ -11,6 +11,8 @@
 #include "libs/bus/headers.h"
 #include "libs/bus/topics.h"
 #include "libs/fault/fault.h"
+#include "libs/records/reply_record.h"
+#include "libs/records/turn_record.h"
 #include "libs/session/user_text.h"
 #include "libs/telemetry/log.h"
 #include "services/worker/prompt.h"
@@ -101,28 +103,11 @@ bool TurnRun::EndIfAbandoned() {
 
 void TurnRun::Decode() {
   if (EndIfAbandoned()) return;
-  const bus::Record& record = task_->record;
-  if (!bus::IsOfType(record.headers, kTurnType)) {
-    return GiveUp(bus::DeadLetterReason::kUnknownSchema,
-                  absl::StrCat("ce_type is not ", kTurnType, "; a newer version wrote it"));
+  auto decoded = records::DecodeTurn(task_->record);
+  if (!decoded.ok()) {
+    return GiveUp(records::DeadLetterReasonOf(decoded.refusal().reason), decoded.refusal().detail);
   }
-  if (!turn_.ParseFromString(record.value) || turn_.turn_id().size() != 32 ||
-      turn_.kind() == mesh::bus::v1::TURN_KIND_UNSPECIFIED) {
-    turn_.Clear();
-    return GiveUp(bus::DeadLetterReason::kUndecodable, "value is not a mesh.bus.v1.Turn");
-  }
-  if (!mesh::bus::v1::TurnKind_IsValid(turn_.kind())) {
-    const int kind = turn_.kind();
-    turn_.Clear();
-    return GiveUp(bus::DeadLetterReason::kUnknownSchema, absl::StrCat("kind ", kind, " is of a newer version"));
-  }
-  if (identity::KeyOf(turn_.conversation()).value() != record.key) {
-    return GiveUp(bus::DeadLetterReason::kKeyMismatch, "record key is not the conversation of its value");
-  }
-  if (!mesh::bus::v1::ControlAction_IsValid(turn_.control())) {
-    return GiveUp(bus::DeadLetterReason::kUnknownSchema,
-                  absl::StrCat("control ", static_cast<int>(turn_.control()), " is of a newer version"));
-  }
+  turn_ = *std::move(decoded);
   if (turn_.kind() == mesh::bus::v1::TURN_KIND_IDENTITY_CHANGE) return LinkIdentity();
   if (turn_.kind() == mesh::bus::v1::TURN_KIND_CONTROL) return ApplyControl();
   if (turn_.kind() == mesh::bus::v1::TURN_KIND_UNSEND) return Unsend();
@@ -139,7 +124,7 @@ void TurnRun::Decode() {
   if (context_.development_only && !account_->development) {
     return GiveUp(bus::DeadLetterReason::kRefused, "the echo engine answers development accounts only");
   }
-  generation_ = bus::GenerationOf(record.headers);
+  generation_ = bus::GenerationOf(task_->record.headers);
   LoadContext();
 }
 
@@ -312,8 +297,8 @@ bus::OutgoingRecord TurnRun::ToReplies(const mesh::bus::v1::ReplyRecord& value) 
   record.topic = bus::TopicName(context_.bus, bus::kReplies);
   record.partition = task_->record.partition;  // conversation topics are partitioned alike
   record.key = task_->record.key;
-  record.headers = bus::MakeHeaders(trace_, "mesh.bus.v1.ReplyRecord", base::ToHex(turn_.turn_id()), kService,
-                                    context_.clock->WallMs());
+  record.headers =
+      bus::MakeHeaders(trace_, records::kReplyType, base::ToHex(turn_.turn_id()), kService, context_.clock->WallMs());
   value.SerializeToString(&record.value);
   return record;
 }

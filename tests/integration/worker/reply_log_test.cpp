@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "libs/identity/identity.h"
 #include "tests/integration/bus/bus_fixture.h"
 
 namespace worker {
@@ -24,37 +25,39 @@ constexpr std::int64_t kToTheEnd = std::numeric_limits<std::int64_t>::max();
 class ReplyLogTest : public bus::BusTest {
  protected:
   // Appends to partition 1 of `replies`; the offset.
-  std::int64_t Append(const std::string& value) {
+  std::int64_t Append(const std::string& value, const std::string& key = identity::KeyOf({}).value()) {
     std::promise<std::int64_t> offset;
-    producer_->Produce({.topic = bus::TopicName(options_, bus::kReplies),
-                        .partition = 1,
-                        .key = "conversation",
-                        .value = value,
-                        .headers = {}},
-                       [&](absl::StatusOr<bus::RecordPosition> position) {
-                         EXPECT_TRUE(position.ok()) << position.status();
-                         offset.set_value(position.ok() ? position->offset : -1);
-                       });
+    producer_->Produce(
+        {.topic = bus::TopicName(options_, bus::kReplies), .partition = 1, .key = key, .value = value, .headers = {}},
+        [&](absl::StatusOr<bus::RecordPosition> position) {
+          EXPECT_TRUE(position.ok()) << position.status();
+          offset.set_value(position.ok() ? position->offset : -1);
+        });
     return offset.get_future().get();
   }
-  static std::string Reply(const std::string& turn_id, const std::string& text, std::uint32_t generation = 0,
+  static std::string TurnIdOf(std::string name) {
+    name.resize(32);
+    return name;
+  }
+  static std::string Reply(const std::string& turn, const std::string& text, std::uint32_t generation = 0,
                            mesh::bus::v1::ReplyKind kind = mesh::bus::v1::REPLY_KIND_ANSWER) {
     ReplyRecord record;
-    record.mutable_reply()->set_turn_id(turn_id);
+    record.mutable_reply()->set_turn_id(TurnIdOf(turn));
     record.mutable_reply()->set_text(text);
     record.mutable_reply()->set_generation(generation);
     record.mutable_reply()->set_kind(kind);
     return record.SerializeAsString();
   }
-  static std::string Supersede(const std::string& turn_id) {
+  static std::string Supersede(const std::string& turn) {
     ReplyRecord record;
-    record.mutable_supersede()->set_turn_id(turn_id);
+    record.mutable_supersede()->set_turn_id(TurnIdOf(turn));
     return record.SerializeAsString();
   }
 
   using Found = absl::StatusOr<std::optional<FirstReply>>;
   static std::future<Found> Ask(KafkaReplyLog& log, ReplyQuery query) {
     auto found = std::make_shared<std::promise<Found>>();
+    query.turn_id = TurnIdOf(query.turn_id);
     log.FindFirst(std::move(query), [found](Found first) { found->set_value(std::move(first)); });
     return found->get_future();
   }
@@ -72,6 +75,7 @@ class ReplyLogTest : public bus::BusTest {
 
 TEST_F(ReplyLogTest, TheFirstRecordOfTurnAndGenerationIsFound) {
   Append("no record of ours");
+  Append(Reply("a", "of a key that is not its own, so no sender says it"), "another conversation");
   Append(Reply("b", "of another turn"));
   Append(Reply("a", "a fallback", 0, mesh::bus::v1::REPLY_KIND_FALLBACK));
   const std::int64_t first = Append(Reply("a", "said first"));

@@ -16,6 +16,7 @@
 #include "libs/bus/producer.h"
 #include "libs/bus/topics.h"
 #include "libs/identity/identity.h"
+#include "libs/ledger/ledger_record.h"
 #include "libs/session/user_text.h"
 #include "services/meshctl/operator_record.h"
 #include "services/meshctl/rebuild.h"
@@ -169,17 +170,17 @@ class RebuildProcessTest : public testing::Test {
   }
   // In the ledger and to session.
   void Settle(const mesh::bus::v1::Turn& turn, LedgerSent::Outcome sent, v1::Outcome outcome) {
-    const std::string reply_id =
-        identity::MakeReplyId(identity::TurnId(turn.turn_id()), 0, mesh::bus::v1::REPLY_KIND_ANSWER, 0).value();
-    mesh::bus::v1::LedgerRecord plan;
-    plan.mutable_plan()->set_turn_id(turn.turn_id());
-    *plan.mutable_plan()->mutable_conversation() = turn.conversation();
-    plan.mutable_plan()->add_parts("part");
-    Write(bus::kSendLedger, turn.conversation(), plan, "plan" + turn.turn_id());
-    mesh::bus::v1::LedgerRecord settled;
-    settled.mutable_sent()->set_reply_id(reply_id);
-    settled.mutable_sent()->set_outcome(sent);
-    Write(bus::kSendLedger, turn.conversation(), settled, "sent" + reply_id);
+    mesh::bus::v1::Reply reply;
+    reply.set_turn_id(turn.turn_id());
+    *reply.mutable_conversation() = turn.conversation();
+    std::vector<mesh::bus::v1::OutboundPart> parts(1);
+    parts[0].set_text("part");
+    const ledger::LedgerEntry plan = ledger::MakePlan(reply, parts, /*replies_offset=*/0, /*term=*/1, 0);
+    Write(bus::kSendLedger, turn.conversation(), plan.record, plan.key);
+    ledger::LedgerEntry settled = ledger::MakeSent(
+        identity::MakeReplyId(identity::TurnId(turn.turn_id()), 0, reply.kind(), 0), /*term=*/1, 0, "", 0);
+    settled.record.mutable_sent()->set_outcome(sent);
+    Write(bus::kSendLedger, turn.conversation(), settled.record, settled.key);
     Report(turn, outcome);
   }
   void Report(const mesh::bus::v1::Turn& turn, v1::Outcome outcome) {
@@ -208,10 +209,9 @@ class RebuildProcessTest : public testing::Test {
     supersede.mutable_supersede()->set_turn_id(turn.turn_id());
     *supersede.mutable_supersede()->mutable_conversation() = conversation;
     Append(turn, turns_offset, "", Write(bus::kReplies, conversation, supersede));
-    mesh::bus::v1::LedgerRecord record;
-    record.mutable_supersede()->set_turn_id(turn.turn_id());
-    *record.mutable_supersede()->mutable_conversation() = conversation;
-    Write(bus::kSendLedger, conversation, record, "supersede" + turn.turn_id());
+    const ledger::LedgerEntry entry = ledger::MakeSupersede(
+        turn.turn_id(), conversation, mesh::bus::v1::DROP_POLICY_SUPERSEDED, /*replies_offset=*/0, 0);
+    Write(bus::kSendLedger, conversation, entry.record, entry.key);
     Report(turn, v1::OUTCOME_SUPERSEDED);
   }
   // As the gateway writes it, on the old key, and the worker tells it.

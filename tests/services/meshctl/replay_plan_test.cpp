@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "libs/bus/headers.h"
 #include "libs/identity/identity.h"
+#include "libs/ledger/ledger_record.h"
 
 namespace meshctl {
 namespace {
@@ -61,9 +63,7 @@ class ReplayPlanTest : public testing::Test {
   }
   void Reply(std::int64_t offset, const std::string& message, std::uint32_t generation = 0) {
     mesh::bus::v1::ReplyRecord reply;
-    *reply.mutable_reply()->mutable_conversation() = conversation_;
-    reply.mutable_reply()->set_turn_id(TurnId(message));
-    reply.mutable_reply()->set_generation(generation);
+    *reply.mutable_reply() = ReplyTo(message, generation);
     plan_.OnReply(RecordOf("mesh.replies", offset, reply));
   }
   void Supersede(std::int64_t offset, const std::string& message) {
@@ -73,19 +73,28 @@ class ReplayPlanTest : public testing::Test {
     plan_.OnReply(RecordOf("mesh.replies", offset, record));
   }
   void Plan(std::int64_t offset, const std::string& message, std::uint32_t generation = 0) {
-    mesh::bus::v1::LedgerRecord record;
-    *record.mutable_plan()->mutable_conversation() = conversation_;
-    record.mutable_plan()->set_turn_id(TurnId(message));
-    record.mutable_plan()->set_generation(generation);
-    record.mutable_plan()->add_parts("words");
-    plan_.OnLedger(RecordOf("mesh.send-ledger", offset, record));
+    plan_.OnLedger(RecordOf(offset, PlanOf(message, generation)));
+  }
+  ledger::LedgerEntry PlanOf(const std::string& message, std::uint32_t generation = 0) const {
+    std::vector<mesh::bus::v1::OutboundPart> parts(1);
+    parts[0].set_text("words");
+    return ledger::MakePlan(ReplyTo(message, generation), parts, /*replies_offset=*/0, /*term=*/1, 0);
+  }
+  mesh::bus::v1::Reply ReplyTo(const std::string& message, std::uint32_t generation = 0) const {
+    mesh::bus::v1::Reply reply;
+    *reply.mutable_conversation() = conversation_;
+    reply.set_turn_id(TurnId(message));
+    reply.set_generation(generation);
+    return reply;
+  }
+  bus::Record RecordOf(std::int64_t offset, const ledger::LedgerEntry& entry) const {
+    bus::Record record = RecordOf("mesh.send-ledger", offset, entry.record);
+    record.key = entry.key;
+    return record;
   }
   void Sent(std::int64_t offset, const std::string& message) {
-    mesh::bus::v1::LedgerRecord record;
-    record.mutable_sent()->set_reply_id(
-        identity::MakeReplyId(identity::TurnId(TurnId(message)), 0, mesh::bus::v1::REPLY_KIND_ANSWER, 0).value());
-    record.mutable_sent()->set_outcome(mesh::bus::v1::LedgerSent::OUTCOME_SENT);
-    plan_.OnLedger(RecordOf("mesh.send-ledger", offset, record));
+    const auto id = identity::MakeReplyId(identity::TurnId(TurnId(message)), 0, mesh::bus::v1::REPLY_KIND_ANSWER, 0);
+    plan_.OnLedger(RecordOf(offset, ledger::MakeSent(id, /*term=*/1, /*claim_offset=*/0, "", 0)));
   }
   void DeadLetter(const char* origin_topic, std::int64_t origin_offset, const char* reason = "deadline") {
     mesh::bus::v1::DeadLetter letter;
@@ -154,14 +163,11 @@ TEST_F(ReplayPlanTest, AReplyThatWaitsInParkedIsNotLost) {
   Turn(7, "parked");
   Reply(5, "parked");
   EXPECT_EQ(Only().fate, TurnFate::kReplyLost);
-  mesh::bus::v1::LedgerRecord record;
-  *record.mutable_parked()->mutable_conversation() = conversation_;
-  record.mutable_parked()->set_turn_id(TurnId("parked"));
-  plan_.OnLedger(RecordOf("mesh.send-ledger", 9, record));
+  plan_.OnLedger(RecordOf(9, ledger::MakeParkedReply(ReplyTo("parked"), /*replies_offset=*/5, /*parked_offset=*/0,
+                                                     /*term=*/1, 0)));
   EXPECT_EQ(Only().fate, TurnFate::kSending);
   EXPECT_FALSE(Only().put_back);
-  record.mutable_returned()->set_turn_id(TurnId("parked"));
-  plan_.OnLedger(RecordOf("mesh.send-ledger", 10, record));
+  plan_.OnLedger(RecordOf(10, ledger::MakeReturned(ledger::KeyOf(ReplyTo("parked")), /*parked_offset=*/0, 0)));
   EXPECT_EQ(Only().fate, TurnFate::kReplyLost) << "its copy was gone";
 }
 
@@ -271,6 +277,21 @@ TEST_F(ReplayPlanTest, OtherConversationsAndUnreadableRecordsArePassedOver) {
   plan_.OnLedger(foreign);
   plan_.OnDeadLetter(foreign);
   EXPECT_TRUE(plan_.Judge(0, kNowMs).empty());
+}
+
+// A plan that senders refuse keeps no reply from being put back.
+TEST_F(ReplayPlanTest, LedgerRecordsUnderAForeignKeyOrOfAForeignTypeSayNothing) {
+  Turn(7, "m1");
+  Reply(5, "m1");
+  bus::Record misplaced = RecordOf(8, PlanOf("m1"));
+  misplaced.key = PlanOf("m2").key;
+  plan_.OnLedger(misplaced);
+  bus::Record newer = RecordOf(9, PlanOf("m1"));
+  newer.headers = {{"ce_type", "mesh.bus.v2.LedgerRecord"}};
+  plan_.OnLedger(newer);
+  EXPECT_EQ(Only().fate, TurnFate::kReplyLost);
+  Plan(10, "m1");
+  EXPECT_EQ(Only().fate, TurnFate::kSending);
 }
 
 }  // namespace

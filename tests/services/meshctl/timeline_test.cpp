@@ -9,6 +9,7 @@
 
 #include "libs/base/hex.h"
 #include "libs/bus/headers.h"
+#include "libs/ledger/ledger_record.h"
 
 namespace meshctl {
 namespace {
@@ -57,13 +58,12 @@ class TimelineTest : public ::testing::Test {
   }
 
   bus::Record Sent(std::int64_t at_ms, std::uint32_t generation, const std::string& message_id) {
-    mesh::bus::v1::LedgerRecord record;
-    record.set_written_at_ms(at_ms);
-    record.mutable_sent()->set_reply_id(
-        identity::MakeReplyId(identity::TurnId(turn_id_), generation, mesh::bus::v1::REPLY_KIND_ANSWER, 0).value());
-    record.mutable_sent()->set_outcome(mesh::bus::v1::LedgerSent::OUTCOME_SENT);
-    record.mutable_sent()->set_message_id(message_id);
-    return Record("mesh.send-ledger", record);
+    const auto reply =
+        identity::MakeReplyId(identity::TurnId(turn_id_), generation, mesh::bus::v1::REPLY_KIND_ANSWER, 0);
+    const ledger::LedgerEntry entry = ledger::MakeSent(reply, /*term=*/1, /*claim_offset=*/0, message_id, at_ms);
+    bus::Record record = Record("mesh.send-ledger", entry.record);
+    record.key = entry.key;
+    return record;
   }
 
   bus::Record Letter(const std::string& reason, const std::string& value) {
@@ -168,6 +168,9 @@ TEST_F(TimelineTest, OtherMessagesAreLeftOut) {
   garbage.value = "\xff\xff garbage";
   timeline_.OnReply(garbage);
   timeline_.OnLedger(garbage);
+  bus::Record misplaced = Sent(1, 0, "wamid.OUT");
+  misplaced.key = "another record's";
+  timeline_.OnLedger(misplaced);
   timeline_.OnStatus(garbage);
   timeline_.OnDeadLetter(garbage);
   EXPECT_EQ(Sentences().size(), 1u);

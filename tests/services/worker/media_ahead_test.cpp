@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "libs/records/turn_record.h"
 #include "services/worker/turn_media.h"
 #include "tests/services/worker/turn_run_fixture.h"
 
@@ -39,7 +40,7 @@ class MediaAheadTest : public TurnRunTest {
       turn.mutable_attachments(i)->set_id(name);
     }
     auto task = std::make_shared<TurnTask>();
-    task->record.headers = {{"ce_type", kTurnType}};
+    task->record.headers = {{"ce_type", records::kTurnType}};
     task->record.key = identity::KeyOf(turn.conversation()).value();
     task->record.value = turn.SerializeAsString();
     task->record.timestamp_ms = clock_.WallMs() - age_ms_;
@@ -180,7 +181,7 @@ TEST_F(MediaAheadTest, WhatNoModelWillSeeIsNotFetched) {
   turn_.set_kind(mesh::bus::v1::TURN_KIND_EVENT);
   turn_.add_attachments()->set_type("image");
   bus::Record record;
-  record.headers = {{"ce_type", kTurnType}};
+  record.headers = {{"ce_type", records::kTurnType}};
   record.key = identity::KeyOf(turn_.conversation()).value();
   record.value = turn_.SerializeAsString();
   EXPECT_FALSE(DescribeTurn(record, *accounts_->current(), clock_.Now()).brings_files);

@@ -11,13 +11,21 @@
 #include <thread>
 #include <utility>
 
+#include "libs/identity/identity.h"
+
 namespace worker {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// A partition whose record number n is the reply of turn "n"; each takes a while to come.
+std::string TurnIdOf(std::int64_t number) {
+  std::string id = std::to_string(number);
+  id.resize(32);
+  return id;
+}
+
+// A partition whose record number n is the reply of turn n; each takes a while to come.
 class SlowCursor final : public bus::LogCursor {
  public:
   SlowCursor(std::int64_t end, base::Duration each) : end_(end), each_(each) {}
@@ -29,8 +37,9 @@ class SlowCursor final : public bus::LogCursor {
     }
     std::this_thread::sleep_for(each_);
     mesh::bus::v1::ReplyRecord reply;
-    reply.mutable_reply()->set_turn_id(std::to_string(next_));
+    reply.mutable_reply()->set_turn_id(TurnIdOf(next_));
     record_.offset = next_;
+    record_.key = identity::KeyOf(reply.reply().conversation()).value();
     record_.value = reply.SerializeAsString();
     return &record_;
   }
@@ -59,10 +68,11 @@ class ReplyLogSlicesTest : public testing::Test {
         },
         times);
   }
-  static std::future<Found> Ask(KafkaReplyLog& log, std::int32_t partition, const std::string& turn_id) {
+  static std::future<Found> Ask(KafkaReplyLog& log, std::int32_t partition, std::int64_t turn) {
     auto found = std::make_shared<std::promise<Found>>();
-    log.FindFirst({.partition = partition, .turn_id = turn_id, .generation = 0, .from_ms = 0, .before_offset = 1000},
-                  [found](Found first) { found->set_value(std::move(first)); });
+    log.FindFirst(
+        {.partition = partition, .turn_id = TurnIdOf(turn), .generation = 0, .from_ms = 0, .before_offset = 1000},
+        [found](Found first) { found->set_value(std::move(first)); });
     return found->get_future();
   }
 
@@ -73,9 +83,9 @@ class ReplyLogSlicesTest : public testing::Test {
 // the last slice ended, and another partition need not wait for it.
 TEST_F(ReplyLogSlicesTest, ALongBacklogIsReadToItsEndAndHoldsUpNobody) {
   const auto log = Open(milliseconds(5), {.slice = milliseconds(20), .quiet_max = milliseconds(200)});
-  auto last = Ask(*log, 0, "99");
-  auto same = Ask(*log, 0, "98");
-  auto elsewhere = Ask(*log, 1, "0");
+  auto last = Ask(*log, 0, 99);
+  auto same = Ask(*log, 0, 98);
+  auto elsewhere = Ask(*log, 1, 0);
   ASSERT_EQ(elsewhere.wait_for(seconds(10)), std::future_status::ready);
   EXPECT_NE(last.wait_for(seconds(0)), std::future_status::ready);
   const Found found = last.get();
@@ -88,12 +98,12 @@ TEST_F(ReplyLogSlicesTest, ALongBacklogIsReadToItsEndAndHoldsUpNobody) {
 TEST_F(ReplyLogSlicesTest, AReadingIsLongButNotEndless) {
   const auto log =
       Open(milliseconds(5), {.slice = milliseconds(20), .quiet_max = seconds(10), .total_max = milliseconds(100)});
-  EXPECT_TRUE(absl::IsDeadlineExceeded(Ask(*log, 0, "99").get().status()));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(Ask(*log, 0, 99).get().status()));
 }
 
 TEST_F(ReplyLogSlicesTest, APartitionThatBringsNothingIsAnError) {
   const auto log = Open(seconds(1), {.slice = milliseconds(20), .quiet_max = milliseconds(100)});
-  EXPECT_TRUE(absl::IsUnavailable(Ask(*log, 0, "0").get().status()));
+  EXPECT_TRUE(absl::IsUnavailable(Ask(*log, 0, 0).get().status()));
 }
 
 }  // namespace
