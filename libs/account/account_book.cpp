@@ -47,6 +47,11 @@ const Account* AccountBook::Find(mesh::bus::v1::Channel channel, std::string_vie
   return &accounts_[*found];
 }
 
+const Account* AccountBook::FindFor(const mesh::bus::v1::ConversationId& conversation) const {
+  const Account* account = Find(conversation.channel(), conversation.account());
+  return account != nullptr && account->tenant == conversation.tenant() ? account : nullptr;
+}
+
 std::vector<const Account*> AccountBook::FindByWaba(std::string_view waba_id) const {
   std::vector<const Account*> numbers;
   auto at =

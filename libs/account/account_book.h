@@ -24,6 +24,9 @@ class AccountBook {
 
   // nullptr when not configured.
   const Account* Find(mesh::bus::v1::Channel channel, std::string_view account_id) const;
+  // The account in whose name a conversation goes on. nullptr also when its number or page is another tenant's by now:
+  // what was said in the one's name is not the other's to answer or to send.
+  const Account* FindFor(const mesh::bus::v1::ConversationId& conversation) const;
   // The numbers of a WhatsApp Business Account, in file order; empty when no account names it.
   std::vector<const Account*> FindByWaba(std::string_view waba_id) const;
   const std::vector<Account>& accounts() const { return accounts_; }  // in file order

@@ -8,7 +8,8 @@ namespace ledger {
 namespace {
 
 ParkedReplies::AccountId AccountOf(const ParkedReplies::Reply& reply) {
-  return {static_cast<int>(reply.conversation.channel()), reply.conversation.account()};
+  const auto& of = reply.conversation;
+  return {of.tenant(), static_cast<int>(of.channel()), of.account()};
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -30,7 +30,8 @@ class ParkedReplies {
     std::int64_t user_spoke_at_ms = 0;
     bool settled = false;  // its parts have come to their end; what follows from that may be left to do
   };
-  using AccountId = std::pair<int, std::string>;  // channel, account id
+  // With the tenant, for a number or page that moved to another one is no longer the account of those that wait.
+  using AccountId = std::tuple<std::string, int, std::string>;  // tenant, channel, account id
 
   void Add(Reply reply);  // one that is known already changes nothing
   void NoteSettled(const TurnKey& key);

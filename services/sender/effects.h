@@ -91,9 +91,9 @@ class Effects {
   virtual void ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext& trace,
                              std::function<void()> on_answered) = 0;
 
-  // nullptr when it is not configured (any more).
-  virtual std::shared_ptr<const account::Account> FindAccount(mesh::bus::v1::Channel channel,
-                                                              std::string_view account_id) const = 0;
+  // As account::AccountBook::FindFor: nullptr when it is not configured (any more), or another tenant's now.
+  virtual std::shared_ptr<const account::Account> FindAccount(
+      const mesh::bus::v1::ConversationId& conversation) const = 0;
   virtual const channel::Codec* FindCodec(mesh::bus::v1::Channel channel) const = 0;
 
   // How much of the time since then is covered by delivery statuses: whichever of them could be written by then in this

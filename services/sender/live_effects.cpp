@@ -103,10 +103,10 @@ void LiveEffects::ReportOutcome(const mesh::session::v1::SetOutcomeRequest& repo
   parts_.reporter->Report(report, trace, std::move(on_answered));
 }
 
-std::shared_ptr<const account::Account> LiveEffects::FindAccount(mesh::bus::v1::Channel channel,
-                                                                 std::string_view account_id) const {
+std::shared_ptr<const account::Account> LiveEffects::FindAccount(
+    const mesh::bus::v1::ConversationId& conversation) const {
   std::shared_ptr<const account::AccountBook> book = parts_.accounts->current();
-  const account::Account* account = book->Find(channel, account_id);
+  const account::Account* account = book->FindFor(conversation);
   // Shares the book's life: a reload must not take an account away from a send that is using it.
   return account == nullptr ? nullptr : std::shared_ptr<const account::Account>(std::move(book), account);
 }

@@ -54,8 +54,7 @@ class LiveEffects final : public Effects {
                   Written on_done) override;
   void ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, const telemetry::TraceContext& trace,
                      std::function<void()> on_answered) override;
-  std::shared_ptr<const account::Account> FindAccount(mesh::bus::v1::Channel channel,
-                                                      std::string_view account_id) const override;
+  std::shared_ptr<const account::Account> FindAccount(const mesh::bus::v1::ConversationId& conversation) const override;
   const channel::Codec* FindCodec(mesh::bus::v1::Channel channel) const override;
   base::Duration StatusesCoveredSince(std::int32_t partition, base::MonotonicTime since) override {
     return parts_.status_watch->CoveredSince(partition, since);

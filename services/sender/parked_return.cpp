@@ -100,7 +100,7 @@ std::vector<std::int64_t> ParkedReturn::ChooseNext() const {
 }
 
 bool ParkedReturn::CannotSend(const mesh::bus::v1::ConversationId& conversation) const {
-  const auto account = effects().FindAccount(conversation.channel(), conversation.account());
+  const auto account = effects().FindAccount(conversation);
   return account != nullptr && context_.gate->Closed(*account);
 }
 

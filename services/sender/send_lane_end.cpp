@@ -378,10 +378,7 @@ identity::ReplyId SendLane::ReplyIdOf(std::size_t part) const {
 }
 
 std::shared_ptr<const account::Account> SendLane::FindAccount() const {
-  const auto& conversation = item().reply.conversation();
-  auto account = effects().FindAccount(conversation.channel(), conversation.account());
-  // The number may have moved to another tenant: what was said in this one's name is not theirs to send.
-  return account != nullptr && account->tenant == conversation.tenant() ? account : nullptr;
+  return effects().FindAccount(item().reply.conversation());
 }
 
 std::string_view SendLane::channel_name() const { return identity::ChannelName(item().reply.conversation().channel()); }

@@ -81,9 +81,9 @@ std::shared_ptr<TurnMedia> MediaAhead::MediaOf(const TurnTask& task) const {
   mesh::bus::v1::Turn turn;
   CHECK(turn.ParseFromString(task.record.value));  // DescribeTurn could
   std::shared_ptr<const account::AccountBook> book = context_.accounts->current();
-  const account::Account* account = book->Find(turn.conversation().channel(), turn.conversation().account());
-  const bool is_known = account != nullptr && account->tenant == turn.conversation().tenant();
-  if (!is_known || (context_.development_only && !account->development)) return nullptr;  // its run says so
+  const account::Account* account = book->FindFor(turn.conversation());
+  // Its run says so.
+  if (account == nullptr || (context_.development_only && !account->development)) return nullptr;
   return std::make_shared<TurnMedia>(context_.loop, context_.media, std::move(book), account, turn);
 }
 

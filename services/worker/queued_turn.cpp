@@ -27,8 +27,8 @@ QueuedTurn DescribeTurn(const bus::Record& record, const account::AccountBook& a
   const mesh::bus::v1::Turn& turn = *decoded;
   queued.is_event = turn.kind() == mesh::bus::v1::TURN_KIND_EVENT;
   if (turn.kind() == mesh::bus::v1::TURN_KIND_UNSEND) queued.unsent_turn_id = turn.target_turn_id();
-  const account::Account* account = accounts.Find(turn.conversation().channel(), turn.conversation().account());
-  if (account == nullptr || account->tenant != turn.conversation().tenant()) return queued;
+  const account::Account* account = accounts.FindFor(turn.conversation());
+  if (account == nullptr) return queued;
   queued.is_user_turn =
       (turn.kind() == mesh::bus::v1::TURN_KIND_MESSAGE || turn.kind() == mesh::bus::v1::TURN_KIND_POSTBACK) &&
       turn.control() == mesh::bus::v1::CONTROL_ACTION_UNSPECIFIED && !turn.unreadable() &&

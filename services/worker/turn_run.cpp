@@ -116,11 +116,8 @@ void TurnRun::Decode() {
     return Finish("event", /*completed=*/true);
   }
   book_ = context_.accounts->current();
-  account_ = book_->Find(turn_.conversation().channel(), turn_.conversation().account());
-  if (account_ == nullptr || account_->tenant != turn_.conversation().tenant()) {
-    account_ = nullptr;
-    return GiveUp(bus::DeadLetterReason::kUnknownAccount, "account is not in accounts.yaml");
-  }
+  account_ = book_->FindFor(turn_.conversation());
+  if (account_ == nullptr) return GiveUp(bus::DeadLetterReason::kUnknownAccount, "account is not in accounts.yaml");
   if (context_.development_only && !account_->development) {
     return GiveUp(bus::DeadLetterReason::kRefused, "the echo engine answers development accounts only");
   }

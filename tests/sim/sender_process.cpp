@@ -121,7 +121,7 @@ void SenderProcess::Post(Send send, std::function<void(http::ClientResult)> on_d
   });
 }
 
-std::shared_ptr<const account::Account> SenderProcess::FindAccount(mesh::bus::v1::Channel, std::string_view) const {
+std::shared_ptr<const account::Account> SenderProcess::FindAccount(const mesh::bus::v1::ConversationId&) const {
   return world_->account;
 }
 

@@ -48,6 +48,22 @@ TEST_F(AccountBookTest, FindsAccountsByChannelAndId) {
   EXPECT_EQ((*book)->Find(kWhatsApp, ""), nullptr);
 }
 
+TEST_F(AccountBookTest, FindsTheAccountOfAConversationForItsOwnTenantAlone) {
+  const auto book = AccountBook::Load(Write("accounts.yaml", "accounts:\n" + WhatsApp("1")));
+  ASSERT_TRUE(book.ok()) << book.status();
+  mesh::bus::v1::ConversationId conversation;
+  conversation.set_tenant("acme");
+  conversation.set_channel(kWhatsApp);
+  conversation.set_account("1");
+  conversation.set_user("ann");
+  EXPECT_EQ((*book)->FindFor(conversation), &(*book)->accounts()[0]);
+  conversation.set_tenant("other");
+  EXPECT_EQ((*book)->FindFor(conversation), nullptr) << "its number was the other's once";
+  conversation.set_tenant("acme");
+  conversation.set_account("2");
+  EXPECT_EQ((*book)->FindFor(conversation), nullptr);
+}
+
 TEST_F(AccountBookTest, ReadsSecretsFromFilesBesideIt) {
   const std::string absolute = Write("elsewhere", "absolute-secret");
   const auto book = AccountBook::Load(

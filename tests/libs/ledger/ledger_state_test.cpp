@@ -376,6 +376,18 @@ TEST_F(ParkedLedgerTest, ParkingBehindAForeignTakeoverOrOfWhatIsSettledChangesNo
   EXPECT_TRUE(state_.parked().empty());
 }
 
+TEST_F(ParkedLedgerTest, RepliesOfTwoTenantsWaitApartAlsoUnderOneNumber) {
+  conversation_.set_account("1001");
+  for (const char* tenant : {"acme", "other", "acme"}) {
+    conversation_.set_tenant(tenant);
+    const std::int64_t offset = next_;
+    Park(static_cast<char>('a' + offset), /*replies_offset=*/offset, /*parked_offset=*/offset);
+  }
+  std::vector<std::size_t> counts;
+  state_.parked().ForEachAccount([&](const auto&, const auto& replies) { counts.push_back(replies.size()); });
+  EXPECT_EQ(counts, (std::vector<std::size_t>{2, 1}));
+}
+
 TEST_F(ParkedLedgerTest, TheFirstCopyCountsAndRetentionEndsTheWaiting) {
   Park('a', 1, /*parked_offset=*/3);
   Park('a', 1, /*parked_offset=*/4);

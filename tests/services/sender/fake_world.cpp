@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "libs/account/account_book.h"
 #include "libs/base/hex.h"
 #include "libs/bus/topics.h"
 #include "libs/crypto/digest.h"
@@ -208,15 +209,15 @@ void Process::ReportOutcome(const mesh::session::v1::SetOutcomeRequest& report, 
   });
 }
 
-std::shared_ptr<const account::Account> Process::FindAccount(mesh::bus::v1::Channel channel,
-                                                             std::string_view account_id) const {
-  if (!world_->account_configured || channel != world_->account.channel) return nullptr;
-  auto account = std::make_shared<account::Account>(world_->account);
-  if (account_id == account->account_id) return account;
+std::shared_ptr<const account::Account> Process::FindAccount(const mesh::bus::v1::ConversationId& conversation) const {
+  if (!world_->account_configured) return nullptr;
+  account::Account account = world_->account;
   const bool known = std::any_of(world_->account_of_user.begin(), world_->account_of_user.end(),
-                                 [&](const auto& user) { return user.second == account_id; });
-  account->account_id = account_id;
-  return known ? account : nullptr;
+                                 [&](const auto& user) { return user.second == conversation.account(); });
+  if (known) account.account_id = conversation.account();
+  const auto book = std::make_shared<const account::AccountBook>(std::vector<account::Account>{std::move(account)});
+  const account::Account* found = book->FindFor(conversation);
+  return found == nullptr ? nullptr : std::shared_ptr<const account::Account>(book, found);
 }
 
 const channel::Codec* Process::FindCodec(mesh::bus::v1::Channel channel) const {

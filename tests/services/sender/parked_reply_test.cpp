@@ -111,6 +111,20 @@ TEST_F(ParkedReplyTest, WithoutANewTokenOneProbeOpensTheAccount) {
   }
 }
 
+// The number moved to another tenant, with the token that is refused: theirs cannot send, and the replies of the former
+// one end without waiting for that.
+TEST_F(ParkedReplyTest, WhatIsLeftOfAFormerTenantDoesNotWaitForTheAccountOfTheNewOne) {
+  world_.StartOwner();
+  for (int i = 0; i < 60; ++i) world_.Say("u" + std::to_string(i), "t" + std::to_string(i), "words");
+  ASSERT_TRUE(RunToEnd(seconds(10)));
+  ASSERT_EQ(world_.parked.size(), 60u);
+  world_.account.tenant = "other";
+  EXPECT_TRUE(RunUntilNothingIsLeft(seconds(3))) << "not one after the other, as those that knock at a closed gate";
+  EXPECT_EQ(world_.dead_letters.size(), 60u);
+  for (const World::Dead& dead : world_.dead_letters) EXPECT_EQ(dead.reason, bus::DeadLetterReason::kUnknownAccount);
+  EXPECT_THAT(world_.shown, IsEmpty());
+}
+
 TEST_F(ParkedReplyTest, ATokenThatDiesBetweenTwoPartsParksTheRest) {
   world_.graph = [&](int post) {
     return post > 0 && world_.account.access_token.Reveal() == "token" ? GraphBehaviour::kPark
