@@ -11,7 +11,7 @@ namespace kernels::gpu {
 // What the benchmark tries; 0 (the last two: negative) leaves the choice to the launcher. `piece_tokens` alone
 // changes bits of a result: it is a part of the arithmetic, the others say only who computes what and when.
 struct DecodeAttentionTuning {
-  std::int32_t stages = 0;         // tiles of 16 tokens that a warp keeps under way; 2 to 6
+  std::int32_t stages = 0;         // tiles of 16 tokens that a warp keeps under way; 1 to 6
   std::int32_t piece_tokens = 0;   // the shortest piece, see below; a power of two from 128 on
   std::int32_t blocks = 0;         // that share the step evenly, but for the tail
   std::int32_t tail_percent = -1;  // of the work is left to small blocks that run as the others end

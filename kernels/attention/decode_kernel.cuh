@@ -84,6 +84,9 @@ class TileRing {
   // The oldest tile; keys, then values.
   __device__ __forceinline__ const unsigned char* Wait() const {
     switch (a_.stages) {
+      case 1:
+        CopyAsyncWait<0>();
+        break;
       case 2:
         CopyAsyncWait<1>();
         break;
@@ -337,7 +340,8 @@ struct Card {
 };
 inline LaunchResult ThisCard(Card* card) {
 #if defined(GPU_EMULATOR)
-  *card = {4, 228 << 10, 227 << 10};
+  const auto shared_bytes = static_cast<int>(emulator::SharedLimit());
+  *card = {4, shared_bytes + 1024, shared_bytes};
   return LaunchResult::Ok();
 #else
   int device = 0;
@@ -375,7 +379,8 @@ inline std::int64_t ShareOut(const DecodeAttentionTuning& tuning, std::int64_t p
 
 // How deep the rings are, where `resident(stages)` blocks fit a multiprocessor: as many tiles under way as there is
 // room for, rather by more blocks than by deeper rings. Unless fewer blocks at a time leave a much smaller part of the
-// multiprocessors idle in the last round.
+// multiprocessors idle in the last round. A ring of one tile, which never has a copy under way while it is used, is
+// only for want of room.
 template <typename Resident>
 int ChooseStages(std::int64_t pieces, int multiprocessors, Resident resident) {
   const std::int64_t each = BlocksFor(pieces, multiprocessors);
@@ -388,8 +393,8 @@ int ChooseStages(std::int64_t pieces, int multiprocessors, Resident resident) {
     if (4 * most(blocks) <= 3 * most(other_blocks)) return true;
     return most(blocks) <= most(other_blocks) && blocks * stages > other_blocks * than;
   };
-  int best = kDecodeStagesMin;
-  for (int stages = kDecodeStagesMin + 1; stages <= kDecodeStagesMax; ++stages) {
+  int best = resident(2) != 0 ? 2 : kDecodeStagesMin;
+  for (int stages = 3; stages <= kDecodeStagesMax; ++stages) {
     if (is_better(stages, best)) best = stages;
   }
   return best;

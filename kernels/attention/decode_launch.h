@@ -5,7 +5,9 @@
 
 namespace kernels::gpu {
 
-inline constexpr int kDecodeStagesMin = 2, kDecodeStagesMax = 6;
+// Tiles that a warp's ring holds. One alone, which is copied only when the one before is done, for rows so long that a
+// card has no room for two.
+inline constexpr int kDecodeStagesMin = 1, kDecodeStagesMax = 6;
 
 // What a launch computes, as the kernel takes it.
 struct DecodeArguments {

@@ -307,6 +307,7 @@ LaunchResult RunShape(const PrefillAttention& a, Stream stream) {
   launch.grid = dim3(static_cast<unsigned>(a.kv.kv_heads), static_cast<unsigned>(shape.tiles),
                      static_cast<unsigned>(a.rows.sequences));
   launch.block = dim3(S::kThreads);
+  static_assert(S::kSharedBytes <= 99U << 10, "every card of compute capability 8.0 and newer has it for a block");
   launch.shared_bytes = S::kSharedBytes;
   if (a.kv.format == KvFormat::kFp8) return Launch(PrefillKernel<S, true>, launch, stream, a, shape);
   return Launch(PrefillKernel<S, false>, launch, stream, a, shape);

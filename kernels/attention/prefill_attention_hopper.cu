@@ -58,6 +58,11 @@ struct HopperBarriers {
 };
 
 template <class S>
+constexpr unsigned HopperSharedBytes() {
+  return S::kBarriers + sizeof(HopperBarriers<S::kStages>);
+}
+
+template <class S>
 __device__ __forceinline__ HopperBarriers<S::kStages>* BarriersOf() {
   return reinterpret_cast<HopperBarriers<S::kStages>*>(DynamicShared() + S::kBarriers);
 }
@@ -386,15 +391,19 @@ LaunchResult RunShape(const PrefillAttention& a, Stream stream) {
   LaunchShape launch{};
   launch.grid = dim3(static_cast<unsigned>(std::min(items, multiprocessors)));
   launch.block = dim3(S::kThreads);
-  launch.shared_bytes = S::kBarriers + sizeof(HopperBarriers<S::kStages>);
+  launch.shared_bytes = HopperSharedBytes<S>();
   return Launch(HopperPrefillKernel<S>, launch, stream, a, shape);
 }
 
 }  // namespace
 
 bool HopperPrefillRuns(const PrefillAttention& attention) {
-  return attention.kv.format == KvFormat::kBf16 && (attention.kv.head_dim == 64 || attention.kv.head_dim == 128) &&
-         FindCurrentCard().capability == 90;
+  const std::int32_t head_dim = attention.kv.head_dim;
+  if (attention.kv.format != KvFormat::kBf16 || (head_dim != 64 && head_dim != 128)) return false;
+  const CurrentCard card = FindCurrentCard();
+  const unsigned bytes =
+      head_dim == 64 ? HopperSharedBytes<HopperShape<64, true>>() : HopperSharedBytes<HopperShape<128, true>>();
+  return card.capability == 90 && card.shared_bytes_max >= static_cast<int>(bytes);
 }
 
 LaunchResult RunHopperPrefill(const PrefillAttention& attention, bool ping_pong, Stream stream) {

@@ -27,10 +27,22 @@ std::int32_t SplitsOfFewRows(const Gemm& gemm, const GemmContext& context, std::
   return fits ? static_cast<std::int32_t>(splits) : 1;
 }
 
+bool FitsFewRows(const Gemm& gemm, const GemmContext& context, std::int32_t variant) {
+  const std::int32_t of_class = FewRowsClassOf(gemm.m);
+  std::int32_t columns = 8 << of_class;  // the bucket's
+  while (of_class == 0 && columns > 1 && columns / 2 >= gemm.m) columns /= 2;
+  const bool wider_inputs = gemm.w.format == MatrixFormat::kFp8 && gemm.x_fp8 == nullptr;
+  const FewRowsCut& cut = kFewRowsCuts[of_class][variant];
+  return FewRowsSharedBytes(of_class, cut, wider_inputs ? 2 : 1, columns) <= context.shared_bytes_max;
+}
+
 FewRowsPlan PlanFewRows(const Gemm& gemm, const GemmContext& context) {
   // A block of 16 weight rows reads half as many bytes of 8 rows of x as of weights, more than the L2 cache has to
   // spare.
-  const std::int32_t variant = gemm.m > 4 && gemm.m <= 8 ? 1 : 0;
+  std::int32_t variant = gemm.m > 4 && gemm.m <= 8 ? 1 : 0;
+  for (std::int32_t other = 0; other < kFewRowsVariants && !FitsFewRows(gemm, context, variant); ++other) {
+    if (FitsFewRows(gemm, context, other)) variant = other;
+  }
   return {.variant = variant, .splits = SplitsOfFewRows(gemm, context, variant)};
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -26,9 +27,23 @@ inline constexpr FewRowsCut kFewRowsCuts[kFewRowsClasses][kFewRowsVariants] = {
     {{1, 1, 4, 6, 2}, {2, 1, 4, 5, 2}, {1, 1, 4, 4, 2}, {1, 1, 8, 4, 2}},
     {{4, 1, 4, 4, 1}, {2, 1, 4, 4, 2}, {1, 4, 2, 4, 2}, {2, 2, 2, 5, 2}},
     {{2, 4, 1, 4, 2}, {2, 2, 2, 4, 2}, {4, 1, 4, 3, 1}, {2, 4, 2, 5, 1}},
-    {{2, 4, 1, 4, 2}, {2, 4, 2, 4, 1}, {2, 2, 2, 3, 2}, {4, 4, 1, 5, 1}},
+    {{2, 4, 1, 4, 2}, {2, 4, 2, 4, 1}, {2, 4, 1, 3, 2}, {4, 4, 1, 5, 1}},
 };
 constexpr std::int32_t FewRowsClassOf(std::int32_t m) { return m <= 8 ? 0 : m <= 16 ? 1 : m <= 32 ? 2 : 3; }
+
+// Shared memory of a block that multiplies `columns` rows of x: its ring, and later the warps' sums in the same place.
+//   input_pieces : bytes of a value of x by those of a weight, 1 or 2
+constexpr std::int32_t FewRowsSlotBytes(std::int32_t row_class, std::int32_t columns) {
+  return row_class == 0 ? 64 * columns : 512;  // up to 8 rows of x take only the room that they need
+}
+constexpr std::int32_t FewRowsSharedBytes(std::int32_t row_class, const FewRowsCut& cut, std::int32_t input_pieces,
+                                          std::int32_t columns) {
+  const std::int32_t weights = cut.row_warps * cut.inner_warps * 2 * cut.row_tiles * cut.segments * 512;
+  const std::int32_t slots = cut.inner_warps * cut.segments * input_pieces << row_class;
+  const std::int32_t ring = cut.stages * (weights + slots * FewRowsSlotBytes(row_class, columns));
+  const std::int32_t sums = cut.inner_warps * columns * (16 * cut.row_tiles * cut.row_warps + 4) * 4;
+  return std::max(ring, sums);
+}
 
 // `splits` blocks share the inner dimension of the same weight rows; the last to arrive adds up, always in the same
 // order.
@@ -38,10 +53,14 @@ struct FewRowsPlan {
 inline constexpr std::int32_t kFewRowsSplitsMax = 16;
 
 // REQUIRES of the following: a product that RunGemm has checked, its matrix kBf16 or kFp8.
+//
+// The plan depends on the card's shared memory: on those that have less, another cut. A bucket of rows has one cut.
 FewRowsPlan PlanFewRows(const Gemm& gemm, const GemmContext& context);
+// Whether a block of the card has the shared memory that a variant takes, for any number of rows of the bucket.
+bool FitsFewRows(const Gemm& gemm, const GemmContext& context, std::int32_t variant);
 // The splits that suit a variant.
 std::int32_t SplitsOfFewRows(const Gemm& gemm, const GemmContext& context, std::int32_t variant);
-// Refuses a plan whose partial sums do not fit the context's scratch.
+// Refuses a plan whose partial sums do not fit the context's scratch, or whose ring does not fit the card.
 LaunchResult RunFewRowsGemm(const Gemm& gemm, const FewRowsPlan& plan, GemmContext* context, Stream stream);
 // The part of it for FP8 matrices, in a source of its own.
 LaunchResult RunFewRowsGemmFp8(const Gemm& gemm, const FewRowsPlan& plan, GemmContext* context, Stream stream);

@@ -50,13 +50,8 @@ struct FewRowsShape {
   static constexpr int kInputSlotsOfWarp = (kInputSlots + kRowWarps - 1) / kRowWarps;  // that a warp brings in
   static constexpr int kSumStride = kBlockRows + 4;  // floats; conflict-free for what lanes of one instruction store
 
-  // Up to 8 rows of x take only the room that they need.
-  static constexpr int InputSlotBytes(int columns) { return kColumnTiles == 1 ? 64 * columns : 512; }
-  static constexpr unsigned SharedBytes(int columns) {
-    const int ring = kStages * (kWarps * kWeightStageBytes + kInnerWarps * kInputSlots * InputSlotBytes(columns));
-    const int sums = kInnerWarps * columns * kSumStride * static_cast<int>(sizeof(float));
-    return static_cast<unsigned>(std::max(ring, sums));
-  }
+  static constexpr int InputSlotBytes(int columns) { return FewRowsSlotBytes(kClass, columns); }
+  static constexpr int SharedBytes(int columns) { return FewRowsSharedBytes(kClass, kCut, kInputPieces, columns); }
 };
 
 // Grid: (chunks of kColumns rows of x, splits, tiles of kBlockRows weight rows).

@@ -36,9 +36,13 @@ LaunchResult LaunchFewRows(const Gemm& gemm, std::int32_t splits, GemmContext* c
     const std::int64_t bytes = cells * splits * problem.columns * Shape::kBlockRows * std::int64_t{sizeof(float)};
     GPU_REQUIRE(bytes <= static_cast<std::int64_t>(kGemmScratchBytes));
   }
+  const std::int32_t shared_bytes = Shape::SharedBytes(problem.columns);
+  if (shared_bytes > context->shared_bytes_max) {
+    return LaunchResult::Refused("a block of this card has too little shared memory for this cut of a product");
+  }
   const LaunchShape shape = {.grid = {chunks, static_cast<unsigned>(splits), tiles},
                              .block = {Shape::kThreads},
-                             .shared_bytes = Shape::SharedBytes(problem.columns),
+                             .shared_bytes = static_cast<unsigned>(shared_bytes),
                              .overlap = true};
   return Launch(FewRowsKernel<Shape>, shape, stream, problem);
 }

@@ -18,11 +18,12 @@ inline constexpr std::size_t kGemmScratchBytes = kGemmWorkspaceBytes - kGemmCoun
 // time.
 class GemmContext {
  public:
-  std::uint32_t* counters;       // [kGemmCounters]
-  float* scratch;                // [kGemmScratchBytes / 4], aligned to 256 bytes
-  std::int32_t multiprocessors;  // of the current device when the context was made
-  CublasLt* library;             // nullptr: cuBLASLt can't be had, products of many rows run on kernels of our own
-  const char* library_missing;   // why not; nullptr when it is there
+  std::uint32_t* counters;        // [kGemmCounters]
+  float* scratch;                 // [kGemmScratchBytes / 4], aligned to 256 bytes
+  std::int32_t multiprocessors;   // of the current device when the context was made
+  std::int32_t shared_bytes_max;  // that a block of it may have: which plans can run
+  CublasLt* library;              // nullptr: cuBLASLt can't be had, products of many rows run on kernels of our own
+  const char* library_missing;    // why not; nullptr when it is there
 };
 
 }  // namespace kernels::gpu

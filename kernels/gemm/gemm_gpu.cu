@@ -40,12 +40,17 @@ LaunchResult MakeGemmContext(void* workspace, GemmContext** context) {
   GemmContext made{.counters = counters,
                    .scratch = reinterpret_cast<float*>(counters + kGemmCounters),
                    .multiprocessors = 132,
+                   .shared_bytes_max = 0,
                    .library = nullptr,
                    .library_missing = "the emulator has none"};
-#if !defined(GPU_EMULATOR)
+#if defined(GPU_EMULATOR)
+  made.shared_bytes_max = static_cast<std::int32_t>(emulator::SharedLimit());
+#else
   int device = 0;
   GPU_RETURN_IF_ERROR(ResultOf(cudaGetDevice(&device)));
   GPU_RETURN_IF_ERROR(ResultOf(cudaDeviceGetAttribute(&made.multiprocessors, cudaDevAttrMultiProcessorCount, device)));
+  GPU_RETURN_IF_ERROR(
+      ResultOf(cudaDeviceGetAttribute(&made.shared_bytes_max, cudaDevAttrMaxSharedMemoryPerBlockOptin, device)));
   const LaunchResult opened = OpenCublasLt(&made.library);  // opens a file and allocates on the host, no more
   made.library_missing = opened.ok() ? nullptr : opened.message();
 #endif

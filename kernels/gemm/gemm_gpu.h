@@ -37,7 +37,8 @@ struct Matrix {
 // (Synchronize): kernels start to read weights while the preceding kernel still runs.
 //
 // Determinism: for a given number of rows bucket (1, 2, 4, 8, 16, 32, 64, more) results do not depend on the other
-// rows; between buckets they may differ in the last bits, because sums are cut differently.
+// rows; between buckets they may differ in the last bits, because sums are cut differently. So they may between cards,
+// by their multiprocessors and the shared memory that a block may have; a card without enough for any cut is refused.
 struct Gemm {
   Matrix w;
   const Bf16* x_bf16;

@@ -8,7 +8,10 @@ namespace kernels::gpu {
 
 LaunchResult LaunchQuantGemmFew(MatrixFormat format, const QuantProblem& problem, const QuantPlan& plan,
                                 Stream stream) {
-  if (plan.columns == 1) return LaunchQuantGemm<1, true>(format, problem, plan, stream);
+  if (plan.columns == 1) {
+    return plan.stages == QuantStages(1) ? LaunchQuantGemm<1, true, QuantStages(1)>(format, problem, plan, stream)
+                                         : LaunchQuantGemm<1, true, QuantStagesMin(1)>(format, problem, plan, stream);
+  }
   return plan.columns <= 8 ? LaunchQuantGemm<1>(format, problem, plan, stream)
                            : LaunchQuantGemm<2>(format, problem, plan, stream);
 }
@@ -25,7 +28,11 @@ LaunchResult RunQuantGemm(const Gemm& gemm, const QuantPlan& plan, GemmContext* 
   GPU_REQUIRE((gemm.y_f32 != nullptr) != (gemm.y_bf16 != nullptr));
   GPU_REQUIRE(!gemm.accumulate || gemm.y_f32 != nullptr);
   GPU_REQUIRE(gemm.y_stride >= gemm.w.n && gemm.y_stride % 4 == 0);
-  GPU_REQUIRE(QuantBucket(gemm.m) == plan.columns && IsPossible(plan, gemm.w.format, gemm.w.k));
+  GPU_REQUIRE(QuantBucket(gemm.m) == plan.columns);
+  if (QuantSharedBytes(plan, gemm.w.format) > QuantSharedMax(context->shared_bytes_max)) {
+    return LaunchResult::Refused("a block of this card has too little shared memory for this cut of a product");
+  }
+  GPU_REQUIRE(IsPossible(plan, gemm.w.format, gemm.w.k, context->shared_bytes_max));
   // Partial sums of so many chunks of x fit into the workspace; a product of more runs in several launches.
   const std::int64_t row_blocks = (CellsOf(gemm.w.n) + plan.row_warps - 1) / plan.row_warps;
   std::int64_t chunks = 65535;  // a grid's limit
@@ -59,7 +66,8 @@ LaunchResult RunQuantGemm(const Gemm& gemm, const QuantPlan& plan, GemmContext* 
 
 LaunchResult RunQuantGemm(const Gemm& gemm, GemmContext* context, Stream stream) {
   if (gemm.m <= 0) return RunQuantGemm(gemm, QuantPlan{}, context, stream);
-  return RunQuantGemm(gemm, PlanQuantGemm(gemm.w.format, gemm.m, gemm.w.n, gemm.w.k), context, stream);
+  return RunQuantGemm(gemm, PlanQuantGemm(gemm.w.format, gemm.m, gemm.w.n, gemm.w.k, context->shared_bytes_max),
+                      context, stream);
 }
 
 }  // namespace kernels::gpu

@@ -50,6 +50,7 @@ class Products {
     context_ = {.counters = counters,
                 .scratch = reinterpret_cast<float*>(counters + kGemmCounters),
                 .multiprocessors = bench.device().multiprocessors,
+                .shared_bytes_max = bench.device().shared_bytes_max,
                 .library = nullptr,
                 .library_missing = ""};
   }
@@ -76,15 +77,20 @@ class Products {
     bench_.Row(op, text, seconds, bytes, 2.0 * m * shape_.n * shape_.k);
   }
 
-  void TimeDefault(std::int32_t m) { Time(m, PlanQuantGemm(format_.format, m, shape_.n, shape_.k), true); }
+  void TimeDefault(std::int32_t m) {
+    Time(m, PlanQuantGemm(format_.format, m, shape_.n, shape_.k, context_.shared_bytes_max), true);
+  }
 
   // Other cuts, so that one run on a card tells whether the choice among them is right.
   void TimeOthers(std::int32_t m) {
     for (const std::int32_t row_warps : {1, 2, 4, 8}) {
       for (const std::int32_t splits : {1, 2, 4, 8}) {
-        const QuantPlan plan{.columns = QuantBucket(m), .row_warps = row_warps, .splits = splits};
+        const std::int32_t columns = QuantBucket(m);
+        const QuantPlan plan{
+            .columns = columns, .row_warps = row_warps, .splits = splits, .stages = QuantStages(columns)};
         const std::int64_t blocks = (CellsOf(shape_.n) + row_warps - 1) / row_warps * splits;
-        if (!IsPossible(plan, format_.format, shape_.k) || blocks < 60 || blocks > 1000) continue;
+        const bool runs = IsPossible(plan, format_.format, shape_.k, context_.shared_bytes_max);
+        if (!runs || blocks < 60 || blocks > 1000) continue;
         Time(m, plan, false);
       }
     }

@@ -33,7 +33,7 @@ namespace kernels::gpu {
 // Weights and x go through a ring of asynchronous copies in shared memory, and the ring is started with weights before
 // WaitForPreviousKernel. A warp reads what its own lanes copied, x too where it shares none with other warps (a single
 // row, or one warp beside each other): no barrier of the block then holds up a warp whose next stage is there.
-template <MatrixFormat kOfFormat, int kOfTiles, bool kOfOne = false>
+template <MatrixFormat kOfFormat, int kOfTiles, bool kOfOne, int kOfStages>
 struct QuantShape {
   static constexpr MatrixFormat kFormat = kOfFormat;
   static constexpr int kTiles = kOfTiles;  // of eight rows of x
@@ -46,7 +46,7 @@ struct QuantShape {
   static constexpr int kDataBytes = kStageCells * kPlanes * kCellPlaneBytes;
   static constexpr int kSuperScaleBytes = QuantSuperScaleBytes(kFormat);
   static constexpr int kStageBytes = QuantStageBytes(kFormat, 8 * kTiles);  // of a warp
-  static constexpr int kStages = QuantStages(kIsOne ? 1 : 8 * kTiles);
+  static constexpr int kStages = kOfStages;
   static constexpr int kSumTiles = kIsOne ? kStageCells / 2 : kTiles;
   static constexpr int kThreads = kQuantWarps * kWarpLanes;
   static constexpr bool kHasMinima = kFormat == MatrixFormat::kQ4_1 || kFormat == MatrixFormat::kQ4_K;
@@ -63,14 +63,6 @@ struct QuantShape {
                                                                                         : kStageCells;
   static constexpr int kBlocksTogether = QuantBlocksTogether(8 * kTiles);
 };
-
-// Rows of the block's sums in shared memory; the four more spread what a warp stores at once over all banks.
-constexpr int QuantOutStride(int row_warps) { return row_warps * kCell + 4; }
-
-inline unsigned QuantSharedBytes(const QuantPlan& plan, MatrixFormat format) {
-  const int sums = kQuantWarps / plan.row_warps * plan.columns * QuantOutStride(plan.row_warps) * 4;
-  return static_cast<unsigned>(std::max(QuantRingBytes(plan, format), sums));
-}
 
 // Grid: (blocks of row_warps cells of rows, splits of k, chunks of 64 rows of x).
 struct QuantProblem {
@@ -445,22 +437,22 @@ LaunchResult LaunchQuantGemm(const QuantProblem& problem, const QuantPlan& plan,
   const LaunchShape shape{.grid = dim3(BlocksFor(CellsOf(problem.n), plan.row_warps),
                                        static_cast<unsigned>(plan.splits), BlocksFor(problem.m, kQuantColumnsMax)),
                           .block = dim3(Shape::kThreads),
-                          .shared_bytes = QuantSharedBytes(plan, Shape::kFormat),
+                          .shared_bytes = static_cast<unsigned>(QuantSharedBytes(plan, Shape::kFormat)),
                           .overlap = true};
   return Launch(QuantGemmKernel<Shape>, shape, stream, problem);
 }
 
-template <int kTiles, bool kIsOne = false>
+template <int kTiles, bool kIsOne = false, int kStages = QuantStages(8 * kTiles)>
 LaunchResult LaunchQuantGemm(MatrixFormat format, const QuantProblem& problem, const QuantPlan& plan, Stream stream) {
   switch (format) {
     case MatrixFormat::kQ8_0:
-      return LaunchQuantGemm<QuantShape<MatrixFormat::kQ8_0, kTiles, kIsOne>>(problem, plan, stream);
+      return LaunchQuantGemm<QuantShape<MatrixFormat::kQ8_0, kTiles, kIsOne, kStages>>(problem, plan, stream);
     case MatrixFormat::kQ4_0:
-      return LaunchQuantGemm<QuantShape<MatrixFormat::kQ4_0, kTiles, kIsOne>>(problem, plan, stream);
+      return LaunchQuantGemm<QuantShape<MatrixFormat::kQ4_0, kTiles, kIsOne, kStages>>(problem, plan, stream);
     case MatrixFormat::kQ4_1:
-      return LaunchQuantGemm<QuantShape<MatrixFormat::kQ4_1, kTiles, kIsOne>>(problem, plan, stream);
+      return LaunchQuantGemm<QuantShape<MatrixFormat::kQ4_1, kTiles, kIsOne, kStages>>(problem, plan, stream);
     case MatrixFormat::kQ4_K:
-      return LaunchQuantGemm<QuantShape<MatrixFormat::kQ4_K, kTiles, kIsOne>>(problem, plan, stream);
+      return LaunchQuantGemm<QuantShape<MatrixFormat::kQ4_K, kTiles, kIsOne, kStages>>(problem, plan, stream);
     case MatrixFormat::kBf16:
     case MatrixFormat::kFp8:
       break;

@@ -13,11 +13,12 @@ namespace kernels::gpu {
 //
 // A block has eight warps: row_warps of them beside each other, each with one cell (32 rows) of W, times 8 / row_warps
 // that share the rows and take turns along k. `splits` blocks share the same rows and cut k between them. `columns`
-// rows of x are multiplied together: the bucket.
+// rows of x are multiplied together: the bucket. A warp has `stages` stages of copies under way or in use.
 struct QuantPlan {
   std::int32_t columns;    // 1, 2, 4, 8, 16, 32, 64
   std::int32_t row_warps;  // 1, 2, 4, 8
   std::int32_t splits;
+  std::int32_t stages;  // QuantStages(columns); QuantStagesMin(columns) where the card has no room for those
 };
 
 inline constexpr int kQuantWarps = 8;
@@ -35,25 +36,38 @@ constexpr int QuantStageBytes(MatrixFormat format, int columns) {
 }
 // A single row leaves room for one more; each of two blocks then has all it needs of 4,096 values of k under way.
 constexpr int QuantStages(int columns) { return columns == 1 ? 5 : 4; }
+// Where every cut of some format would else be too large for 99 KB.
+constexpr int QuantStagesMin(int columns) {
+  return columns == 1 || columns == kQuantColumnsMax ? QuantStages(columns) - 1 : QuantStages(columns);
+}
 // A block's ring in shared memory: stages of weights and of x, which warps side by side share but for a single row.
 constexpr int QuantRingBytes(const QuantPlan& plan, MatrixFormat format) {
   const int inputs = plan.columns == 1 ? kQuantWarps : kQuantWarps / plan.row_warps;
-  return QuantStages(plan.columns) * (kQuantWarps * QuantStageBytes(format, plan.columns) +
-                                      inputs * QuantStageCells(format, plan.columns) * plan.columns * 64);
+  return plan.stages * (kQuantWarps * QuantStageBytes(format, plan.columns) +
+                        inputs * QuantStageCells(format, plan.columns) * plan.columns * 64);
+}
+// Rows of the block's sums in shared memory; the four more spread what a warp stores at once over all banks.
+constexpr int QuantOutStride(int row_warps) { return row_warps * kCell + 4; }
+// Of a block: the ring, and later the warps' sums in the same place.
+constexpr int QuantSharedBytes(const QuantPlan& plan, MatrixFormat format) {
+  const int sums = kQuantWarps / plan.row_warps * plan.columns * QuantOutStride(plan.row_warps) * 4;
+  return std::max(QuantRingBytes(plan, format), sums);
 }
 // Blocks on a multiprocessor, this kernel's or the next one's; registers are the limit.
 constexpr int QuantBlocksTogether(int columns) { return columns <= 16 ? 2 : 1; }
-inline constexpr int kQuantSharedMax = 163 * 1024;  // of a block, compute capability 8.0
+// What plans may take of a card's `shared_bytes_max`: no more than an A100's block has (163 KB), so that results have
+// the same bits there and on larger cards. A kilobyte less than there is, for the kernel's own variable.
+constexpr int QuantSharedMax(int shared_bytes_max) { return std::min(163 * 1024, shared_bytes_max - 1024); }
 // Steps along k: in each, every warp of a block takes its stage.
 constexpr std::int32_t QuantSteps(const QuantPlan& plan, MatrixFormat format, std::int32_t k) {
   const int cells = kQuantWarps / plan.row_warps * QuantStageCells(format, plan.columns);
   return (k / kCell + cells - 1) / cells;
 }
-constexpr bool IsPossible(const QuantPlan& plan, MatrixFormat format, std::int32_t k) {
+constexpr bool IsPossible(const QuantPlan& plan, MatrixFormat format, std::int32_t k, std::int32_t shared_bytes_max) {
   const bool is_power =
       plan.row_warps >= 1 && plan.row_warps <= kQuantWarps && (plan.row_warps & (plan.row_warps - 1)) == 0;
-  if (!is_power) return false;
-  return QuantRingBytes(plan, format) <= kQuantSharedMax && plan.splits >= 1 &&
+  if (!is_power || plan.stages < QuantStagesMin(plan.columns) || plan.stages > QuantStages(plan.columns)) return false;
+  return QuantSharedBytes(plan, format) <= QuantSharedMax(shared_bytes_max) && plan.splits >= 1 &&
          plan.splits <= QuantSteps(plan, format, k);
 }
 
@@ -108,16 +122,20 @@ inline double QuantPlanSeconds(const QuantPlan& plan, MatrixFormat format, std::
 }
 
 // Depends on the bucket alone, not on the rows in it: rows get the same bits in any company. Above 64 rows the plan is
-// that for 256.
-inline QuantPlan PlanQuantGemm(MatrixFormat format, std::int32_t m, std::int32_t n, std::int32_t k) {
+// that for 256. Not possible on a card of so little shared memory that no plan is.
+inline QuantPlan PlanQuantGemm(MatrixFormat format, std::int32_t m, std::int32_t n, std::int32_t k,
+                               std::int32_t shared_bytes_max) {
   constexpr std::int32_t kSplitsMax = 16;
   const std::int32_t chunks = m > kQuantColumnsMax ? 4 : 1;
-  QuantPlan best{.columns = QuantBucket(m), .row_warps = kQuantWarps, .splits = 1};
+  // Eight warps beside each other share x: no plan of so many stages takes less memory.
+  QuantPlan best{
+      .columns = QuantBucket(m), .row_warps = kQuantWarps, .splits = 1, .stages = QuantStages(QuantBucket(m))};
+  if (!IsPossible(best, format, k, shared_bytes_max)) best.stages = QuantStagesMin(best.columns);
   double best_seconds = QuantPlanSeconds(best, format, n, k, chunks);
   for (std::int32_t row_warps = kQuantWarps; row_warps >= 1; row_warps /= 2) {
     for (std::int32_t splits = 1; splits <= kSplitsMax; ++splits) {
-      const QuantPlan plan{.columns = best.columns, .row_warps = row_warps, .splits = splits};
-      if (!IsPossible(plan, format, k)) break;
+      const QuantPlan plan{.columns = best.columns, .row_warps = row_warps, .splits = splits, .stages = best.stages};
+      if (!IsPossible(plan, format, k, shared_bytes_max)) break;
       const double seconds = QuantPlanSeconds(plan, format, n, k, chunks);
       if (seconds < best_seconds) best = plan, best_seconds = seconds;
     }

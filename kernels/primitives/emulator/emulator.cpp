@@ -1,5 +1,6 @@
 #include "kernels/primitives/emulator/emulator.h"
 
+#include <atomic>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -16,6 +17,7 @@ std::uint64_t FirstSeed() {
   return seed == nullptr ? 0 : std::strtoull(seed, nullptr, 10);
 }
 thread_local std::uint64_t schedule_seed = FirstSeed();
+std::atomic<unsigned> shared_limit{kSharedBytesMax};
 
 #if defined(EMULATOR_FINDS_RACES)
 extern "C" void __tsan_read16(void* address);
@@ -39,6 +41,9 @@ void Copy(const PendingCopy& copy) {
 void SetScheduleSeed(std::uint64_t seed) { schedule_seed = seed; }
 std::uint64_t ScheduleSeed() { return schedule_seed; }
 
+void SetSharedLimit(unsigned bytes) { shared_limit.store(bytes == 0 ? kSharedBytesMax : bytes); }
+unsigned SharedLimit() { return shared_limit.load(); }
+
 LaunchResult CheckShape(const Shape& shape) {
   const auto within = [](unsigned value, unsigned most) { return value >= 1 && value <= most; };
   const bool valid = within(shape.grid.x, std::numeric_limits<int>::max()) && within(shape.grid.y, 65535) &&
@@ -46,8 +51,8 @@ LaunchResult CheckShape(const Shape& shape) {
                      within(shape.block.y, kThreadsMax) && within(shape.block.z, 64) &&
                      std::uint64_t{shape.block.x} * shape.block.y * shape.block.z <= kThreadsMax;
   if (!valid) return LaunchResult::Failed("invalid configuration argument");
-  if (shape.shared_bytes > kSharedBytesMax)
-    return LaunchResult::Failed("invalid argument: over 227 KiB of shared memory");
+  if (shape.shared_bytes > SharedLimit())
+    return LaunchResult::Failed("invalid argument: more shared memory than a block may have");
   return LaunchResult::Ok();
 }
 

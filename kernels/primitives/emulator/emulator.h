@@ -50,11 +50,16 @@ void FailOnceAfter(std::int64_t submissions, LaunchResult result);
 // The next captures end without a graph for lack of memory. Of the process.
 void RefuseGraphs(bool refuse);
 
+// Dynamic shared memory that a block may ask for, as on a card that has less of it; 0: kSharedBytesMax. Of the process.
+void SetSharedLimit(unsigned bytes);
+unsigned SharedLimit();
+
 // Streams, but for the default one, that were given work since they were last waited for: the work is done, but on a
 // card it might not be.
 std::int64_t StreamsUnwaited();
 
 inline constexpr unsigned kSharedBytesMax = 227U << 10;  // of a block: Hopper's limit
+inline constexpr unsigned kSharedBytesSmall = 99U << 10;  // compute capability 8.6, 8.9 and 12.0
 inline constexpr unsigned kThreadsMax = 1024;            // of a block
 
 // -- What device.h and runtime_emulated.cpp are made of ---------------------------------------------------------------

@@ -141,7 +141,7 @@ LaunchResult FindDevice(std::int32_t ordinal, DeviceInfo* info) {
   std::snprintf(info->name, sizeof(info->name), "emulator on the CPU");
   info->capability = 80;
   info->multiprocessors = 8;
-  info->shared_bytes_max = static_cast<std::int32_t>(emulator::kSharedBytesMax);
+  info->shared_bytes_max = static_cast<std::int32_t>(emulator::SharedLimit());
   info->memory_bytes = memory.limit >= 0 ? memory.limit : machine;
   info->memory_free_bytes = std::max<std::int64_t>(0, info->memory_bytes - memory.in_use);
   info->l2_bytes = std::int64_t{4} << 20;

@@ -225,6 +225,21 @@ TEST_F(DecodeAttentionTest, MatchesTheReferenceInEveryShape) {
   }
 }
 
+#if defined(GPU_EMULATOR)
+// Rows of 256 BF16 values then leave room for one tile of a warp alone.
+TEST_F(DecodeAttentionTest, MatchesTheReferenceOnACardOfLittleSharedMemory) {
+  for (const Shape& shape : {Shape{16, 1, 256, 16, KvFormat::kBf16}, Shape{3, 1, 256, 32, KvFormat::kBf16},
+                             Shape{16, 1, 256, 16, KvFormat::kFp8}, Shape{16, 1, 128, 16, KvFormat::kBf16},
+                             Shape{11, 1, 96, 16, KvFormat::kBf16}, Shape{4, 1, 64, 16, KvFormat::kFp8}}) {
+    const Step step = MakeStep(shape, {131, 1, 300, 16});
+    const std::vector<Bf16> usual = Compute(step, {});
+    const SharedMemoryOf small;
+    ForEachSchedule([&] { ExpectSameBits(Compute(step, {}), usual, ToString(shape)); });
+    ExpectNear(step, usual);
+  }
+}
+#endif
+
 TEST_F(DecodeAttentionTest, ContextsAtTheEdgesOfTilesAndPieces) {
   for (KvFormat format : {KvFormat::kBf16, KvFormat::kFp8}) {
     const Step step = MakeStep({3, 1, 64, 16, format}, {127, 128, 129, 255, 256, 257, 1023, 1024, 1025, 63, 64, 65});
@@ -438,7 +453,7 @@ TEST_F(DecodeAttentionTest, RefusesWhatItDoesNotCompute) {
   refused([](DecodeAttention& a) { a.block_begin = nullptr; });
   refused([](DecodeAttention& a) { a.block_ids = nullptr; });
   refused([](DecodeAttention& a) { a.workspace = nullptr; });
-  refused([](DecodeAttention& a) { a.tuning.stages = 1; });
+  refused([](DecodeAttention& a) { a.tuning.stages = -1; });
   refused([](DecodeAttention& a) { a.tuning.stages = 7; });
   refused([](DecodeAttention& a) { a.tuning.piece_tokens = 64; });
   refused([](DecodeAttention& a) { a.tuning.piece_tokens = 384; });

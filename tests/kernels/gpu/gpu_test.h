@@ -77,6 +77,18 @@ void ForEachSchedule(Body body) {
 #endif
 }
 
+#if defined(GPU_EMULATOR)
+// While it lives a block may have no more shared memory than on the cards of `bytes`; usually those of compute
+// capability 8.6, 8.9 and 12.0.
+class SharedMemoryOf {
+ public:
+  explicit SharedMemoryOf(unsigned bytes = emulator::kSharedBytesSmall) { emulator::SetSharedLimit(bytes); }
+  ~SharedMemoryOf() { emulator::SetSharedLimit(0); }
+  SharedMemoryOf(const SharedMemoryOf&) = delete;
+  SharedMemoryOf& operator=(const SharedMemoryOf&) = delete;
+};
+#endif
+
 // Runs on a card or on the emulator, whichever the build links. Sizes are small: the emulator runs about ten million
 // simple instructions a second.
 class GpuTest : public testing::Test {

@@ -69,7 +69,8 @@ class QuantGemmTest : public GpuTest {
 
   DeviceArray<std::uint32_t> counters_{std::vector<std::uint32_t>(kGemmCounters)};
   DeviceArray<float> scratch_{kGemmScratchBytes / sizeof(float)};
-  GemmContext context_{counters_.get(), scratch_.get(), 132, nullptr, ""};
+  static constexpr std::int32_t kSharedBytesMax = 227 << 10;
+  GemmContext context_{counters_.get(), scratch_.get(), 132, kSharedBytesMax, nullptr, ""};
 };
 
 TEST_F(QuantGemmTest, EveryFormatAndNumberOfRowsEqualsTheReference) {
@@ -108,8 +109,8 @@ TEST_F(QuantGemmTest, EveryPlanEqualsTheReference) {
       int plans = 0;
       for (std::int32_t row_warps : {1, 2, 4, 8}) {
         for (std::int32_t splits : {1, 3, 5}) {
-          const QuantPlan plan{.columns = m, .row_warps = row_warps, .splits = splits};
-          if (!IsPossible(plan, format, kK)) continue;
+          const QuantPlan plan{.columns = m, .row_warps = row_warps, .splits = splits, .stages = QuantStages(m)};
+          if (!IsPossible(plan, format, kK, kSharedBytesMax)) continue;
           SCOPED_TRACE(testing::Message() << "format " << static_cast<int>(format) << " m " << m << " row warps "
                                           << row_warps << " splits " << splits);
           ExpectProduct(Run(weights.matrix, x, m, &plan), weights, x, m);
@@ -126,7 +127,7 @@ TEST_F(QuantGemmTest, AddsToWhatIsThereOrRoundsToBf16) {
   const std::int32_t n = 40, k = 160;
   const QuantMatrix weights = RandomMatrix(MatrixFormat::kQ4_1, n, k);
   for (std::int32_t splits : {1, 2}) {
-    const QuantPlan plan{.columns = 4, .row_warps = 8, .splits = splits};
+    const QuantPlan plan{.columns = 4, .row_warps = 8, .splits = splits, .stages = 4};
     const std::vector<Bf16> x = RandomX(3, k);
     const DeviceArray<Bf16> device_x(x);
     std::vector<float> before(3 * (n + kPadding), 2.5F);
@@ -170,7 +171,7 @@ TEST_F(QuantGemmTest, RowsDoNotDependOnTheirNeighbours) {
 // More rows than the workspace has room for run in several launches; here in two.
 TEST_F(QuantGemmTest, MoreRowsThanTheWorkspaceHolds) {
   constexpr std::int32_t kN = 8, kK = 256;
-  const QuantPlan plan{.columns = 64, .row_warps = 8, .splits = 2};
+  const QuantPlan plan{.columns = 64, .row_warps = 8, .splits = 2, .stages = 4};
   constexpr std::int64_t kChunkBytes = 2LL * 64 * 256 * 4;
   constexpr auto kFirst = static_cast<std::int32_t>(static_cast<std::int64_t>(kGemmScratchBytes) / kChunkBytes * 64);
   constexpr std::int32_t kRows = kFirst + 65;
@@ -227,8 +228,9 @@ TEST_F(QuantGemmTest, RefusesWhatItCannotCompute) {
   expect_refused([](Gemm& gemm) { gemm.y_stride = 4; });
   expect_refused([](Gemm& gemm) { gemm.w.format = MatrixFormat::kBf16; });
   expect_refused([](Gemm& gemm) { gemm.m = -1; });
-  EXPECT_REFUSED(RunQuantGemm(good, QuantPlan{.columns = 8, .row_warps = 8, .splits = 1}, &context_, nullptr));
-  EXPECT_REFUSED(RunQuantGemm(good, QuantPlan{.columns = 4, .row_warps = 8, .splits = 3}, &context_, nullptr));
+  for (const QuantPlan& plan : {QuantPlan{8, 8, 1, 4}, {4, 8, 3, 4}, {4, 8, 1, 5}, {4, 8, 1, 3}, {4, 16, 1, 4}}) {
+    EXPECT_REFUSED(RunQuantGemm(good, plan, &context_, nullptr));
+  }
   Gemm none = good;
   none.m = 0;
   EXPECT_TRUE(RunQuantGemm(none, &context_, nullptr).ok());
@@ -249,9 +251,9 @@ TEST(QuantPlanTest, IsAlwaysPossible) {
     for (std::int32_t n : {8, 576, 1024, 4096, 6144, 28672, 151936}) {
       for (std::int32_t k : {256, 768, 4096, 14336, 65536}) {
         for (std::int32_t m : {1, 2, 4, 8, 16, 32, 64, 65, 512}) {
-          const QuantPlan plan = PlanQuantGemm(format, m, n, k);
-          EXPECT_TRUE(IsPossible(plan, format, k)) << n << " x " << k << ", " << m << " rows";
-          const QuantPlan same = PlanQuantGemm(format, m > 64 ? 4096 : QuantBucket(m), n, k);
+          const QuantPlan plan = PlanQuantGemm(format, m, n, k, 227 << 10);
+          EXPECT_TRUE(IsPossible(plan, format, k, 227 << 10)) << n << " x " << k << ", " << m << " rows";
+          const QuantPlan same = PlanQuantGemm(format, m > 64 ? 4096 : QuantBucket(m), n, k, 227 << 10);
           EXPECT_EQ(plan.row_warps, same.row_warps);
           EXPECT_EQ(plan.splits, same.splits);
         }
