@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "kernels/primitives/emulator/machine.h"
+#include "kernels/primitives/gpu/launch_errors.h"
 
 namespace kernels::gpu::emulator {
 namespace {
@@ -50,10 +51,8 @@ LaunchResult CheckShape(const Shape& shape) {
                      within(shape.grid.z, 65535) && within(shape.block.x, kThreadsMax) &&
                      within(shape.block.y, kThreadsMax) && within(shape.block.z, 64) &&
                      std::uint64_t{shape.block.x} * shape.block.y * shape.block.z <= kThreadsMax;
-  if (!valid) return LaunchResult::Failed("invalid configuration argument");
-  if (shape.shared_bytes > SharedLimit())
-    return LaunchResult::Failed("invalid argument: more shared memory than a block may have");
-  return LaunchResult::Ok();
+  if (!valid) return LaunchResult::Refused(kInvalidConfiguration);
+  return shape.shared_bytes > SharedLimit() ? LaunchResult::Refused(kInvalidValue) : LaunchResult::Ok();
 }
 
 void RunGrid(const Shape& shape, void (*body)(const void*), const void* arguments) {

@@ -71,7 +71,7 @@ struct Shape {
 
 // Enqueues work: at once, or into the capture that the stream takes part in.
 LaunchResult Submit(Stream stream, std::function<LaunchResult()> work);
-// Failed for what CUDA refuses to launch.
+// Refused for what CUDA refuses to launch.
 LaunchResult CheckShape(const Shape& shape);
 // Runs `body(arguments)` once for each thread of the grid.
 void RunGrid(const Shape& shape, void (*body)(const void*), const void* arguments);

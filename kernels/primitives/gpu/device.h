@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "kernels/primitives/gpu/float_formats.h"
+#include "kernels/primitives/gpu/launch_errors.h"
 #include "kernels/primitives/gpu/launch_result.h"
 
 namespace kernels::gpu {
@@ -48,8 +49,26 @@ LaunchResult Launch(void (*kernel)(Parameters...), const LaunchShape& shape, Str
 #else
 
 inline LaunchResult ResultOf(cudaError_t error) {
-  if (error == cudaErrorMemoryAllocation) return LaunchResult::NoMemory("out of device memory");
-  return error == cudaSuccess ? LaunchResult::Ok() : LaunchResult::Failed(cudaGetErrorString(error));
+  switch (error) {
+    case cudaSuccess:
+      return LaunchResult::Ok();
+    case cudaErrorMemoryAllocation:
+      return LaunchResult::NoMemory("out of device memory");
+    case cudaErrorInvalidValue:
+      return LaunchResult::Refused(kInvalidValue);
+    case cudaErrorInvalidConfiguration:
+      return LaunchResult::Refused(kInvalidConfiguration);
+    case cudaErrorLaunchOutOfResources:
+      return LaunchResult::Refused(kOutOfResources);
+    case cudaErrorNoKernelImageForDevice:
+      return LaunchResult::Refused(kNoKernelImage);
+    case cudaErrorInvalidDeviceFunction:
+      return LaunchResult::Refused(kNoSuchFunction);
+    case cudaErrorUnsupportedPtxVersion:
+      return LaunchResult::Refused(kPtxTooNew);
+    default:
+      return LaunchResult::Failed(cudaGetErrorString(error));
+  }
 }
 
 template <typename... Parameters, typename... Arguments>

@@ -11,8 +11,9 @@ using Stream = ::CUstream_st*;
 // What a launcher or a call of the device runtime returns. Launchers only enqueue: a fault of the kernel itself is
 // reported by a later call (see Synchronize in runtime.h).
 //
-// kRefused:  an argument is outside what the kernel computes; nothing was enqueued. A bug of the caller or a shape that
-//            no kernel covers. Permanent.
+// kRefused:  an argument is outside what the kernel computes, or the launch outside of what the card can do; nothing
+// was
+//            enqueued. A bug of the caller, a shape that no kernel covers, or a build for other cards. Permanent.
 // kNoDevice: no driver, no card, or a card or driver that is too old; the message says what was found. Permanent.
 // kNoMemory: the device or pinned memory can't be had. Permanent at this configuration.
 // kFailed:   the device reported an error. After an illegal access or a lost card every later call fails: the process

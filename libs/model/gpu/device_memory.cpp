@@ -6,6 +6,15 @@ namespace model {
 
 namespace gpu = kernels::gpu;
 
+namespace {
+
+// The way out, where the message does not tell it.
+std::string_view Hint(std::string_view message, std::string_view hint) {
+  return message.find("--device=cpu") != std::string_view::npos ? "" : hint;
+}
+
+}  // namespace
+
 absl::Status ToStatus(const gpu::LaunchResult& result, std::string_view what) {
   switch (result.code()) {
     case gpu::LaunchResult::Code::kOk:
@@ -14,14 +23,13 @@ absl::Status ToStatus(const gpu::LaunchResult& result, std::string_view what) {
       return absl::ResourceExhaustedError(
           base::StrCat("no memory on the device for ", what, ": ", result.message(),
                        "; lower kv_blocks, step_tokens_max or sequences_max, or choose smaller weights"));
-    case gpu::LaunchResult::Code::kNoDevice: {
-      const std::string_view found = result.message();
-      const bool hinted = found.find("--device=cpu") != std::string_view::npos;
-      return absl::FailedPreconditionError(
-          base::StrCat("no usable device: ", found, hinted ? "" : "; --device=cpu runs without one"));
-    }
+    case gpu::LaunchResult::Code::kNoDevice:
+      return absl::FailedPreconditionError(base::StrCat("no usable device: ", result.message(),
+                                                        Hint(result.message(), "; --device=cpu runs without one")));
     case gpu::LaunchResult::Code::kRefused:
-      return absl::InternalError(base::StrCat(what, " was refused: ", result.message()));
+      return absl::InternalError(
+          base::StrCat(what, " was refused: ", result.message(),
+                       Hint(result.message(), "; another card may do it, --device=cpu runs without one")));
     case gpu::LaunchResult::Code::kFailed:
       return absl::InternalError(base::StrCat("the device failed, ", what, ": ", result.message()));
   }

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <set>
+#include <string>
 #include <thread>
 
 #include "kernels/primitives/gpu/async_copy.h"
@@ -23,9 +24,14 @@
 namespace kernels::gpu {
 namespace {
 
+// In order, because the messages name the first block and thread; the tests that follow have their own order again.
 class EmulatorTest : public GpuTest {
  protected:
-  ~EmulatorTest() override { emulator::SetScheduleSeed(0); }
+  EmulatorTest() { emulator::SetScheduleSeed(0); }
+  ~EmulatorTest() override { emulator::SetScheduleSeed(seed_of_all_); }
+
+ private:
+  const std::uint64_t seed_of_all_ = emulator::ScheduleSeed();
 };
 // A death test forks; other threads of the process would be lost in the child.
 class EmulatorDeathTest : public EmulatorTest {};
@@ -135,11 +141,20 @@ TEST_F(EmulatorTest, RefusesTheShapesThatCudaRefuses) {
                                  {.grid = 0x80000000U, .block = 1}};
   for (const LaunchShape& shape : refused) {
     const LaunchResult result = Launch(DoNothing, shape, nullptr, 0);
-    EXPECT_EQ(result.code(), LaunchResult::Code::kFailed);
-    EXPECT_STREQ(result.message(), "invalid configuration argument");
+    EXPECT_EQ(result.code(), LaunchResult::Code::kRefused);
+    EXPECT_EQ(std::string(result.message()).find("cudaErrorInvalidConfiguration: "), 0U) << result.message();
   }
-  EXPECT_EQ(Launch(DoNothing, {.grid = 1, .block = 1, .shared_bytes = (227U << 10) + 1}, nullptr, 0).code(),
-            LaunchResult::Code::kFailed);
+  const LaunchResult result = Launch(DoNothing, {.grid = 1, .block = 1, .shared_bytes = (227U << 10) + 1}, nullptr, 0);
+  EXPECT_EQ(result.code(), LaunchResult::Code::kRefused);
+  EXPECT_EQ(std::string(result.message()).find("cudaErrorInvalidValue: "), 0U) << result.message();
+  {
+    const SharedMemoryOf small;
+    EXPECT_REFUSED(Launch(DoNothing, {.grid = 1, .block = 1, .shared_bytes = (99U << 10) + 1}, nullptr, 0));
+    ASSERT_LAUNCHED(Launch(DoNothing, {.grid = 1, .block = 1, .shared_bytes = 99U << 10}, nullptr, 0));
+    DeviceInfo info;
+    ASSERT_LAUNCHED(FindDevice(0, &info));
+    EXPECT_EQ(info.shared_bytes_max, 99 << 10);
+  }
   ASSERT_LAUNCHED(Launch(DoNothing, {.grid = 65535, .block = dim3(1, 1, 1)}, nullptr, 0));
   ASSERT_LAUNCHED(Launch(DoNothing, {.grid = 1, .block = dim3(16, 1, 64), .shared_bytes = 227U << 10}, nullptr, 0));
 }

@@ -202,6 +202,8 @@ __global__ void DoubleKernel(const float* y, int count, float* z) {
   if (i < count) z[i] = y[i] * 2.0F;
 }
 
+__global__ void StoreOneKernel(unsigned* y) { *y = 1; }
+
 __global__ void PlacesKernel(unsigned* y) {
   const unsigned block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
   const unsigned thread = (threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
@@ -270,6 +272,10 @@ LaunchResult Places(unsigned* y, Stream stream) {
                  .block = dim3(kPlaces[3], kPlaces[4], kPlaces[5]),
                  .shared_bytes = 64},
                 stream, y);
+}
+
+LaunchResult StoreOne(unsigned threads, unsigned shared_bytes, unsigned* y, Stream stream) {
+  return Launch(StoreOneKernel, {.grid = 1, .block = threads, .shared_bytes = shared_bytes}, stream, y);
 }
 
 }  // namespace kernels::gpu

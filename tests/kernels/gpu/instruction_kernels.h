@@ -58,4 +58,7 @@ LaunchResult TwoOverlapping(const float* x, int count, float* y, float* z, Strea
 LaunchResult Places(unsigned* y, Stream stream);
 inline constexpr unsigned kPlaces[6] = {3, 2, 2, 4, 3, 2};  // grid, block
 
+// *y = 1, by one block of this size; a card may refuse it.
+LaunchResult StoreOne(unsigned threads, unsigned shared_bytes, unsigned* y, Stream stream);
+
 }  // namespace kernels::gpu

@@ -2,7 +2,9 @@
 
 #include <cmath>
 #include <cstring>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include "kernels/primitives/gpu/random_fill_gpu.h"
 #include "tests/kernels/gpu/gpu_test.h"
@@ -209,6 +211,20 @@ TEST_F(RuntimeTest, RandomFillsHaveTheirDeviationAndStayInside) {
     EXPECT_NEAR(deviation(ToFloats(bf16.Read())), 2.0, 0.02);
     EXPECT_NEAR(deviation(floats.Read()), 0.5, 0.005);
   }
+}
+
+// A worker ends for a lost device; a launch that the card does not make must not look like one.
+TEST_F(RuntimeTest, ARefusedLaunchIsNoLostDevice) {
+  const DeviceArray<unsigned> y(1);
+  for (const auto& [threads, shared_bytes] : {std::pair{2048U, 0U}, {32U, 1U << 20}}) {
+    const LaunchResult result = StoreOne(threads, shared_bytes, y.get(), stream_);
+    EXPECT_EQ(result.code(), LaunchResult::Code::kRefused) << result.message();
+    EXPECT_EQ(std::string(result.message()).find("cudaErrorInvalid"), 0U) << result.message();
+  }
+  ASSERT_LAUNCHED(Synchronize(stream_));
+  ASSERT_LAUNCHED(StoreOne(32, 0, y.get(), stream_));
+  ASSERT_LAUNCHED(Synchronize(stream_));
+  EXPECT_EQ(y.Read(), std::vector<unsigned>{1});
 }
 
 #if defined(GPU_EMULATOR)

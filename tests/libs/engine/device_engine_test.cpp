@@ -256,6 +256,35 @@ TEST_F(DeviceEngineTest, LostDeviceIsToldBeforeAnySequenceFails) {
   kernels::gpu::emulator::LoseDeviceAfter(-1);
 }
 
+// A launch that the card does not make fails the step's sequences and no more: the process is as good as before.
+TEST_F(DeviceEngineTest, RefusedStepFailsItsSequencesAndNotTheDevice) {
+  const TemporaryFile file(DeviceChatModel().Bytes());
+  EngineOptions options = OptionsFor(file.path());
+  std::atomic<int> told{0};
+  options.on_device_lost = [&](const absl::Status&) { ++told; };
+  auto engine = Make(options);
+  ASSERT_NE(engine, nullptr);
+  kernels::gpu::emulator::FailOnceAfter(20, kernels::gpu::LaunchResult::Refused("a test"));
+  ASSERT_TRUE(engine->Submit(Ask("hello", 30), results_.For(0)).ok());
+  const absl::Status refused = results_.Wait(0).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInternal) << refused;
+  EXPECT_NE(std::string(refused.message()).find("was refused: a test"), std::string::npos) << refused;
+  EXPECT_EQ(told, 0);
+  ASSERT_TRUE(engine->Submit(Ask("hello", 30), results_.For(1)).ok());
+  EXPECT_TRUE(results_.Wait(1).ok()) << results_.Wait(1).status();
+}
+
+TEST_F(DeviceEngineTest, ModelThatTheCardCanNotRunEndsTheStartWithTheWayOut) {
+  const TemporaryFile file(DeviceChatModel().Bytes());
+  kernels::gpu::emulator::SetSharedLimit(16 << 10);
+  const absl::Status status = MakeEngine(OptionsFor(file.path())).status();
+  kernels::gpu::emulator::SetSharedLimit(0);
+  EXPECT_FALSE(status.ok());
+  for (const char* says : {"shared memory", "another card", "--device=cpu"}) {
+    EXPECT_NE(std::string(status.message()).find(says), std::string::npos) << status;
+  }
+}
+
 TEST_F(DeviceEngineTest, TooLittleMemoryIsResourceExhausted) {
   const TemporaryFile file(DeviceChatModel().Bytes());
   kernels::gpu::emulator::SetMemoryLimit(kernels::gpu::emulator::MemoryInUse() + (1 << 20));

@@ -1,0 +1,21 @@
+#pragma once
+
+namespace kernels::gpu {
+
+// Why CUDA does not launch a kernel, by its name for the error; the emulator says the same. None of these is the end of
+// the device: nothing was enqueued, and the next launch may go well.
+inline constexpr char kInvalidConfiguration[] =
+    "cudaErrorInvalidConfiguration: a grid or a block of this size can't be launched";
+inline constexpr char kInvalidValue[] =
+    "cudaErrorInvalidValue: probably more shared memory than a block of this card may have";
+inline constexpr char kOutOfResources[] =
+    "cudaErrorLaunchOutOfResources: the kernel takes more registers or threads than a block of this card may have";
+inline constexpr char kNoKernelImage[] =
+    "cudaErrorNoKernelImageForDevice: this build has no code for the card's compute capability (MESH_CUDA_ARCHS)";
+inline constexpr char kNoSuchFunction[] =
+    "cudaErrorInvalidDeviceFunction: this build's code for the card's compute capability lacks the kernel "
+    "(MESH_CUDA_ARCHS)";
+inline constexpr char kPtxTooNew[] =
+    "cudaErrorUnsupportedPtxVersion: the NVIDIA driver is too old to compile this build's code for the card; update it";
+
+}  // namespace kernels::gpu
