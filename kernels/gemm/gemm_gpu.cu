@@ -3,6 +3,7 @@
 #include "kernels/gemm/few_rows_gemm.h"
 #include "kernels/gemm/gemm_context.h"
 #include "kernels/gemm/quant_gemm.h"
+#include "kernels/primitives/gpu/aligned.h"
 #include "kernels/primitives/gpu/device.h"
 #if !defined(GPU_EMULATOR)
 #include "kernels/gemm/cublas_lt.h"
@@ -11,13 +12,14 @@
 namespace kernels::gpu {
 namespace {
 
-bool Aligned16(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0; }
+bool Aligned16(const void* pointer) { return Aligned(pointer, 16); }
 
 LaunchResult CheckInputs(const Gemm& gemm) {
   const Matrix& w = gemm.w;
   GPU_REQUIRE(w.data != nullptr && Aligned16(w.data) && Aligned16(w.scales));
   GPU_REQUIRE((gemm.x_bf16 != nullptr) != (gemm.x_fp8 != nullptr));
   GPU_REQUIRE(Aligned16(gemm.x_bf16) && Aligned16(gemm.x_fp8));
+  GPU_REQUIRE(Aligned(gemm.x_scales, 4));
   GPU_REQUIRE(gemm.x_fp8 == nullptr || (w.format == MatrixFormat::kFp8 && gemm.x_scales != nullptr));
   GPU_REQUIRE(w.format == MatrixFormat::kBf16 ? w.scales == nullptr
                                               : w.format != MatrixFormat::kFp8 || w.scales != nullptr);
@@ -35,7 +37,7 @@ LaunchResult CheckOutput(const Gemm& gemm) {
 }  // namespace
 
 LaunchResult MakeGemmContext(void* workspace, GemmContext** context) {
-  GPU_REQUIRE(workspace != nullptr && reinterpret_cast<std::uintptr_t>(workspace) % 256 == 0);
+  GPU_REQUIRE(workspace != nullptr && Aligned(workspace, 256));
   auto* counters = static_cast<std::uint32_t*>(workspace);
   GemmContext made{.counters = counters,
                    .scratch = reinterpret_cast<float*>(counters + kGemmCounters),

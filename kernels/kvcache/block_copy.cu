@@ -83,7 +83,8 @@ LaunchResult SwapBlocks(const BlockSwap& swap, Stream stream) {
   GPU_RETURN_IF_ERROR(CutItems(
       {swap.pool, swap.plane_bytes, swap.block_bytes, swap.planes, swap.blocks_total, swap.count}, &shape, &tiles));
   if (swap.count == 0) return LaunchResult::Ok();
-  GPU_REQUIRE(swap.ids != nullptr && swap.staging != nullptr && Aligned(swap.staging, kUnitBytes));
+  GPU_REQUIRE(swap.ids != nullptr && Aligned(swap.ids, 4));
+  GPU_REQUIRE(swap.staging != nullptr && Aligned(swap.staging, kUnitBytes));
   return Launch(SwapBlocksKernel<kGather>, shape, stream, swap, tiles);
 }
 
@@ -95,7 +96,7 @@ LaunchResult CopyBlocks(const BlockCopy& copy, Stream stream) {
   GPU_RETURN_IF_ERROR(CutItems(
       {copy.pool, copy.plane_bytes, copy.block_bytes, copy.planes, copy.blocks_total, copy.count}, &shape, &tiles));
   if (copy.count == 0) return LaunchResult::Ok();
-  GPU_REQUIRE(copy.pairs != nullptr);
+  GPU_REQUIRE(copy.pairs != nullptr && Aligned(copy.pairs, 4));
   return Launch(CopyBlocksKernel, shape, stream, copy, tiles);
 }
 

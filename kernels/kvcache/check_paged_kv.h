@@ -3,14 +3,11 @@
 #include <cstdint>
 
 #include "kernels/kvcache/paged_kv_gpu.h"
+#include "kernels/primitives/gpu/aligned.h"
 #include "kernels/primitives/gpu/launch_result.h"
 
 // What the launchers of the kernels over a paged cache check of it; private to kernels/.
 namespace kernels::gpu {
-
-inline bool Aligned(const void* pointer, std::uintptr_t bytes) {
-  return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;
-}
 
 // A scale that can be divided by: also its inverse is a number above zero.
 inline bool ValidKvScale(float scale) { return scale > 0.0F && 1.0F / scale > 0.0F; }

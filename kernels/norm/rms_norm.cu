@@ -1,5 +1,6 @@
 #include "kernels/norm/rms_norm_gpu.h"
 
+#include "kernels/primitives/gpu/aligned.h"
 #include "kernels/primitives/gpu/device.h"
 #include "kernels/primitives/gpu/rows.h"
 #include "kernels/primitives/gpu/warp.h"
@@ -95,13 +96,15 @@ __device__ __forceinline__ void NormRow(const RmsNorm& norm, int row, int thread
                                         Reduction& reduction) {
   const std::int64_t chunks = norm.width / kChunk, source = norm.row_ids != nullptr ? norm.row_ids[row] : row;
   const int rest = static_cast<int>(chunks) - thread;
+  // An id that is no row's is a fault of the caller: its result is NaN, and nothing is read or written elsewhere.
+  const bool known = norm.row_ids == nullptr || (source >= 0 && source < norm.rows_total);
   float4* x = reinterpret_cast<float4*>(norm.x) + source * chunks + thread;
   Row<kTeam, kChunks> own;
   const auto* delta = kDelta ? reinterpret_cast<const uint2*>(norm.delta) + source * chunks + thread : nullptr;
-  own.template Load<kDelta>(x, delta, rest);
-  if constexpr (kDelta) own.Store(x, rest);
+  own.template Load<kDelta>(x, delta, known ? rest : 0);
+  if constexpr (kDelta) own.Store(x, known ? rest : 0);
   const float mean = reduction.Sum(own.SumOfSquares()) / static_cast<float>(norm.width);
-  const float factor = 1.0F / sqrtf(mean + norm.eps);
+  const float factor = known ? 1.0F / sqrtf(mean + norm.eps) : NAN;  // zeros were loaded
 #pragma unroll
   for (int i = 0; i < kChunks; ++i) {
     float4 w = weight.values[i];
@@ -183,8 +186,6 @@ LaunchResult LaunchCut(const RmsNorm& norm, int rows_of_team, Stream stream) {
   return Launch(kernel, shape, stream, norm);
 }
 
-bool Aligned(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0; }
-
 }  // namespace
 
 RmsNormCut DefaultCut(std::int32_t width) {
@@ -200,8 +201,9 @@ LaunchResult RunRmsNorm(const RmsNorm& norm, RmsNormCut cut, Stream stream) {
   GPU_REQUIRE(norm.x != nullptr && norm.weight != nullptr);
   GPU_REQUIRE((norm.y_bf16 != nullptr) != (norm.y_fp8 != nullptr));
   GPU_REQUIRE((norm.y_fp8 != nullptr) == (norm.y_scales != nullptr));
-  GPU_REQUIRE(Aligned(norm.x) && Aligned(norm.delta) && Aligned(norm.weight));
-  GPU_REQUIRE(Aligned(norm.y_bf16) && Aligned(norm.y_fp8));
+  GPU_REQUIRE(Aligned(norm.x, 16) && Aligned(norm.delta, 16) && Aligned(norm.weight, 16));
+  GPU_REQUIRE(Aligned(norm.y_bf16, 16) && Aligned(norm.y_fp8, 16) && Aligned(norm.y_scales, 4));
+  GPU_REQUIRE(norm.row_ids == nullptr || (Aligned(norm.row_ids, 4) && norm.rows_total > 0));
   GPU_REQUIRE(cut.rows_of_team > 0);
   if (norm.rows == 0) return LaunchResult::Ok();
 

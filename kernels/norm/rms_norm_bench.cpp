@@ -34,6 +34,7 @@ std::vector<RmsNorm> MakeSets(Bench& bench, const Shape& shape, int sets) {
                      .rows = shape.rows,
                      .width = shape.width,
                      .row_ids = nullptr,
+                     .rows_total = 0,
                      .y_bf16 = shape.fp8 ? nullptr : static_cast<Bf16*>(bench.Zeros(count * 2)),
                      .y_fp8 = shape.fp8 ? static_cast<Fp8*>(bench.Zeros(count)) : nullptr,
                      .y_scales = shape.fp8 ? static_cast<float*>(bench.Zeros(shape.rows * std::int64_t{4})) : nullptr});

@@ -11,7 +11,8 @@ namespace kernels::gpu {
 // to BF16, or to FP8 with one scale a row. The residual stream x stays in F32: thirty layers of BF16 sums would cost
 // more of the answer's likelihood than everything else in the pass.
 //   x         : [rows][width] in place; row r of y comes from row row_ids[r] of x when row_ids is given (the rows that
-//               sample), which then must be distinct
+//               sample), which then must be distinct and below rows_total, the rows of x. An id that is not gives a row
+//               of NaN, and nothing of x is changed for it
 //   delta     : [rows][width] or nullptr; read where x is read, so from row row_ids[r] when that is given
 //   weight    : [width]; must be complete before the kernel that precedes in the stream starts (it is read while that
 //               one still runs)
@@ -25,6 +26,7 @@ struct RmsNorm {
   float eps;
   std::int32_t rows, width;
   const std::int32_t* row_ids;
+  std::int32_t rows_total;  // for row_ids alone
   Bf16* y_bf16;
   Fp8* y_fp8;
   float* y_scales;

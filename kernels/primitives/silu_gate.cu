@@ -1,5 +1,6 @@
 #include "kernels/primitives/silu_gate_gpu.h"
 
+#include "kernels/primitives/gpu/aligned.h"
 #include "kernels/primitives/gpu/device.h"
 #include "kernels/primitives/gpu/rows.h"
 
@@ -140,8 +141,6 @@ LaunchResult LaunchFp8(const SiluGate& gate, Stream stream) {
   return Launch(SiluFp8Kernel<kThreadsMax, kChunks>, shape, stream, gate);
 }
 
-bool Aligned(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0; }
-
 }  // namespace
 
 std::int32_t DefaultChunksOfThread(const SiluGate& gate) {
@@ -155,7 +154,8 @@ LaunchResult RunSiluGate(const SiluGate& gate, std::int32_t chunks_of_thread, St
   GPU_REQUIRE(gate.gate_up != nullptr);
   GPU_REQUIRE((gate.y_bf16 != nullptr) != (gate.y_fp8 != nullptr));
   GPU_REQUIRE((gate.y_fp8 != nullptr) == (gate.y_scales != nullptr));
-  GPU_REQUIRE(Aligned(gate.gate_up) && Aligned(gate.y_bf16) && Aligned(gate.y_fp8));
+  GPU_REQUIRE(Aligned(gate.gate_up, 16) && Aligned(gate.y_bf16, 16) && Aligned(gate.y_fp8, 16));
+  GPU_REQUIRE(Aligned(gate.y_scales, 4));
   if (gate.rows == 0) return LaunchResult::Ok();
 
   if (gate.y_bf16 != nullptr) {

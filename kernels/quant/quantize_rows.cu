@@ -1,5 +1,6 @@
 #include "kernels/quant/quantize_rows_gpu.h"
 
+#include "kernels/primitives/gpu/aligned.h"
 #include "kernels/primitives/gpu/device.h"
 #include "kernels/primitives/gpu/rows.h"
 
@@ -52,15 +53,13 @@ LaunchResult LaunchRows(const QuantizeFp8Rows& quantize, Stream stream) {
   return Launch(QuantizeRowsKernel<kChunks>, shape, stream, quantize);
 }
 
-bool Aligned(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0; }
-
 }  // namespace
 
 LaunchResult RunQuantizeRows(const QuantizeFp8Rows& quantize, Stream stream) {
   GPU_REQUIRE(quantize.rows >= 0);
   GPU_REQUIRE(quantize.width > 0 && quantize.width % kChunk == 0 && quantize.width <= 4 * kChunk * kThreadsMax);
   GPU_REQUIRE(quantize.x != nullptr && quantize.y != nullptr && quantize.scales != nullptr);
-  GPU_REQUIRE(Aligned(quantize.x) && Aligned(quantize.y));
+  GPU_REQUIRE(Aligned(quantize.x, 16) && Aligned(quantize.y, 16) && Aligned(quantize.scales, 4));
   if (quantize.rows == 0) return LaunchResult::Ok();
   if (quantize.width <= 4096) return LaunchRows<1>(quantize, stream);
   if (quantize.width <= 16384) return LaunchRows<2>(quantize, stream);

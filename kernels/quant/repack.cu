@@ -1,3 +1,4 @@
+#include "kernels/primitives/gpu/aligned.h"
 #include "kernels/primitives/gpu/device.h"
 #include "kernels/primitives/gpu/rows.h"
 #include "kernels/quant/dequantize_gpu.h"
@@ -40,10 +41,6 @@ __global__ void __launch_bounds__(kThreads) ToFp8Kernel(Repack repack, std::int6
     LoadWeights<kFrom>(row, i, values);
     *reinterpret_cast<uint2*>(out + i) = PackFp8(values, scale.inverse);
   }
-}
-
-bool Aligned(const void* pointer, std::uintptr_t bytes) {
-  return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;
 }
 
 LaunchResult RepackPlain(const Repack& repack, Stream stream) {

@@ -1,3 +1,4 @@
+#include "kernels/primitives/gpu/aligned.h"
 #include "kernels/sampling/sample_cut.h"
 #include "kernels/sampling/sample_slice.h"
 #include "kernels/sampling/sample_variants.h"
@@ -365,7 +366,10 @@ LaunchResult RunSampleVariant(const Sample& sample, const SampleVariant& variant
   GPU_REQUIRE(slices <= kSlicesMax && variant.run > 0);
   if (sample.rows == 0) return LaunchResult::Ok();
   GPU_REQUIRE(sample.logits != nullptr && sample.params != nullptr && sample.tokens != nullptr);
-  GPU_REQUIRE(sample.workspace != nullptr && reinterpret_cast<std::uintptr_t>(sample.workspace) % 16 == 0);
+  GPU_REQUIRE(Aligned(sample.logits, 4) && Aligned(sample.params, alignof(SampleParams)) && Aligned(sample.tokens, 4));
+  GPU_REQUIRE(Aligned(sample.seen, alignof(std::uint32_t*)));
+  GPU_REQUIRE(Aligned(sample.logprobs, 4) && Aligned(sample.logprob_tokens, 4));
+  GPU_REQUIRE(sample.workspace != nullptr && Aligned(sample.workspace, 16));
   if (sample.logprobs != nullptr) {
     GPU_REQUIRE(sample.logprobs_count >= 0 && sample.logprobs_count <= kLogprobsMax);
     GPU_REQUIRE(sample.logprobs_count == 0 || sample.logprob_tokens != nullptr);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/primitives/emulator/emulator.h"
+#include "kernels/primitives/gpu/aligned.h"
 #include "kernels/primitives/gpu/collectives.h"
 
 namespace kernels::gpu {
@@ -122,7 +123,8 @@ LaunchResult MakeCommunicator(const CommunicatorId& id, std::int32_t rank, std::
 void DestroyCommunicator(Communicator* communicator) { delete communicator; }
 
 LaunchResult AllReduceSum(Communicator* communicator, float* values, std::int64_t count, Stream stream) {
-  GPU_REQUIRE(count >= 0);
+  GPU_REQUIRE(communicator != nullptr && count >= 0);
+  GPU_REQUIRE(count == 0 || (values != nullptr && Aligned(values, 4)));
   return emulator::Submit(stream, [communicator, values, count] {
     Group& group = *communicator->group;
     group.sent()[communicator->rank] = values;
@@ -139,7 +141,8 @@ LaunchResult AllReduceSum(Communicator* communicator, float* values, std::int64_
 
 LaunchResult AllGather(Communicator* communicator, const void* sent, void* received, std::int64_t bytes,
                        Stream stream) {
-  GPU_REQUIRE(bytes >= 0);
+  GPU_REQUIRE(communicator != nullptr && bytes >= 0);
+  GPU_REQUIRE(bytes == 0 || (sent != nullptr && received != nullptr));
   return emulator::Submit(stream, [communicator, sent, received, bytes] {
     Group& group = *communicator->group;
     const auto size = static_cast<std::size_t>(bytes);

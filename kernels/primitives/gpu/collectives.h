@@ -30,6 +30,8 @@ LaunchResult MakeCommunicatorId(CommunicatorId* id);
 LaunchResult MakeCommunicator(const CommunicatorId& id, std::int32_t rank, std::int32_t ranks, Communicator** made);
 void DestroyCommunicator(Communicator* communicator);  // nullptr is fine
 
+// Refused without a communicator, or without memory for what is asked.
+//
 // values[i] = sum over the ranks, in place.
 //   values : [count] in device memory
 LaunchResult AllReduceSum(Communicator* communicator, float* values, std::int64_t count, Stream stream);

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "kernels/primitives/gpu/aligned.h"
 #include "kernels/primitives/gpu/collectives.h"
 
 namespace kernels::gpu {
@@ -11,6 +12,7 @@ namespace {
 
 using NcclComm = struct ncclComm*;
 using NcclResult = int;  // ncclSuccess is 0
+constexpr int kNcclInvalidArgument = 4, kNcclInvalidUsage = 5;
 constexpr int kNcclUint8 = 1, kNcclFloat32 = 7, kNcclSum = 0;
 
 struct Nccl {
@@ -46,7 +48,9 @@ const Nccl* OpenNccl() {
 }
 
 LaunchResult ResultOf(const Nccl& nccl, NcclResult result) {
-  return result == 0 ? LaunchResult::Ok() : LaunchResult::Failed(nccl.error_string(result));
+  if (result == 0) return LaunchResult::Ok();
+  const bool refused = result == kNcclInvalidArgument || result == kNcclInvalidUsage;
+  return refused ? LaunchResult::Refused(nccl.error_string(result)) : LaunchResult::Failed(nccl.error_string(result));
 }
 
 constexpr LaunchResult kNoNccl = LaunchResult::NoDevice(
@@ -83,7 +87,8 @@ void DestroyCommunicator(Communicator* communicator) {
 }
 
 LaunchResult AllReduceSum(Communicator* communicator, float* values, std::int64_t count, Stream stream) {
-  GPU_REQUIRE(count >= 0);
+  GPU_REQUIRE(communicator != nullptr && count >= 0);
+  GPU_REQUIRE(count == 0 || (values != nullptr && Aligned(values, 4)));
   const Nccl* nccl = OpenNccl();
   return ResultOf(*nccl, nccl->all_reduce(values, values, static_cast<std::size_t>(count), kNcclFloat32, kNcclSum,
                                           communicator->comm, stream));
@@ -91,7 +96,8 @@ LaunchResult AllReduceSum(Communicator* communicator, float* values, std::int64_
 
 LaunchResult AllGather(Communicator* communicator, const void* sent, void* received, std::int64_t bytes,
                        Stream stream) {
-  GPU_REQUIRE(bytes >= 0);
+  GPU_REQUIRE(communicator != nullptr && bytes >= 0);
+  GPU_REQUIRE(bytes == 0 || (sent != nullptr && received != nullptr));
   const Nccl* nccl = OpenNccl();
   return ResultOf(
       *nccl, nccl->all_gather(sent, received, static_cast<std::size_t>(bytes), kNcclUint8, communicator->comm, stream));

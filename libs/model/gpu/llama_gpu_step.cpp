@@ -93,6 +93,7 @@ LaunchResult LlamaGpuModel::Run(const StepPlan& plan) {
                            .width = config_.width,
                            .token_ids = arrays.token_ids,
                            .previous_picks = static_cast<const std::int32_t*>(slots_[1 - index].device_picks.get()),
+                           .previous_count = options_.samples_max,
                            .rows = plan.sizes.rows,
                            .x = buffers_.x},
                           stream));
@@ -117,6 +118,7 @@ LaunchResult LlamaGpuModel::RunNorm(const float* weight, std::int32_t rows, cons
                           .rows = rows,
                           .width = config_.width,
                           .row_ids = row_ids,
+                          .rows_total = options_.rows_max,
                           .y_bf16 = fp8 ? nullptr : buffers_.normed,
                           .y_fp8 = fp8 ? reinterpret_cast<gpu::Fp8*>(buffers_.normed) : nullptr,
                           .y_scales = fp8 ? buffers_.normed_scales : nullptr},

@@ -80,6 +80,24 @@ TEST_P(BlockCopyTest, GathersIntoStagingAndScattersBackElsewhere) {
   EXPECT_EQ(pool.Read(), host);
 }
 
+TEST_P(BlockCopyTest, CopiesUnderEveryScheduleAlike) {
+  const std::vector<std::uint8_t> before = RandomPool();
+  std::vector<std::uint8_t> expected = before;
+  for (std::int32_t plane = 0; plane < kPlanes; ++plane) {
+    std::memcpy(BlockOf(expected, plane, 0), BlockOf(expected, plane, 6), block_bytes());
+    std::memcpy(BlockOf(expected, plane, 5), BlockOf(expected, plane, 6), block_bytes());
+  }
+  DeviceArray<std::uint32_t> pairs(std::vector<std::uint32_t>{6, 0, 6, 5}), ids(std::vector<std::uint32_t>{0, 5});
+  ForEachSchedule([&] {
+    DeviceArray<std::uint8_t> pool(before), other(before), staging(kPlanes * 2 * block_bytes());
+    ASSERT_LAUNCHED(CopyBlocks(Copy(pool.get(), pairs.get(), 2), nullptr));
+    EXPECT_EQ(pool.Read(), expected);
+    ASSERT_LAUNCHED(GatherBlocks(Swap(pool.get(), ids.get(), 2, staging.get()), nullptr));
+    ASSERT_LAUNCHED(ScatterBlocks(Swap(other.get(), ids.get(), 2, staging.get()), nullptr));
+    EXPECT_EQ(other.Read(), expected);
+  });
+}
+
 TEST_P(BlockCopyTest, IdsOutsideThePoolAreSkipped) {
   std::vector<std::uint8_t> expected = RandomPool();
   DeviceArray<std::uint8_t> pool(expected), staging(kPlanes * 2 * block_bytes());
@@ -118,6 +136,9 @@ TEST_P(BlockCopyTest, RefusesWhatItCannotCopy) {
   refused([](auto& copy) { copy.blocks_total = 0; });
   refused([](auto& copy) { copy.pool = nullptr; });
   refused([](auto& copy) { copy.pool = static_cast<std::uint8_t*>(copy.pool) + 8; });
+  refused([](auto& copy) { copy.planes = 65536, copy.plane_bytes = 0; });  // of a grid
+  EXPECT_REFUSED(CopyBlocks(Copy(pool.get(), Misaligned(pairs.get()), 1), nullptr));
+  EXPECT_REFUSED(GatherBlocks(Swap(pool.get(), Misaligned(pairs.get()), 1, staging.get()), nullptr));
   EXPECT_REFUSED(CopyBlocks(Copy(pool.get(), nullptr, 1), nullptr));
   EXPECT_REFUSED(GatherBlocks(Swap(pool.get(), pairs.get(), 1, nullptr), nullptr));
 }

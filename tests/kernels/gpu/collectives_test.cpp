@@ -81,6 +81,21 @@ TEST(CollectivesTest, TakePartInGraphs) {
   }
 }
 
+TEST(CollectivesTest, WhatCanNotBeSentIsRefused) {
+  DeviceArray<float> values(std::vector<float>(2));
+  EXPECT_REFUSED(AllReduceSum(nullptr, values.get(), 1, nullptr));
+  EXPECT_REFUSED(AllGather(nullptr, values.get(), values.get() + 1, 4, nullptr));
+  ForEachRank(1, [&](std::int32_t, Communicator* communicator) {
+    EXPECT_REFUSED(AllReduceSum(communicator, values.get(), -1, nullptr));
+    EXPECT_REFUSED(AllReduceSum(communicator, nullptr, 1, nullptr));
+    EXPECT_REFUSED(AllReduceSum(communicator, Misaligned(values.get()), 1, nullptr));
+    EXPECT_REFUSED(AllGather(communicator, nullptr, values.get(), 4, nullptr));
+    EXPECT_REFUSED(AllGather(communicator, values.get(), nullptr, 4, nullptr));
+    EXPECT_REFUSED(AllGather(communicator, values.get(), values.get(), -1, nullptr));
+    ASSERT_LAUNCHED(AllReduceSum(communicator, nullptr, 0, nullptr));
+  });
+}
+
 TEST(CollectivesTest, ImpossibleGroupsAreRefused) {
   CommunicatorId id{};
   Communicator* communicator = nullptr;

@@ -206,6 +206,9 @@ TEST_F(GemmTest, RefusesWhatItDoesNotCompute) {
   refused(*product, [&](Gemm* gemm) { gemm->w.scales = fp8->w_scales_device.get(); });
   refused(*fp8, [](Gemm* gemm) { gemm->x_scales = nullptr; });
   refused(*fp8, [](Gemm* gemm) { gemm->w.scales = nullptr; });
+  refused(*fp8, [](Gemm* gemm) { gemm->x_scales = Misaligned(gemm->x_scales); });
+  // More tiles of 16 rows than a grid has blocks in its third dimension.
+  refused(*product, [](Gemm* gemm) { gemm->m = 1, gemm->w.n = gemm->y_stride = 16 * 65536; });
   refused(*fp8, [&](Gemm* gemm) { gemm->x_bf16 = product->x_bf16.get(); });
   EXPECT_REFUSED(RunFewRowsGemm(product->Of(y.get(), nullptr), {kFewRowsVariants, 1}, context_, nullptr));
   EXPECT_REFUSED(RunFewRowsGemm(product->Of(y.get(), nullptr), {0, 0}, context_, nullptr));

@@ -24,6 +24,12 @@ namespace kernels::gpu {
   } while (false)
 #define EXPECT_REFUSED(call) EXPECT_EQ((call).code(), ::kernels::gpu::LaunchResult::Code::kRefused)
 
+// A pointer that is aligned to two bytes and no more.
+template <typename T>
+T* Misaligned(T* pointer) {
+  return reinterpret_cast<T*>(reinterpret_cast<std::uintptr_t>(pointer) + 2);
+}
+
 // An array in device memory of exactly the given size, so that the address sanitizer (on the emulator) or
 // compute-sanitizer (on a card) sees the first byte beyond it.
 template <typename T>

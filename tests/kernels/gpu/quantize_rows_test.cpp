@@ -52,6 +52,18 @@ TEST_F(QuantizeRowsTest, RoundsEveryWidth) {
   }
 }
 
+TEST_F(QuantizeRowsTest, SameBitsUnderEverySchedule) {
+  for (const std::int32_t width : {72, 2056, 4104}) {
+    const std::vector<Bf16> x = ToBf16s(Random(std::size_t(3) * width, 3.0F));
+    const Output expected = Run(x, 3, width);
+    ForEachSchedule([&] {
+      const Output output = Run(x, 3, width);
+      EXPECT_EQ(output.scales, expected.scales);
+      for (std::size_t i = 0; i < x.size(); ++i) ASSERT_EQ(output.y[i].bits, expected.y[i].bits) << i;
+    });
+  }
+}
+
 TEST_F(QuantizeRowsTest, ZerosStayZerosAndNanStaysInItsPlace) {
   const std::int32_t rows = 3, width = 72;
   std::vector<float> values = Random(std::size_t(rows) * width);
@@ -87,6 +99,7 @@ TEST_F(QuantizeRowsTest, RefusesWhatItCannotCompute) {
   refused([](QuantizeFp8Rows& rows) { rows.y = nullptr; });
   refused([](QuantizeFp8Rows& rows) { rows.y += 1; });
   refused([](QuantizeFp8Rows& rows) { rows.scales = nullptr; });
+  refused([](QuantizeFp8Rows& rows) { rows.scales = Misaligned(rows.scales); });
   QuantizeFp8Rows empty = good;
   empty.rows = 0;
   EXPECT_TRUE(RunQuantizeRows(empty, nullptr).ok());

@@ -134,18 +134,31 @@ TEST_P(RepackTest, Fp8HasOneScaleARow) {
   }
 }
 
+TEST_P(RepackTest, SameBitsUnderEverySchedule) {
+  const WeightFormat format = GetParam().format;
+  const std::vector<std::uint8_t> file = RandomFile(format, kRows, kColumns);
+  const Fp8Matrix expected = ToFp8Matrix(format, file, kRows, kColumns);
+  const std::vector<std::uint16_t> expected_bits = ToBf16Matrix(format, file, kRows, kColumns);
+  ForEachSchedule([&] {
+    const Fp8Matrix matrix = ToFp8Matrix(format, file, kRows, kColumns);
+    EXPECT_EQ(matrix.scales, expected.scales);
+    for (std::size_t i = 0; i < matrix.data.size(); ++i) ASSERT_EQ(matrix.data[i].bits, expected.data[i].bits) << i;
+    EXPECT_EQ(ToBf16Matrix(format, file, kRows, kColumns), expected_bits);
+  });
+}
+
 // Goal: every F16 scale, infinities, NaNs and subnormals among them, widens as in the reference.
 // Method: wholly random bytes.
 TEST_P(RepackTest, EmbeddedRowsEqualTheReferenceBitForBit) {
   const WeightFormat format = GetParam().format;
-  constexpr std::int32_t kRowsTotal = 5, kWidth = 1280;
+  constexpr std::int32_t kRowsTotal = 5, kWidth = 1280, kSmallest = std::numeric_limits<std::int32_t>::min();
   std::vector<std::uint8_t> embedding(std::size_t(kRowsTotal * RowBytes(format, kWidth)));
   for (std::uint8_t& byte : embedding) byte = static_cast<std::uint8_t>(rng_());
   const std::vector<float> wide = Widened(format, embedding, kWidth);
   DeviceArray<std::uint8_t> device_embedding(embedding);
-  DeviceArray<std::int32_t> ids(std::vector<std::int32_t>{4, 0, -2, -1, -3, kRowsTotal, 4}),
+  DeviceArray<std::int32_t> ids(std::vector<std::int32_t>{4, 0, -2, -1, -3, kRowsTotal, 4, -4, kSmallest}),
       picks(std::vector<std::int32_t>{3, 1, -1});
-  const std::vector<std::int32_t> expected_rows = {4, 0, 1, 3, 0, 0, 4};
+  const std::vector<std::int32_t> expected_rows = {4, 0, 1, 3, 0, 0, 4, 0, 0};  // the last two: no such pick
   DeviceArray<float> x(expected_rows.size() * kWidth);
   ASSERT_LAUNCHED(RunEmbedRows({.embedding = device_embedding.get(),
                                 .format = format,
@@ -153,6 +166,7 @@ TEST_P(RepackTest, EmbeddedRowsEqualTheReferenceBitForBit) {
                                 .width = kWidth,
                                 .token_ids = ids.get(),
                                 .previous_picks = picks.get(),
+                                .previous_count = 3,
                                 .rows = std::int32_t(expected_rows.size()),
                                 .x = x.get()},
                                nullptr));
@@ -203,6 +217,7 @@ TEST_F(RepackEdgeTest, EmbeddingWithoutPicksReadsRowZeroForNegativeIds) {
                                 .width = 8,
                                 .token_ids = ids.get(),
                                 .previous_picks = nullptr,
+                                .previous_count = 0,
                                 .rows = 3,
                                 .x = x.get()},
                                nullptr));
@@ -252,6 +267,7 @@ TEST_F(RepackEdgeTest, RefusesWhatItCannotEmbed) {
                        .width = 32,
                        .token_ids = ids.get(),
                        .previous_picks = nullptr,
+                       .previous_count = 0,
                        .rows = 1,
                        .x = x.get()};
   ASSERT_LAUNCHED(RunEmbedRows(good, nullptr));
@@ -267,6 +283,9 @@ TEST_F(RepackEdgeTest, RefusesWhatItCannotEmbed) {
   refused([](EmbedRows& embed) { embed.rows_total = 0; });
   refused([](EmbedRows& embed) { embed.token_ids = nullptr; });
   refused([](EmbedRows& embed) { embed.x += 1; });
+  refused([](EmbedRows& embed) { embed.token_ids = Misaligned(embed.token_ids); });
+  refused([&](EmbedRows& embed) { embed.previous_picks = Misaligned(ids.get()); });
+  refused([](EmbedRows& embed) { embed.previous_count = -1; });
   EmbedRows empty = good;
   empty.rows = 0, empty.token_ids = nullptr;
   ASSERT_LAUNCHED(RunEmbedRows(empty, nullptr));

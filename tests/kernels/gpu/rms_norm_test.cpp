@@ -19,6 +19,7 @@ struct Input {
   std::vector<Bf16> delta;  // empty: none
   std::vector<std::int32_t> row_ids;
   std::int32_t rows, width;
+  std::int32_t rows_total() const { return static_cast<std::int32_t>(x.size()) / width; }
 };
 struct Output {
   std::vector<float> x, y;  // y widened and, if FP8, scaled
@@ -52,6 +53,7 @@ class RmsNormTest : public GpuTest {
                        .rows = input.rows,
                        .width = input.width,
                        .row_ids = input.row_ids.empty() ? nullptr : row_ids.get(),
+                       .rows_total = input.rows_total(),
                        .y_bf16 = fp8 ? nullptr : y_bf16.get(),
                        .y_fp8 = fp8 ? y_fp8.get() : nullptr,
                        .y_scales = fp8 ? scales.get() : nullptr};
@@ -163,6 +165,55 @@ TEST_F(RmsNormTest, RowIdsPickRowsAndLeaveTheOthersAlone) {
   }
 }
 
+TEST_F(RmsNormTest, SameBitsUnderEverySchedule) {
+  for (const std::int32_t width : {576, 1088, 4104}) {  // a warp's row, and those of two sizes of blocks
+    Input input = MakeInput(5, width, true);
+    input.row_ids = {3, 0, 4};
+    input.rows = 3;
+    for (const bool fp8 : {false, true}) {
+      const Output expected = Run(input, fp8);
+      ExpectMatches(input, expected, fp8, "in the usual order");
+      ForEachSchedule([&] {
+        const Output output = Run(input, fp8);
+        EXPECT_EQ(output.y_bits, expected.y_bits);
+        EXPECT_EQ(output.x, expected.x);
+        if (fp8) {
+          EXPECT_EQ(output.scales, expected.scales);
+        }
+      });
+    }
+  }
+}
+
+TEST_F(RmsNormTest, RowIdBeyondTheRowsGivesNaNAndChangesNothingElse) {
+  for (const std::int32_t width : {64, 1088, 16392}) {
+    for (const bool delta : {false, true}) {
+      Input input = MakeInput(4, width, delta);
+      const Input known = input;
+      input.row_ids = {2, 4, -1, std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min(), 0};
+      input.rows = 6;
+      for (const bool fp8 : {false, true}) {
+        const Output output = Run(input, fp8), usual = Run(known, fp8);
+        for (std::int32_t row = 0; row < 6; ++row) {
+          for (std::int32_t i = 0; i < width; ++i) {
+            const float got = output.y[std::size_t(row) * width + i];
+            if (row == 0 || row == 5) {
+              ASSERT_EQ(got, usual.y[std::size_t(input.row_ids[row]) * width + i]) << "row " << row;
+            } else {
+              ASSERT_TRUE(std::isnan(got)) << "row " << row;
+            }
+          }
+        }
+        for (std::int32_t row = 0; row < 4; ++row) {
+          const Output& expected =
+              row == 0 || row == 2 ? usual : Output{.x = input.x, .y = {}, .scales = {}, .y_bits = {}};
+          for (std::int32_t i = 0; i < width; ++i) ASSERT_EQ(output.x[row * width + i], expected.x[row * width + i]);
+        }
+      }
+    }
+  }
+}
+
 TEST_F(RmsNormTest, NanStaysInItsRow) {
   for (const std::int32_t width : {64, 1088}) {
     for (const bool in_delta : {false, true}) {
@@ -206,6 +257,7 @@ TEST_F(RmsNormTest, RefusesWhatItCannotCompute) {
                      .rows = 1,
                      .width = 32,
                      .row_ids = nullptr,
+                     .rows_total = 0,
                      .y_bf16 = y.get(),
                      .y_fp8 = nullptr,
                      .y_scales = nullptr};
@@ -226,6 +278,12 @@ TEST_F(RmsNormTest, RefusesWhatItCannotCompute) {
   refused([](RmsNorm& norm) { norm.y_bf16 = nullptr; });
   refused([&](RmsNorm& norm) { norm.y_fp8 = y_fp8.get(), norm.y_scales = scales.get(); });
   refused([&](RmsNorm& norm) { norm.y_bf16 = nullptr, norm.y_fp8 = y_fp8.get(); });
+  DeviceArray<std::int32_t> row_ids(std::vector<std::int32_t>{0, 0});
+  refused([&](RmsNorm& norm) { norm.row_ids = row_ids.get(); });  // of how many rows?
+  refused([&](RmsNorm& norm) { norm.row_ids = Misaligned(row_ids.get()), norm.rows_total = 2; });
+  refused([&](RmsNorm& norm) {
+    norm.y_bf16 = nullptr, norm.y_fp8 = y_fp8.get(), norm.y_scales = Misaligned(scales.get());
+  });
   EXPECT_REFUSED(RunRmsNorm(good, RmsNormCut{.team = 100, .rows_of_team = 1}, nullptr));
   EXPECT_REFUSED(RunRmsNorm(good, RmsNormCut{.team = 32, .rows_of_team = 0}, nullptr));
 }
@@ -240,6 +298,7 @@ TEST_F(RmsNormTest, NoRowsIsNoWork) {
                               .rows = 0,
                               .width = 32,
                               .row_ids = nullptr,
+                              .rows_total = 0,
                               .y_bf16 = y.get(),
                               .y_fp8 = nullptr,
                               .y_scales = nullptr},

@@ -100,6 +100,31 @@ TEST_F(SampleTest, GreedyTakesTheBestAndOfEqualsTheFirst) {
 
 TEST_F(SampleTest, NegativeZeroIsZero) { EXPECT_EQ(One({-1.0F, -0.0F, 0.0F}, kGreedy), 1); }
 
+// The last block of a row goes on with what all of them found.
+TEST_F(SampleTest, SamePicksUnderEverySchedule) {
+  constexpr std::int32_t kVocabulary = 5000;
+  const std::vector<std::vector<float>> rows = {Random(kVocabulary, 3.0F), Random(kVocabulary), Random(kVocabulary)};
+  std::vector<SampleParams> params = {Drawn(1.0F, 40, 0.9F), Drawn(0.7F, 0, 1.0F, 0.02F), kGreedy};
+  params[1].repetition_penalty = 1.3F;
+  const std::vector<std::uint32_t> seen(3 * ((kVocabulary + 31) / 32), 0x00F0000FU);
+  for (const SampleVariant& variant : {SampleVariant{256, 2, 1}, {256, 4, 2}, {512, 8, 1}}) {
+    const Options options{.variant = variant, .logprobs = 5, .seen = seen};
+    const Outcome expected = Run(rows, params, options);
+    ForEachSchedule([&] {
+      const Outcome outcome = Run(rows, params, options);
+      EXPECT_EQ(outcome.tokens, expected.tokens);
+      EXPECT_EQ(outcome.logits, expected.logits);
+      EXPECT_EQ(outcome.seen, expected.seen);
+      for (std::size_t row = 0; row < rows.size(); ++row) {
+        for (std::size_t i = 0; i < 6; ++i) {
+          const std::size_t at = row * (1 + kLogprobsMax) + i;
+          EXPECT_EQ(outcome.logprobs[at], expected.logprobs[at]) << "row " << row << ", " << i;
+        }
+      }
+    });
+  }
+}
+
 TEST_F(SampleTest, NotFiniteLogitsHaveNoToken) {
   for (std::int32_t vocabulary : {9, 2500}) {
     const auto count = static_cast<std::size_t>(vocabulary);
@@ -290,7 +315,13 @@ TEST_F(SampleTest, WhatNoKernelCoversIsRefused) {
   EXPECT_REFUSED(changed([](Sample& s) { s.tokens = nullptr; }));
   EXPECT_REFUSED(changed([](Sample& s) { s.workspace = nullptr; }));
   EXPECT_REFUSED(changed([&](Sample& s) { s.workspace = workspace.get() + 8; }));
+  EXPECT_REFUSED(changed([](Sample& s) { s.logits = Misaligned(s.logits); }));
+  EXPECT_REFUSED(changed([](Sample& s) { s.params = Misaligned(s.params); }));
+  EXPECT_REFUSED(changed([](Sample& s) { s.tokens = Misaligned(s.tokens); }));
+  DeviceArray<std::uint32_t*> seen(2);
+  EXPECT_REFUSED(changed([&](Sample& s) { s.seen = Misaligned(seen.get()); }));
   DeviceArray<float> logprobs(1 + kLogprobsMax);
+  EXPECT_REFUSED(changed([&](Sample& s) { s.logprobs = Misaligned(logprobs.get()); }));
   EXPECT_REFUSED(changed([&](Sample& s) { s.logprobs = logprobs.get(), s.logprobs_count = 21; }));
   EXPECT_REFUSED(changed([&](Sample& s) { s.logprobs = logprobs.get(), s.logprobs_count = 1; }));
   EXPECT_REFUSED(RunSampleVariant(good, {256, 3}, nullptr));

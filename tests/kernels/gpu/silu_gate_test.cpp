@@ -68,6 +68,23 @@ class SiluGateTest : public GpuTest {
   }
 };
 
+TEST_F(SiluGateTest, SameBitsUnderEverySchedule) {
+  for (const auto& [width, chunks] : {std::pair{64, 1}, {2056, 1}, {2056, 4}, {8200, 1}}) {
+    const std::vector<Bf16> gate_up = ToBf16s(Random(std::size_t(3) * 2 * width, 3.0F));
+    for (const bool fp8 : {false, true}) {
+      const Output expected = Run(gate_up, 3, width, fp8, chunks);
+      ExpectMatches(gate_up, 3, width, fp8, expected, "in the usual order");
+      ForEachSchedule([&] {
+        const Output output = Run(gate_up, 3, width, fp8, chunks);
+        EXPECT_EQ(output.y, expected.y);
+        if (fp8) {
+          EXPECT_EQ(output.scales, expected.scales);
+        }
+      });
+    }
+  }
+}
+
 TEST_F(SiluGateTest, MatchesThePlainFormulaForEveryWidth) {
   for (const std::int32_t width : {8, 64, 1536, 2056, 4096, 8200, 14336, 16392, 32776}) {
     const std::int32_t rows = width <= 2056 ? 5 : 2;
@@ -142,6 +159,9 @@ TEST_F(SiluGateTest, RefusesWhatItCannotCompute) {
   refused([](SiluGate& gate) { gate.y_bf16 = nullptr; });
   refused([&](SiluGate& gate) { gate.y_fp8 = y_fp8.get(), gate.y_scales = scales.get(); });
   refused([&](SiluGate& gate) { gate.y_bf16 = nullptr, gate.y_fp8 = y_fp8.get(); });
+  refused([&](SiluGate& gate) {
+    gate.y_bf16 = nullptr, gate.y_fp8 = y_fp8.get(), gate.y_scales = Misaligned(scales.get());
+  });
   EXPECT_REFUSED(RunSiluGate(good, 3, nullptr));
 }
 
