@@ -237,6 +237,17 @@ TEST_P(PrefillAttentionTest, MatchesReferenceForEveryShape) {
   }
 }
 
+TEST_P(PrefillAttentionTest, SameBitsUnderEverySchedule) {
+  for (const auto& [head_dim, format] :
+       {std::pair{64, KvFormat::kBf16}, {128, KvFormat::kBf16}, {256, KvFormat::kBf16}, {64, KvFormat::kFp8}}) {
+    if (!Runs(head_dim, format)) continue;
+    const Layer layer{.head_dim = head_dim, .heads = 4, .kv_heads = 2, .format = format, .chunks = {{50, 40}, {0, 3}}};
+    const std::vector<Sequence> sequences = MakeSequences(layer);
+    const std::vector<Bf16> expected = Run(layer, sequences);
+    ForEachSchedule([&] { ExpectSameBits(layer, expected, 0, Run(layer, sequences)); });
+  }
+}
+
 #if defined(GPU_EMULATOR)
 TEST_P(PrefillAttentionTest, MatchesReferenceOnACardOfLittleSharedMemory) {
   if (GetParam() != PrefillVariant::kBest) return;  // the others are asked for by name

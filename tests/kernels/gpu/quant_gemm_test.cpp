@@ -168,6 +168,26 @@ TEST_F(QuantGemmTest, RowsDoNotDependOnTheirNeighbours) {
   }
 }
 
+// Splits arrive in another order, warps that share x run ahead of each other, and copies come early or late.
+TEST_F(QuantGemmTest, SameBitsUnderEverySchedule) {
+  for (MatrixFormat format : kQuantFormats) {
+    const std::int32_t n = 72, k = 1280;
+    const QuantMatrix weights = RandomMatrix(format, n, k);
+    for (const QuantPlan& plan :
+         {QuantPlan{1, 8, 2, 5}, {1, 2, 3, 4}, {8, 4, 3, 4}, {16, 8, 1, 4}, {32, 8, 2, 4}, {64, 8, 2, 3}}) {
+      SCOPED_TRACE(testing::Message() << "format " << static_cast<int>(format) << " columns " << plan.columns);
+      const std::vector<Bf16> x = RandomX(plan.columns, k);
+      const std::vector<float> expected = Run(weights.matrix, x, plan.columns, &plan);
+      ExpectProduct(expected, weights, x, plan.columns);
+      ForEachSchedule([&] {
+        const std::vector<float> y = Run(weights.matrix, x, plan.columns, &plan);
+        EXPECT_EQ(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)), 0);
+      });
+    }
+  }
+  ExpectCountersAtZero();
+}
+
 // More rows than the workspace has room for run in several launches; here in two.
 TEST_F(QuantGemmTest, MoreRowsThanTheWorkspaceHolds) {
   constexpr std::int32_t kN = 8, kK = 256;

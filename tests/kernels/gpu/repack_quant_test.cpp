@@ -72,6 +72,18 @@ TEST_F(RepackQuantTest, EveryValueIsWhereTheLayoutSays) {
   }
 }
 
+TEST_F(RepackQuantTest, SameBytesUnderEverySchedule) {
+  for (MatrixFormat format : kQuantFormats) {
+    const std::vector<std::uint8_t> rows = RandomFileRows(format, 40, 512, rng_);
+    const QuantMatrix expected(format, 40, 512, rows);
+    ForEachSchedule([&] {
+      const QuantMatrix weights(format, 40, 512, rows);
+      EXPECT_EQ(weights.data.Read(), expected.data.Read()) << "format " << static_cast<int>(format);
+      EXPECT_EQ(weights.scales.Read(), expected.scales.Read()) << "format " << static_cast<int>(format);
+    });
+  }
+}
+
 TEST_F(RepackQuantTest, BytesAreThoseOfTheFileRoundedUpToCells) {
   EXPECT_EQ(BytesOfMatrix(MatrixFormat::kQ4_0, 4096, 4096).data, 4096LL * 4096 / 2);
   EXPECT_EQ(BytesOfMatrix(MatrixFormat::kQ4_0, 4096, 4096).scales, 4096LL * 128 * 2);

@@ -101,6 +101,11 @@ class RopeStoreTest : public GpuTest {
     return {device_qkv.Read(), k.Read(), v.Read()};
   }
 
+  static bool SameBits(const Result& a, const Result& b) {
+    return a.k == b.k && a.v == b.v && a.qkv.size() == b.qkv.size() &&
+           std::equal(a.qkv.begin(), a.qkv.end(), b.qkv.begin(), [](Bf16 x, Bf16 y) { return x.bits == y.bits; });
+  }
+
   // Where the value lies in a pool, or -1 when the row's block is outside of it.
   static std::int64_t IndexOf(const Shape& shape, const Step& step, std::size_t row, std::int32_t kv_head,
                               std::int32_t i) {
@@ -210,6 +215,16 @@ TEST_F(RopeStoreTest, BlockOutsideThePoolGetsNothingWritten) {
   step.block_ids[0] = std::uint32_t(step.blocks_total);
   const std::vector<Bf16> qkv = ToBf16s(Random(step.positions.size() * std::size_t(shape.values_of_row())));
   ExpectMatches(shape, step, qkv, Run(shape, step, qkv), "wrong block");
+}
+
+TEST_F(RopeStoreTest, SameBitsUnderEverySchedule) {
+  for (const Shape& shape : {Shape{9, 3, 64, 16}, {5, 5, 128, 32, KvFormat::kFp8, true}, {2, 1, 96, 16}}) {
+    const Step step = MakeStep(shape.block_size);
+    const std::vector<Bf16> qkv = ToBf16s(Random(step.positions.size() * std::size_t(shape.values_of_row())));
+    const Result expected = Run(shape, step, qkv);
+    ExpectMatches(shape, step, qkv, expected, "in the usual order");
+    ForEachSchedule([&] { EXPECT_TRUE(SameBits(Run(shape, step, qkv), expected)); });
+  }
 }
 
 TEST_F(RopeStoreTest, NanStaysInItsPair) {
