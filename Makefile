@@ -48,8 +48,15 @@ binaries: deps $(BUILD)/build.ninja
 	@cmake --build $(BUILD) -j$(JOBS) --target binaries
 
 .PHONY: run
-run: binaries kafka model ## build and start the whole mesh on this machine; Ctrl-C stops it
+run: $(if $(filter 1,$(CUDA)),run-card) binaries kafka model ## build and start the whole mesh on this machine; Ctrl-C stops it
 	@python3 scripts/mesh/up.py --run-dir=$(RUN_DIR) --bin-dir=$(BUILD)/bin $(if $(filter 1,$(CUDA)),--device=cuda) $(RUN_FLAGS)
+
+# Before a toolkit is fetched and the kernels are compiled: whether there is a card to run them.
+.PHONY: run-card card
+run-card: deps
+	@python3 scripts/mesh/up.py --check --device=cuda $(RUN_FLAGS)
+card: deps
+	@python3 scripts/mesh/card.py
 
 .PHONY: test
 test: build kafka model model-gemma foreign-clients ## unit and integration tests (a broker and a Redis of their own), then chaos-short
@@ -98,13 +105,13 @@ races: deps ## races between the threads of a block in the device kernels, on th
 	@TSAN_OPTIONS=halt_on_error=1 $(BUILD)/tsan/tests/kernels_gpu_test --gtest_brief=1 --gtest_filter='-*DeathTest*' $(TEST_FLAGS)
 
 .PHONY: test-cuda
-test-cuda: cuda ## tests of the device kernels on this machine's card
+test-cuda: card cuda ## tests of the device kernels on this machine's card
 	@build/cuda/bin/gpu_bench --card
 	@ctest --test-dir build/cuda --output-on-failure -L gpu
 
 # racecheck sees shared memory alone, and takes minutes: FILTER='RmsNorm*' CHECKS=racecheck does a part.
 .PHONY: sanitize-cuda
-sanitize-cuda: cuda ## compute-sanitizer over the device kernels on this machine's card (FILTER=..., CHECKS=...: a part)
+sanitize-cuda: card cuda ## compute-sanitizer over the device kernels on this machine's card (FILTER=..., CHECKS=...: a part)
 	@FILTER='$(FILTER)' CHECKS='$(CHECKS)' scripts/cuda/sanitize.sh build/cuda/tests/kernels_gpu_test build/cuda/tests/sample_gpu_test
 
 # PEERS_LLAMA_PYTHON, PEERS_OPENVINO_PYTHON: interpreters that have the peers' packages, in place of an installation.

@@ -14,6 +14,7 @@ import sys
 import time
 
 import accounts
+import card
 import stores
 from process import Ports, Process, StartError, http_ready
 
@@ -35,6 +36,8 @@ def parse_arguments():
     parser.add_argument("--device", choices=("cpu", "cuda", "emulator"), default="cpu", help="of the engine's forward pass")
     parser.add_argument("--worker-flag", action="append", default=[], help="passed to the worker, such as "
                         "--worker-flag=--kv-blocks=1024; may be repeated")
+    parser.add_argument("--check", action="store_true", help="only say whether this machine has the card that --device "
+                        "asks for, before anything is built for it")
     parser.add_argument("--seconds", type=float, help="stop by itself after this time (for tests)")
     return parser.parse_args()
 
@@ -175,6 +178,12 @@ class Mesh:
             print("ok" if process.stop() else f"did not stop within {process.stop_s:.0f} s; killed", flush=True)
 
 
+def check_card(options):
+    found = card.problem() if options.device == "cuda" and options.engine == "llm" else None
+    if found is not None:
+        raise StartError(found)
+
+
 def lock_run_dir(run_dir):
     run_dir.mkdir(parents=True, exist_ok=True)
     lock = open(run_dir / "lock", "w")
@@ -199,6 +208,9 @@ def main():
     signal.signal(signal.SIGINT, request_stop)  # also where a shell started this with SIGINT ignored
     code = 0
     try:
+        check_card(options)
+        if options.check:
+            return 0
         lock = lock_run_dir(options.run_dir)
         mesh = Mesh(options)
         print("Starting:", flush=True)
@@ -206,7 +218,7 @@ def main():
         mesh.print_table(time.monotonic() - started)
         mesh.watch()
     except (StartError, OSError) as error:  # OSError: a full disk, a file of somebody else; what runs is stopped in order
-        print(f"\nup: {error}", file=sys.stderr, flush=True)
+        print(f"{'' if mesh is None else chr(10)}up: {error}", file=sys.stderr, flush=True)
         code = 1
     except KeyboardInterrupt:
         print()

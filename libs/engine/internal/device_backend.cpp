@@ -51,16 +51,17 @@ absl::Status DeviceBackend::Check(const EngineOptions& options) {
     return UnknownValue("kv", options.kv, "auto, bf16, fp8 on a device; f16 and q8 are for --device=cpu");
   }
   const auto device = model::LlamaGpuModel::FindDevice(options.device_ordinal);
-  if (!device.ok()) return device.status();
-  // The build decides whether the kernels run on a card or on the emulator, the option what was meant.
-  if (options.device == "cuda" && device->emulated) {
+  // The build decides whether the kernels run on a card or on the emulator, the option what was meant: if that is
+  // another, it does not matter which cards there are.
+  const auto any = device.ok() ? device : model::LlamaGpuModel::FindDevice(0);
+  if (options.device == "cuda" && any.ok() && any->emulated) {
     return absl::FailedPreconditionError(
         "--device=cuda: this build has no device code; build with `make build CUDA=1`, or run with --device=cpu");
   }
-  if (options.device == "emulator" && !device->emulated) {
+  if (options.device == "emulator" && any.ok() && !any->emulated) {
     return absl::FailedPreconditionError("--device=emulator: this build is for a card; run with --device=cuda");
   }
-  return absl::OkStatus();
+  return device.status();
 }
 
 absl::StatusOr<std::unique_ptr<StepBackend>> DeviceBackend::Load(const tensor::GgufFile& file,

@@ -202,6 +202,9 @@ TEST_F(DeviceEngineTest, OptionsAreCheckedByName) {
     {"--device=cpu", absl::StatusCode::kFailedPrecondition, [](EngineOptions& o) { o.device_ordinal = 1000; }},
 #if defined(GPU_EMULATOR)
     {"make build CUDA=1", absl::StatusCode::kFailedPrecondition, [](EngineOptions& o) { o.device = "cuda"; }},
+    // What is missing is the build, not the card of that number.
+    {"make build CUDA=1", absl::StatusCode::kFailedPrecondition,
+     [](EngineOptions& o) { o.device = "cuda", o.device_ordinal = 9; }},
 #else
     {"--device=cuda", absl::StatusCode::kFailedPrecondition, [](EngineOptions& o) { o.device = "emulator"; }},
 #endif
