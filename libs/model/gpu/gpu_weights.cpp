@@ -336,6 +336,7 @@ absl::StatusOr<GpuWeights> GpuWeights::Upload(const DecoderWeights& weights, con
     to.down = loader.Single(layer.down);
   }
   out.output_norm = loader.Vector(weights.output_norm);
+  out.rope_pair_divisors = weights.rope_pair_divisors;
   if (shared) {
     out.output = {.data = out.embedding,
                   .scales = nullptr,

@@ -53,9 +53,10 @@ struct GpuWeights {
   const std::uint8_t* embedding = nullptr;  // [vocabulary][RowBytes(embedding_format, width)], as in the file
   kernels::WeightFormat embedding_format = kernels::WeightFormat::kBF16;
   std::vector<GpuLayer> layers;
-  const float* output_norm = nullptr;  // [width]
-  kernels::gpu::Matrix output{};       // [vocabulary, up to a multiple of 8, zeros below][width]
-  std::int64_t matrix_bytes = 0;       // of all matrices and scales that a step reads once: all but the embedding
+  const float* output_norm = nullptr;     // [width]
+  kernels::gpu::Matrix output{};          // [vocabulary, up to a multiple of 8, zeros below][width]
+  std::vector<float> rope_pair_divisors;  // on the host: [head_dim / 2] of the rotary angles, or empty
+  std::int64_t matrix_bytes = 0;          // of all matrices and scales that a step reads once: all but the embedding
   std::vector<DeviceMemory> memory;
 
   // ResourceExhausted: device memory. Internal: a kernel refused or failed.

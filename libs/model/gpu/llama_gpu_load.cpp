@@ -49,15 +49,11 @@ absl::Status CheckOptions(const GpuModelOptions& options) {
 }
 
 // What the forward pass here covers of what the one on the CPU does.
-absl::Status CheckArchitecture(const DecoderConfig& config, const DecoderWeights& weights) {
+absl::Status CheckArchitecture(const DecoderConfig& config) {
   if (config.architecture != Architecture::kLlama) {
     return absl::FailedPreconditionError(absl::StrCat("--device=cuda serves llama so far, and this model is ",
                                                       std::string(ArchitectureName(config.architecture)),
                                                       "; use --device=cpu"));
-  }
-  if (!weights.rope_pair_divisors.empty()) {
-    return absl::FailedPreconditionError(
-        "--device=cuda does not divide rotary angles (tensor rope_freqs.weight) so far; use --device=cpu");
   }
   return absl::OkStatus();
 }
@@ -125,7 +121,7 @@ absl::StatusOr<std::unique_ptr<LlamaGpuModel>> LlamaGpuModel::Prepare(const tens
   if (!whole.ok()) return whole.status();
   absl::StatusOr<DecoderWeights> weights = DecoderWeights::FromGguf(file, *whole);
   if (!weights.ok()) return weights.status();
-  if (absl::Status status = CheckArchitecture(*whole, *weights); !status.ok()) return status;
+  if (absl::Status status = CheckArchitecture(*whole); !status.ok()) return status;
   const DecoderConfig config = ConfigOfRank(*whole, shard);
   const absl::StatusOr<gpu::DeviceInfo> device = Open(config, options);
   if (!device.ok()) return device.status();
@@ -189,10 +185,12 @@ absl::Status LlamaGpuModel::TakeMemory() {
   MemoryPlan plan(step_memory_.get());
   buffers_ = StepBuffers(plan, config_, options_.rows_max, options_.samples_max, options_.tokens_total);
   std::vector<float> angles(rope_floats);
+  const std::vector<float>& divisors = weights_.rope_pair_divisors;
   kernels::FillRopeTable(options_.positions_max,
                          {.head_dim = config_.head_dim,
                           .freq_base = config_.rope_freq_base,
-                          .position_divisor = config_.rope_position_divisor},
+                          .position_divisor = config_.rope_position_divisor,
+                          .pair_divisors = divisors.empty() ? nullptr : divisors.data()},
                          angles.data());
   const gpu::Stream stream = compute_.get();
   RETURN_IF_DEVICE_ERROR(gpu::CopyToDevice(rope_table_.get(), angles.data(), rope_floats * sizeof(float), stream),

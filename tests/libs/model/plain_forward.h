@@ -18,7 +18,9 @@ class PlainForward {
  public:
   using Row = std::vector<double>;
 
-  PlainForward(const tensor::GgufFile& file, const DecoderConfig& config) : file_(file), config_(config) {}
+  PlainForward(const tensor::GgufFile& file, const DecoderConfig& config) : file_(file), config_(config) {
+    if (file.FindTensor("rope_freqs.weight") != nullptr) rope_pair_divisors_ = Matrix("rope_freqs.weight")[0];
+  }
 
   // Logits after the last of `tokens`.
   Row Logits(const std::vector<std::int32_t>& tokens) const {
@@ -70,9 +72,11 @@ class PlainForward {
 
   void Rotate(Row& heads, std::size_t position) const {
     for (std::size_t i = 0; i < heads.size(); i += 2) {
-      const double in_head = static_cast<double>(i % static_cast<std::size_t>(config_.head_dim));
-      const double angle = static_cast<double>(position) *
-                           std::pow(static_cast<double>(config_.rope_freq_base), -in_head / config_.head_dim);
+      const std::size_t in_head = i % static_cast<std::size_t>(config_.head_dim);
+      const double angle =
+          static_cast<double>(position) *
+          std::pow(static_cast<double>(config_.rope_freq_base), -static_cast<double>(in_head) / config_.head_dim) /
+          (rope_pair_divisors_.empty() ? 1.0 : rope_pair_divisors_[in_head / 2]);
       const double even = heads[i], odd = heads[i + 1];
       heads[i] = even * std::cos(angle) - odd * std::sin(angle);
       heads[i + 1] = even * std::sin(angle) + odd * std::cos(angle);
@@ -129,6 +133,7 @@ class PlainForward {
 
   const tensor::GgufFile& file_;
   const DecoderConfig& config_;
+  Row rope_pair_divisors_;  // Llama 3.1's; empty: ones
 };
 
 }  // namespace model

@@ -87,6 +87,29 @@ TEST_F(GpuModelTest, PromptOfManyRowsFollowsThePlainForwardPass) {
   }
 }
 
+// Llama 3.1 and 3.2 divide the angle of each pair by a number of its own.
+TEST_F(GpuModelTest, DividedRotaryAnglesFollowThePlainForwardPass) {
+  TinyLlama tiny = Tiny();
+  const std::uint64_t pairs = tiny.width / tiny.heads / 2;
+  tiny.edit_tensors = [=](std::vector<TinyLlama::Entry>& entries) {
+    entries.push_back({"rope_freqs.weight", {pairs}, tensor::DType::kF32});
+  };
+  auto model = Load(tiny, SmallOptions());
+  ASSERT_NE(model, nullptr);
+  const auto file = ParseTiny(tiny);
+  const PlainForward plain(*file, model->config());
+  auto scheduler = MakeScheduler(24, 1, 30);
+  GpuSequenceDriver driver(*model, *scheduler, 1, /*keep_logits=*/true);
+  std::mt19937 rng(9);
+  std::vector<std::int32_t> tokens = RandomTokens(rng, 50);
+  driver.Start(1, tokens, 3);
+  driver.RunAll();
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_LT(Deviation(driver.outcome(1).logits[i], plain.Logits(tokens)), kBf16Deviation) << "token " << i;
+    tokens.push_back(driver.outcome(1).tokens[i]);
+  }
+}
+
 // Goal: sequences do not disturb one another, whatever the chunking, who joins or leaves, and whether they were
 // preempted. Method: random traffic with a pool too small for it; each answer is then judged by the plain pass along
 // its own tokens.
