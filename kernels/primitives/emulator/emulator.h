@@ -40,7 +40,8 @@ void SetMemoryLimit(std::int64_t bytes);
 std::int64_t MemoryInUse();
 
 // After so many further launches and copies every call fails, as after a kernel's illegal access or when a card is
-// lost; negative: never. Of the process.
+// lost; negative: never. A graph counts as one launch. Of the process; the first value is that of the environment
+// variable MESH_EMULATOR_LOSE_AFTER, or negative.
 void LoseDeviceAfter(std::int64_t submissions);
 bool DeviceLost();
 

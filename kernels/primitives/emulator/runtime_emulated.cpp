@@ -55,7 +55,11 @@ Memory& DeviceMemory() {
   return *memory;
 }
 
-std::atomic<std::int64_t> submissions_left{-1};
+std::int64_t FirstSubmissionsLeft() {
+  const char* count = std::getenv("MESH_EMULATOR_LOSE_AFTER");
+  return count == nullptr ? -1 : std::strtoll(count, nullptr, 10);
+}
+std::atomic<std::int64_t> submissions_left{FirstSubmissionsLeft()};
 std::atomic<std::int64_t> streams_unwaited{0};
 std::atomic<bool> graphs_refused{false};
 std::mutex failure_mutex;

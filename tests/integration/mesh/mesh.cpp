@@ -126,7 +126,9 @@ void Mesh::DefineServices(const MeshOptions& options) {
   Define("session", harness::FreePort(), {absl::StrCat("--grpc-port=", session_port_), redis});
   std::vector<std::string> worker = {accounts, brokers, target, "--engine=" + options.engine,
                                      "--media-store=" + MediaFolder()};
-  if (options.engine == "llm") worker.push_back("--model=" + ModelPath());
+  if (options.engine == "llm") {
+    worker.push_back("--model=" + (options.model_path.empty() ? ModelPath() : options.model_path));
+  }
   worker.insert(worker.end(), options.worker_flags.begin(), options.worker_flags.end());
   Define("worker", harness::FreePort(), std::move(worker));
   services_.at("worker").environment = options.worker_environment;
@@ -209,6 +211,10 @@ std::vector<Send> Mesh::WaitForScreen(std::string_view user, std::size_t count, 
 harness::ChildProcess& Mesh::process(const std::string& service) { return *services_.at(service).process; }
 
 absl::Status Mesh::Restart(const std::string& service) { return StartProcess(services_.at(service)); }
+
+void Mesh::SetEnvironment(const std::string& service, std::vector<std::pair<std::string, std::string>> environment) {
+  services_.at(service).environment = std::move(environment);
+}
 
 std::string Mesh::AdminUrl(const std::string& service) const {
   return absl::StrCat("http://127.0.0.1:", services_.at(service).admin_port);

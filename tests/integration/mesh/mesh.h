@@ -25,6 +25,7 @@ namespace mesh_test {
 struct MeshOptions {
   std::string engine = "echo";  // or "llm"
   std::vector<std::string> worker_flags;
+  std::string model_path = {};  // of the llm; empty: the default model
   std::vector<std::pair<std::string, std::string>> worker_environment = {};
   std::vector<std::string> account_fields = {};  // of every account, as "key: value"
 };
@@ -84,6 +85,8 @@ class Mesh {
   // A service by its binary's name.
   harness::ChildProcess& process(const std::string& service);
   absl::Status Restart(const std::string& service);  // starts it again after it was killed or terminated
+  // Of the service's next start, in place of what MeshOptions gave it.
+  void SetEnvironment(const std::string& service, std::vector<std::pair<std::string, std::string>> environment);
   absl::Status WaitReady(const std::string& service, base::Duration timeout = std::chrono::seconds(60));
   bool IsReady(const std::string& service);
   std::string Get(const std::string& url);  // body of a GET, empty on failure
