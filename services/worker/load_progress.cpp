@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <string>
 
@@ -11,25 +12,24 @@
 namespace worker {
 namespace {
 
-using std::chrono::steady_clock;
-
-constexpr std::chrono::seconds kQuietFor(2);
-constexpr std::chrono::milliseconds kBarInterval(200);
-constexpr std::chrono::seconds kLogInterval(10);
+constexpr base::Duration kQuietFor = std::chrono::seconds(2);
+constexpr base::Duration kBarInterval = std::chrono::milliseconds(200);
+constexpr base::Duration kLogInterval = std::chrono::seconds(10);
 constexpr std::size_t kBarColumns = 40;
 
 }  // namespace
 
-LoadProgress::LoadProgress() : on_terminal_(isatty(STDERR_FILENO) == 1) {}
+LoadProgress::LoadProgress(const base::Clock& clock)
+    : clock_(clock), on_terminal_(isatty(STDERR_FILENO) == 1), began_(clock.Now()) {}
 
 void LoadProgress::Show(std::int64_t bytes_done, std::int64_t bytes_total) {
-  const auto now = steady_clock::now();
+  const base::MonotonicTime now = clock_.Now();
   if (now - began_ < kQuietFor || bytes_total <= 0) return;
-  if (now - shown_ < (on_terminal_ ? steady_clock::duration(kBarInterval) : steady_clock::duration(kLogInterval)))
-    return;
+  const base::Duration interval = on_terminal_ ? kBarInterval : kLogInterval;
+  if (shown_.has_value() && now - *shown_ < interval && bytes_done < bytes_total) return;
   shown_ = now;
   const double share = std::min(1.0, static_cast<double>(bytes_done) / static_cast<double>(bytes_total));
-  const double seconds = std::chrono::duration<double>(now - began_).count();
+  const double seconds = base::ToSeconds(now - began_);
   const double rate = static_cast<double>(bytes_done) / seconds;
   if (!on_terminal_) {
     telemetry::LogInfo("loading_weights", {{"percent", share * 100}, {"bytes_per_second", rate}});

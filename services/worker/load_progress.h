@@ -1,23 +1,26 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
+#include <optional>
+
+#include "libs/base/clock.h"
 
 namespace worker {
 
 // Shows how far the weights are on their way to a card, once that takes longer than two seconds: a bar on a terminal,
-// else a log line every ten seconds. Threading: one thread.
+// else a log line every ten seconds. What was shown once ends at 100 %. Threading: one thread.
 class LoadProgress {
  public:
-  LoadProgress();
+  explicit LoadProgress(const base::Clock& clock = base::Clock::Real());
 
   void Show(std::int64_t bytes_done, std::int64_t bytes_total);
   void End();  // leaves the bar's line
 
  private:
+  const base::Clock& clock_;
   const bool on_terminal_;
-  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point shown_{};
+  const base::MonotonicTime began_;
+  std::optional<base::MonotonicTime> shown_;
   bool bar_open_ = false;
 };
 
