@@ -223,7 +223,7 @@ EMULATOR_REDUCE(__reduce_and_sync, unsigned, JoinAnd)
 namespace kernels::gpu {
 
 inline unsigned char* DynamicShared() { return emulator::DynamicSharedMemory(); }
-inline void WaitForPreviousKernel() {}
+inline void WaitForPreviousKernel() { emulator::WaitForPreviousKernel(); }
 inline void LetNextKernelStart() {}
 
 }  // namespace kernels::gpu

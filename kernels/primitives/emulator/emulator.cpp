@@ -70,6 +70,7 @@ void Fail(const char* format, ...) {
 }
 
 unsigned char* DynamicSharedMemory() { return machine->shared(); }
+void WaitForPreviousKernel() { machine->WaitForPreviousKernel(); }
 void Yield() { machine->Yield(); }
 unsigned Lane() { return machine->lane(); }
 unsigned Barrier(const char* name, unsigned id, unsigned threads, bool predicate) {

@@ -21,10 +21,12 @@ extern constinit thread_local dim3 gridDim;
 //
 // What would hang or corrupt on a card ends the process with a message that names grid, block and thread: a barrier
 // that some threads never reach, a collective whose lanes never arrive or disagree, a misaligned 16-byte copy, a stack
-// that is too small. Shared memory is exactly as large as asked for and filled with 0xFF before each block, and device
-// memory is exactly as large too, so that the address sanitizer sees a step outside.
+// that is too small, a block of an overlapping kernel that never waits for the one before it. Shared memory is exactly
+// as large as asked for and filled with 0xFF before each block, and device memory is exactly as large too, so that the
+// address sanitizer sees a step outside.
 //
-// Not imitated: speed, the L1 cache's lack of coherence, and races inside of one stretch between two waits.
+// Not imitated: speed, the L1 cache's lack of coherence, races inside of one stretch between two waits, and kernels
+// that run at the same time: what an overlapping kernel reads before it waits for the one before is already there.
 namespace kernels::gpu::emulator {
 
 // The order in which threads and blocks run, and when asynchronous copies happen.
@@ -68,6 +70,7 @@ inline constexpr unsigned kThreadsMax = 1024;            // of a block
 struct Shape {
   dim3 grid, block;
   unsigned shared_bytes;
+  bool overlap = false;  // see LaunchShape
 };
 
 // Enqueues work: at once, or into the capture that the stream takes part in.
@@ -105,6 +108,9 @@ LaunchResult Launch(void (*kernel)(Parameters...), const Shape& shape, Stream st
 // -- What a kernel calls ----------------------------------------------------------------------------------------------
 
 unsigned char* DynamicSharedMemory();
+
+// The preceding kernel has ended long since; noted, because a block that never asks is a bug on a card.
+void WaitForPreviousKernel();
 
 // Lets the other threads of the block run; for a wait in a loop.
 void Yield();

@@ -106,12 +106,18 @@ void Machine::RunBlock() {
     std::memset(warps_[w].at_barrier, 0, sizeof(warps_[w].at_barrier));
   }
   live_ = thread_count_;
+  waited_for_previous_ = false;
   round_ = 0;
   warp_ = order_ == Order::kDescending ? 0 : warp_count_ - 1;  // the round begins with the one after it
   leave_warp_ = true;
   Released(&block_begins_);
   if (Thread* first = Next(); first != nullptr) launcher_.SwitchTo(first->fiber);
   Acquired(&block_ends_);
+  if (shape_.overlap && !waited_for_previous_) {
+    emulator::Fail(
+        "a block of an overlapping kernel ended without WaitForPreviousKernel: what comes behind it would "
+        "not wait for the kernel before");
+  }
   for (unsigned i = 0; i < thread_count_; ++i) {
     if (!threads_[i].fiber.StackWhole()) {
       current_ = i;

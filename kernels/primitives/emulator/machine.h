@@ -78,6 +78,7 @@ class Machine {
   unsigned Arrive(const char* name, unsigned id, unsigned wanted, bool predicate);
   void Meet(const char* name, unsigned mask, WarpOperation operation, void* argument);
   bool CopyAtOnce();
+  void WaitForPreviousKernel() { waited_for_previous_ = true; }
 
  private:
   static void ThreadMain();
@@ -95,6 +96,7 @@ class Machine {
   void (*body_)(const void*) = nullptr;
   const void* arguments_ = nullptr;
   bool running_ = false;
+  bool waited_for_previous_ = false;  // a thread of the block did
   Order order_ = Order::kAscending;
   std::uint64_t seed_ = 0, random_ = 0;
   unsigned char* shared_ = nullptr;

@@ -7,7 +7,8 @@
 // - Enqueue with Launch below, never with <<< >>>.
 // - Static shared memory: `GPU_SHARED float tile[32];`. Dynamic: `auto* bytes = DynamicShared();`.
 // - Collectives name their lanes: __shfl_xor_sync(kAllLanes, ...), never __activemask.
-// - Blocks are independent: no block waits for another (the "last block done" pattern through an atomic counter is fine).
+// - Blocks are independent: no block waits for another (the "last block done" pattern through an atomic counter is
+// fine).
 // - PTX lives in kernels/primitives/gpu only (mma.h, async_copy.h, ...), each instruction beside its scalar twin.
 #if defined(GPU_EMULATOR)
 #include "kernels/primitives/emulator/cuda_language.h"
@@ -30,7 +31,8 @@ inline constexpr int kWarpLanes = 32;
 
 // Grid, block and shared memory of a launch. `overlap`: the kernel may start while its predecessor in the stream still
 // runs (programmatic dependent launch, compute capability 9.0); it must call WaitForPreviousKernel before it touches
-// anything that an earlier kernel wrote or still reads.
+// anything that an earlier kernel wrote or still reads, and on every way to its end: the kernel after it waits for this
+// one alone, and would run beside the one before.
 struct LaunchShape {
   dim3 grid;
   dim3 block;
@@ -42,7 +44,7 @@ struct LaunchShape {
 
 template <typename... Parameters, typename... Arguments>
 LaunchResult Launch(void (*kernel)(Parameters...), const LaunchShape& shape, Stream stream, Arguments&&... arguments) {
-  return emulator::Launch(kernel, {shape.grid, shape.block, shape.shared_bytes}, stream,
+  return emulator::Launch(kernel, {shape.grid, shape.block, shape.shared_bytes, shape.overlap}, stream,
                           std::tuple<Parameters...>(static_cast<Parameters>(std::forward<Arguments>(arguments))...));
 }
 
@@ -74,9 +76,9 @@ inline LaunchResult ResultOf(cudaError_t error) {
 template <typename... Parameters, typename... Arguments>
 LaunchResult Launch(void (*kernel)(Parameters...), const LaunchShape& shape, Stream stream, Arguments&&... arguments) {
   if (shape.shared_bytes > 48U << 10) {  // more than the default limit must be asked for
-    const cudaError_t error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                                                   cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                   static_cast<int>(shape.shared_bytes));
+    const cudaError_t error =
+        cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             static_cast<int>(shape.shared_bytes));
     if (error != cudaSuccess) return ResultOf(error);
   }
   if (shape.overlap) {

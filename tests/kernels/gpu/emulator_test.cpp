@@ -121,6 +121,32 @@ TEST_F(EmulatorDeathTest, AStepOutsideOfMemoryIsSeenByTheSanitizer) {
 }
 #endif
 
+// Blocks from `first` on end without it.
+void WaitsForPreviousBelow(unsigned first, int* y) {
+  if (blockIdx.x >= first) return;
+  if (threadIdx.x == 0) WaitForPreviousKernel();
+  __syncthreads();
+  y[blockIdx.x * blockDim.x + threadIdx.x] = 1;
+}
+
+TEST_F(EmulatorDeathTest, ABlockOfAnOverlappingKernelMustWaitForThePreviousOne) {
+  const DeviceArray<int> y(3 * 64);
+  MustLaunch(WaitsForPreviousBelow, {.grid = 3, .block = 64, .overlap = true}, 3U, y.get());
+  MustLaunch(WaitsForPreviousBelow, {.grid = 3, .block = 64, .overlap = false}, 0U, y.get());
+  EXPECT_DEATH(MustLaunch(WaitsForPreviousBelow, {.grid = 3, .block = 64, .overlap = true}, 2U, y.get()),
+               "overlapping kernel ended without WaitForPreviousKernel(.*\n)*.*in block .2, 0, 0.");
+  // In a graph too, which keeps the launch's shape.
+  Stream stream = nullptr;
+  ASSERT_LAUNCHED(CreateStream(&stream));
+  Graph graph = nullptr;
+  ASSERT_LAUNCHED(BeginCapture(stream));
+  ASSERT_LAUNCHED(Launch(WaitsForPreviousBelow, {.grid = 1, .block = 64, .overlap = true}, stream, 0U, y.get()));
+  ASSERT_LAUNCHED(EndCapture(stream, &graph));
+  EXPECT_DEATH(static_cast<void>(StartGraph(graph, stream)), "ended without WaitForPreviousKernel");
+  DestroyGraph(graph);
+  DestroyStream(stream);
+}
+
 TEST_F(EmulatorDeathTest, FreeingWhatIsNotAllocatedIsABug) {
   int on_the_stack = 0;
   EXPECT_DEATH(Free(&on_the_stack), "Free of .*, which Allocate did not give");
