@@ -33,6 +33,8 @@ TEST_F(GpuModelTest, LogitsFollowThePlainForwardPassInEveryFormat) {
       {tensor::DType::kQ4_0, GpuWeightsFormat::kFile, GpuKvFormat::kBf16, kBf16Deviation},
       {tensor::DType::kQ4_1, GpuWeightsFormat::kFile, GpuKvFormat::kBf16, kBf16Deviation},
       {tensor::DType::kQ4_1, GpuWeightsFormat::kBf16, GpuKvFormat::kBf16, kBf16Deviation},
+      {tensor::DType::kQ4_K, GpuWeightsFormat::kFile, GpuKvFormat::kBf16, kBf16Deviation},
+      {tensor::DType::kQ6_K, GpuWeightsFormat::kFile, GpuKvFormat::kBf16, kBf16Deviation},
       {tensor::DType::kBF16, GpuWeightsFormat::kFile, GpuKvFormat::kFp8, kFp8Deviation},
       {tensor::DType::kF16, GpuWeightsFormat::kFp8, GpuKvFormat::kBf16, kFp8Deviation},
       {tensor::DType::kQ8_0, GpuWeightsFormat::kFp8, GpuKvFormat::kFp8, kFp8Deviation},
@@ -42,6 +44,10 @@ TEST_F(GpuModelTest, LogitsFollowThePlainForwardPassInEveryFormat) {
                                     << ", kv " << static_cast<int>(test.kv));
     TinyLlama tiny = Tiny();
     tiny.dtype = test.dtype;
+    if (tensor::LayoutOf(test.dtype).values == 256) {  // whole blocks in every row
+      tiny.width = tiny.ffn_width = 256;
+      tiny.heads = 4;
+    }
     tiny.tied = test.dtype != tensor::DType::kQ8_0;
     GpuModelOptions options = SmallOptions();
     options.weights = test.weights;
