@@ -61,6 +61,40 @@ __device__ __forceinline__ void Rotate(float (&values)[kChunk], const Angles& an
   }
 }
 
+__device__ __forceinline__ void LoadChunk(const float* vector, int chunk, float (&values)[kChunk]) {
+  const auto* from = reinterpret_cast<const float4*>(vector + chunk * kChunk);
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const float4 loaded = __ldg(from + i);
+    values[4 * i] = loaded.x, values[4 * i + 1] = loaded.y, values[4 * i + 2] = loaded.z, values[4 * i + 3] = loaded.w;
+  }
+}
+
+// All threads of a head call it: they are a warp or a part of one, and their other lanes may be elsewhere.
+__device__ __forceinline__ void Prepare(float (&values)[kChunk], const RopeStore& rope, int head, int chunk) {
+  const HeadsBeforeRope& before = rope.before;
+  const int head_dim = rope.kv.head_dim;
+  float own[kChunk];
+  if (before.bias != nullptr) {
+    LoadChunk(before.bias + head * head_dim, chunk, own);
+#pragma unroll
+    for (int i = 0; i < kChunk; ++i) values[i] += own[i];
+  }
+  if (before.q_norm == nullptr || head >= rope.heads + rope.kv.kv_heads) return;
+  const unsigned lanes = blockDim.x, lane = (threadIdx.x + lanes * threadIdx.y) % kWarpLanes;
+  const unsigned mask = (lanes == kWarpLanes ? kAllLanes : (1U << lanes) - 1U) << lane / lanes * lanes;
+  float squares = 0.0F;
+#pragma unroll
+  for (int i = 0; i < kChunk; ++i) squares += values[i] * values[i];
+  for (unsigned offset = lanes / 2; offset > 0; offset /= 2) {
+    squares += __shfl_xor_sync(mask, squares, static_cast<int>(offset));
+  }
+  const float factor = 1.0F / sqrtf(squares / static_cast<float>(head_dim) + before.eps);
+  LoadChunk(head < rope.heads ? before.q_norm : before.k_norm, chunk, own);
+#pragma unroll
+  for (int i = 0; i < kChunk; ++i) values[i] *= factor * own[i];
+}
+
 template <bool kFp8>
 __device__ __forceinline__ void StoreKv(void* pool, std::int64_t index, const float (&values)[kChunk], float inverse) {
   if constexpr (kFp8) {
@@ -77,7 +111,7 @@ __device__ __forceinline__ void StoreKv(void* pool, std::int64_t index, const fl
 // One row a block; block (head_dim / 8, heads of a pass). A thread has one chunk of every blockDim.y-th head, so its
 // angles serve all of its heads, and the loads of kHeads heads are under way at once. Heads count on through Q, K and
 // V.
-template <int kHeads, bool kFp8>
+template <int kHeads, bool kFp8, bool kPrepares>
 __global__ void __launch_bounds__(kThreadsMax) RopeStoreKernel(RopeStore rope, float k_inverse, float v_inverse) {
   const PagedKv& kv = rope.kv;
   const int row = static_cast<int>(blockIdx.x), chunk = static_cast<int>(threadIdx.x);
@@ -105,6 +139,7 @@ __global__ void __launch_bounds__(kThreadsMax) RopeStoreKernel(RopeStore rope, f
       if (head >= heads) break;
       float values[kChunk];
       UnpackBf16(loaded[i], values);
+      if constexpr (kPrepares) Prepare(values, rope, head, chunk);
       if (head < rotated_heads) Rotate(values, place.angles);
       if (head < rope.heads) {
         *reinterpret_cast<uint4*>(qkv + head * head_dim) = PackBf16(values);
@@ -118,11 +153,19 @@ __global__ void __launch_bounds__(kThreadsMax) RopeStoreKernel(RopeStore rope, f
   }
 }
 
-template <int kHeads>
+// Most models prepare nothing, and pay nothing for those that do.
+template <int kHeads, bool kPrepares>
 LaunchResult LaunchRope(const RopeStore& rope, const LaunchShape& shape, Stream stream) {
   const PagedKv& kv = rope.kv;
-  const auto kernel = kv.format == KvFormat::kFp8 ? RopeStoreKernel<kHeads, true> : RopeStoreKernel<kHeads, false>;
+  const auto kernel = kv.format == KvFormat::kFp8 ? RopeStoreKernel<kHeads, true, kPrepares>
+                                                  : RopeStoreKernel<kHeads, false, kPrepares>;
   return Launch(kernel, shape, stream, rope, 1.0F / kv.k_scale, 1.0F / kv.v_scale);
+}
+template <bool kPrepares>
+LaunchResult LaunchPasses(unsigned passes, const RopeStore& rope, const LaunchShape& shape, Stream stream) {
+  if (passes == 1) return LaunchRope<1, kPrepares>(rope, shape, stream);
+  if (passes == 2) return LaunchRope<2, kPrepares>(rope, shape, stream);
+  return LaunchRope<3, kPrepares>(rope, shape, stream);  // more than three passes: several rounds of three
 }
 
 }  // namespace
@@ -139,6 +182,12 @@ LaunchResult RunRopeStore(const RopeStore& rope, Stream stream) {
   GPU_RETURN_IF_ERROR(CheckPagedKvMemory(kv, rope.rows.positions, rope.rows.block_begin, rope.rows.block_ids));
   GPU_REQUIRE(rope.qkv != nullptr && Aligned(rope.qkv, 16) && rope.table != nullptr && Aligned(rope.table, 16));
   GPU_REQUIRE(rope.sequence_of_row != nullptr && Aligned(rope.sequence_of_row, 4));
+  const HeadsBeforeRope& before = rope.before;
+  const bool norms = before.q_norm != nullptr;
+  GPU_REQUIRE(norms == (before.k_norm != nullptr));
+  GPU_REQUIRE(Aligned(before.bias, 16) && Aligned(before.q_norm, 16) && Aligned(before.k_norm, 16));
+  GPU_REQUIRE(!norms || (kv.head_dim & (kv.head_dim - 1)) == 0);
+  GPU_REQUIRE(!norms || before.eps > 0.0F);
 
   // As many passes as 256 threads need for the row's heads, and no more threads than those passes use.
   const auto chunks_of_head = static_cast<unsigned>(kv.head_dim / kChunk);
@@ -146,9 +195,8 @@ LaunchResult RunRopeStore(const RopeStore& rope, Stream stream) {
   const LaunchShape shape{.grid = dim3(static_cast<unsigned>(rope.rows.rows)),
                           .block = dim3(chunks_of_head, BlocksFor(heads, passes)),
                           .overlap = true};
-  if (passes == 1) return LaunchRope<1>(rope, shape, stream);
-  if (passes == 2) return LaunchRope<2>(rope, shape, stream);
-  return LaunchRope<3>(rope, shape, stream);  // more than three passes: several rounds of three
+  if (before.bias != nullptr || norms) return LaunchPasses<true>(passes, rope, shape, stream);
+  return LaunchPasses<false>(passes, rope, shape, stream);
 }
 
 }  // namespace kernels::gpu

@@ -16,6 +16,7 @@ struct Shape {
   std::int32_t heads, kv_heads, head_dim, block_size;
   KvFormat format = KvFormat::kBf16;
   bool settled = false;
+  bool bias = false, norms = false;
   std::int32_t values_of_row() const { return (heads + 2 * kv_heads) * head_dim; }
 };
 
@@ -66,11 +67,45 @@ class RopeStoreTest : public GpuTest {
     return table;
   }
 
+  static constexpr float kEps = 1e-5F;
+  static std::vector<float> Bias(const Shape& shape) {
+    std::vector<float> bias(std::size_t(shape.values_of_row()));
+    for (std::size_t i = 0; i < bias.size(); ++i) bias[i] = std::sin(0.7F * float(i));
+    return bias;
+  }
+  static std::vector<float> Norm(const Shape& shape, float phase) {
+    std::vector<float> norm(std::size_t(shape.head_dim));
+    for (std::size_t i = 0; i < norm.size(); ++i) norm[i] = 1.0F + 0.5F * std::cos(phase + 0.3F * float(i));
+    return norm;
+  }
+  static constexpr float kQPhase = 0.1F, kKPhase = 2.0F;
+
+  // The rows as they are rotated.
+  static std::vector<double> Prepared(const Shape& shape, const std::vector<Bf16>& qkv) {
+    const std::vector<float> bias = Bias(shape), q_norm = Norm(shape, kQPhase), k_norm = Norm(shape, kKPhase);
+    const std::size_t d = std::size_t(shape.head_dim), values_of_row = std::size_t(shape.values_of_row());
+    std::vector<double> values(qkv.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = double(ToFloat(qkv[i])) + (shape.bias ? double(bias[i % values_of_row]) : 0.0);
+    }
+    for (std::size_t begin = 0; begin < values.size() && shape.norms; begin += d) {
+      const std::size_t head = begin % values_of_row / d;
+      if (head >= std::size_t(shape.heads + shape.kv_heads)) continue;
+      double squares = 0.0;
+      for (std::size_t i = 0; i < d; ++i) squares += values[begin + i] * values[begin + i];
+      const double root = std::sqrt(squares / double(d) + double(kEps));
+      const std::vector<float>& norm = head < std::size_t(shape.heads) ? q_norm : k_norm;
+      for (std::size_t i = 0; i < d; ++i) values[begin + i] *= double(norm[i]) / root;
+    }
+    return values;
+  }
+
   static Result Run(const Shape& shape, const Step& step, const std::vector<Bf16>& qkv) {
     const std::size_t pool_bytes = std::size_t(step.blocks_total) * shape.kv_heads * shape.block_size * shape.head_dim *
                                    std::size_t(KvBytes(shape.format));
     DeviceArray<Bf16> device_qkv(qkv);
-    DeviceArray<float> table(Table(shape.head_dim));
+    DeviceArray<float> table(Table(shape.head_dim)), bias(Bias(shape)), q_norm(Norm(shape, kQPhase)),
+        k_norm(Norm(shape, kKPhase));
     DeviceArray<std::uint8_t> k(pool_bytes), v(pool_bytes);
     DeviceArray<std::int32_t> positions(step.positions), sequences(step.sequence_of_row), row_begin(step.row_begin),
         block_begin(step.block_begin);
@@ -95,7 +130,11 @@ class RopeStoreTest : public GpuTest {
                                 .head_dim = shape.head_dim,
                                 .k_scale = kKScale,
                                 .v_scale = kVScale},
-                         .rows_settled = shape.settled};
+                         .rows_settled = shape.settled,
+                         .before = {.bias = shape.bias ? bias.get() : nullptr,
+                                    .q_norm = shape.norms ? q_norm.get() : nullptr,
+                                    .k_norm = shape.norms ? k_norm.get() : nullptr,
+                                    .eps = kEps}};
     const LaunchResult result = RunRopeStore(rope, nullptr);
     EXPECT_TRUE(result.ok()) << result.message();
     return {device_qkv.Read(), k.Read(), v.Read()};
@@ -145,6 +184,7 @@ class RopeStoreTest : public GpuTest {
   static void ExpectMatches(const Shape& shape, const Step& step, const std::vector<Bf16>& before, const Result& after,
                             const std::string& what) {
     const std::vector<float> table = Table(shape.head_dim);
+    const std::vector<double> prepared = Prepared(shape, before);
     std::vector<bool> seen_k(after.k.size() / std::size_t(KvBytes(shape.format))), seen_v = seen_k;
     const std::int32_t rotated_heads = shape.heads + shape.kv_heads, d = shape.head_dim;
     for (std::size_t row = 0; row < step.positions.size(); ++row) {
@@ -155,7 +195,7 @@ class RopeStoreTest : public GpuTest {
           const std::string where = what + ": row " + std::to_string(row) + " head " + std::to_string(head);
           const std::size_t at = row * std::size_t(shape.values_of_row()) + std::size_t(head * d + i);
           const bool rotated = head < rotated_heads && known;
-          const double value = ToFloat(before[at]), neighbour = ToFloat(before[i % 2 == 0 ? at + 1 : at - 1]);
+          const double value = prepared[at], neighbour = prepared[i % 2 == 0 ? at + 1 : at - 1];
           const double expected = rotated ? value * own[i] + neighbour * own[d + i] : value;
           if (head < shape.heads && known) {
             ASSERT_NEAR(ToFloat(after.qkv[at]), expected, std::abs(expected) * 0x1.02p-8 + 1e-6) << where;
@@ -195,6 +235,28 @@ TEST_F(RopeStoreTest, MatchesThePlainFormulaForEveryShape) {
       }
     }
   }
+}
+
+// Groups of 8, 16 and 32 threads to a head; heads that end in the middle of a warp.
+TEST_F(RopeStoreTest, BiasAndNormsComeBeforeTheRotation) {
+  for (Shape shape : {Shape{32, 8, 128, 16}, Shape{9, 3, 64, 32}, Shape{1, 1, 64, 16}, Shape{12, 2, 64, 16},
+                      Shape{1, 1, 256, 128}, Shape{40, 8, 128, 32}}) {
+    const Step step = MakeStep(shape.block_size);
+    const std::vector<Bf16> qkv = ToBf16s(Random(step.positions.size() * std::size_t(shape.values_of_row())));
+    for (const auto& [bias, norms] : {std::pair{true, false}, std::pair{false, true}, std::pair{true, true}}) {
+      for (const KvFormat format : {KvFormat::kBf16, KvFormat::kFp8}) {
+        shape.bias = bias, shape.norms = norms, shape.format = format;
+        const std::string what = std::to_string(shape.heads) + "/" + std::to_string(shape.kv_heads) + "/" +
+                                 std::to_string(shape.head_dim) + (bias ? " bias" : "") + (norms ? " norms" : "");
+        ForEachSchedule([&] { ASSERT_NO_FATAL_FAILURE(ExpectMatches(shape, step, qkv, Run(shape, step, qkv), what)); });
+      }
+    }
+  }
+  Shape odd{4, 1, 96, 64};  // a bias takes heads of any length
+  odd.bias = true;
+  const Step step = MakeStep(odd.block_size);
+  const std::vector<Bf16> qkv = ToBf16s(Random(step.positions.size() * std::size_t(odd.values_of_row())));
+  ExpectMatches(odd, step, qkv, Run(odd, step, qkv), "heads of 96");
 }
 
 TEST_F(RopeStoreTest, PositionOutsideTheTableLeavesTheRowAlone) {
@@ -295,6 +357,21 @@ TEST_F(RopeStoreTest, RefusesWhatItCannotCompute) {
   refused([](RopeStore& rope) { rope.rows.rows = -1; });
   refused([](RopeStore& rope) { rope.table_positions = 0; });
   refused([](RopeStore& rope) { rope.qkv += 4; });
+  refused([&](RopeStore& rope) { rope.before.bias = table.get() + 1; });
+  const auto with_norms = [&](auto change) {
+    return [&table, change](RopeStore& rope) {
+      rope.before = {.q_norm = table.get(), .k_norm = table.get(), .eps = 1e-5F};
+      change(rope);
+    };
+  };
+  RopeStore normed = good;
+  with_norms([](RopeStore&) {})(normed);
+  ASSERT_LAUNCHED(RunRopeStore(normed, nullptr));
+  refused(with_norms([](RopeStore& rope) { rope.before.k_norm = nullptr; }));
+  refused(with_norms([](RopeStore& rope) { rope.before.q_norm = nullptr; }));
+  refused(with_norms([](RopeStore& rope) { rope.before.k_norm += 1; }));
+  refused(with_norms([](RopeStore& rope) { rope.before.eps = 0.0F; }));
+  refused(with_norms([](RopeStore& rope) { rope.kv.head_dim = 96; }));
   refused([](RopeStore& rope) { rope.table += 1; });
   refused([&](RopeStore& rope) { rope.kv.k = k.get() + 1; });
   refused([](RopeStore& rope) { rope.kv.v = nullptr; });
