@@ -50,10 +50,10 @@ struct StepSample {
   std::span<const std::uint32_t> seen{};
 };
 
-// One Llama forward pass and the choice of tokens on one card (LlamaGpuModel) or several (TensorParallelModel), over a
-// paged KV cache. See README.md for the life of a step. Two steps may be in flight: while one runs, the next is built,
-// and tokens that it needs from the one before are named by a negative id (-1 - i: what sample i of the step before
-// picks).
+// One forward pass of a decoder and the choice of tokens on one card (LlamaGpuModel) or several (TensorParallelModel),
+// over a paged KV cache. See README.md for the life of a step. Two steps may be in flight: while one runs, the next is
+// built, and tokens that it needs from the one before are named by a negative id (-1 - i: what sample i of the step
+// before picks).
 //
 // Threading: one thread at a time, which may change.
 // Determinism: see README.md; a row's result depends on its sequence and on the bucket of the step's rows.

@@ -5,6 +5,7 @@
 
 #include "kernels/primitives/gpu/random_fill_gpu.h"
 #include "kernels/quant/repack_gpu.h"
+#include "libs/model/gpu/pair_order.h"
 #include "libs/model/gpu/shard.h"
 
 namespace model {
@@ -77,8 +78,9 @@ class FileLoader {
   FileLoader(GpuWeights& out, GpuWeightsFormat wanted, WeightUpload& upload, std::int64_t run_bytes)
       : allocator_(out), wanted_(wanted), upload_(upload), run_bytes_(run_bytes) {}
 
-  // Keeps the first error; the pointer is null after one.
+  // Keeps the first error; the pointer is null after one, and for a vector that the architecture does not have.
   const float* Vector(const std::vector<float>& values) {
+    if (values.empty()) return nullptr;
     const auto bytes = static_cast<std::int64_t>(values.size() * sizeof(float));
     void* memory = Raw(values.data(), bytes);
     return static_cast<const float*>(memory);
@@ -203,9 +205,26 @@ std::int64_t BytesToRead(const DecoderWeights& weights, bool output_is_embedding
          {&layer.q, &layer.k, &layer.v, &layer.attention_output, &layer.gate, &layer.up, &layer.down}) {
       bytes += FileBytes(*matrix);
     }
-    bytes += static_cast<std::int64_t>((layer.attention_norm.size() + layer.ffn_norm.size()) * sizeof(float));
+    for (const std::vector<float>* vector :
+         {&layer.attention_norm, &layer.ffn_norm, &layer.qkv_bias, &layer.q_norm, &layer.k_norm}) {
+      bytes += static_cast<std::int64_t>(vector->size() * sizeof(float));
+    }
   }
   return bytes + static_cast<std::int64_t>(weights.output_norm.size() * sizeof(float));
+}
+
+// A layer whose queries and keys come in the order of neighbouring pairs. `q_rows` and `k_rows` are where its rows lie.
+DecoderLayer InNeighbourOrder(DecoderLayer layer, const DecoderConfig& config, std::vector<std::uint8_t>& q_rows,
+                              std::vector<std::uint8_t>& k_rows) {
+  layer.q = NeighboursOfHalves(layer.q, config.head_dim, q_rows);
+  layer.k = NeighboursOfHalves(layer.k, config.head_dim, k_rows);
+  layer.q_norm = NeighboursOfHalves(layer.q_norm, config.head_dim);
+  layer.k_norm = NeighboursOfHalves(layer.k_norm, config.head_dim);
+  if (!layer.qkv_bias.empty()) {
+    const std::span<float> rotated(layer.qkv_bias.data(), static_cast<std::size_t>(layer.q.rows + layer.k.rows));
+    std::ranges::copy(NeighboursOfHalves(rotated, config.head_dim), rotated.begin());
+  }
+  return layer;
 }
 
 // Fills matrices from one random block of BF16 values that is laid down again and again.
@@ -326,9 +345,15 @@ absl::StatusOr<GpuWeights> GpuWeights::Upload(const DecoderWeights& weights, con
   out.embedding_format = weights.token_embedding.format;
   out.embedding =
       static_cast<const std::uint8_t*>(loader.Raw(weights.token_embedding.data, FileBytes(weights.token_embedding)));
-  for (const DecoderLayer& layer : weights.layers) {
+  std::vector<std::uint8_t> q_rows, k_rows;  // copied away by the time a layer has been told to the loader
+  for (const DecoderLayer& of_file : weights.layers) {
+    const bool halves = config.rope_pairs == kernels::RopePairs::kHalves;
+    const DecoderLayer layer = halves ? InNeighbourOrder(of_file, config, q_rows, k_rows) : of_file;
     GpuLayer& to = out.layers.emplace_back();
     to.attention_norm = loader.Vector(layer.attention_norm);
+    to.qkv_bias = loader.Vector(layer.qkv_bias);
+    to.q_norm = loader.Vector(layer.q_norm);
+    to.k_norm = loader.Vector(layer.k_norm);
     to.qkv = loader.Join(std::array{layer.q, layer.k, layer.v});
     to.attention_output = loader.Single(layer.attention_output);
     to.ffn_norm = loader.Vector(layer.ffn_norm);

@@ -34,7 +34,10 @@ struct JoinedMatrix {
 
 struct GpuLayer {
   const float* attention_norm = nullptr;    // [width]
-  JoinedMatrix qkv;                         // [q_width + 2 * kv_width][width]
+  JoinedMatrix qkv;                         // [q_width + 2 * kv_width][width]; see pair_order.h
+  const float* qkv_bias = nullptr;          // [q_width + 2 * kv_width], or nullptr
+  const float* q_norm = nullptr;            // [head_dim], or nullptr
+  const float* k_norm = nullptr;            // [head_dim], or nullptr
   kernels::gpu::Matrix attention_output{};  // [width][q_width]
   const float* ffn_norm = nullptr;          // [width]
   JoinedMatrix gate_up;                     // [2 * ffn_width][width]
@@ -45,7 +48,7 @@ struct GpuLayer {
 // may cross rows, goes in one piece.
 inline constexpr std::int64_t kRowMajorRunBytes = std::int64_t{64} << 20;
 
-// All weights of a Llama model in the memory of the current device.
+// All weights of a model in the memory of the current device.
 //
 // Ownership: the device memory; views into it are handed out and live as long as this.
 // Cost:      the file is read once, through WeightUpload; the host keeps nothing.

@@ -50,15 +50,15 @@ absl::Status CheckOptions(const GpuModelOptions& options) {
 
 // What the forward pass here covers of what the one on the CPU does.
 absl::Status CheckArchitecture(const DecoderConfig& config) {
-  if (config.architecture != Architecture::kLlama) {
-    return absl::FailedPreconditionError(absl::StrCat("--device=cuda serves llama so far, and this model is ",
-                                                      std::string(ArchitectureName(config.architecture)),
-                                                      "; use --device=cpu"));
+  if (config.architecture == Architecture::kGemma3) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("--device=cuda serves llama, qwen2 and qwen3 so far, and this model is ",
+                     std::string(ArchitectureName(config.architecture)), "; use --device=cpu"));
   }
   return absl::OkStatus();
 }
 
-// What the kernels cover of all Llama shapes.
+// What the kernels cover of all shapes.
 absl::Status CheckShape(const DecoderConfig& config) {
   const auto refused = [](std::string why) {
     return absl::FailedPreconditionError(
@@ -67,6 +67,9 @@ absl::Status CheckShape(const DecoderConfig& config) {
   const std::int32_t head_dim = config.head_dim;
   if (head_dim != 64 && head_dim != 96 && head_dim != 128 && head_dim != 256) {
     return refused(absl::StrCat("heads of ", head_dim, " values, not 64, 96, 128 or 256"));
+  }
+  if (config.qk_norm && head_dim == 96) {
+    return refused("norms of heads of 96 values, which is no power of two");
   }
   const std::int32_t group = config.heads / config.kv_heads;
   if (group > 16) return refused(absl::StrCat(group, " query heads share a key head, at most 16"));

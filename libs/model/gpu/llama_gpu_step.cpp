@@ -185,7 +185,11 @@ LaunchResult LlamaGpuModel::RunAttention(const StepPlan& plan, const StepArrays&
                                            .rows = arrays.Rows(plan.sizes),
                                            .sequence_of_row = arrays.sequence_of_row,
                                            .kv = kv,
-                                           .rows_settled = true},
+                                           .rows_settled = true,
+                                           .before = {.bias = layer.qkv_bias,
+                                                      .q_norm = layer.q_norm,
+                                                      .k_norm = layer.k_norm,
+                                                      .eps = config_.rms_epsilon}},
                                           stream));
   }
   const float scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim));

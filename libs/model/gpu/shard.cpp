@@ -35,6 +35,19 @@ WeightMatrix ColumnsOfRank(const WeightMatrix& matrix, const Shard& shard) {
   return columns;
 }
 
+// The rank's parts of the biases of Q, K and V. REQUIRES: the layer's matrices are whole.
+std::vector<float> BiasOfRank(const DecoderLayer& layer, const Shard& shard) {
+  std::vector<float> bias;
+  if (layer.qkv_bias.empty()) return bias;
+  auto begin = layer.qkv_bias.begin();
+  for (const WeightMatrix* matrix : {&layer.q, &layer.k, &layer.v}) {
+    const std::int64_t count = matrix->rows / shard.ranks;
+    bias.insert(bias.end(), begin + shard.rank * count, begin + (shard.rank + 1) * count);
+    begin += matrix->rows;
+  }
+  return bias;
+}
+
 }  // namespace
 
 absl::Status CheckSplit(const DecoderConfig& config, const DecoderWeights& weights, std::int32_t ranks) {
@@ -70,6 +83,7 @@ DecoderConfig ConfigOfRank(const DecoderConfig& config, const Shard& shard) {
 
 DecoderWeights WeightsOfRank(DecoderWeights weights, const Shard& shard) {
   for (DecoderLayer& layer : weights.layers) {
+    layer.qkv_bias = BiasOfRank(layer, shard);
     for (WeightMatrix* matrix : {&layer.q, &layer.k, &layer.v, &layer.gate, &layer.up}) {
       *matrix = RowsOfRank(*matrix, shard);
     }

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "libs/base/check.h"
 #include "libs/model/decoder_model.h"
 #include "libs/scheduler/scheduler.h"
 

@@ -116,13 +116,11 @@ TEST_F(GpuModelTest, ShapesThatTheKernelsDoNotCoverAreRefusedWithTheWayOut) {
 }
 
 TEST_F(GpuModelTest, WhatTheDeviceDoesNotComputeSoFarIsRefusedWithTheWayOut) {
-  for (const char* architecture : {"qwen2", "qwen3", "gemma3"}) {
-    TinyLlama tiny = Tiny();
-    tiny.architecture = architecture;
-    const absl::Status status = LlamaGpuModel::Load(*ParseTiny(tiny), SmallOptions()).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
-    EXPECT_TRUE(Names(status, architecture) && Names(status, "use --device=cpu")) << status;
-  }
+  TinyLlama tiny = Tiny();
+  tiny.architecture = "gemma3";
+  const absl::Status status = LlamaGpuModel::Load(*ParseTiny(tiny), SmallOptions()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_TRUE(Names(status, "gemma3") && Names(status, "use --device=cpu")) << status;
 }
 
 TEST_F(GpuModelTest, OptionsOutOfBoundsAreNamed) {
