@@ -70,7 +70,7 @@ test-unit: build model foreign-clients ## unit tests only
 # Unit tests whose whole code is ours or header-only: gRPC, librdkafka and Protobuf are not instrumented, and ThreadSanitizer
 # would report what it cannot see.
 ASAN_TESTS := account_test app_test architectures_golden_test base_test bus_test channel_test chat_template_test \
-  config_test crypto_test engine_bad_model_files_test engine_bench_test engine_device_test engine_random_requests_test \
+  config_test crypto_test device_golden_test engine_bad_model_files_test engine_bench_test engine_device_test engine_random_requests_test \
   engine_test gateway_test graph_test http_test identity_test json_test kernels_gpu_test kernels_test kvcache_test media_test model_gpu_test \
   model_test sample_gpu_test sampler_test scheduler_test sender_test telemetry_test tensor_test tokenizer_test unicode_test worker_test \
   chat_template_fuzz gguf_fuzz image_size_fuzz offset_map_fuzz signature_fuzz splitter_fuzz tokenizer_fuzz webhook_fuzz
@@ -95,7 +95,7 @@ cuda: ## compile the device kernels for cards (no card needed): sm_80, sm_90a, s
 .PHONY: cuda-build
 cuda-build: deps $(BUILD)/build.ninja
 	@cmake --build $(BUILD) -j$(JOBS) --target gpu_bench gpu_compare gpu_step_bench kernels_gpu_test \
-	  sample_gpu_test model_gpu_test engine_device_test worker
+	  sample_gpu_test model_gpu_test device_golden_test engine_device_test worker
 
 # The thread sanitizer knows the emulator's barriers, so it sees what the order of the threads alone would hide.
 .PHONY: races

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the tiny random models and their logits that architectures_golden_test.cpp compares with.
+"""Writes the tiny random models and their logits that the tests beside this file compare with.
 
 The reference is Hugging Face transformers: its own model classes with random weights, run in F32. The weights are
 rounded to F16 first, so that the GGUF files hold exactly what the reference computed with. Names and tensors are
@@ -10,7 +10,7 @@ permuted, Gemma's norms get their 1 added. A minute on 2 cores, in a virtual env
     python tests/golden/architectures/make_golden.py
 
 NAME.f16.gguf   matrices in F16, vectors in F32
-NAME.q8_0.gguf  the same model with its matrices in Q8_0
+NAME.q8_0.gguf  the same model with its matrices in Q8_0; not of those for the device kernels, NAME.device
 NAME.logits     little endian: int32 tokens, int32 vocabulary, tokens x int32 ids, tokens x vocabulary x float32: the
                 F32 logits of the F16 weights after each token
 """
@@ -37,12 +37,16 @@ SHAPE = dict(
 )
 
 
-def models():
-    """Name, architecture in the file, and the model."""
-    # Llama 3.1's rotary angles, whose divisors the converter writes as a tensor; positions reach beyond the original 32.
-    yield "llama", "llama", transformers.LlamaForCausalLM(
+# The device kernels take heads of 64 values and more.
+DEVICE_SHAPE = {**SHAPE, "hidden_size": 128, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1}
+
+
+def llama(shape):
+    """With Llama 3.1's rotary angles, whose divisors the converter writes as a tensor; positions reach beyond the
+    original 32."""
+    return transformers.LlamaForCausalLM(
         transformers.LlamaConfig(
-            **SHAPE,
+            **shape,
             tie_word_embeddings=False,
             rms_norm_eps=1e-5,
             rope_parameters=dict(
@@ -55,24 +59,40 @@ def models():
             ),
         )
     )
-    yield "qwen2", "qwen2", transformers.Qwen2ForCausalLM(
+
+
+def qwen2(shape):
+    return transformers.Qwen2ForCausalLM(
         transformers.Qwen2Config(
-            **SHAPE,
+            **shape,
             tie_word_embeddings=True,
             rms_norm_eps=1e-6,
             rope_parameters=dict(rope_type="default", rope_theta=1000000.0),
         )
     )
-    # Heads are wider than hidden_size / num_attention_heads.
-    yield "qwen3", "qwen3", transformers.Qwen3ForCausalLM(
+
+
+def qwen3(shape, head_dim):
+    """Heads are wider than hidden_size / num_attention_heads."""
+    return transformers.Qwen3ForCausalLM(
         transformers.Qwen3Config(
-            **SHAPE,
-            head_dim=32,
+            **shape,
+            head_dim=head_dim,
             tie_word_embeddings=False,
             rms_norm_eps=1e-6,
             rope_parameters=dict(rope_type="default", rope_theta=1000000.0),
         )
     )
+
+
+def models():
+    """Name, architecture in the file, and the model."""
+    yield "llama", "llama", llama(SHAPE)
+    yield "qwen2", "qwen2", qwen2(SHAPE)
+    yield "qwen3", "qwen3", qwen3(SHAPE, 32)
+    yield "llama.device", "llama", llama(DEVICE_SHAPE)
+    yield "qwen2.device", "qwen2", qwen2(DEVICE_SHAPE)
+    yield "qwen3.device", "qwen3", qwen3(DEVICE_SHAPE, 128)
     # Seven layers: five local, one global, one local again. The global one has linearly scaled positions, as the larger
     # Gemma 3 models do.
     yield "gemma3", "gemma3", transformers.Gemma3ForCausalLM(
@@ -190,7 +210,8 @@ def main():
         model.set_attn_implementation("eager")
         logits = model(torch.from_numpy(ids.astype(np.int64))[None]).logits[0].numpy()
         write_model(HERE / f"{name}.f16.gguf", model, architecture, gguf.GGMLQuantizationType.F16)
-        write_model(HERE / f"{name}.q8_0.gguf", model, architecture, gguf.GGMLQuantizationType.Q8_0)
+        if not name.endswith(".device"):
+            write_model(HERE / f"{name}.q8_0.gguf", model, architecture, gguf.GGMLQuantizationType.Q8_0)
         with open(HERE / f"{name}.logits", "wb") as file:
             file.write(np.array([TOKENS, VOCABULARY], dtype="<i4").tobytes())
             file.write(ids.astype("<i4").tobytes())
