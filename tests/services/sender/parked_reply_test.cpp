@@ -248,6 +248,19 @@ TEST_F(ParkedReplyTest, ACopyThatIsGoneDoesNotHoldItsConversationUpForEver) {
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("one", "three"));
 }
 
+// What no sender would take from `replies` is not taken from `parked` either.
+TEST_F(ParkedReplyTest, ACopyOfAForeignTypeIsNotSaid) {
+  world_.StartOwner();
+  world_.Say("ann", "t1", "one");
+  world_.Say("ann", "t2", "two");
+  world_.RunFor(minutes(1));
+  ASSERT_EQ(world_.parked.size(), 2u);
+  bus::SetHeader(world_.parked[0].headers, "ce_type", "mesh.bus.v2.ReplyRecord");
+  RenewToken(world_);
+  ASSERT_TRUE(RunUntilNothingIsLeft());
+  EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("two"));
+}
+
 // Goal: a partition that is taken away and comes back while a read of `parked` hangs goes on.
 TEST_F(ParkedReplyTest, APartitionThatComesBackWhileAReadHangsTakesItsCopiesBack) {
   Process& process = world_.StartOwner();
