@@ -116,6 +116,7 @@ void GroupConsumer::Stop(base::MonotonicTime deadline) {
     return;
   }
   stop_by_ = deadline;
+  health_.StopAsking();  // the question on its way ends beside the leaving
   stopping_ = true;
   CHECK_MSG(poll_thread_.get_id() != std::this_thread::get_id(), "a handler must not stop its consumer");
   Wake();

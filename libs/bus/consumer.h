@@ -95,7 +95,7 @@ class Consumer {
   // work. DeadlineExceeded also while a rebalance lasts; FailedPrecondition when the consumer does not run.
   virtual absl::Status CommitNow(base::MonotonicTime deadline) = 0;
 
-  // With a deadline neither it nor the destructor after it waits for the broker beyond that.
+  // With a deadline it waits for the broker until then, and so does the destructor after it; two seconds may always go.
   virtual void Stop(base::MonotonicTime deadline) = 0;
   void Stop() { Stop(base::MonotonicTime::max()); }
 

@@ -31,12 +31,16 @@ void BrokerHealth::Watch(rd_kafka_t* client) {
 
 void BrokerHealth::Unwatch() {
   if (!thread_.joinable()) return;
+  StopAsking();
+  thread_.join();
+}
+
+void BrokerHealth::StopAsking() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
-  thread_.join();
 }
 
 void BrokerHealth::NoteSuccess() {

@@ -28,6 +28,7 @@ class BrokerHealth {
 
   void Watch(rd_kafka_t* client);  // REQUIRES: not watching
   void Unwatch();                  // before the client is destroyed; waits for a question on its way
+  void StopAsking();               // waits for nothing: Unwatch, later, finds that question ended
 
   void NoteSuccess();
   void NoteAllDown();
