@@ -24,7 +24,7 @@ struct DecodeArguments {
   std::int64_t q_stride;
   std::int32_t heads, group, block_shift, stages;
   std::int32_t l2_bytes;  // see DecodeAttentionTuning
-  float score_scale;  // scale * k_scale / ln 2: the softmax is computed with powers of two
+  float score_scale;      // scale * k_scale / ln 2: the softmax is computed with powers of two
   float v_scale;
 };
 

@@ -28,15 +28,15 @@ RepackedBytes BytesOfMatrix(MatrixFormat to, std::int32_t n, std::int32_t k);
 // Any format can become kBf16 or kFp8 (one scale a row: the largest magnitude / 448); a quantised one its own namesake.
 LaunchResult RunRepack(const Repack& repack, Stream stream);
 
-// x[r] = row token_ids[r] of the embedding, widened to F32. A negative id names a token that the host does not know yet:
-// -1 - i is previous_picks[i], what sampling picked in the step before.
+// x[r] = row token_ids[r] of the embedding, widened to F32. A negative id names a token that the host does not know
+// yet: -1 - i is previous_picks[i], what sampling picked in the step before.
 //   embedding : [rows_total][RowBytes(format, width)] in device memory, as in the file, and aligned as for Repack
 // REQUIRES: width a multiple of 8; x aligned to 16 bytes. An id that is no row's reads row 0.
 struct EmbedRows {
   const std::uint8_t* embedding;
   WeightFormat format;
   std::int32_t rows_total, width;
-  const std::int32_t* token_ids;  // [rows] in device memory, below rows_total
+  const std::int32_t* token_ids;       // [rows] in device memory, below rows_total
   const std::int32_t* previous_picks;  // in device memory; nullptr: no negative ids. A pick of -1 reads row 0
   std::int32_t previous_count;         // of them
   std::int32_t rows;

@@ -19,9 +19,9 @@ struct SampleParams {
 
 inline constexpr std::int32_t kLogprobsMax = 20;
 
-// Picks one token a row:  logits -> repetition penalty -> temperature -> top-k -> top-p -> min-p -> draw, as the sampler
-// on the host does, with the same random numbers (Philox4x32-10), so that both pick the same token but where two
-// candidates' sums differ by rounding alone.
+// Picks one token a row:  logits -> repetition penalty -> temperature -> top-k -> top-p -> min-p -> draw, as the
+// sampler on the host does, with the same random numbers (Philox4x32-10), so that both pick the same token but where
+// two candidates' sums differ by rounding alone.
 //   logits   : [rows][stride]; the first `vocabulary` of each row are read, and changed where a penalty asks for it
 //   params   : [rows]
 //   seen     : [rows] pointers to bit sets of ceil(vocabulary / 32) words: tokens of prompt and answer; nullptr where

@@ -40,9 +40,10 @@ class AccountBook {
 // Keeps the newest readable AccountBook of a file: polls the file and its secret files every `poll_interval_ms`; when
 // they do not parse, that is logged and counted and the old book stays.
 //
-// Traps: a book is immutable, so hold the shared_ptr for as long as an Account of it is used; and take a new one for
-// each turn, not once at start, or rotated secrets never arrive. Threading: current() and reload_failures() are safe
-// from any thread and wait for no I/O. One thread of its own, joined by the destructor.
+// Traps:     a book is immutable, so hold the shared_ptr for as long as an Account of it is used; and take a new one
+//            for each turn, not once at start, or rotated secrets never arrive.
+// Threading: current() and reload_failures() are safe from any thread and wait for no I/O. One thread of its own,
+//            joined by the destructor.
 class AccountFile {
  public:
   static absl::StatusOr<std::unique_ptr<AccountFile>> Open(const std::string& path, int poll_interval_ms = 1000);

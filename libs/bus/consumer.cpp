@@ -26,7 +26,7 @@ constexpr std::int64_t kFetchQueueKbytes = 16 * 1024;  // of one consumer, beyon
 // A member hears of a rebalance by its heartbeat, and the whole group waits for the last to hear; one that has lost its
 // coordinator needs a heartbeat to the next within the session timeout. A request costs the broker next to nothing.
 constexpr std::int64_t kHeartbeatMsMax = 500;
-constexpr int kKip848Version = 0x020c0000;             // 2.12.0, the first whose `consumer` protocol is complete
+constexpr int kKip848Version = 0x020c0000;  // 2.12.0, the first whose `consumer` protocol is complete
 
 base::MonotonicTime Now() { return base::Clock::Real().Now(); }
 

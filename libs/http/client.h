@@ -80,9 +80,11 @@ struct ClientResult {
 
 // Pooled keep-alive HTTP/1.1 client with TLS 1.2 or later; certificate and host name are always checked. Never retries
 // by itself: a reused connection that turns out closed before any byte of the request was written is replaced once
-// (that is certain). Threading: Send from any thread, never blocks; the callback runs once, on an io thread, and must
-// not block. Lifetime:  the destructor calls what is outstanding back with Unavailable, on its own thread. Metrics:
-// <service>_http_client_requests_total{outcome=answered|not_sent|maybe_sent}, _http_client_request_seconds,
+// (that is certain).
+//
+// Threading: Send from any thread, never blocks; the callback runs once, on an io thread, and must not block.
+// Lifetime:  the destructor calls what is outstanding back with Unavailable, on its own thread.
+// Metrics:   <service>_http_client_requests_total{outcome=answered|not_sent|maybe_sent}, _http_client_request_seconds,
 //            _http_client_connections, and _http_client_unchecked_seconds: from asking may_send until the write that
 //            took the first byte had returned (with TLS: until the loop was told so).
 class Client {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -15,6 +16,7 @@
 #include "libs/identity/identity.h"
 #include "libs/ledger/parked_replies.h"
 #include "libs/ledger/turn_key.h"
+#include "libs/retention/retention.h"
 #include "proto/bus/v1/bus.pb.h"
 
 namespace ledger {
@@ -132,7 +134,7 @@ class LedgerState {
   // The log lets go of a record 8 days after it was written; forgetting it any earlier could send a reply twice. So age
   // is counted in hours since the record was applied here, whatever wall clocks and writers' timestamps say: call once
   // an hour of monotonic time. Forgets what is older, settled or not. O(remembered).
-  static constexpr std::int32_t kHoursKept = 8 * 24;
+  static constexpr std::int32_t kHoursKept = std::chrono::hours(retention::kLog).count();
   void AnHourPassed();
 
   std::int64_t next_offset() const { return next_offset_; }                      // one past the last record applied

@@ -36,9 +36,10 @@ struct SamplerScratch {
 // - top-k keeps the k best, top-p (nucleus, Holtzman et al. 2020) the fewest whose probability reaches p, min-p (Nguyen
 //   et al. 2024) those with at least min_p times the best one's probability. At least one token always stays. Of equal
 //   logits the lower token id counts as better.
-// - the draw for the n-th token is a pure function of seed and n: same seed, same tokens, whatever else is in the batch.
-//   It walks the kept tokens in ascending token id, whatever cut left them there, so that another sampler picks the same
-//   (the device's: kernels/sampling/sample_gpu.h).
+// - the draw for the n-th token is a pure function of seed and n: same seed, same tokens, whatever else is in the
+// batch.
+//   It walks the kept tokens in ascending token id, whatever cut left them there, so that another sampler picks the
+//   same (the device's: kernels/sampling/sample_gpu.h).
 //
 // Threading: confined to one sequence's thread.
 class Sampler {

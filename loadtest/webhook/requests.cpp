@@ -20,12 +20,11 @@ std::string Envelope(const std::string& account, const std::string& lists) {
 std::string NowSeconds() { return std::to_string(base::Clock::Real().WallMs() / 1000); }
 
 std::string MessageBody(const std::string& account, const std::string& user, const std::string& id) {
-  return Envelope(account,
-                  R"("contacts":[{"profile":{"name":"Load Test"},"wa_id":")" + user + R"("}],"messages":[{"from":")" +
-                      user + R"(","id":"wamid.HBgLMTY1MDU1NTEyMzQVAgASGBQz)" + id +
-                      R"(","timestamp":")" + NowSeconds() +
-                      R"(","type":"text","text":{"body":"What is the capital of Japan, and )" +
-                      R"(what should I see there on a rainy day?"}}])");
+  return Envelope(account, R"("contacts":[{"profile":{"name":"Load Test"},"wa_id":")" + user +
+                               R"("}],"messages":[{"from":")" + user + R"(","id":"wamid.HBgLMTY1MDU1NTEyMzQVAgASGBQz)" +
+                               id + R"(","timestamp":")" + NowSeconds() +
+                               R"(","type":"text","text":{"body":"What is the capital of Japan, and )" +
+                               R"(what should I see there on a rainy day?"}}])");
 }
 
 std::string StatusBody(const std::string& account, const std::string& user, const std::string& id,

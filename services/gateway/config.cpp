@@ -44,12 +44,13 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
        .unit = "ms",
        .min = 0,
        .max = 1000});
-  table.Add("lame-duck-ms", &options->lame_duck_ms,
-            {.doc = "How long webhooks are still taken after SIGTERM, while /readyz says 503 already: longer than the load "
-                    "balancer takes to notice, or it meets a closed port.",
-             .unit = "ms",
-             .min = 0,
-             .max = 60000});
+  table.Add(
+      "lame-duck-ms", &options->lame_duck_ms,
+      {.doc = "How long webhooks are still taken after SIGTERM, while /readyz says 503 already: longer than the load "
+              "balancer takes to notice, or it meets a closed port.",
+       .unit = "ms",
+       .min = 0,
+       .max = 60000});
   table.AddExample("gateway --accounts=accounts.yaml", "takes the webhooks of all three channels on 127.0.0.1:8080");
   table.AddExample("gateway --channels=whatsapp --address=0.0.0.0 --connections-max=50000",
                    "one of a fleet for one channel");

@@ -28,7 +28,8 @@ namespace gateway {
 // would repeat them for days and switch the page off.
 //
 // Threading: both calls on any number of io threads at once; neither blocks. Responders are called on the producer's
-// thread. Lifetime:  must outlive the producer, whose callbacks count here.
+//            thread.
+// Lifetime:  must outlive the producer, whose callbacks count here.
 class WebhookHandler {
  public:
   using CurrentBook = std::function<std::shared_ptr<const account::AccountBook>()>;

@@ -45,8 +45,7 @@ inline bus::Record ParkedCopy(bus::Record origin, ParkReason reason) {
 // crash between any two of them can be played.
 //
 // Threading: called on the sender's loop; nothing blocks; every callback runs later, on the loop, once. A callback may
-// run after
-//            its caller has lost interest: callers check for themselves.
+//            run after its caller has lost interest: callers check for themselves.
 class Effects {
  public:
   virtual ~Effects() = default;

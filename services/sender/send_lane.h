@@ -65,8 +65,10 @@ struct LaneContext {
 //
 // The lane keeps no truth of its own: each step appends to the ledger, waits until the record is read back, and then
 // asks the ledger's state what comes next. So a lane that starts over after a crash does what its predecessor would
-// have done. Threading: confined to the sender's loop. Lifetime:  held by its partition; callbacks hold it while
-// something of its own is in flight.
+// have done.
+//
+// Threading: confined to the sender's loop.
+// Lifetime:  held by its partition; callbacks hold it while something of its own is in flight.
 class SendLane : public std::enable_shared_from_this<SendLane> {
  public:
   struct Item {

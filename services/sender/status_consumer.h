@@ -26,8 +26,10 @@ namespace sender {
 //
 // A status is done once its EVIDENCE is in the log, so none is lost in a crash; appends are retried for as long as the
 // partition is held. A state of a reply that was told before (platforms repeat themselves) is dropped, as far as a
-// bounded memory goes. Threading: handler methods on the poll thread, delivery reports on the producer's, retries on
-// the loop; one mutex. Bound:     kInFlightMax appends; beyond that partitions are paused.
+// bounded memory goes.
+//
+// Threading: handler methods on the poll thread, delivery reports on the producer's, retries on the loop; one mutex.
+// Bound:     kInFlightMax appends; beyond that partitions are paused.
 class StatusConsumer final : public bus::ConsumerHandler {
  public:
   StatusConsumer(const bus::BusOptions& bus, std::int32_t partitions, app::EventLoop* loop, bus::Producer* producer,

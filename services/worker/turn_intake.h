@@ -29,10 +29,9 @@ namespace worker {
 // engine keeps one user's flood in the window.
 //
 // Threading: the ConsumerHandler methods run on the consumer's poll thread and only count and post; the rest is
-// confined
-//            to the loop thread.
-// Bound:     a partition is paused on the poll thread itself as soon as its window is full, so beyond
-//            its window is full only what that poll had already fetched is held.
+//            confined to the loop thread.
+// Bound:     a partition is paused on the poll thread itself as soon as its window is full, so that beyond the window
+//            only what that poll had fetched already is held.
 class TurnIntake final : public bus::ConsumerHandler {
  public:
   // `context` with all its members outlives this. SetConsumer before the consumer polls.

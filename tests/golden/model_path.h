@@ -16,7 +16,8 @@ inline std::string ModelPath() {
 }
 
 // Gemma 3 270M: MESH_GEMMA, or where `make model-gemma` puts it. The file is large and its terms are not those of free
-// software, so that not everybody has it: `make test` brings it, and where it is missing tests that need it are skipped and say so.
+// software, so that not everybody has it: `make test` brings it, and where it is missing tests that need it are skipped
+// and say so.
 inline std::string GemmaPath() {
   if (const char* path = std::getenv("MESH_GEMMA"); path != nullptr && *path != '\0') return path;
   const char* source = std::getenv("MESH_SOURCE_DIR");

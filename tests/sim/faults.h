@@ -41,11 +41,11 @@ enum class Mistake {
   kDedupOff,              // each run of a turn counts as a new one, for the store and for the ledger
   kDropUnaudited,         // what was dropped is not told to audit
 };
-inline constexpr Mistake kAllMistakes[] = {Mistake::kSkipReadBack,     Mistake::kIgnoreTakeover,
-                                           Mistake::kIgnoreLease,      Mistake::kForgetSent,
-                                           Mistake::kEvidenceDropped,  Mistake::kCommitPastUnfinished,
-                                           Mistake::kDoneBeforeReply,  Mistake::kLanesOff,
-                                           Mistake::kSupersedeIgnored, Mistake::kDedupOff, Mistake::kDropUnaudited};
+inline constexpr Mistake kAllMistakes[] = {
+    Mistake::kSkipReadBack,    Mistake::kIgnoreTakeover,  Mistake::kIgnoreLease,
+    Mistake::kForgetSent,      Mistake::kEvidenceDropped, Mistake::kCommitPastUnfinished,
+    Mistake::kDoneBeforeReply, Mistake::kLanesOff,        Mistake::kSupersedeIgnored,
+    Mistake::kDedupOff,        Mistake::kDropUnaudited};
 std::string_view NameOf(Mistake mistake);
 
 }  // namespace sim

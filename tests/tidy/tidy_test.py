@@ -11,7 +11,8 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LINES_MAX = 500
-COLUMNS_MAX = 130
+COLUMNS_MAX = 120  # of C++, clang-format's own limit; a script or CMake file may have SCRIPT_COLUMNS_MAX
+SCRIPT_COLUMNS_MAX = 130
 SOURCES = (".h", ".cpp", ".cu", ".cuh", ".py", ".sh")
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 
@@ -104,8 +105,9 @@ class Tidy(unittest.TestCase):
             lines = text.splitlines()
             if len(lines) > LINES_MAX:
                 problems.append(f"{path}: {len(lines)} lines; split it at {LINES_MAX}")
+            columns_max = COLUMNS_MAX if path.suffix in (".cpp", ".h", ".cu", ".cuh") else SCRIPT_COLUMNS_MAX
             problems += [f"{path}:{number}: {len(line)} columns" for number, line in enumerate(lines, 1)
-                         if len(line) > COLUMNS_MAX and "golden" not in path.parts]
+                         if len(line) > columns_max and "golden" not in path.parts]
         self.fail_with(problems)
 
     def test_banned_habits(self):

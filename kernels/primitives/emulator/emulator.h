@@ -61,9 +61,9 @@ unsigned SharedLimit();
 // card it might not be.
 std::int64_t StreamsUnwaited();
 
-inline constexpr unsigned kSharedBytesMax = 227U << 10;  // of a block: Hopper's limit
+inline constexpr unsigned kSharedBytesMax = 227U << 10;   // of a block: Hopper's limit
 inline constexpr unsigned kSharedBytesSmall = 99U << 10;  // compute capability 8.6, 8.9 and 12.0
-inline constexpr unsigned kThreadsMax = 1024;            // of a block
+inline constexpr unsigned kThreadsMax = 1024;             // of a block
 
 // -- What device.h and runtime_emulated.cpp are made of ---------------------------------------------------------------
 

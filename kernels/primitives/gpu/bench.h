@@ -36,12 +36,12 @@ class Bench {
   void* Zeros(std::int64_t bytes);
   void FreeAll();  // between benchmarks
 
-  // Median seconds of one call. `body(i)` enqueues call i on stream(); it should rotate among `buffer sets` whose sum is
-  // several times the L2 cache: i runs through 0 .. calls - 1 within one captured graph, which is replayed.
+  // Median seconds of one call. `body(i)` enqueues call i on stream(); it should rotate among `buffer sets` whose sum
+  // is several times the L2 cache: i runs through 0 .. calls - 1 within one captured graph, which is replayed.
   double Time(const std::function<LaunchResult(int i)>& body, int calls = 20);
 
-  // One row of the table, printed at once: `bytes` that had to be moved and `flops` that had to be done at least; 0 where
-  // it says nothing. `peer_seconds` > 0: a library's time for the same work.
+  // One row of the table, printed at once: `bytes` that had to be moved and `flops` that had to be done at least; 0
+  // where it says nothing. `peer_seconds` > 0: a library's time for the same work.
   void Row(std::string_view op, std::string_view shape, double seconds, double bytes, double flops,
            std::string_view peer = "", double peer_seconds = 0);
 

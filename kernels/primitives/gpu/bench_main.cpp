@@ -126,7 +126,8 @@ int main(int argc, char** argv) {
     return EXIT_SUCCESS;
   }
   if (options.card) {
-    std::printf("card      %s, compute capability %d.%d\n", device.name, device.capability / 10, device.capability % 10);
+    std::printf("card      %s, compute capability %d.%d\n", device.name, device.capability / 10,
+                device.capability % 10);
     return EXIT_SUCCESS;
   }
   try {

@@ -43,13 +43,13 @@ class [[nodiscard]] LaunchResult {
 }  // namespace kernels::gpu
 
 // Returns from the enclosing function when `call` did not succeed.
-#define GPU_RETURN_IF_ERROR(call)                                  \
-  do {                                                             \
-    const ::kernels::gpu::LaunchResult gpu_result_ = (call);       \
-    if (!gpu_result_.ok()) return gpu_result_;                     \
+#define GPU_RETURN_IF_ERROR(call)                            \
+  do {                                                       \
+    const ::kernels::gpu::LaunchResult gpu_result_ = (call); \
+    if (!gpu_result_.ok()) return gpu_result_;               \
   } while (false)
 // For launchers: refuses the call, with the condition in the message.
-#define GPU_REQUIRE(condition)                                                                      \
-  do {                                                                                              \
-    if (!(condition)) return ::kernels::gpu::LaunchResult::Refused("requires " #condition);         \
+#define GPU_REQUIRE(condition)                                                              \
+  do {                                                                                      \
+    if (!(condition)) return ::kernels::gpu::LaunchResult::Refused("requires " #condition); \
   } while (false)

@@ -23,7 +23,7 @@ struct Marks {
   char mark = 0;
   std::size_t left = 0;  // that have found no partner
   bool opens = false, closes = false;
-  bool behind_word = false;    // of a script without spaces; the apps would not see the mark
+  bool behind_word = false;              // of a script without spaces; the apps would not see the mark
   std::string closed = {}, opened = {};  // what stands for those that have one, before and behind
 };
 

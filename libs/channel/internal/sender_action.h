@@ -8,8 +8,8 @@
 
 namespace channel {
 
-// Messenger's and Instagram's presence: a request for each `sender_action`, about the thread with the user and not about
-// one message (channels.md 3.1).
+// Messenger's and Instagram's presence: a request for each `sender_action`, about the thread with the user and not
+// about one message (channels.md 3.1).
 std::vector<OutboundRequest> MakeSenderActions(const account::Account& account, std::string_view user,
                                                PresenceKind kind);
 

@@ -64,9 +64,10 @@ int Fail(const absl::Status& status) {
 int main(int argc, char** argv) {
   Arguments arguments;
   if (!Parse(argc, argv, arguments)) {
-    std::fprintf(stderr,
-                 "usage: generate --model=FILE --prompt=TEXT [--tokens=64] [--threads=0] [--temperature=0] [--seed=0]\n"
-                 "                [--device=cpu|cuda|emulator] [--weights=file|bf16|fp8] [--kv=auto|f16|q8|bf16|fp8]\n");
+    std::fprintf(
+        stderr,
+        "usage: generate --model=FILE --prompt=TEXT [--tokens=64] [--threads=0] [--temperature=0] [--seed=0]\n"
+        "                [--device=cpu|cuda|emulator] [--weights=file|bf16|fp8] [--kv=auto|f16|q8|bf16|fp8]\n");
     return 2;
   }
   auto engine = engine::MakeEngine(arguments.options);

@@ -17,10 +17,10 @@
 
 namespace kernels::gpu {
 
-#define ASSERT_LAUNCHED(call)                                              \
-  do {                                                                     \
-    const ::kernels::gpu::LaunchResult launched_ = (call);                 \
-    ASSERT_TRUE(launched_.ok()) << #call << ": " << launched_.message();   \
+#define ASSERT_LAUNCHED(call)                                            \
+  do {                                                                   \
+    const ::kernels::gpu::LaunchResult launched_ = (call);               \
+    ASSERT_TRUE(launched_.ok()) << #call << ": " << launched_.message(); \
   } while (false)
 #define EXPECT_REFUSED(call) EXPECT_EQ((call).code(), ::kernels::gpu::LaunchResult::Code::kRefused)
 

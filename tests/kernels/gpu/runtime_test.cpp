@@ -135,7 +135,8 @@ TEST_F(RuntimeTest, EventsOrderStreamsAndKeepTime) {
 TEST_F(RuntimeTest, AGraphDoesWhatWasCapturedWheneverItIsStarted) {
   const std::vector<float> x = Random(300), changed = Random(300);
   const DeviceArray<float> in(x), y(x.size()), z(x.size()), copy(x.size());
-  ASSERT_LAUNCHED(TwoOverlapping(in.get(), 300, y.get(), z.get(), stream_));  // a card loads kernels at their first launch
+  ASSERT_LAUNCHED(
+      TwoOverlapping(in.get(), 300, y.get(), z.get(), stream_));  // a card loads kernels at their first launch
   ASSERT_LAUNCHED(BeginCapture(stream_));
   ASSERT_LAUNCHED(TwoOverlapping(in.get(), 300, y.get(), z.get(), stream_));
   ASSERT_LAUNCHED(CopyOnDevice(copy.get(), z.get(), x.size() * sizeof(float), stream_));

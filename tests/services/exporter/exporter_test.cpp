@@ -112,7 +112,7 @@ TEST(MetricsTest, NamesAreThoseOfTheGoldenList) {
   }
   accounts.CountRepair({}, true);
   account::ExportReloadFailures(nullptr, "exporter", registry);  // nothing is exported here, so the file is not asked
-  std::ifstream file("tests/golden/metrics/exporter.txt");  // tests run in the repository's root
+  std::ifstream file("tests/golden/metrics/exporter.txt");       // tests run in the repository's root
   ASSERT_TRUE(file) << "tests/golden/metrics/exporter.txt is missing";
   std::vector<std::string> wanted;
   for (std::string line; std::getline(file, line);) wanted.push_back(line);

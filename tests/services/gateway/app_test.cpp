@@ -153,12 +153,12 @@ TEST_F(AppTest, AfterTheSignalWebhooksAreTakenUntilTheLoadBalancerKnows) {
   std::thread drain([&] { (*app)->Drain(std::chrono::steady_clock::now() + std::chrono::seconds(4)); });
   EXPECT_TRUE(WaitFor([&] { return !(*app)->ready().takes_work(); }));
   const auto client = http::Client::Create({}, "test", registry);
-  const http::ClientResult result = (*client)->SendAndWait(
-      {.method = "GET",
-       .url = base::StrCat("http://127.0.0.1:", (*app)->port(), "/readyz"),
-       .headers = {},
-       .body = {},
-       .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10)});
+  const http::ClientResult result =
+      (*client)->SendAndWait({.method = "GET",
+                              .url = base::StrCat("http://127.0.0.1:", (*app)->port(), "/readyz"),
+                              .headers = {},
+                              .body = {},
+                              .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10)});
   drain.join();
   EXPECT_EQ(result.response.status, 503);
   EXPECT_THAT(result.response.body, HasSubstr("draining"));

@@ -207,11 +207,11 @@ TEST_F(TimelineTest, CopiesOfADeadLetterOrAParkedReplyAreOneStep) {
 }
 
 TEST_F(TimelineTest, ALetterNamesTheWayBackWhereThereIsOne) {
+  const std::string turn = Turn(1000).value;
   timeline_.OnTurn(Turn(1000));
   offset_ = 17;
-  timeline_.OnDeadLetter(Letter("deadline", Turn(1000).value));
-  offset_ = 18;
-  timeline_.OnDeadLetter(Letter("key_mismatch", Turn(1000).value));
+  timeline_.OnDeadLetter(Letter("deadline", turn));
+  timeline_.OnDeadLetter(Letter("key_mismatch", turn));
   EXPECT_THAT(Sentences(), ::testing::ElementsAre(HasSubstr("accepted"), HasSubstr("meshctl dead-letter requeue 3-17"),
                                                   ::testing::Not(HasSubstr("requeue"))));
 }

@@ -16,7 +16,7 @@ TEST(MetricsTest, NamesAreThoseOfTheGoldenList) {
   telemetry::Registry registry;
   const Metrics metrics(registry);
   account::ExportReloadFailures(nullptr, "sender", registry);  // nothing is exported here, so the file is not asked
-  std::ifstream file("tests/golden/metrics/sender.txt");  // tests run in the repository's root
+  std::ifstream file("tests/golden/metrics/sender.txt");       // tests run in the repository's root
   ASSERT_TRUE(file) << "tests/golden/metrics/sender.txt is missing";
   std::vector<std::string> wanted;
   for (std::string line; std::getline(file, line);) wanted.push_back(line);

@@ -17,7 +17,7 @@ TEST(MetricsTest, NamesAreThoseOfTheGoldenList) {
   telemetry::Registry registry;
   const Metrics metrics(registry);
   account::ExportReloadFailures(nullptr, "worker", registry);  // nothing is exported here, so the file is not asked
-  std::ifstream file("tests/golden/metrics/worker.txt");  // tests run in the repository's root
+  std::ifstream file("tests/golden/metrics/worker.txt");       // tests run in the repository's root
   ASSERT_TRUE(file) << "tests/golden/metrics/worker.txt is missing";
   std::vector<std::string> golden;
   for (std::string line; std::getline(file, line);) golden.push_back(line);

@@ -72,7 +72,8 @@ TEST_F(TurnDropTest, ATurnThatStandsForTooManyGetsTheAccountsText) {
   EXPECT_EQ(Replies()[0].kind(), mesh::bus::v1::REPLY_KIND_ANSWER);
 }
 
-// Its user is told, the record has the policy for audit, and the turn is finished like any other: a retried webhook finds it so.
+// Its user is told, the record has the policy for audit, and the turn is finished like any other: a retried webhook
+// finds it so.
 TEST_F(TurnDropTest, AShedTurnTellsItsUserAndNeverReachesTheEngine) {
   EndlessEngine* const watched = UseEndlessEngine();
   const auto run = TurnRun::StartDropped(Context(), Task(), {.reason = DropReason::kShed}, OnDone());

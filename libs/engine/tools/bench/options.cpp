@@ -13,12 +13,12 @@ namespace engine::bench {
 const char* const kHelpText =
     R"(engine_bench: what the CPU engine reaches, beside this machine's limits. One part a run:
 
-  (none)               throughput: one row a batch size, through scheduler, model and sampler as the engine's loop runs them
+  (none)               throughput: one row a batch size, through scheduler, model and sampler as the engine's loop does
   --perplexity=FILE    of this text, as llama.cpp's tool defines it
   --context-growth     gap between tokens as the context grows, beside the bytes of KV cache read
   --fork               four branches from one prefill against one branch, idle engine
   --second-turn        time to the first token of a conversation's second turn against its first
-  --arriving-prompt    gaps between the tokens of 8 running chats while a long prompt arrives, and that prompt's first token
+  --arriving-prompt    gaps between the tokens of 8 running chats while a long prompt arrives, and its first token
   --memory             resident memory beyond weights and KV pool, under full load
 
   --model=FILE         GGUF file
@@ -35,9 +35,10 @@ const char* const kHelpText =
   --json               one JSON object a row
   --help               this text
 
-Throughput's columns: tokens a second of prefill, decode and both; time to the first token and gap between tokens, in ms;
-what of a step is scheduler and sampler; operations beside the int8 limit (prefill) and bytes of weights beside the memory
-limit (decode), both measured here with the same threads. The parts from --fork on run the whole engine, as a worker does.
+Throughput's columns: tokens a second of prefill, decode and both; time to the first token and gap between tokens, in
+ms; what of a step is scheduler and sampler; operations beside the int8 limit (prefill) and bytes of weights beside the
+memory limit (decode), both measured here with the same threads. The parts from --fork on run the whole engine, as a
+worker does.
 
 Examples
   build/bin/engine_bench --model=.run/models/SmolLM2-135M-Instruct.Q4_1.gguf
