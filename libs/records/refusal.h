@@ -22,7 +22,8 @@ std::string_view ToString(RefusalReason reason);  // as the dead letter's
 
 struct Refusal {
   RefusalReason reason = RefusalReason::kUndecodable;
-  std::string detail;  // one sentence without message text
+  std::string detail;        // one sentence without message text
+  std::string turn_id = {};  // where it could be read
 };
 
 // What a record holds, or why no reader takes it.

@@ -22,8 +22,11 @@ Decoded<ReplyRecord> DecodeReply(const bus::Record& record) {
                    base::StrCat("ce_type is not ", kReplyType, "; a newer version wrote it")};
   }
   ReplyRecord decoded;
-  if (!decoded.ParseFromString(record.value) || decoded.body_case() == ReplyRecord::BODY_NOT_SET) {
+  if (record.value.empty() || !decoded.ParseFromString(record.value)) {
     return Refusal{RefusalReason::kUndecodable, "not a ReplyRecord"};
+  }
+  if (decoded.body_case() == ReplyRecord::BODY_NOT_SET) {
+    return Refusal{RefusalReason::kUnknownSchema, "a body of a newer version"};
   }
   if (TurnIdOf(decoded).size() != kTurnIdBytes) {
     return Refusal{RefusalReason::kUndecodable, "turn_id is not 32 bytes"};

@@ -26,14 +26,15 @@ Decoded<mesh::bus::v1::Turn> DecodeTurn(const bus::Record& record) {
   }
   if (!mesh::bus::v1::TurnKind_IsValid(turn.kind())) {
     return Refusal{RefusalReason::kUnknownSchema,
-                   base::StrCat("kind ", static_cast<int>(turn.kind()), " is of a newer version")};
+                   base::StrCat("kind ", static_cast<int>(turn.kind()), " is of a newer version"), turn.turn_id()};
   }
   if (identity::KeyOf(turn.conversation()).value() != record.key) {
-    return Refusal{RefusalReason::kKeyMismatch, "record key is not the conversation of its value"};
+    return Refusal{RefusalReason::kKeyMismatch, "record key is not the conversation of its value", turn.turn_id()};
   }
   if (!mesh::bus::v1::ControlAction_IsValid(turn.control())) {
     return Refusal{RefusalReason::kUnknownSchema,
-                   base::StrCat("control ", static_cast<int>(turn.control()), " is of a newer version")};
+                   base::StrCat("control ", static_cast<int>(turn.control()), " is of a newer version"),
+                   turn.turn_id()};
   }
   return turn;
 }

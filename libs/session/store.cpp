@@ -43,10 +43,24 @@ absl::Status Unexpected(std::string_view script) {
   return absl::InternalError(base::StrCat("script ", script, " gave an answer of an unexpected shape"));
 }
 
-// Stays so, however often it is asked: whoever waits for another answer waits for ever.
-absl::Status TooManyHops() {
-  return absl::DataLossError(base::StrCat("more than ", kHopsMax, " identity changes in a row"));
-}
+// The conversations that one call was led through.
+class Walk {
+ public:
+  // Aborted: it has been there before. A user took an old id back and only half of that change stands yet (LinkIdentity
+  // runs one script for each end): it passes. DataLoss: too many different ones, which stays so however often it is
+  // asked, and whoever waits for another answer waits for ever.
+  absl::Status Visit(std::string link_key) {
+    if (std::ranges::find(visited_, link_key) != visited_.end()) {
+      return absl::AbortedError("an identity change is under way");
+    }
+    visited_.push_back(std::move(link_key));
+    if (visited_.size() <= kHopsMax + 1) return absl::OkStatus();
+    return absl::DataLossError(base::StrCat("more than ", kHopsMax, " identity changes in a row"));
+  }
+
+ private:
+  std::vector<std::string> visited_;
+};
 
 // What a script says that first looks at the conversation's link: {'ok', ...} or {'moved', conversation}.
 bool IsOk(const Reply& reply) { return !reply.elements.empty() && reply.elements[0].text == "ok"; }
@@ -117,7 +131,9 @@ struct Store::Rep {
   template <typename MakeCalls>
   absl::StatusOr<std::vector<Reply>> RunFollowing(ConversationId& conversation, base::MonotonicTime deadline,
                                                   const MakeCalls& make) {
-    for (int hops = 0; hops <= kHopsMax; ++hops) {
+    Walk walk;
+    for (int hops = 0;; ++hops) {
+      if (absl::Status visited = walk.Visit(Keys(conversation).link); !visited.ok()) return visited;
       const std::vector<ScriptCall> calls = make(conversation, hops);
       absl::StatusOr<std::vector<Reply>> replies = Run(calls, deadline);
       if (!replies.ok()) return replies.status();
@@ -127,7 +143,6 @@ struct Store::Rep {
         return Unexpected(calls.front().script->name());
       }
     }
-    return TooManyHops();
   }
 
   redis::Pool* pool;
@@ -228,8 +243,10 @@ absl::StatusOr<mesh::session::v1::ForgetResponse> Store::Forget(const mesh::sess
                                                                 base::MonotonicTime deadline) {
   mesh::session::v1::ForgetResponse response;
   ConversationId conversation = request.conversation();
-  for (int hops = 0; hops <= kHopsMax; ++hops) {
+  Walk walk;
+  for (int hops = 0;; ++hops) {
     const internal::ConversationKeys keys = rep_->Keys(conversation);
+    if (absl::Status visited = walk.Visit(keys.link); !visited.ok()) return visited;
     const std::string order =
         request.turns_offset() == 0 ? "" : std::to_string(request.turns_offset() - hops * kMoveShift);
     const ScriptCall call{&rep_->scripts.forget,
@@ -243,7 +260,6 @@ absl::StatusOr<mesh::session::v1::ForgetResponse> Store::Forget(const mesh::sess
     if (next.empty()) return response;
     if (!conversation.ParseFromString(next)) return Unexpected("forget");
   }
-  return TooManyHops();
 }
 
 absl::StatusOr<mesh::session::v1::GetSessionResponse> Store::GetSession(

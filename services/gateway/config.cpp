@@ -47,7 +47,7 @@ void RegisterOptions(config::OptionTable& table, Options* options) {
   table.Add(
       "lame-duck-ms", &options->lame_duck_ms,
       {.doc = "How long webhooks are still taken after SIGTERM, while /readyz says 503 already: longer than the load "
-              "balancer takes to notice, or it meets a closed port.",
+              "balancer takes to notice, or it meets a closed port. At most 60 % of --drain-deadline-s.",
        .unit = "ms",
        .min = 0,
        .max = 60000});

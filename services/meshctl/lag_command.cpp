@@ -66,7 +66,6 @@ int RunLag(int argc, const char* const* argv) {
     groups.emplace_back(reader, *std::move(lags));
   }
   if (!as_json) PrintRow("GROUP", "TOPIC", "PARTITION", "COMMITTED", "END", "LAG");
-  int code = 0;
   for (const auto& [reader, lags] : groups) {
     const std::string_view group = reader.group;
     std::int64_t total = 0;
@@ -83,10 +82,11 @@ int RunLag(int argc, const char* const* argv) {
     if (!as_json && !lags.empty()) {
       PrintRow(group, lags.front().partition.topic, "all", "", "", std::to_string(total));
     }
+    // No failure: so it is for a second after the first message of all.
     const absl::Status committed = CheckEverCommitted(reader, connections.bus, lags);
-    if (!committed.ok()) code = Fail("lag", committed);
+    if (!committed.ok()) std::fprintf(stderr, "lag: %s\n", std::string(committed.message()).c_str());
   }
-  return code;
+  return 0;
 }
 
 }  // namespace meshctl

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libs/records/refusal.h"
 #include "services/sender/send_lane.h"
 
 namespace sender {
@@ -42,6 +43,8 @@ class ParkedReturn : public std::enable_shared_from_this<ParkedReturn> {
   void OnRead(const std::vector<std::int64_t>& asked, const std::vector<bus::Record>& copies);
   void Take(bus::Record copy, const ledger::ParkedReplies::Reply& reply);
   void Lose(const ledger::ParkedReplies::Reply& reply, std::string_view why);
+  void Refuse(std::shared_ptr<const bus::Record> copy, const ledger::ParkedReplies::Reply& reply,
+              const records::Refusal& refusal, int attempt);
   std::shared_ptr<SendLane> LaneOf(const std::string& key);
   void OnEnded(std::int64_t replies_offset);
   void AppendReturned(const ledger::TurnKey& key, std::int64_t parked_offset, int attempt);

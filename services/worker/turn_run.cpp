@@ -105,6 +105,7 @@ void TurnRun::Decode() {
   if (EndIfAbandoned()) return;
   auto decoded = records::DecodeTurn(task_->record);
   if (!decoded.ok()) {
+    turn_.set_turn_id(decoded.refusal().turn_id);  // for the log
     return GiveUp(records::DeadLetterReasonOf(decoded.refusal().reason), decoded.refusal().detail);
   }
   turn_ = *std::move(decoded);

@@ -116,8 +116,8 @@ class GroupConsumer final : public Consumer {
   std::map<rd_kafka_resp_err_t, base::MonotonicTime> errors_logged_;  // when last, so that a log is not flooded
 
   std::atomic<bool> pauses_changed_{false};
-  std::atomic<std::int64_t> last_turn_ms_{0};                 // monotonic clock; 0: never
-  base::MonotonicTime stop_by_ = base::MonotonicTime::max();  // set before stopping_
+  std::atomic<std::int64_t> last_turn_ms_{0};  // monotonic clock; 0: never
+  std::atomic<base::MonotonicTime> stop_by_{base::MonotonicTime::max()};
   std::atomic<bool> stopping_{false};
 
   std::mutex wake_mutex_;

@@ -171,7 +171,7 @@ void GroupConsumer::ChangeAssignment(bool add, const rd_kafka_topic_partition_li
 void GroupConsumer::Leave() {
   leaving_ = true;
   if (client_ == nullptr) return;
-  leave_by_ = std::min(Now() + options_.leave_time, stop_by_);
+  leave_by_ = std::min(Now() + options_.leave_time, stop_by_.load());
   FinishFirstJoin(leave_by_);
   if (join_watch_->answered() && !assigned_once_) return;  // see DropClient
   if (pending_ != nullptr) TakeNothing();
@@ -228,7 +228,8 @@ void GroupConsumer::DropClient() {
     ended.set_value();
   });
   const base::MonotonicTime now = Now();
-  if (end.wait_until(std::min(now + kEndTime, std::max(now + kEndTimeMin, stop_by_))) == std::future_status::ready) {
+  if (end.wait_until(std::min(now + kEndTime, std::max(now + kEndTimeMin, stop_by_.load()))) ==
+      std::future_status::ready) {
     ender.join();
     return;
   }

@@ -248,7 +248,7 @@ TEST_F(ParkedReplyTest, ACopyThatIsGoneDoesNotHoldItsConversationUpForEver) {
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("one", "three"));
 }
 
-// What no sender would take from `replies` is not taken from `parked` either.
+// What no sender would take from `replies` is not taken from `parked` either, and has the same end.
 TEST_F(ParkedReplyTest, ACopyOfAForeignTypeIsNotSaid) {
   world_.StartOwner();
   world_.Say("ann", "t1", "one");
@@ -259,6 +259,9 @@ TEST_F(ParkedReplyTest, ACopyOfAForeignTypeIsNotSaid) {
   RenewToken(world_);
   ASSERT_TRUE(RunUntilNothingIsLeft());
   EXPECT_THAT(world_.TextsOf("ann"), ElementsAre("one"));
+  ASSERT_EQ(world_.dead_letters.size(), 1u);
+  EXPECT_EQ(world_.dead_letters[0].reason, bus::DeadLetterReason::kUnknownSchema);
+  EXPECT_EQ(world_.dead_letters[0].origin.value, world_.parked[1].value);
 }
 
 // Goal: a partition that is taken away and comes back while a read of `parked` hangs goes on.
