@@ -60,7 +60,7 @@ LaunchResult LaunchFewRowsVariant(const Gemm& gemm, const FewRowsPlan& plan, Gem
     case 3:
       return LaunchFewRows<Weight, Input, kClass, 3>(gemm, plan.splits, context, stream);
     default:
-      return LaunchResult::Refused("no such cut of a product of few rows");
+      return LaunchResult::Refused("requires one of the cuts of a product of few rows");
   }
 }
 

@@ -73,7 +73,7 @@ bool FasterOnLibrary(const Gemm& gemm) {
   if (w.format == MatrixFormat::kFp8) return gemm.x_fp8 != nullptr && gemm.m > kGemmFp8InputRows;
   if (w.format != MatrixFormat::kBf16) return false;
   constexpr std::int64_t kLargeValues = std::int64_t{32} << 20;
-  const bool long_sums = w.k / 2 >= w.n && std::int64_t{w.n} * w.k >= kLargeValues;
+  const bool long_sums = gemm.y_bf16 != nullptr && w.k / 2 >= w.n && std::int64_t{w.n} * w.k >= kLargeValues;
   return long_sums || gemm.m > kGemmBf16LibraryRows;
 }
 

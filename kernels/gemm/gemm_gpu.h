@@ -32,13 +32,15 @@ struct Matrix {
 //   y     : [m][y_stride], the first n of each row, F32 or BF16: exactly one of the two
 // Few rows run on kernels of our own, bound by reading the weights once; more rows of BF16 and FP8 run on cuBLASLt,
 // from where it is the faster (FasterOnLibrary); where that library is missing, our kernels take kGemmFewRows at a
-// time. More rows of a quantised format are widened tile by tile in the kernel. REQUIRES: k a multiple of 32, n of 8;
-// 16-byte aligned pointers and rows. What wrote the weights and their scales has ended before the product is enqueued
-// (Synchronize): kernels start to read weights while the preceding kernel still runs.
+// time. More rows of a quantised format are widened tile by tile in the kernel.
+// REQUIRES: k a multiple of 32, n of 8; 16-byte aligned pointers and rows. What wrote the weights and their scales has
+// ended before the product is enqueued (Synchronize): kernels start to read weights while the preceding one still runs.
 //
-// Determinism: for a given number of rows bucket (1, 2, 4, 8, 16, 32, 64, more) results do not depend on the other
-// rows; between buckets they may differ in the last bits, because sums are cut differently. So they may between cards,
-// by their multiprocessors and the shared memory that a block may have; a card without enough for any cut is refused.
+// Determinism: on our kernels, for a given bucket of rows (1, 2, 4, 8, 16, 32, 64, more), results do not depend on the
+// other rows; between buckets they may differ in the last bits, because sums are cut differently. cuBLASLt chooses its
+// algorithm by the exact number of rows, so there they may differ between any two numbers of rows. So they may between
+// cards, by their multiprocessors and the shared memory that a block may have; a card without enough for any cut is
+// refused.
 struct Gemm {
   Matrix w;
   const Bf16* x_bf16;
@@ -56,16 +58,16 @@ inline constexpr std::int32_t kGemmFewRows = 64;
 inline constexpr std::int32_t kGemmBf16LibraryRows = 16;
 inline constexpr std::int32_t kGemmFp8InputRows = 32;
 // Which products cuBLASLt takes where there is one: by the rows of kernels/RESULTS.md, which has both at 1 to 64 rows.
-// Beside those of many rows they are large BF16 matrices with few outputs and a long sum, as a layer's last: few of our
+// Beside those of many rows they are large BF16 matrices with few outputs and a long sum, written as BF16: few of our
 // blocks have rows of their own there, and the library cuts the sum better (31 against 37 microseconds for 4,096 x
-// 14,336 at one row with a BF16 output; the bench has the F32 sum that the model asks for too, not measured yet).
+// 14,336 at one row). With an F32 output, as the model adds a layer's last product, the two have not been compared yet
+// (the bench has that row), so these stay ours.
 bool FasterOnLibrary(const Gemm& gemm);
 
 // Device memory that products may use while they run, and the state of cuBLASLt. One for each stream that computes.
 // Made once, before anything is captured into a graph: making it loads the library.
-//   workspace : kGemmWorkspaceBytes of device memory, zero at the start (split sums count their arrivals in it and
-//   leave
-//               it zero)
+//   workspace : kGemmWorkspaceBytes of device memory, zero at the start: split sums count their arrivals in it, and
+//               leave it zero
 inline constexpr std::size_t kGemmWorkspaceBytes = std::size_t{64} << 20;
 class GemmContext;
 LaunchResult MakeGemmContext(void* workspace, GemmContext** context);

@@ -29,6 +29,7 @@ LaunchResult RunQuantGemm(const Gemm& gemm, const QuantPlan& plan, GemmContext* 
   GPU_REQUIRE(!gemm.accumulate || gemm.y_f32 != nullptr);
   GPU_REQUIRE(gemm.y_stride >= gemm.w.n && gemm.y_stride % 4 == 0);
   GPU_REQUIRE(QuantBucket(gemm.m) == plan.columns);
+  GPU_REQUIRE(IsCut(plan));
   if (QuantSharedBytes(plan, gemm.w.format) > QuantSharedMax(context->shared_bytes_max)) {
     return LaunchResult::Refused("a block of this card has too little shared memory for this cut of a product");
   }

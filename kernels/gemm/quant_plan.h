@@ -55,18 +55,23 @@ constexpr int QuantSharedBytes(const QuantPlan& plan, MatrixFormat format) {
 }
 // Blocks on a multiprocessor, this kernel's or the next one's; registers are the limit.
 constexpr int QuantBlocksTogether(int columns) { return columns <= 16 ? 2 : 1; }
-// What plans may take of a card's `shared_bytes_max`: no more than an A100's block has (163 KB), so that results have
-// the same bits there and on larger cards. A kilobyte less than there is, for the kernel's own variable.
+// What plans may take of a card's `shared_bytes_max`, a kilobyte less than there is, for the kernel's own variable: on
+// an A100, whose blocks have 163 KB, 162; on larger cards no more than 163. No plan's size lies between the two, so
+// results have the same bits on all of these cards (shared_limit_test.cpp compares the plans).
 constexpr int QuantSharedMax(int shared_bytes_max) { return std::min(163 * 1024, shared_bytes_max - 1024); }
 // Steps along k: in each, every warp of a block takes its stage.
 constexpr std::int32_t QuantSteps(const QuantPlan& plan, MatrixFormat format, std::int32_t k) {
   const int cells = kQuantWarps / plan.row_warps * QuantStageCells(format, plan.columns);
   return (k / kCell + cells - 1) / cells;
 }
-constexpr bool IsPossible(const QuantPlan& plan, MatrixFormat format, std::int32_t k, std::int32_t shared_bytes_max) {
+// Whether there is a kernel for it. Of another plan no size can be asked: they divide by row_warps.
+constexpr bool IsCut(const QuantPlan& plan) {
   const bool is_power =
       plan.row_warps >= 1 && plan.row_warps <= kQuantWarps && (plan.row_warps & (plan.row_warps - 1)) == 0;
-  if (!is_power || plan.stages < QuantStagesMin(plan.columns) || plan.stages > QuantStages(plan.columns)) return false;
+  return is_power && plan.stages >= QuantStagesMin(plan.columns) && plan.stages <= QuantStages(plan.columns);
+}
+constexpr bool IsPossible(const QuantPlan& plan, MatrixFormat format, std::int32_t k, std::int32_t shared_bytes_max) {
+  if (!IsCut(plan)) return false;
   return QuantSharedBytes(plan, format) <= QuantSharedMax(shared_bytes_max) && plan.splits >= 1 &&
          plan.splits <= QuantSteps(plan, format, k);
 }

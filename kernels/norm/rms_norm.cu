@@ -94,10 +94,12 @@ constexpr bool KeepsWeight() {
 template <int kTeam, int kChunks, bool kDelta, bool kFp8, typename Reduction>
 __device__ __forceinline__ void NormRow(const RmsNorm& norm, int row, int thread, const Row<kTeam, kChunks>& weight,
                                         Reduction& reduction) {
-  const std::int64_t chunks = norm.width / kChunk, source = norm.row_ids != nullptr ? norm.row_ids[row] : row;
+  const std::int64_t chunks = norm.width / kChunk, id = norm.row_ids != nullptr ? norm.row_ids[row] : row;
   const int rest = static_cast<int>(chunks) - thread;
-  // An id that is no row's is a fault of the caller: its result is NaN, and nothing is read or written elsewhere.
-  const bool known = norm.row_ids == nullptr || (source >= 0 && source < norm.rows_total);
+  // An id that is no row's is a fault of the caller: its result is NaN, no pointer is formed with it, and nothing is
+  // read or written for it.
+  const bool known = norm.row_ids == nullptr || (id >= 0 && id < norm.rows_total);
+  const std::int64_t source = known ? id : 0;
   float4* x = reinterpret_cast<float4*>(norm.x) + source * chunks + thread;
   Row<kTeam, kChunks> own;
   const auto* delta = kDelta ? reinterpret_cast<const uint2*>(norm.delta) + source * chunks + thread : nullptr;

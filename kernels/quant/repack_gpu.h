@@ -38,7 +38,7 @@ struct EmbedRows {
   std::int32_t rows_total, width;
   const std::int32_t* token_ids;       // [rows] in device memory, below rows_total
   const std::int32_t* previous_picks;  // in device memory; nullptr: no negative ids. A pick of -1 reads row 0
-  std::int32_t previous_count;         // of them
+  std::int32_t previous_count;         // entries of that array, picked or not: no id reads beyond it
   std::int32_t rows;
   float* x;  // [rows][width]
 };

@@ -387,7 +387,7 @@ LaunchResult RunSampleVariant(const Sample& sample, const SampleVariant& variant
   if (variant.threads == 512) {
     if (variant.vectors == 8) return LaunchVariant<512, 8>(sample, workspace, count, variant.run, stream);
   }
-  return LaunchResult::Refused("no such variant of the sampling kernel");
+  return LaunchResult::Refused("requires one of the variants of the sampling kernel");
 }
 
 SampleVariant ChooseSampleVariant(std::int32_t rows, std::int32_t vocabulary) {

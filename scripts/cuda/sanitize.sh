@@ -27,7 +27,14 @@ fi
 
 summary=()
 failed=0
+ran=0
 for binary in "$@"; do
+  tests=$("$binary" --gtest_list_tests --gtest_filter="$filter")
+  if ! grep -q '^  ' <<<"$tests"; then # suites begin their line, tests are indented
+    summary+=("$(basename "$binary"): no tests")
+    continue
+  fi
+  ran=1
   for check in $checks; do
     echo "== $check $(basename "$binary")"
     options=(--tool "$check" --error-exitcode 1)
@@ -39,4 +46,8 @@ for binary in "$@"; do
   done
 done
 printf '%s\n' "${summary[@]}"
+if [[ $ran -eq 0 ]]; then
+  echo "sanitize-cuda: FILTER matches no test" >&2
+  exit 1
+fi
 exit $failed

@@ -23,6 +23,7 @@ inline CurrentCard FindCurrentCard() {
       cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, ordinal) != cudaSuccess ||
       cudaDeviceGetAttribute(&card.multiprocessors, cudaDevAttrMultiProcessorCount, ordinal) != cudaSuccess ||
       cudaDeviceGetAttribute(&card.shared_bytes_max, cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal) != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());  // nobody else is to find it
     return {};
   }
   card.capability = major * 10 + minor;

@@ -7,8 +7,7 @@
 // - Enqueue with Launch below, never with <<< >>>.
 // - Static shared memory: `GPU_SHARED float tile[32];`. Dynamic: `auto* bytes = DynamicShared();`.
 // - Collectives name their lanes: __shfl_xor_sync(kAllLanes, ...), never __activemask.
-// - Blocks are independent: no block waits for another (the "last block done" pattern through an atomic counter is
-// fine).
+// - Blocks are independent: no block waits for another (an atomic counter that tells the last block done is fine).
 // - PTX lives in kernels/primitives/gpu only (mma.h, async_copy.h, ...), each instruction beside its scalar twin.
 #if defined(GPU_EMULATOR)
 #include "kernels/primitives/emulator/cuda_language.h"
@@ -50,18 +49,17 @@ LaunchResult Launch(void (*kernel)(Parameters...), const LaunchShape& shape, Str
 
 #else
 
+// What CUDA returned. An error is also taken from the thread's "last error", where a later caller would find it.
 inline LaunchResult ResultOf(cudaError_t error) {
+  if (error == cudaSuccess) return LaunchResult::Ok();
+  static_cast<void>(cudaGetLastError());
   switch (error) {
-    case cudaSuccess:
-      return LaunchResult::Ok();
     case cudaErrorMemoryAllocation:
       return LaunchResult::NoMemory("out of device memory");
     case cudaErrorInvalidValue:
-      return LaunchResult::Refused(kInvalidValue);
     case cudaErrorInvalidConfiguration:
-      return LaunchResult::Refused(kInvalidConfiguration);
     case cudaErrorLaunchOutOfResources:
-      return LaunchResult::Refused(kOutOfResources);
+      return LaunchResult::Refused(cudaGetErrorName(error));
     case cudaErrorNoKernelImageForDevice:
       return LaunchResult::Refused(kNoKernelImage);
     case cudaErrorInvalidDeviceFunction:
@@ -73,13 +71,28 @@ inline LaunchResult ResultOf(cudaError_t error) {
   }
 }
 
+// The same of a launch, where more can be said of what the error means.
+inline LaunchResult ResultOfLaunch(cudaError_t error) {
+  const LaunchResult result = ResultOf(error);
+  switch (error) {
+    case cudaErrorInvalidValue:
+      return LaunchResult::Refused(kInvalidValue);
+    case cudaErrorInvalidConfiguration:
+      return LaunchResult::Refused(kInvalidConfiguration);
+    case cudaErrorLaunchOutOfResources:
+      return LaunchResult::Refused(kOutOfResources);
+    default:
+      return result;
+  }
+}
+
 template <typename... Parameters, typename... Arguments>
 LaunchResult Launch(void (*kernel)(Parameters...), const LaunchShape& shape, Stream stream, Arguments&&... arguments) {
   if (shape.shared_bytes > 48U << 10) {  // more than the default limit must be asked for
     const cudaError_t error =
         cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
                              static_cast<int>(shape.shared_bytes));
-    if (error != cudaSuccess) return ResultOf(error);
+    if (error != cudaSuccess) return ResultOfLaunch(error);
   }
   if (shape.overlap) {
     // A multiprocessor changes how it divides its memory between L1 cache and shared memory only when it is idle, so
@@ -87,7 +100,7 @@ LaunchResult Launch(void (*kernel)(Parameters...), const LaunchShape& shape, Str
     const cudaError_t error =
         cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributePreferredSharedMemoryCarveout,
                              cudaSharedmemCarveoutMaxShared);
-    if (error != cudaSuccess) return ResultOf(error);
+    if (error != cudaSuccess) return ResultOfLaunch(error);
   }
   cudaLaunchAttribute attribute{};
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
@@ -99,7 +112,8 @@ LaunchResult Launch(void (*kernel)(Parameters...), const LaunchShape& shape, Str
   config.stream = stream;
   config.attrs = &attribute;
   config.numAttrs = shape.overlap ? 1 : 0;
-  return ResultOf(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(std::forward<Arguments>(arguments))...));
+  return ResultOfLaunch(
+      cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(std::forward<Arguments>(arguments))...));
 }
 
 #if defined(__CUDACC__)

@@ -11,8 +11,7 @@ using Stream = ::CUstream_st*;
 // What a launcher or a call of the device runtime returns. Launchers only enqueue: a fault of the kernel itself is
 // reported by a later call (see Synchronize in runtime.h).
 //
-// kRefused:  an argument is outside what the kernel computes, or the launch outside of what the card can do; nothing
-// was
+// kRefused:  an argument is outside what the kernel computes, or the launch outside of what the card can do; nothing is
 //            enqueued. A bug of the caller, a shape that no kernel covers, or a build for other cards. Permanent.
 // kNoDevice: no driver, no card, or a card or driver that is too old; the message says what was found. Permanent.
 // kNoMemory: the device or pinned memory can't be had. Permanent at this configuration.

@@ -22,13 +22,6 @@ const char* Message(const char* format, Arguments... arguments) {
   return message;
 }
 
-// What CUDA returned, after it has been taken from the thread's "last error", where a later caller would find it.
-LaunchResult Checked(cudaError_t error) {
-  if (error == cudaSuccess) return LaunchResult::Ok();
-  static_cast<void>(cudaGetLastError());
-  return ResultOf(error);
-}
-
 // Why no card can be used: the driver's answer to the first call of all.
 LaunchResult WhyNoDevice(cudaError_t error) {
   static_cast<void>(cudaGetLastError());
@@ -55,7 +48,7 @@ LaunchResult WhyNoDevice(cudaError_t error) {
 
 LaunchResult ReadProperties(std::int32_t ordinal, DeviceInfo* info) {
   cudaDeviceProp properties;
-  GPU_RETURN_IF_ERROR(Checked(cudaGetDeviceProperties(&properties, ordinal)));
+  GPU_RETURN_IF_ERROR(ResultOf(cudaGetDeviceProperties(&properties, ordinal)));
   *info = {};
   std::snprintf(info->name, sizeof(info->name), "%.127s", properties.name);
   info->capability = properties.major * 10 + properties.minor;
@@ -63,9 +56,9 @@ LaunchResult ReadProperties(std::int32_t ordinal, DeviceInfo* info) {
   info->shared_bytes_max = static_cast<std::int32_t>(properties.sharedMemPerBlockOptin);
   info->l2_bytes = properties.l2CacheSize;
   info->memory_bytes = static_cast<std::int64_t>(properties.totalGlobalMem);
-  GPU_RETURN_IF_ERROR(Checked(cudaDeviceGetAttribute(&info->sm_clock_khz, cudaDevAttrClockRate, ordinal)));
-  GPU_RETURN_IF_ERROR(Checked(cudaDriverGetVersion(&info->driver_version)));
-  GPU_RETURN_IF_ERROR(Checked(cudaRuntimeGetVersion(&info->runtime_version)));
+  GPU_RETURN_IF_ERROR(ResultOf(cudaDeviceGetAttribute(&info->sm_clock_khz, cudaDevAttrClockRate, ordinal)));
+  GPU_RETURN_IF_ERROR(ResultOf(cudaDriverGetVersion(&info->driver_version)));
+  GPU_RETURN_IF_ERROR(ResultOf(cudaRuntimeGetVersion(&info->runtime_version)));
   if (info->capability < kCapabilityMin) {
     return LaunchResult::NoDevice(
         Message("card %d (%s) has compute capability %d.%d; 8.0 or newer is needed (A100, L40S, "
@@ -94,7 +87,7 @@ LaunchResult FindDevice(std::int32_t ordinal, DeviceInfo* info) {
   }
   GPU_RETURN_IF_ERROR(ReadProperties(ordinal, info));
   int current;
-  GPU_RETURN_IF_ERROR(Checked(cudaGetDevice(&current)));
+  GPU_RETURN_IF_ERROR(ResultOf(cudaGetDevice(&current)));
   cudaError_t error = cudaSetDevice(ordinal);  // makes the card's context, which free memory is counted in
   std::size_t free = 0, total = 0;
   if (error == cudaSuccess) error = cudaMemGetInfo(&free, &total);
@@ -103,15 +96,15 @@ LaunchResult FindDevice(std::int32_t ordinal, DeviceInfo* info) {
         Message("card %d (%s) can't be used: %s", ordinal, info->name, cudaGetErrorString(error)));
   }
   info->memory_free_bytes = static_cast<std::int64_t>(free);
-  return Checked(cudaSetDevice(current));
+  return ResultOf(cudaSetDevice(current));
 }
 
-LaunchResult SetDevice(std::int32_t ordinal) { return Checked(cudaSetDevice(ordinal)); }
+LaunchResult SetDevice(std::int32_t ordinal) { return ResultOf(cudaSetDevice(ordinal)); }
 
 LaunchResult Allocate(void** memory, std::size_t bytes) {
   *memory = nullptr;
   const cudaError_t error = cudaMalloc(memory, bytes);
-  if (error != cudaErrorMemoryAllocation) return Checked(error);
+  if (error != cudaErrorMemoryAllocation) return ResultOf(error);
   static_cast<void>(cudaGetLastError());
   *memory = nullptr;
   std::size_t free = 0, total = 0;
@@ -124,7 +117,7 @@ void Free(void* memory) { static_cast<void>(cudaFree(memory)); }
 LaunchResult AllocatePinned(void** memory, std::size_t bytes) {
   *memory = nullptr;
   const cudaError_t error = cudaHostAlloc(memory, bytes, cudaHostAllocPortable);
-  if (error != cudaErrorMemoryAllocation) return Checked(error);
+  if (error != cudaErrorMemoryAllocation) return ResultOf(error);
   static_cast<void>(cudaGetLastError());
   *memory = nullptr;
   return LaunchResult::NoMemory(Message("out of pinned host memory: %zu MiB wanted", (bytes >> 20) + 1));
@@ -132,33 +125,33 @@ LaunchResult AllocatePinned(void** memory, std::size_t bytes) {
 void FreePinned(void* memory) { static_cast<void>(cudaFreeHost(memory)); }
 
 // Not synchronised with the default stream, which would make every copy there wait for the engine's step.
-LaunchResult CreateStream(Stream* stream) { return Checked(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking)); }
+LaunchResult CreateStream(Stream* stream) { return ResultOf(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking)); }
 void DestroyStream(Stream stream) { static_cast<void>(cudaStreamDestroy(stream)); }
-LaunchResult Synchronize(Stream stream) { return Checked(cudaStreamSynchronize(stream)); }
+LaunchResult Synchronize(Stream stream) { return ResultOf(cudaStreamSynchronize(stream)); }
 
 LaunchResult CopyToDevice(void* device, const void* host, std::size_t bytes, Stream stream) {
   if (bytes == 0) return LaunchResult::Ok();
-  return Checked(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream));
+  return ResultOf(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream));
 }
 LaunchResult CopyToHost(void* host, const void* device, std::size_t bytes, Stream stream) {
   if (bytes == 0) return LaunchResult::Ok();
-  return Checked(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream));
+  return ResultOf(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream));
 }
 LaunchResult CopyOnDevice(void* to, const void* from, std::size_t bytes, Stream stream) {
   if (bytes == 0) return LaunchResult::Ok();
-  return Checked(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream));
+  return ResultOf(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream));
 }
 LaunchResult Fill(void* device, std::uint8_t byte, std::size_t bytes, Stream stream) {
   if (bytes == 0) return LaunchResult::Ok();
-  return Checked(cudaMemsetAsync(device, byte, bytes, stream));
+  return ResultOf(cudaMemsetAsync(device, byte, bytes, stream));
 }
 
 LaunchResult CreateEvent(Event* event, bool timing) {
-  return Checked(cudaEventCreateWithFlags(event, timing ? cudaEventDefault : cudaEventDisableTiming));
+  return ResultOf(cudaEventCreateWithFlags(event, timing ? cudaEventDefault : cudaEventDisableTiming));
 }
 void DestroyEvent(Event event) { static_cast<void>(cudaEventDestroy(event)); }
-LaunchResult Record(Event event, Stream stream) { return Checked(cudaEventRecord(event, stream)); }
-LaunchResult StreamWait(Stream stream, Event event) { return Checked(cudaStreamWaitEvent(stream, event)); }
+LaunchResult Record(Event event, Stream stream) { return ResultOf(cudaEventRecord(event, stream)); }
+LaunchResult StreamWait(Stream stream, Event event) { return ResultOf(cudaStreamWaitEvent(stream, event)); }
 LaunchResult EventDone(Event event, bool* done) {
   const cudaError_t error = cudaEventQuery(event);
   *done = error == cudaSuccess;
@@ -166,29 +159,29 @@ LaunchResult EventDone(Event event, bool* done) {
     static_cast<void>(cudaGetLastError());
     return LaunchResult::Ok();
   }
-  return Checked(error);
+  return ResultOf(error);
 }
-LaunchResult Synchronize(Event event) { return Checked(cudaEventSynchronize(event)); }
+LaunchResult Synchronize(Event event) { return ResultOf(cudaEventSynchronize(event)); }
 LaunchResult ElapsedSeconds(Event from, Event to, double* seconds) {
   float milliseconds = 0;
-  const LaunchResult result = Checked(cudaEventElapsedTime(&milliseconds, from, to));
+  const LaunchResult result = ResultOf(cudaEventElapsedTime(&milliseconds, from, to));
   *seconds = double{milliseconds} * 1e-3;
   return result;
 }
 
 // Of the thread: what other threads do meanwhile (allocate, say) neither disturbs the capture nor is refused.
 LaunchResult BeginCapture(Stream stream) {
-  return Checked(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+  return ResultOf(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
 }
 LaunchResult EndCapture(Stream stream, Graph* graph) {
   *graph = nullptr;
   cudaGraph_t captured = nullptr;
-  GPU_RETURN_IF_ERROR(Checked(cudaStreamEndCapture(stream, &captured)));
-  const LaunchResult result = Checked(cudaGraphInstantiate(graph, captured, 0));
+  GPU_RETURN_IF_ERROR(ResultOf(cudaStreamEndCapture(stream, &captured)));
+  const LaunchResult result = ResultOf(cudaGraphInstantiate(graph, captured, 0));
   static_cast<void>(cudaGraphDestroy(captured));
   return result;
 }
-LaunchResult StartGraph(Graph graph, Stream stream) { return Checked(cudaGraphLaunch(graph, stream)); }
+LaunchResult StartGraph(Graph graph, Stream stream) { return ResultOf(cudaGraphLaunch(graph, stream)); }
 void DestroyGraph(Graph graph) {
   if (graph != nullptr) static_cast<void>(cudaGraphExecDestroy(graph));
 }

@@ -1,5 +1,6 @@
 #include "libs/model/gpu/device_memory.h"
 
+#include "kernels/primitives/gpu/launch_errors.h"
 #include "libs/base/str_cat.h"
 
 namespace model {
@@ -11,6 +12,20 @@ namespace {
 // The way out, where the message does not tell it.
 std::string_view Hint(std::string_view message, std::string_view hint) {
   return message.find("--device=cpu") != std::string_view::npos ? "" : hint;
+}
+
+// Refused for what this card lacks. What a launcher requires (GPU_REQUIRE) it requires on every card.
+bool IsOfTheCard(std::string_view refusal) {
+  for (const std::string_view reason :
+       {gpu::kOutOfResources, gpu::kNoKernelImage, gpu::kNoSuchFunction, gpu::kPtxTooNew}) {
+    if (refusal == reason) return true;
+  }
+  return refusal.find("shared memory") != std::string_view::npos;
+}
+
+std::string_view WayOutOf(std::string_view refusal) {
+  return IsOfTheCard(refusal) ? "; another card may do it, --device=cpu runs without one"
+                              : "; --device=cpu runs without a card";
 }
 
 }  // namespace
@@ -28,8 +43,7 @@ absl::Status ToStatus(const gpu::LaunchResult& result, std::string_view what) {
                                                         Hint(result.message(), "; --device=cpu runs without one")));
     case gpu::LaunchResult::Code::kRefused:
       return absl::InternalError(
-          base::StrCat(what, " was refused: ", result.message(),
-                       Hint(result.message(), "; another card may do it, --device=cpu runs without one")));
+          base::StrCat(what, " was refused: ", result.message(), Hint(result.message(), WayOutOf(result.message()))));
     case gpu::LaunchResult::Code::kFailed:
       return absl::InternalError(base::StrCat("the device failed, ", what, ": ", result.message()));
   }

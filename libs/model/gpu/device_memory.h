@@ -14,7 +14,8 @@ namespace model {
 
 // What a call of the device means for who started the process. `what` says what was tried.
 //   kNoMemory -> ResourceExhausted that names the options to lower; kNoDevice -> FailedPrecondition that names
-//   --device=cpu; kRefused -> Internal that names another card and --device=cpu; kFailed -> Internal (see LostDevice).
+//   --device=cpu; kRefused -> Internal that names --device=cpu and, where the card lacks something, another card;
+//   kFailed -> Internal (see LostDevice).
 absl::Status ToStatus(const kernels::gpu::LaunchResult& result, std::string_view what);
 
 // After an illegal access or a lost card every later call fails: nothing but a fresh process helps.

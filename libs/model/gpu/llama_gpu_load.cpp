@@ -2,6 +2,7 @@
 // which starts and ends steps.
 #include <algorithm>
 #include <limits>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "kernels/primitives/gpu/collectives.h"
@@ -50,12 +51,15 @@ absl::Status CheckOptions(const GpuModelOptions& options) {
 
 // What the forward pass here covers of what the one on the CPU does.
 absl::Status CheckArchitecture(const DecoderConfig& config) {
-  if (config.architecture == Architecture::kGemma3) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("--device=cuda serves llama, qwen2 and qwen3 so far, and this model is ",
-                     std::string(ArchitectureName(config.architecture)), "; use --device=cpu"));
+  constexpr Architecture kServed[] = {Architecture::kLlama, Architecture::kQwen2, Architecture::kQwen3};
+  std::string names;
+  for (const Architecture served : kServed) {
+    if (config.architecture == served) return absl::OkStatus();
+    absl::StrAppend(&names, names.empty() ? "" : ", ", std::string(ArchitectureName(served)));
   }
-  return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("--device=cuda serves ", names, " so far, and this model is ",
+                                                    std::string(ArchitectureName(config.architecture)),
+                                                    "; use --device=cpu"));
 }
 
 // What the kernels cover of all shapes.

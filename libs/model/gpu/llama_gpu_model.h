@@ -120,7 +120,9 @@ class LlamaGpuModel final : public GpuModel {
   kernels::gpu::LaunchResult RunAttention(const StepPlan& plan, const StepArrays& arrays, std::int32_t layer);
   kernels::gpu::LaunchResult RunFeedForward(const StepPlan& plan, const GpuLayer& layer);
   kernels::gpu::LaunchResult RunSampling(const StepPlan& plan, const StepArrays& arrays);
-  kernels::gpu::LaunchResult RunNorm(const float* weight, std::int32_t rows, const std::int32_t* row_ids, bool fp8);
+  // row_ids: nullptr, or which of the step's rows_total rows.
+  kernels::gpu::LaunchResult RunNorm(const float* weight, std::int32_t rows, const std::int32_t* row_ids,
+                                     std::int32_t rows_total, bool fp8);
   kernels::gpu::LaunchResult RunProducts(std::span<const kernels::gpu::Matrix> parts, const ProductInput& x,
                                          std::int32_t rows, kernels::gpu::Bf16* y, std::int32_t y_stride);
   kernels::gpu::LaunchResult RunProductAdded(const kernels::gpu::Matrix& w, const ProductInput& x, std::int32_t rows);

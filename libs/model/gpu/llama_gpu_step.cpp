@@ -109,7 +109,8 @@ LaunchResult LlamaGpuModel::Run(const StepPlan& plan) {
                          static_cast<std::size_t>(plan.sizes.samples) * sizeof(std::int32_t), stream);
 }
 
-LaunchResult LlamaGpuModel::RunNorm(const float* weight, std::int32_t rows, const std::int32_t* row_ids, bool fp8) {
+LaunchResult LlamaGpuModel::RunNorm(const float* weight, std::int32_t rows, const std::int32_t* row_ids,
+                                    std::int32_t rows_total, bool fp8) {
   if (!Runs(StepPart::kNorm)) return LaunchResult::Ok();
   return gpu::RunRmsNorm({.x = buffers_.x,
                           .delta = nullptr,
@@ -118,7 +119,7 @@ LaunchResult LlamaGpuModel::RunNorm(const float* weight, std::int32_t rows, cons
                           .rows = rows,
                           .width = config_.width,
                           .row_ids = row_ids,
-                          .rows_total = options_.rows_max,
+                          .rows_total = rows_total,
                           .y_bf16 = fp8 ? nullptr : buffers_.normed,
                           .y_fp8 = fp8 ? reinterpret_cast<gpu::Fp8*>(buffers_.normed) : nullptr,
                           .y_scales = fp8 ? buffers_.normed_scales : nullptr},
@@ -169,7 +170,7 @@ LaunchResult LlamaGpuModel::RunAttention(const StepPlan& plan, const StepArrays&
   const std::int32_t qkv_width = q_width + 2 * config_.kv_width();
   const bool fp8 = TakesFp8(layer.qkv.all(), rows);
   const gpu::Stream stream = compute_.get();
-  GPU_RETURN_IF_ERROR(RunNorm(layer.attention_norm, rows, nullptr, fp8));
+  GPU_RETURN_IF_ERROR(RunNorm(layer.attention_norm, rows, nullptr, rows, fp8));
   const ProductInput normed = Written(buffers_.normed, buffers_.normed_scales, fp8);
   if (Runs(StepPart::kQkv)) {
     GPU_RETURN_IF_ERROR(RunProducts(layer.qkv.all(), normed, rows, buffers_.qkv, qkv_width));
@@ -243,7 +244,7 @@ LaunchResult LlamaGpuModel::RunAttention(const StepPlan& plan, const StepArrays&
 LaunchResult LlamaGpuModel::RunFeedForward(const StepPlan& plan, const GpuLayer& layer) {
   const std::int32_t rows = plan.sizes.rows;
   const bool fp8_in = TakesFp8(layer.gate_up.all(), rows), fp8_out = TakesFp8({&layer.down, 1}, rows);
-  GPU_RETURN_IF_ERROR(RunNorm(layer.ffn_norm, rows, nullptr, fp8_in));
+  GPU_RETURN_IF_ERROR(RunNorm(layer.ffn_norm, rows, nullptr, rows, fp8_in));
   if (Runs(StepPart::kGateUp)) {
     GPU_RETURN_IF_ERROR(RunProducts(layer.gate_up.all(), Written(buffers_.normed, buffers_.normed_scales, fp8_in), rows,
                                     buffers_.gate_up, 2 * config_.ffn_width));
@@ -265,7 +266,7 @@ LaunchResult LlamaGpuModel::RunFeedForward(const StepPlan& plan, const GpuLayer&
 LaunchResult LlamaGpuModel::RunSampling(const StepPlan& plan, const StepArrays& arrays) {
   const std::int32_t samples = plan.sizes.samples;
   const StepSlot& slot = slots_[steps_enqueued_ % kStepsInFlight];
-  GPU_RETURN_IF_ERROR(RunNorm(weights_.output_norm, samples, arrays.logit_rows, /*fp8=*/false));
+  GPU_RETURN_IF_ERROR(RunNorm(weights_.output_norm, samples, arrays.logit_rows, plan.sizes.rows, /*fp8=*/false));
   if (Runs(StepPart::kLogits)) {
     GPU_RETURN_IF_ERROR(gpu::RunGemm({.w = weights_.output,
                                       .x_bf16 = buffers_.normed,

@@ -136,7 +136,7 @@ TEST_P(BlockCopyTest, RefusesWhatItCannotCopy) {
   refused([](auto& copy) { copy.blocks_total = 0; });
   refused([](auto& copy) { copy.pool = nullptr; });
   refused([](auto& copy) { copy.pool = static_cast<std::uint8_t*>(copy.pool) + 8; });
-  refused([](auto& copy) { copy.planes = 65536, copy.plane_bytes = 0; });  // of a grid
+  refused([](auto& copy) { copy.planes = 65536; });  // of a grid
   EXPECT_REFUSED(CopyBlocks(Copy(pool.get(), Misaligned(pairs.get()), 1), nullptr));
   EXPECT_REFUSED(GatherBlocks(Swap(pool.get(), Misaligned(pairs.get()), 1, staging.get()), nullptr));
   EXPECT_REFUSED(CopyBlocks(Copy(pool.get(), nullptr, 1), nullptr));

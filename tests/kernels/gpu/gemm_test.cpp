@@ -221,8 +221,12 @@ TEST_F(GemmTest, RefusesWhatItDoesNotCompute) {
 TEST_F(GemmTest, ManyRowsAndLongSumsOfLargeBf16MatricesAreTheLibrarys) {
   const Bf16 x_bf16{};
   const Fp8 x_fp8{};
-  const auto faster = [&](MatrixFormat format, bool fp8_inputs, std::int32_t m, std::int32_t n, std::int32_t k) {
+  Bf16 y_bf16{};
+  float y_f32{};
+  const auto faster = [&](MatrixFormat format, bool fp8_inputs, std::int32_t m, std::int32_t n, std::int32_t k,
+                          bool f32_output = false) {
     Gemm gemm{};
+    gemm.y_bf16 = f32_output ? nullptr : &y_bf16, gemm.y_f32 = f32_output ? &y_f32 : nullptr;
     gemm.w.format = format, gemm.w.n = n, gemm.w.k = k;
     gemm.x_bf16 = fp8_inputs ? nullptr : &x_bf16, gemm.x_fp8 = fp8_inputs ? &x_fp8 : nullptr;
     gemm.m = m;
@@ -231,6 +235,8 @@ TEST_F(GemmTest, ManyRowsAndLongSumsOfLargeBf16MatricesAreTheLibrarys) {
   EXPECT_FALSE(faster(MatrixFormat::kBf16, false, 16, 28672, 4096));
   EXPECT_TRUE(faster(MatrixFormat::kBf16, false, 17, 28672, 4096));
   EXPECT_TRUE(faster(MatrixFormat::kBf16, false, 1, 4096, 14336)) << "few outputs, each a long sum";
+  EXPECT_FALSE(faster(MatrixFormat::kBf16, false, 1, 4096, 14336, /*f32_output=*/true)) << "not measured";
+  EXPECT_TRUE(faster(MatrixFormat::kBf16, false, 17, 4096, 14336, /*f32_output=*/true));
   EXPECT_FALSE(faster(MatrixFormat::kBf16, false, 1, 4096, 4096));
   EXPECT_FALSE(faster(MatrixFormat::kBf16, false, 1, 576, 1536)) << "so small that the start of a kernel decides";
   EXPECT_FALSE(faster(MatrixFormat::kFp8, true, 32, 4096, 14336)) << "ours is twice as fast";

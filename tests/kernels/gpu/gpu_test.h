@@ -22,7 +22,13 @@ namespace kernels::gpu {
     const ::kernels::gpu::LaunchResult launched_ = (call);               \
     ASSERT_TRUE(launched_.ok()) << #call << ": " << launched_.message(); \
   } while (false)
-#define EXPECT_REFUSED(call) EXPECT_EQ((call).code(), ::kernels::gpu::LaunchResult::Code::kRefused)
+// By the launcher itself, which says what it requires, and not by CUDA or the emulator.
+#define EXPECT_REFUSED(call)                                                                                 \
+  do {                                                                                                       \
+    const ::kernels::gpu::LaunchResult refused_ = (call);                                                    \
+    EXPECT_EQ(refused_.code(), ::kernels::gpu::LaunchResult::Code::kRefused) << refused_.message();          \
+    EXPECT_EQ(std::string(refused_.message()).find("requires "), 0U) << #call << ": " << refused_.message(); \
+  } while (false)
 
 // A pointer that is aligned to two bytes and no more.
 template <typename T>

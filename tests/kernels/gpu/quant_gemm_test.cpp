@@ -248,7 +248,8 @@ TEST_F(QuantGemmTest, RefusesWhatItCannotCompute) {
   expect_refused([](Gemm& gemm) { gemm.y_stride = 4; });
   expect_refused([](Gemm& gemm) { gemm.w.format = MatrixFormat::kBf16; });
   expect_refused([](Gemm& gemm) { gemm.m = -1; });
-  for (const QuantPlan& plan : {QuantPlan{8, 8, 1, 4}, {4, 8, 3, 4}, {4, 8, 1, 5}, {4, 8, 1, 3}, {4, 16, 1, 4}}) {
+  for (const QuantPlan& plan :
+       {QuantPlan{8, 8, 1, 4}, {4, 8, 3, 4}, {4, 8, 1, 5}, {4, 8, 1, 3}, {4, 16, 1, 4}, {4, 0, 1, 4}, {4, 8, 0, 4}}) {
     EXPECT_REFUSED(RunQuantGemm(good, plan, &context_, nullptr));
   }
   Gemm none = good;

@@ -135,11 +135,16 @@ struct TinyLlama {
     return tensors;
   }
 
-  // Random weights of spread 1 / sqrt(width), so that activations neither vanish nor explode; norms near 1.
+  // Random weights of spread 1 / sqrt(width), so that activations neither vanish nor explode; norms near 1; divisors of
+  // rotary angles 1 to 32, each pair's another one.
   std::string Data(const Entry& entry, std::mt19937& rng) const {
     std::normal_distribution<float> normal(0.0F, 1.0F / std::sqrt(static_cast<float>(width)));
     std::string data(DataBytes(entry), '\0');
     const auto put = [&](std::size_t at, auto value) { std::memcpy(data.data() + at, &value, sizeof(value)); };
+    if (entry.name == "rope_freqs.weight" && entry.dtype == tensor::DType::kF32) {
+      for (std::size_t i = 0; i < data.size(); i += 4) put(i, static_cast<float>(1 + i / 4 * 7 % 32));
+      return data;
+    }
     switch (entry.dtype) {
       case tensor::DType::kF32:
         for (std::size_t i = 0; i < data.size(); i += 4)

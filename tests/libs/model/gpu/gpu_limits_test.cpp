@@ -4,8 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "kernels/primitives/gpu/launch_errors.h"
 #include "kernels/quant/repack_gpu.h"
 #include "kernels/sampling/sample_variants.h"
+#include "libs/model/gpu/device_memory.h"
 #include "libs/model/gpu/llama_gpu_model.h"
 #include "libs/model/gpu/step_shape.h"
 #include "tests/libs/model/gpu/gpu_model_fixture.h"
@@ -121,6 +123,18 @@ TEST_F(GpuModelTest, WhatTheDeviceDoesNotComputeSoFarIsRefusedWithTheWayOut) {
   const absl::Status status = LlamaGpuModel::Load(*ParseTiny(tiny), SmallOptions()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
   EXPECT_TRUE(Names(status, "gemma3") && Names(status, "use --device=cpu")) << status;
+}
+
+TEST_F(GpuModelTest, AnotherCardIsNamedOnlyWhereTheCardIsWhatRefuses) {
+  using kernels::gpu::LaunchResult;
+  for (const char* reason : {kernels::gpu::kInvalidValue, kernels::gpu::kNoKernelImage}) {
+    const absl::Status status = ToStatus(LaunchResult::Refused(reason), "a step");
+    EXPECT_TRUE(Names(status, "another card") && Names(status, "--device=cpu")) << status;
+  }
+  for (const char* reason : {"requires gemm.w.k % 32 == 0", "cudaErrorInvalidValue"}) {
+    const absl::Status status = ToStatus(LaunchResult::Refused(reason), "a step");
+    EXPECT_TRUE(!Names(status, "another card") && Names(status, "--device=cpu")) << status;
+  }
 }
 
 TEST_F(GpuModelTest, OptionsOutOfBoundsAreNamed) {

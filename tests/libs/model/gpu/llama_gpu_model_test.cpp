@@ -104,6 +104,8 @@ TEST_F(GpuModelTest, DividedRotaryAnglesFollowThePlainForwardPass) {
   ASSERT_NE(model, nullptr);
   const auto file = ParseTiny(tiny);
   const PlainForward plain(*file, model->config());
+  const auto undivided_file = ParseTiny(Tiny());  // the same weights
+  const PlainForward undivided(*undivided_file, model->config());
   auto scheduler = MakeScheduler(24, 1, 30);
   GpuSequenceDriver driver(*model, *scheduler, 1, /*keep_logits=*/true);
   std::mt19937 rng(9);
@@ -112,6 +114,7 @@ TEST_F(GpuModelTest, DividedRotaryAnglesFollowThePlainForwardPass) {
   driver.RunAll();
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_LT(Deviation(driver.outcome(1).logits[i], plain.Logits(tokens)), kBf16Deviation) << "token " << i;
+    EXPECT_GT(Deviation(driver.outcome(1).logits[i], undivided.Logits(tokens)), 2 * kBf16Deviation) << "token " << i;
     tokens.push_back(driver.outcome(1).tokens[i]);
   }
 }
