@@ -95,7 +95,7 @@ cuda: ## compile the device kernels for cards (no card needed): sm_80, sm_90a, s
 .PHONY: cuda-build
 cuda-build: deps $(BUILD)/build.ninja
 	@cmake --build $(BUILD) -j$(JOBS) --target gpu_bench gpu_compare gpu_step_bench kernels_gpu_test \
-	  sample_gpu_test model_gpu_test device_golden_test engine_device_test worker
+	  sample_gpu_test model_gpu_test device_golden_test engine_device_test worker fake_driver
 
 # The thread sanitizer knows the emulator's barriers, so it sees what the order of the threads alone would hide.
 .PHONY: races
