@@ -11,6 +11,7 @@
 #include "libs/bus/topics.h"
 #include "libs/records/reply_record.h"
 #include "libs/telemetry/log.h"
+#include "services/sender/refused_record.h"
 #include "services/sender/write_failure.h"
 
 namespace sender {
@@ -131,10 +132,7 @@ void ParkedReturn::OnRead(const std::vector<std::int64_t>& asked, const std::vec
 
 void ParkedReturn::Take(bus::Record copy, const ledger::ParkedReplies::Reply& reply) {
   auto decoded = records::DecodeParked(copy);
-  if (!decoded.ok()) {
-    in_hand_[reply.replies_offset] = reply.key;
-    return Refuse(std::make_shared<const bus::Record>(std::move(copy)), reply, decoded.refusal(), /*attempt=*/1);
-  }
+  if (!decoded.ok()) return Refuse(std::move(copy), reply, decoded.refusal());
   if (ledger::KeyOf(*decoded) != reply.key || copy.key != identity::KeyOf(reply.conversation).value()) {
     return Lose(reply, "another record stands in its place");
   }
@@ -146,24 +144,15 @@ void ParkedReturn::Take(bus::Record copy, const ledger::ParkedReplies::Reply& re
 }
 
 // As of such a record in `replies`: a dead letter, whole, before the ledger says that nothing is left to do.
-void ParkedReturn::Refuse(std::shared_ptr<const bus::Record> copy, const ledger::ParkedReplies::Reply& reply,
-                          const records::Refusal& refusal, int attempt) {
-  if (stopped_) return;
-  const bus::DeadLetterReason reason = records::DeadLetterReasonOf(refusal.reason);
-  effects().WriteDeadLetter(
-      *copy, reason, refusal.detail, /*attempts=*/1,
-      [self = shared_from_this(), copy, reply, refusal, reason, attempt](const absl::Status& status) {
-        if (status.ok()) {
-          self->context_.metrics->CountDeadLetter(bus::ToString(reason));
-          return self->AppendReturned(reply.key, reply.parked_offset, /*attempt=*/1);
-        }
-        if (JudgeWrite(bus::kDeadLetter, status, attempt) == WriteFailure::kTooLarge) {
-          CrashAsTooLarge(bus::kDeadLetter, status);
-        }
-        self->effects().RunAfter(
-            base::BackoffDelay(attempt, kRetryInitial, kRetryMax, static_cast<std::uint64_t>(reply.parked_offset)),
-            [self, copy, reply, refusal, attempt] { self->Refuse(copy, reply, refusal, attempt + 1); });
-      });
+void ParkedReturn::Refuse(bus::Record copy, const ledger::ParkedReplies::Reply& reply, records::Refusal refusal) {
+  in_hand_[reply.replies_offset] = reply.key;
+  WriteRefused(
+      &effects(), context_.metrics,
+      {.record = std::make_shared<const bus::Record>(std::move(copy)),
+       .refusal = std::move(refusal),
+       .is_wanted = [self = shared_from_this()] { return !self->stopped_; },
+       .then = [self = shared_from_this(), key = reply.key,
+                parked_offset = reply.parked_offset] { self->AppendReturned(key, parked_offset, /*attempt=*/1); }});
 }
 
 // Somebody emptied the topic. The conversation must not stand still for it.

@@ -43,8 +43,7 @@ class ParkedReturn : public std::enable_shared_from_this<ParkedReturn> {
   void OnRead(const std::vector<std::int64_t>& asked, const std::vector<bus::Record>& copies);
   void Take(bus::Record copy, const ledger::ParkedReplies::Reply& reply);
   void Lose(const ledger::ParkedReplies::Reply& reply, std::string_view why);
-  void Refuse(std::shared_ptr<const bus::Record> copy, const ledger::ParkedReplies::Reply& reply,
-              const records::Refusal& refusal, int attempt);
+  void Refuse(bus::Record copy, const ledger::ParkedReplies::Reply& reply, records::Refusal refusal);
   std::shared_ptr<SendLane> LaneOf(const std::string& key);
   void OnEnded(std::int64_t replies_offset);
   void AppendReturned(const ledger::TurnKey& key, std::int64_t parked_offset, int attempt);

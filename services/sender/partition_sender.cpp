@@ -10,6 +10,7 @@
 #include "libs/ledger/outcome.h"
 #include "libs/records/reply_record.h"
 #include "libs/telemetry/log.h"
+#include "services/sender/refused_record.h"
 #include "services/sender/write_failure.h"
 
 namespace sender {
@@ -95,9 +96,7 @@ void PartitionSender::OnRecord(bus::Record record) {
     return;
   }
   const auto decoded = records::DecodeReply(record);
-  if (!decoded.ok()) {
-    return Refuse(std::move(record), records::DeadLetterReasonOf(decoded.refusal().reason), decoded.refusal().detail);
-  }
+  if (!decoded.ok()) return Refuse(std::move(record), decoded.refusal());
   if (decoded->has_reply()) return OnReply(std::move(record), decoded->reply());
   OnSupersede(std::move(record), decoded->supersede());
 }
@@ -119,23 +118,13 @@ void PartitionSender::OnSupersede(bus::Record record, const mesh::bus::v1::Super
   lane->Supersede({std::move(record), std::move(named), trace, supersede.by_turn_id()});
 }
 
-void PartitionSender::Refuse(bus::Record record, bus::DeadLetterReason reason, std::string detail, int attempt) {
-  if (retired_) return;
-  auto kept = std::make_shared<bus::Record>(std::move(record));
-  effects().WriteDeadLetter(
-      *kept, reason, detail, /*attempts=*/1,
-      [self = shared_from_this(), kept, reason, detail, attempt](const absl::Status& status) {
-        if (status.ok()) {
-          self->context_.metrics->CountDeadLetter(bus::ToString(reason));
-          return self->context_.mark_done(kept->offset);
-        }
-        if (JudgeWrite(bus::kDeadLetter, status, attempt) == WriteFailure::kTooLarge) {
-          CrashAsTooLarge(bus::kDeadLetter, status);
-        }
-        self->effects().RunAfter(
-            base::BackoffDelay(attempt, kRetryInitial, kRetryMax, static_cast<std::uint64_t>(kept->offset)),
-            [self, kept, reason, detail, attempt] { self->Refuse(std::move(*kept), reason, detail, attempt + 1); });
-      });
+void PartitionSender::Refuse(bus::Record record, records::Refusal refusal) {
+  const std::int64_t offset = record.offset;
+  WriteRefused(&effects(), context_.metrics,
+               {.record = std::make_shared<const bus::Record>(std::move(record)),
+                .refusal = std::move(refusal),
+                .is_wanted = [self = shared_from_this()] { return !self->retired_; },
+                .then = [self = shared_from_this(), offset] { self->context_.mark_done(offset); }});
 }
 
 std::shared_ptr<SendLane> PartitionSender::LaneOf(const std::string& key) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "libs/bus/record.h"
+#include "libs/records/refusal.h"
 #include "services/sender/parked_return.h"
 #include "services/sender/send_lane.h"
 
@@ -55,7 +56,7 @@ class PartitionSender : public std::enable_shared_from_this<PartitionSender> {
   void RetakeLater();
   void OnReply(bus::Record record, const mesh::bus::v1::Reply& reply);
   void OnSupersede(bus::Record record, const mesh::bus::v1::Supersede& supersede);
-  void Refuse(bus::Record record, bus::DeadLetterReason reason, std::string detail, int attempt = 1);
+  void Refuse(bus::Record record, records::Refusal refusal);
   std::shared_ptr<SendLane> LaneOf(const std::string& key);
   void ReportDelivery(const ledger::LedgerState::Change& change);
   void ReportRecentDeliveries();
