@@ -2,7 +2,6 @@
 // each with everything that sets its architecture apart.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstdio>
 
 #include "libs/model/decoder_model.h"
@@ -10,8 +9,6 @@
 
 namespace model {
 namespace {
-
-constexpr std::int32_t kBlockSize = 16;
 
 std::unique_ptr<DecoderModel> LoadModel(const std::string& file_name, Activations activations, std::int32_t tokens) {
   auto file = tensor::GgufFile::Open(PathOf(file_name));
@@ -32,27 +29,13 @@ std::unique_ptr<DecoderModel> LoadModel(const std::string& file_name, Activation
 // Logits after each token, the sequence processed in chunks of `chunk` rows.
 std::vector<float> LogitsInChunks(DecoderModel& model, const std::vector<std::int32_t>& tokens, std::int32_t chunk) {
   std::vector<float> all;
-  kvcache::StepBatch batch;
-  const auto count = static_cast<std::int32_t>(tokens.size());
-  for (std::int32_t begin = 0; begin < count; begin += chunk) {
-    const std::int32_t end = std::min(begin + chunk, count);
-    batch.Clear();
-    for (std::int32_t position = begin; position < end; ++position) {
-      batch.token_ids.push_back(tokens[static_cast<std::size_t>(position)]);
-      batch.positions.push_back(position);
-      batch.logit_rows.push_back(position - begin);
-    }
-    for (std::int32_t block = 0; block * kBlockSize < end; ++block) {
-      batch.block_ids.push_back(static_cast<std::uint32_t>(block));
-    }
-    batch.row_begin.push_back(end - begin);
-    batch.block_begin.push_back(static_cast<std::int32_t>(batch.block_ids.size()));
+  ForEachChunk(tokens, chunk, [&](const kvcache::StepBatch& batch, std::int32_t rows) {
     model.ForwardStep(batch);
-    for (std::int32_t row = 0; row < end - begin; ++row) {
+    for (std::int32_t row = 0; row < rows; ++row) {
       const std::span<const float> logits = model.logits(row);
       all.insert(all.end(), logits.begin(), logits.end());
     }
-  }
+  });
   return all;
 }
 

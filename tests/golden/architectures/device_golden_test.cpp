@@ -2,7 +2,6 @@
 // its kernels take: on the emulator, or on a card when the build has MESH_CUDA.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -14,36 +13,19 @@
 namespace model {
 namespace {
 
-constexpr std::int32_t kBlockSize = 16;
-
 // Logits after each token, the sequence processed in chunks of `chunk` rows.
 std::vector<float> LogitsInChunks(LlamaGpuModel& model, const std::vector<std::int32_t>& tokens, std::int32_t chunk) {
   std::vector<float> all;
-  kvcache::StepBatch batch;
-  const auto count = static_cast<std::int32_t>(tokens.size());
-  for (std::int32_t begin = 0; begin < count; begin += chunk) {
-    const std::int32_t end = std::min(begin + chunk, count);
-    batch.Clear();
-    for (std::int32_t position = begin; position < end; ++position) {
-      batch.token_ids.push_back(tokens[static_cast<std::size_t>(position)]);
-      batch.positions.push_back(position);
-      batch.logit_rows.push_back(position - begin);
-    }
-    for (std::int32_t block = 0; block * kBlockSize < end; ++block) {
-      batch.block_ids.push_back(static_cast<std::uint32_t>(block));
-    }
-    batch.row_begin.push_back(end - begin);
-    batch.block_begin.push_back(static_cast<std::int32_t>(batch.block_ids.size()));
+  ForEachChunk(tokens, chunk, [&](const kvcache::StepBatch& batch, std::int32_t rows) {
     const std::vector<StepSample> greedy(batch.logit_rows.size());
     const absl::Status started = model.Enqueue(batch, greedy);
     EXPECT_TRUE(started.ok()) << started;
     const absl::Status ended = model.Collect().status();
     EXPECT_TRUE(ended.ok()) << ended;
-    const absl::StatusOr<std::vector<float>> logits = model.ReadLogits(end - begin);
+    const absl::StatusOr<std::vector<float>> logits = model.ReadLogits(rows);
     EXPECT_TRUE(logits.ok()) << logits.status();
-    if (!logits.ok()) return all;
-    all.insert(all.end(), logits->begin(), logits->end());
-  }
+    if (logits.ok()) all.insert(all.end(), logits->begin(), logits->end());
+  });
   return all;
 }
 

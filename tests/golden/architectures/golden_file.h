@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "libs/kvcache/step_batch.h"
 #include "tests/golden/model_path.h"
 
 namespace model {
@@ -32,6 +33,30 @@ inline Golden ReadGolden(const std::string& name) {
   file.read(reinterpret_cast<char*>(read.tokens.data()), static_cast<std::streamsize>(read.tokens.size() * 4));
   file.read(reinterpret_cast<char*>(read.logits.data()), static_cast<std::streamsize>(read.logits.size() * 4));
   return file ? read : Golden{};
+}
+
+inline constexpr std::int32_t kBlockSize = 16;
+
+// The sequence as steps of `chunk` rows, a logit row for each token: calls run_step(batch, rows) for one after another.
+template <typename RunStep>
+void ForEachChunk(const std::vector<std::int32_t>& tokens, std::int32_t chunk, const RunStep& run_step) {
+  kvcache::StepBatch batch;
+  const auto count = static_cast<std::int32_t>(tokens.size());
+  for (std::int32_t begin = 0; begin < count; begin += chunk) {
+    const std::int32_t end = std::min(begin + chunk, count);
+    batch.Clear();
+    for (std::int32_t position = begin; position < end; ++position) {
+      batch.token_ids.push_back(tokens[static_cast<std::size_t>(position)]);
+      batch.positions.push_back(position);
+      batch.logit_rows.push_back(position - begin);
+    }
+    for (std::int32_t block = 0; block * kBlockSize < end; ++block) {
+      batch.block_ids.push_back(static_cast<std::uint32_t>(block));
+    }
+    batch.row_begin.push_back(end - begin);
+    batch.block_begin.push_back(static_cast<std::int32_t>(batch.block_ids.size()));
+    run_step(batch, end - begin);
+  }
 }
 
 struct Difference {

@@ -6,26 +6,18 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <string>
 #include <string_view>
-#include <thread>
+
+#include "tests/integration/harness/wait.h"
 
 namespace bus {
 namespace {
 
+using harness::WaitUntil;
 using std::chrono::milliseconds;
 
 constexpr TopicCheckTimes kFast{.retry_initial = milliseconds(1), .retry_max = milliseconds(2)};
-
-bool WaitFor(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(milliseconds(2));
-  }
-  return true;
-}
 
 int CountOf(std::string_view text, std::string_view part) {
   int count = 0;
@@ -36,7 +28,7 @@ int CountOf(std::string_view text, std::string_view part) {
 TEST(TopicCheckTest, RetriesUntilTheCheckSucceedsAndThenRests) {
   std::atomic<int> calls{0};
   TopicCheck check([&] { return ++calls < 3 ? absl::UnavailableError("broker down") : absl::OkStatus(); }, kFast);
-  EXPECT_TRUE(WaitFor([&] { return check.status().ok(); }));
+  EXPECT_TRUE(WaitUntil([&] { return check.status().ok(); }));
   EXPECT_EQ(calls, 3);
   check.Stop();
   EXPECT_EQ(calls, 3);
@@ -46,7 +38,7 @@ TEST(TopicCheckTest, RetriesUntilTheCheckSucceedsAndThenRests) {
 TEST(TopicCheckTest, SaysWhatTheLastCheckSaidAndStopsPromptly) {
   TopicCheck check([] { return absl::FailedPreconditionError("partitions is 3, wanted 12"); },
                    {.retry_initial = std::chrono::hours(1), .retry_max = std::chrono::hours(1)});
-  EXPECT_TRUE(WaitFor([&] { return check.status().code() == absl::StatusCode::kFailedPrecondition; }));
+  EXPECT_TRUE(WaitUntil([&] { return check.status().code() == absl::StatusCode::kFailedPrecondition; }));
   check.Stop();  // does not wait an hour
 }
 
@@ -62,7 +54,7 @@ TEST(TopicCheckTest, LogsWhatChangesAndNotTheSameFailureAgain) {
           return call <= 20 ? absl::UnavailableError("broker down") : absl::UnavailableError("topic is not there yet");
         },
         kFast);
-    EXPECT_TRUE(WaitFor([&] { return check.status().ok(); }));
+    EXPECT_TRUE(WaitUntil([&] { return check.status().ok(); }));
   }
   const std::string log = testing::internal::GetCapturedStderr();
   EXPECT_EQ(calls, 41);
@@ -81,7 +73,7 @@ TEST(TopicCheckTest, WithoutABrokerNothingFollows) {
     followed = true;
     return absl::OkStatus();
   });
-  EXPECT_TRUE(WaitFor([&] { return check.status().message().find("127.0.0.1:1") != absl::string_view::npos; }));
+  EXPECT_TRUE(WaitUntil([&] { return check.status().message().find("127.0.0.1:1") != absl::string_view::npos; }));
   check.Stop();
   EXPECT_FALSE(followed);
 }

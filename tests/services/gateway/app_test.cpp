@@ -17,21 +17,14 @@
 #include "libs/crypto/secret.h"
 #include "libs/http/client.h"
 #include "services/gateway/config.h"
+#include "tests/integration/harness/wait.h"
 
 namespace gateway {
 namespace {
 
+using harness::WaitUntil;
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
-
-bool WaitFor(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(milliseconds(2));
-  }
-  return true;
-}
 
 // The whole service without a broker: nothing listens on port 1. One service for all tests, as its end waits for
 // librdkafka.
@@ -151,7 +144,7 @@ TEST_F(AppTest, AfterTheSignalWebhooksAreTakenUntilTheLoadBalancerKnows) {
   const auto app = App::Create(options, registry);
   ASSERT_TRUE(app.ok() && (*app)->Start().ok());
   std::thread drain([&] { (*app)->Drain(std::chrono::steady_clock::now() + std::chrono::seconds(4)); });
-  EXPECT_TRUE(WaitFor([&] { return !(*app)->ready().takes_work(); }));
+  EXPECT_TRUE(WaitUntil([&] { return !(*app)->ready().takes_work(); }));
   const auto client = http::Client::Create({}, "test", registry);
   const http::ClientResult result =
       (*client)->SendAndWait({.method = "GET",
